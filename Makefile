@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+# Charter: one Makefile, everything it makes is under build/. `make help` lists what there is.
+
+# What Linux is run under unless POLICY= says otherwise: it boots there.
+POLICY ?= $(if $(filter run-linux test-linux-smoke,$(MAKECMDGOALS)),permissive,default)
+MODE ?=
+LOG ?=
+UNATTENDED ?=
+LOCKED ?=
+# Seconds after which an unattended Linux that has not ended is stopped.
+TIMEOUT ?=
+SMP ?= 1
+CPU ?= cortex-a57
+V ?= 0
+
+CROSS_COMPILE ?= aarch64-linux-gnu-
+CC := $(CROSS_COMPILE)gcc
+OBJCOPY := $(CROSS_COMPILE)objcopy
+OBJDUMP := $(CROSS_COMPILE)objdump
+QEMU ?= qemu-system-aarch64
+
+# The first Python that has what policygen needs; plain `python3` may be an interpreter without it.
+PYTHON ?= $(shell for p in python3 /usr/bin/python3; do \
+	$$p -c 'import yaml, jinja2' 2>/dev/null && { echo $$p; break; }; done)
+
+B ?= build
+G := $(B)/gen
+ELF := $(B)/hypervisor.elf
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL := all
+ifeq ($(V),0)
+Q := @
+say = @printf '  %-8s %s\n' '$(1)' '$(2)'
+else
+Q :=
+say = @:
+endif
+
+# ---- checks that give one clear line -----------------------------------------------------------------------------
+
+need = $(if $(shell command -v $(1) 2>/dev/null),,$(error $(1) is missing: run `make setup` (Debian package $(2))))
+BUILDS := $(filter-out clean help setup lint replay,$(or $(MAKECMDGOALS),all))
+ifneq ($(BUILDS),)
+# `make setup run` installs first: what is missing is asked for only when setup is not part of the same command.
+ifeq ($(filter setup,$(MAKECMDGOALS)),)
+$(call need,$(CC),gcc-aarch64-linux-gnu)
+ifeq ($(PYTHON),)
+$(error no python3 with PyYAML and Jinja2: run `make setup` (Debian packages python3-yaml python3-jinja2))
+endif
+endif
+PROFILES := $(sort $(basename $(notdir $(wildcard policy/*.yaml))))
+ifeq ($(filter $(POLICY),$(PROFILES))$(wildcard $(filter %.yaml,$(POLICY))),)
+$(error POLICY=$(POLICY): no such profile or file; there are: $(PROFILES))
+endif
+ifneq ($(filter-out audit enforce,$(MODE)),)
+$(error MODE=$(MODE): audit or enforce)
+endif
+endif
+
+# ---- flags -------------------------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-declarations -Wshadow -Wundef
+COMMON := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector -fno-common -fno-asynchronous-unwind-tables \
+	-mstrict-align -mno-outline-atomics -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARN)
+HV_CFLAGS := $(COMMON) -mgeneral-regs-only -Ihv -I$(G) -fno-omit-frame-pointer -Wstack-usage=1024
+FAST_CFLAGS := -fomit-frame-pointer -ffixed-x29
+GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest -Ihv -I$(G)
+HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
+
+HV_SRC := $(wildcard hv/*.c hv/arch/*.c)
+HV_ASM := $(wildcard hv/*.S hv/arch/*.S)
+HV_OBJ := $(HV_SRC:%.c=$(B)/%.o) $(HV_ASM:%.S=$(B)/%.o) $(B)/gen/policy_tables.o $(B)/gen/replay.o $(B)/gen/build.o
+# The guest that is bundled: the diagnostic one (diag), or the one that measures (bench), that makes every access
+# (sweep), that attacks (fuzz).
+GUEST ?= diag
+SEED ?= 1
+COUNT ?= 200000
+GUEST_DIR := $(if $(filter bench,$(GUEST)),tests/bench/guest,guest)
+ifneq ($(filter sweep fuzz,$(GUEST)),)
+GUEST_SRC := guest/cpu.c $(wildcard guest/$(GUEST)/*.c)
+GUEST_ASM := $(wildcard guest/$(GUEST)/*.S)
+GUEST_CFLAGS += $(if $(filter fuzz,$(GUEST)),-DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL $(if $(STORM),-DFUZZ_STORM))
+else ifneq ($(filter diag bench,$(GUEST)),)
+GUEST_SRC := $(wildcard $(GUEST_DIR)/*.c)
+GUEST_ASM := $(wildcard $(GUEST_DIR)/*.S)
+else
+$(error GUEST=$(GUEST): diag, bench, sweep or fuzz)
+endif
+GUEST_OBJ := $(GUEST_SRC:%.c=$(B)/%.o) $(GUEST_ASM:%.S=$(B)/%.o)
+
+.PHONY: all clean help FORCE
+all: $(ELF) $(B)/hypervisor.bin $(B)/compile_commands.json ## build build/hypervisor.elf with POLICY= (default: default) and the diagnostic guest
+
+# A stamp that changes when a flag, the policy's name or its mode does: what depends on it is made again.
+$(B)/config: FORCE
+	@mkdir -p $(B)
+	@printf '%s\n' 'POLICY=$(POLICY) MODE=$(MODE) CPU=$(CPU) GUEST=$(GUEST)$(if $(BRIEF), BRIEF)' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
+
+POLICY_DEPS := $(wildcard $(filter %.yaml,$(POLICY)) policy/*.yaml policy/arch/* policy/platform/* policygen/*.py policygen/templates/*) guest/probes.txt
+GEN := policy_tables.c replay.S guest_expect.h rules.json windows.json policy.canonical.json policy.schema.json
+
+# policygen replaces only what changed, so the stamp is what says that it ran.
+$(G)/stamp: $(POLICY_DEPS) $(B)/config
+	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
+	@mkdir -p $(G)
+	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE))
+	@touch $@
+$(addprefix $(G)/,$(GEN)): $(G)/stamp ;
+
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+$(G)/build.c: FORCE $(B)/guest.bin
+	@{ printf '/* Generated by the Makefile from git and build/guest.bin. */\n#include "build.h"\n'; \
+	printf 'const char build_id[] = "%s";\n' '$(VERSION)'; \
+	printf 'const u64 build_number = 0x%s;\n' "$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 0)"; \
+	printf 'const u32 build_guest_hash = 0x%s;\n' "$$(sha256sum $(B)/guest.bin | cut -c1-8)"; \
+	printf 'const bool build_locked = %s;\n' '$(if $(LOCKED),true,false)'; } > $@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+# ---- objects -------------------------------------------------------------------------------------------------------
+
+$(B)/hv/%.o: hv/%.c $(B)/config
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
+
+# What a guest waits for is made fast, the rest small. The fastest do without the frame pointer, which they leave alone: a
+# backtrace passes over their functions.
+FAST := trap trap_sysreg trap_mem trap_call hvcall decide policy inject vgic log
+QUICK := $(FAST) trap_wait vuart vtime uart console drain gic guestmem cache string
+SMALL := $(filter-out $(QUICK),$(notdir $(basename $(wildcard hv/*.c))))
+$(FAST:%=$(B)/hv/%.o): HV_CFLAGS += $(FAST_CFLAGS)
+$(SMALL:%=$(B)/hv/%.o): HV_CFLAGS += -Os
+
+$(B)/hv/%.o: hv/%.S $(B)/config
+	$(call say,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(HV_CFLAGS) -I$(B) -MMD -MP -c $< -o $@
+
+$(B)/hv/guest.o: $(B)/guest.bin
+
+$(B)/gen/%.o: $(G)/%.c $(B)/config
+	$(call say,CC,$<)
+	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/gen/%.o: $(G)/%.S $(B)/config
+	$(call say,AS,$<)
+	$(Q)$(CC) $(HV_CFLAGS) -c $< -o $@
+
+# Every access that the sweep makes under this policy.
+$(G)/sweep_plan.h: $(G)/stamp
+	$(Q)$(PYTHON) -m policygen verify $(POLICY) $(if $(MODE),--mode $(MODE)) $(if $(BRIEF),--brief) --plan $@
+$(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
+
+$(GUEST_OBJ): $(G)/guest_expect.h
+$(B)/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.c $(B)/config
+	$(call say,GUEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(filter-out $(if $(filter guest/fp.c,$<),-mgeneral-regs-only),$(GUEST_CFLAGS)) -MMD -MP -c $< -o $@
+
+$(B)/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.S $(B)/config
+	$(call say,GUEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/guest.elf: $(GUEST_OBJ) linker/guest.ld
+	$(call say,LD,$@)
+	$(Q)$(CC) $(HV_LDFLAGS) -T linker/guest.ld $(GUEST_OBJ) -o $@
+
+$(B)/guest.bin: $(B)/guest.elf
+	$(Q)$(OBJCOPY) -O binary $< $@
+
+$(ELF): $(HV_OBJ) linker/hv.ld $(G)/policy.canonical.json
+	$(call say,LD,$@)
+	$(Q)$(CC) $(HV_LDFLAGS) -T linker/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
+
+$(B)/hypervisor.bin: $(ELF)
+	$(Q)$(OBJCOPY) -O binary $< $@
+
+-include $(HV_OBJ:.o=.d) $(GUEST_OBJ:.o=.d)
+
+# ---- running -------------------------------------------------------------------------------------------------------
+
+QEMU_MACHINE = -M virt,virtualization=on,gic-version=3 -cpu $(CPU) -smp $(SMP) -m 1G
+QEMU_ARGS = $(QEMU_MACHINE) -nographic -serial mon:stdio -nic none
+BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))
+ifneq ($(filter-out text notable full quiet,$(LOG)),)
+$(error LOG=$(LOG): text, notable, full or quiet)
+endif
+ifneq ($(filter-out 1 2 3 4 5 6 7 8,$(SMP)),)
+$(error SMP=$(SMP): 1 to 8)
+endif
+
+.PHONY: run run-linux
+run: $(ELF) ## boot the diagnostic guest under POLICY= (MODE=audit reports instead of refusing); ^] m opens the monitor
+	@printf '%s\0' '$(BOOTARGS)' > $(B)/bootargs
+	$(Q)$(call have,$(QEMU),qemu-system-arm)
+	$(Q)$(QEMU) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
+
+.PHONY: fuzz-guest
+fuzz-guest: ## a hostile guest from SEED= on, until EL2 has decided COUNT= times (POLICY= default here: permissive)
+	$(Q)$(MAKE) --no-print-directory all GUEST=fuzz B=$(B)/fuzz POLICY=$(if $(filter command line,$(origin POLICY)),$(POLICY),permissive) SEED=$(SEED) COUNT=$(COUNT)
+	@printf '%s\0' 'charter1 unattended=1 log=quiet' > $(B)/fuzz/bootargs
+	$(Q)$(QEMU) $(QEMU_ARGS) -no-reboot -kernel $(B)/fuzz/hypervisor.elf \
+		-device loader,file=$(B)/fuzz/bootargs,addr=0x4007f000,force-raw=on > $(B)/fuzz/uart.log
+	$(Q)grep -a 'fuzz: seed.*tallies kept, 0 wrong' $(B)/fuzz/uart.log && ! grep -a 'charter: panic' $(B)/fuzz/uart.log
+
+run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLINE=] [LINUX_DISK=] [LINUX_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
+	$(Q)$(call have,$(QEMU),qemu-system-arm)
+	@test -n '$(LINUX_IMAGE)' || { echo 'run-linux: LINUX_IMAGE=/path/Image is needed' >&2; exit 2; }
+	$(Q)$(TESTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
+		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline '$(LINUX_CMDLINE)') \
+		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json $(if $(LOG),--log $(LOG)) \
+		$(if $(UNATTENDED),--unattended) $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') $(if $(LINUX_NET),--net '$(LINUX_NET)') \
+		--out $(B)/linux
+ifeq ($(UNATTENDED),)
+	$(Q)$(QEMU) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
+else
+	$(Q)$(if $(TIMEOUT),timeout --foreground $(TIMEOUT)) $(QEMU) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
+		$$(cat $(B)/linux/qemu.args) | tee $(B)/linux/uart.log
+	$(Q)$(TESTPY) tools/linux_end.py $(B)/linux/uart.log
+endif
+
+# A recording keeps all that it takes to run again: image, boot arguments, QEMU's events and the log.
+R ?= $(B)/record
+.PHONY: record replay
+record: $(ELF) ## record a run of the diagnostic guest (R=build/record), to be looked at with `make replay`
+	$(Q)$(call have,$(QEMU),qemu-system-arm)
+	@mkdir -p $(R) && cp $(ELF) $(R)/hypervisor.elf && printf '%s\0' '$(BOOTARGS)' > $(R)/bootargs
+	@echo '$(QEMU) $(QEMU_MACHINE) -display none -monitor none -nic none -kernel $(R)/hypervisor.elf' \
+		'-device loader,file=$(R)/bootargs,addr=0x4007f000,force-raw=on' > $(R)/qemu
+	$(Q)$$(cat $(R)/qemu) -chardev stdio,id=uart,signal=off,logfile=$(R)/uart.log -serial chardev:uart \
+		-icount shift=auto,rr=record,rrfile=$(R)/rr.bin
+
+replay: ## run the recording up to decision SEQ= again, and open gdb there
+	@test -n '$(SEQ)' || { echo 'replay: SEQ=n is needed: a decision of $(R)/uart.log' >&2; exit 2; }
+	$(Q)$(TESTPY) tools/replay.py $(R) $(SEQ)
+
+# ---- checking ------------------------------------------------------------------------------------------------------
+
+have = command -v $(1) >/dev/null || { echo '$(1) is missing: run make setup (Debian package $(2))' >&2; exit 2; }
+# The Python that has the test packages too.
+TESTPY ?= $(shell for p in $(PYTHON) /usr/bin/python3; do \
+	$$p -c 'import pytest, hypothesis, pexpect, libfdt, jsonschema' 2>/dev/null && { echo $$p; break; }; done)
+havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, pexpect, libfdt, jsonschema: run make setup' >&2; exit 2; }
+
+.PHONY: check-policy test test-policygen test-host test-qemu test-linux-smoke lint release setup
+check-policy: ## validate every profile: policygen --check
+	$(Q)$(PYTHON) -m policygen --check
+
+PYTEST = $(TESTPY) -m pytest -q -p no:cacheprovider
+test: all check-policy ## the complete local gate
+	@$(havetests)
+	@$(call have,$(QEMU),qemu-system-arm)
+	$(Q)$(PYTEST) -n 2 tests
+
+test-policygen test-host test-qemu: test-%: all
+	@$(havetests)
+	$(Q)$(PYTEST) tests/$*
+
+.PHONY: bench bench-compare
+bench: ## instructions for each operation, against goals, others and growing policies: build/bench.json, bench.svg
+	@$(call have,$(QEMU),qemu-system-arm)
+	$(Q)$(PYTHON) tests/bench/bench.py --out $(B)/bench.json
+
+bench-compare: ## fail when an operation costs more than tests/bench/baseline.json says
+	@$(call have,$(QEMU),qemu-system-arm)
+	$(Q)$(PYTHON) tests/bench/bench.py --out $(B)/bench.json --compare tests/bench/baseline.json
+
+test-linux-smoke: all ## fetch the tested Debian installer and boot it under POLICY=
+	@$(havetests)
+	$(Q)$(TESTPY) tests/linux/smoke.py $(SCENARIOS)
+
+PY_SRC := policygen tools tests
+lint: all ## static checks of C, Python and shell
+	@$(call have,cppcheck,cppcheck); $(call have,shellcheck,shellcheck); $(call have,flake8,flake8); $(call have,mypy,mypy)
+	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --enable=warning,portability --suppress=missingInclude \
+		--suppress=unusedStructMember -D__aarch64__ -Ihv hv
+	$(Q)flake8 --max-line-length 120 $(PY_SRC)
+	$(Q)mypy --strict --ignore-missing-imports policygen tools
+	$(Q)shellcheck .ci/run policygen/policygen
+
+# ---- handing over --------------------------------------------------------------------------------------------------
+
+RELEASE := $(B)/release
+.PHONY: release-files
+release: test release-files ## ELF, raw binary, map, debug ELF, the policy's canonical form and page, SHA256SUMS: build/release/
+
+release-files: all
+	$(Q)rm -rf $(RELEASE) && mkdir -p $(RELEASE)
+	$(Q)$(PYTHON) -m policygen verify $(POLICY) > $(RELEASE)/policy-$(POLICY)-verify.txt
+	$(Q)sed -i 's/ *[0-9.]* s$$//' $(RELEASE)/policy-$(POLICY)-verify.txt # how long it took is not part of the result
+	$(Q)cp $(ELF) $(RELEASE)/charter-debug.elf
+	$(Q)$(CROSS_COMPILE)strip -o $(RELEASE)/charter.elf $(ELF)
+	$(Q)cp $(B)/hypervisor.bin $(RELEASE)/charter.bin
+	$(Q)cp $(B)/hypervisor.map $(RELEASE)/charter.map
+	$(Q)cp $(G)/policy.canonical.json $(RELEASE)/policy-$(POLICY).json
+	$(Q)$(PYTHON) -m policygen expand $(POLICY) > $(RELEASE)/policy-$(POLICY).yaml
+	$(Q)$(PYTHON) -m policygen traps $(POLICY) > $(RELEASE)/policy-$(POLICY)-traps.txt
+	$(Q)echo '$(VERSION)' > $(RELEASE)/VERSION
+	$(Q)cd $(RELEASE) && sha256sum $$(ls | LC_ALL=C sort) > SHA256SUMS
+	@echo "release: $(RELEASE) $$(cat $(RELEASE)/VERSION)"
+
+PACKAGES := gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu gcc libc6-dev make git qemu-system-arm ipxe-qemu \
+	python3 python3-yaml python3-jinja2 python3-pytest python3-pytest-xdist python3-hypothesis python3-pexpect \
+	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler cppcheck shellcheck flake8 mypy gdb-multiarch
+SETUP_CMD := apt-get install -y --no-install-recommends $(PACKAGES)
+setup: ## install what building, running and testing need (Debian or Ubuntu; as root or through sudo)
+	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	if [ -z "$$missing" ]; then echo 'setup: everything is installed'; exit 0; fi; \
+	echo "setup: installing" $$missing; \
+	if [ "$$(id -u)" = 0 ]; then apt-get update && DEBIAN_FRONTEND=noninteractive $(SETUP_CMD); \
+	elif command -v sudo >/dev/null; then sudo apt-get update && sudo DEBIAN_FRONTEND=noninteractive $(SETUP_CMD); \
+	else echo 'setup: neither root nor sudo; as root, run:' >&2; echo '  apt-get update && $(SETUP_CMD)' >&2; exit 2; fi
+
+# For clangd and other tools: build/compile_commands.json (.clangd points there).
+$(B)/compile_commands.json: $(B)/config
+	@{ echo '['; sep=; for f in $(HV_SRC) $(GUEST_SRC); do \
+	case $$f in hv/*) flags='$(HV_CFLAGS)';; *) flags='$(GUEST_CFLAGS)';; esac; \
+	printf '%s{"directory": "%s", "file": "%s", "command": "%s %s -c %s"}' "$$sep" '$(CURDIR)' "$$f" '$(CC)' "$$flags" "$$f"; \
+	sep=",\n"; done; echo; echo ']'; } | sed 's/\\n/\n/g' > $@
+
+clean: ## remove build/
+	$(Q)rm -rf $(B)
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

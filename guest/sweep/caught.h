@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What start.S counts: exceptions since the last catch(). */
+#ifndef SWEEP_CAUGHT_H
+#define SWEEP_CAUGHT_H
+
+#include "types.h"
+
+struct caught {
+	u64 sync, serror;
+	u64 esr;       /* of the first synchronous one */
+};
+extern struct caught caught;
+
+/* Runs a statement whose exceptions count; a virtual SError is taken before it ends. */
+#define CATCH(statement)                                 \
+	do {                                             \
+		caught = (struct caught){ 0 };           \
+		asm volatile("" : : : "memory");         \
+		statement;                               \
+		asm volatile("isb" : : : "memory");      \
+	} while (0)
+
+/* start.S: an instruction that does not exist. */
+void provoke(void);
+
+#endif

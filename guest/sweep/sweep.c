@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sweep: makes every access that build/gen/sweep_plan.h lists, and says what came of each.
+ *
+ * It judges nothing (policygen verify --run does) and knows the policy only as far as it must to survive: what would
+ * stop the guest is passed over, what has a rate limit is paced. The MMU stays off, so that it needs no register that
+ * a policy may deny.
+ *
+ * Neighbours are tried in batches: if all of a batch end alike and EL2 has counted one decision for each, or none for
+ * any, that is what is reported; otherwise each is made once more, alone.
+ */
+#include "caught.h"
+#include "cpu.h"
+#include "report.h"
+
+struct span {
+	char kind;       /* s: MRS, MSR, SYS; m: memory; h: HVC; c: SMC */
+	char direction;  /* r, w; - for calls */
+	u8 width;        /* m: bytes */
+	u8 flags;
+	u32 pace;        /* us to wait after an access that trapped; 0: no limit */
+	u64 first, step, count;
+	u64 x1, x2;      /* calls */
+};
+#define PASS_OVER 1u /* would stop the guest */
+#define SAME      2u /* writes what a read gives; else zero */
+
+static const struct span plan[] = {
+#include "sweep_plan.h"
+};
+
+#define STUBS        ((u32 *)0x41000000) /* two instructions an access; nothing else is there */
+#define INSN_RET     0xd65f03c0u
+#define INSN_SYSTEM  0xd5000000u
+#define SCRATCH      0x40f00000UL        /* what maintenance by address works on */
+#define HV_STATUS    2
+#define FEW          6u                  /* of a paced span: as many that trap, and then as many more */
+#define BATCH        64u
+
+struct caught caught;
+
+static u64 own_traps; /* decisions that one exception of ours costs: start.S reads ESR_EL1 */
+
+static u64 decided(void)
+{
+	return cpu_hvc(HV_STATUS, 0, 0, 0);
+}
+
+static u64 denied(void)
+{
+	return cpu_hvc(HV_STATUS, 3, 0, 0);
+}
+
+/* MRS, MSR, SYS or SYSL of a 16-bit register key, on x0. */
+static u32 system_insn(u64 key, bool read)
+{
+	return INSN_SYSTEM | (read ? 1u << 21 : 0) | (u32)(key >> 14 & 3) << 19 | (u32)(key >> 11 & 7) << 16 |
+	       (u32)(key >> 7 & 15) << 12 | (u32)(key >> 3 & 15) << 8 | (u32)(key & 7) << 5;
+}
+
+static u64 call_stub(const u32 *stub, u64 x0)
+{
+	return ((u64 (*)(u64))stub)(x0);
+}
+
+/*
+ * What a register holds is written to it, so that SCTLR_EL1, VBAR_EL1, SP_EL0 and their like stay as they are. An
+ * operation gets an address of ours where it takes one: cache maintenance by VA (not by set/way) and AT.
+ */
+static u64 operand(const struct span *s, u64 at, const u32 *read_stub)
+{
+	u64 crn = at >> 7 & 15, crm = at >> 3 & 15, op2 = at & 7, value = 0;
+	bool set_way = (crm == 6 || crm == 10 || crm == 14) && op2 == 2;
+
+	if (s->kind == 's' && at >> 14 == 1)
+		return crn == 7 && crm != 3 && !set_way ? SCRATCH : 0;
+	if (s->kind == 's')
+		CATCH(value = call_stub(read_stub, 0));
+	else if (s->flags & SAME)
+		CATCH(value = cpu_read(at, (unsigned)__builtin_ctz(s->width)));
+	return caught.sync || caught.serror ? 0 : value;
+}
+
+/* One call with x1 to x3 watched. */
+static u64 make_call(bool hvc, u64 id, u64 a1, u64 a2, bool *changed)
+{
+	register u64 x0 asm("x0") = id;
+	register u64 x1 asm("x1") = a1;
+	register u64 x2 asm("x2") = a2;
+	register u64 x3 asm("x3") = 0;
+
+	if (hvc)
+		asm volatile("hvc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
+	else
+		asm volatile("smc #0" : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3) : : "memory");
+	*changed = x1 != a1 || x2 != a2 || x3;
+	return x0;
+}
+
+/* Makes the access; returns what came of it but for the trap, and adds its exceptions to *exceptions. */
+static struct result try(const struct span *s, u64 at, u64 index, u64 value, u64 *exceptions)
+{
+	unsigned log2 = (unsigned)__builtin_ctz(s->width);
+	const u32 *stub = STUBS + 4 * index;
+	struct result r = { .letter = 'o' };
+	bool changed = false;
+
+	switch (s->kind) {
+	case 's':
+		CATCH(value = call_stub(stub, value));
+		break;
+	case 'm':
+		if (s->direction == 'r')
+			CATCH(value = cpu_read(at, log2));
+		else
+			CATCH(cpu_write(at, log2, value));
+		break;
+	default:
+		CATCH(value = make_call(s->kind == 'h', at, s->x1, s->x2, &changed));
+	}
+	*exceptions += caught.sync;
+	if (caught.serror)
+		r.letter = 's';
+	else if (caught.sync > 1)
+		r.letter = 'z';
+	else if (caught.sync)
+		r.letter = caught.esr == BIT(25) ? 'u' : caught.esr >> 26 == 0x25 && (caught.esr & 0x3f) == 0x10 ? 'a' : 'x';
+	else if (changed)
+		r.letter = 'c';
+	if (r.letter == 'x' || (r.letter == 'o' && s->direction != 'w')) {
+		r.has_value = true;
+		r.value = r.letter == 'x' ? caught.esr : value;
+	}
+	return r;
+}
+
+/* Accesses [from, from + n) of the span, counted as one; false: they do not agree. */
+static bool batch(const struct span *s, u64 from, u64 n)
+{
+	static u64 operands[BATCH];
+	struct result first = { 0 }, r;
+	u64 exceptions = 0, traps, denials;
+	bool alike = true;
+
+	for (u64 i = 0; i < n; i++)
+		operands[i] = s->direction == 'w' ? operand(s, s->first + (from + i) * s->step, STUBS + 4 * (from + i) + 2) : 0;
+	denials = denied();
+	traps = decided();
+	for (u64 i = 0; i < n; i++) {
+		r = try(s, s->first + (from + i) * s->step, from + i, operands[i], &exceptions);
+		if (!i)
+			first = r;
+		alike = alike && report_alike(&first, &r);
+	}
+	traps = decided() - traps - 1 - exceptions * own_traps;
+	denials = denied() - denials;
+	if (!alike || (traps && traps != n && n > 1) || (denials && denials != n && n > 1))
+		return false;
+	if (traps)
+		first.flag = traps > n ? '*' : denials ? '-' : '+';
+	for (u64 i = 0; i < n; i++)
+		report(s->kind, s->direction, s->width, s->first + (from + i) * s->step, s->step, s->x1, s->x2, &first);
+	if (traps && s->pace)
+		cpu_wait_us(s->pace);
+	return true;
+}
+
+/*
+ * Instructions for a span of system registers: the access, and the read that precedes a write. Nothing is
+ * done about the instruction cache, since a policy may deny that: a machine with one needs other memory for each span.
+ */
+static void assemble(const struct span *s)
+{
+	u32 *out = STUBS;
+
+	for (u64 i = 0; i < s->count; i++, out += 4) {
+		out[0] = system_insn(s->first + i * s->step, s->direction == 'r');
+		out[1] = INSN_RET;
+		out[2] = system_insn(s->first + i * s->step, true);
+		out[3] = INSN_RET;
+	}
+	asm volatile("dsb sy; isb" : : : "memory");
+}
+
+static void run(const struct span *s)
+{
+	static const struct result passed = { .letter = 'p' };
+	u64 most = s->pace ? 1 : BATCH, start = report_traps, n;
+
+	if (s->kind == 's' && !(s->flags & PASS_OVER))
+		assemble(s);
+	for (u64 i = 0; i < s->count; i += n) {
+		n = s->count - i < most ? s->count - i : most;
+		if (s->flags & PASS_OVER || (s->pace && report_traps - start >= FEW && i % (s->count / FEW + 1))) {
+			for (u64 j = i; j < i + n; j++)
+				report(s->kind, s->direction, s->width, s->first + j * s->step, s->step, s->x1, s->x2, &passed);
+		} else if (!batch(s, i, n)) {
+			for (u64 j = i; j < i + n; j++)
+				batch(s, j, 1);
+		}
+	}
+}
+
+void main(void);
+void main(void)
+{
+	u64 before;
+
+	/* The registers of FP, SVE and SME would be EL1's to refuse; here EL2 is asked. */
+	CATCH(cpu_set_sysreg(cpacr_el1, 3UL << 20 | 3UL << 16 | 3UL << 24));
+	before = decided();
+	CATCH(provoke());
+	own_traps = decided() - before - 1;
+	report_start(before != ~0UL && caught.sync == 1 && caught.esr == BIT(25));
+	for (u32 i = 0; i < ARRAY_SIZE(plan); i++)
+		run(&plan[i]);
+	report_end();
+	for (;;) {
+		CATCH(cpu_hvc(0x84000008, 0, 0, 0)); /* PSCI SYSTEM_OFF */
+		CATCH(cpu_smc(0x84000008, 0, 0, 0));
+		CATCH(cpu_hvc(3, 0, 0, 0)); /* PAUSE */
+	}
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EL2's own timer: armed only while somebody waits for a time. */
+#ifndef HV_ALARM_H
+#define HV_ALARM_H
+
+#include "types.h"
+
+enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_COUNT };
+
+/* This CPU is interrupted (IRQ_HYP_TIMER) when CNTPCT reaches `when`; 0: no longer. */
+void alarm_set(enum alarm which, u64 when);
+
+#endif

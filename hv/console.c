@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one UART line: escapes the guest's output, tells the operator's input from the guest's. */
+#include "console.h"
+#include "alarm.h"
+#include "arch/arch.h"
+#include "cpu.h"
+#include "gdb.h"
+#include "uart.h"
+#include "vuart.h"
+
+#define RS 0x1e
+#define US 0x1f
+#define KEY_INTERRUPT 0x03 /* gdb's */
+
+#define INPUT_AT_ONCE 8192 /* bytes: more than the guest's ring holds */
+
+bool console_escape = true;
+u64 console_guest_bytes;
+static bool midline;
+static bool escape_seen; /* ^] came, its key not yet */
+static u64 escape_time;  /* when, in CNTPCT ticks */
+static u64 watch_due;    /* 0: nobody watches */
+static bool quit_asked;  /* ^] q came: the next key says yes or no */
+static u8 held;          /* a byte the guest's ring had no room for */
+static bool holding;
+
+void console_guest(u8 byte)
+{
+	console_guest_bytes++;
+	if (unlikely(gdb_active)) {
+		gdb_text((const char *)&byte, 1);
+		return;
+	}
+	midline = byte != '\n';
+	if (unlikely((byte & ~1u) == RS)) {
+		uart_put(US);
+		byte = byte == RS ? 'e' : 'f';
+	}
+	uart_put(byte);
+}
+
+bool console_midline(void)
+{
+	return midline;
+}
+
+void console_raw(const char *s, size_t n)
+{
+	if (gdb_active && *s != RS) {
+		gdb_text(s, n);
+		return;
+	}
+	if (midline) { /* records and monitor text begin on a line of their own; log_text.c marks the record `+` */
+		uart_put('\r');
+		uart_put('\n');
+		midline = false;
+	}
+	for (size_t i = 0; i < n; i++)
+		uart_put((u8)s[i]);
+}
+
+/* To the guest's receiver; false: no room, the byte is kept and the UART's interrupt is off until there is. */
+static bool to_guest(struct cpu *c, u8 byte)
+{
+	if (vuart_receive(c, byte))
+		return true;
+	held = byte;
+	holding = true;
+	uart_rx_interrupt(false);
+	return false;
+}
+
+void console_input_room(struct cpu *c)
+{
+	if (!holding)
+		return;
+	holding = false;
+	if (to_guest(c, held)) {
+		uart_rx_interrupt(true);
+		console_input(c);
+	}
+}
+
+static void open_monitor(struct cpu *c, const char *why)
+{
+	c->why = why;
+	c->work |= WORK_MONITOR;
+	watch_due = 0;
+	alarm_set(ALARM_WATCH, 0);
+}
+
+/* The key behind ^] (EVIDENCE 1.8). False: the guest's ring is full. */
+static bool escape_key(struct cpu *c, int byte)
+{
+	switch (byte) {
+	case 'm':
+		open_monitor(c, "key");
+		return true;
+	case 's':
+		c->work |= WORK_STATUS;
+		return true;
+	case 'd':
+		c->work |= WORK_DUMP;
+		return true;
+	case 'l':
+		c->work |= WORK_LIVE;
+		return true;
+	case 'q':
+		c->work |= WORK_QUIT;
+		quit_asked = true;
+		return true;
+	case 'g':
+		open_monitor(c, "gdb");
+		return true;
+	case 'b':
+		vuart_break(c);
+		return true;
+	case '?':
+		c->work |= WORK_KEYS;
+		return true;
+	case KEY_ESCAPE:
+		return to_guest(c, KEY_ESCAPE);
+	default: /* not ours: both bytes are the guest's */
+		return to_guest(c, KEY_ESCAPE) && to_guest(c, (u8)byte);
+	}
+}
+
+void console_watch(void)
+{
+	watch_due = counter() + sysreg_read(cntfrq_el0);
+	alarm_set(ALARM_WATCH, watch_due);
+}
+
+void console_input(struct cpu *c)
+{
+	/*
+	 * Cleared first: QEMU raises the interrupt only when the FIFO goes from empty to one byte, so one that comes
+	 * after the last look must find it clear.
+	 */
+	uart_clear_interrupt();
+	/*
+	 * Until the FIFO is empty: for what is left in it nothing would tell us. A host that sends faster than we read
+	 * fills the guest's ring, and if all it sends is keys of ours, the rest is for the next trap.
+	 */
+	for (unsigned i = 0; !holding; i++) {
+		int byte;
+
+		if (i == INPUT_AT_ONCE) {
+			c->work |= WORK_INPUT;
+			break;
+		}
+		byte = uart_get();
+		if (byte < 0)
+			break;
+		if (byte == UART_BREAK) {
+			open_monitor(c, "break");
+		} else if (watch_due) {
+			open_monitor(c, "key");
+		} else if (gdb_active) {
+			if (byte == KEY_INTERRUPT) /* the rest are acknowledgements of O packets */
+				open_monitor(c, "key");
+		} else if (quit_asked) {
+			quit_asked = false;
+			if (byte == 'y')
+				c->work |= WORK_OFF;
+		} else if (escape_seen) {
+			escape_seen = false;
+			alarm_set(ALARM_ESCAPE, 0);
+			if (!escape_key(c, byte))
+				break;
+		} else if (byte == KEY_ESCAPE && console_escape) {
+			escape_seen = true;
+			escape_time = counter();
+			alarm_set(ALARM_ESCAPE, escape_time + sysreg_read(cntfrq_el0));
+		} else if (!to_guest(c, (u8)byte)) {
+			break;
+		}
+		if (c->work & WORK_MONITOR)
+			break; /* the rest is for the monitor */
+	}
+}
+
+void console_tick(struct cpu *c)
+{
+	u64 due = escape_time + sysreg_read(cntfrq_el0);
+
+	if (escape_seen && counter() >= due) {
+		escape_seen = false;
+		to_guest(c, KEY_ESCAPE);
+	}
+	alarm_set(ALARM_ESCAPE, escape_seen ? due : 0);
+	if (watch_due && counter() >= watch_due) {
+		c->work |= WORK_WATCH;
+		console_watch();
+	}
+}
+
+int console_getc(int ms)
+{
+	u64 ticks = sysreg_read(cntfrq_el0) / 1000, start = counter();
+
+	for (;;) {
+		int byte = vuart_unread();
+
+		if (byte >= 0)
+			return byte;
+		if (holding) {
+			holding = false;
+			return held;
+		}
+		byte = uart_get();
+		if (byte >= 0)
+			return byte;
+		if (ms >= 0 && counter() - start >= (u64)ms * ticks)
+			return -1;
+	}
+}

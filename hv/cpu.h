@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What EL2 keeps for one CPU and its vCPU. Lives on top of that CPU's EL2 stack. */
+#ifndef HV_CPU_H
+#define HV_CPU_H
+
+#include "arch/arch.h"
+#include "board.h"
+#include "frame.h"
+#include "log.h"
+#include "policy.h"
+#include "vgic.h"
+
+/* What a handler wants done with the guest; only trap.c acts on it. */
+enum verdict {
+	NEXT,  /* done: go on behind the instruction */
+	AGAIN, /* go on where ELR_EL2 points */
+	UNDEF, /* the instruction does not exist: exception class 0 at EL1 */
+	ABORT, /* synchronous external abort at EL1 */
+	FORWARD, /* the exception that EL2 took is EL1's */
+	STOP,  /* the guest is gone: log the end, power off or open the monitor */
+};
+
+/* Counters and run-time state of one row. */
+struct row_state {
+	u64 hits, cost; /* cost: CNTPCT ticks spent in EL2 */
+	u32 flags;      /* ROW_* */
+	u32 pad;
+	u64 would;      /* of `hits`: those that a rule changed at run time let pass */
+	const struct decision *decision; /* &policy_rows[] of the same number */
+	u64 unused[3];
+};
+_Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to find it");
+#define ROW_LOG   1u /* the row has log once or always */
+#define ROW_LIMIT 2u
+#define ROW_WOULD 4u /* overrule.c: what the row refuses is let pass, and logged as WOULD */
+#define ROW_STOP  8u /* ... the operator is asked first */
+#define ROW_ONCE  16u /* ... this one time */
+#define ROW_DEBUG 32u /* decides on debug registers while debug.c uses them */
+#define ROW_CHANGED (ROW_WOULD | ROW_STOP | ROW_DEBUG)
+#define ROW_WHERE 64u /* the arguments of the call decide too */
+
+/* Work to do before the guest goes on. */
+#define WORK_VGIC    1u /* something may be pending for a list register */
+#define WORK_LOG     2u /* records wait for a quiet moment */
+#define WORK_MONITOR 4u /* open the monitor */
+#define WORK_STATUS  8u /* ^] s: one status line */
+#define WORK_DUMP    16u /* ^] d: drain the log now */
+#define WORK_KEYS    32u /* ^] ?: the table of keys */
+#define WORK_DEBUG   64u /* a step or an `until` is under way */
+#define WORK_LIVE    128u /* ^] l: live log on or off */
+#define WORK_QUIT    256u /* ^] q: ask */
+#define WORK_OFF     512u /* ... and the answer was y */
+#define WORK_WATCH   1024u /* a second of `traps -w` is over */
+#define WORK_NOTES   (WORK_STATUS | WORK_KEYS | WORK_LIVE | WORK_QUIT | WORK_OFF | WORK_WATCH)
+#define WORK_INPUT   1024u /* the UART has more */
+#define WORK_RECORD  0x80000000u /* the record of the trap being handled is to be completed */
+
+/*
+ * What policy_call() and policy_mmio() answered: they are pure, so it may be remembered. `key` is all they were asked;
+ * a key that never stands in its slot marks an empty one.
+ */
+#define MEMOS 16
+struct memo {
+	u64 key;
+	struct row_state *row;
+};
+
+struct cpu {
+	struct trap_frame frame; /* first: SP_EL2 points here while the guest runs */
+	u64 entered;             /* CNTPCT at the trap being handled */
+	struct row_state *rows;  /* policy_n_rows of them */
+	struct row_state *row;   /* the row that decided the trap being handled */
+	struct log_record *record; /* its record, or NULL */
+	u64 *limit_time;         /* GCRA theoretical arrival time, by limit */
+	u64 *seen;               /* log once: what has been logged, SEEN_SLOTS tags */
+	u32 work;                /* WORK_* */
+	u32 index;               /* 0.. */
+	struct log_ring log;
+	struct vgic_cpu vgic;
+	const char *why;         /* why the monitor opens: "key", "break", "pause", "rule", "panic", "kill" */
+	u64 stopped_seq;         /* seq of the decision we stopped on, or ~0 */
+	bool online;             /* runs the guest, or is on its way there */
+	volatile bool parked;    /* stands still in smp_park() for the monitor */
+	u64 start_entry, start_context; /* PSCI CPU_ON: where it begins */
+	struct memo hvc[MEMOS], smc[MEMOS]; /* by the function's last digit */
+	struct memo mmio[MEMOS];            /* by the word's last digit */
+};
+_Static_assert(offsetof(struct cpu, frame) == 0, "container of the frame");
+_Static_assert(sizeof(struct cpu) <= CPU_BLOCK_SIZE - CPU_STRUCT_OFFSET, "fits above the stack");
+
+#define SEEN_SLOTS 1024
+
+static inline struct cpu *cpu_of(struct trap_frame *f)
+{
+	return (struct cpu *)f;
+}
+
+extern struct cpu *cpus[MAX_CPUS]; /* NULL: the board does not have it */
+extern unsigned n_cpus;
+extern struct spinlock shared;     /* vGIC, UART, log output: whatever two CPUs may touch */
+
+static inline struct cpu *this_cpu(void)
+{
+	return (struct cpu *)sysreg_read(tpidr_el2);
+}
+
+/* Decides nothing: counts row `row` and does what its log and limit ask for. Returns the row that decides. */
+const struct decision *decide_slow(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux);
+
+/*
+ * The one way to a decision: counts it, logs it, applies its limit. value, addr, aux are the match inputs for
+ * the record. trap.c adds the cost afterwards.
+ */
+static inline const struct decision *decide(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux)
+{
+	struct row_state *s = &c->rows[row];
+
+	s->hits++;
+	c->row = s;
+	if (unlikely(s->flags))
+		return decide_slow(c, row, value, addr, aux);
+	return s->decision;
+}
+
+/*
+ * decide() for handlers that keep no frame on their straight way: false when the row wants more than counting. Then
+ * the handler goes on, by a tail call, with a general one that calls decide_slow() first.
+ */
+static inline bool decide_fast(struct cpu *c, struct row_state *s)
+{
+	s->hits++;
+	c->row = s;
+	return likely(!s->flags);
+}
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decisions whose row logs or has a rate limit: the part of decide() that is not inline. */
+#include "arch/arch.h"
+#include "cpu.h"
+#include "decide.h"
+#include "esr.h"
+#include "mmu.h"
+#include "overrule.h"
+
+/* Ticks between two decisions at the limit's rate; index as policy_limits[]. */
+static u64 *interval;
+
+void decide_init(struct cpu *c)
+{
+	u64 frequency = sysreg_read(cntfrq_el0);
+
+	c->rows = carve(policy_n_rows * sizeof(*c->rows), 64);
+	c->limit_time = carve(policy_n_limits * sizeof(u64) + 8, 64);
+	c->seen = carve(SEEN_SLOTS * sizeof(u64), 64);
+	c->row = c->rows;
+	for (unsigned i = 0; i < MEMOS; i++) {
+		c->hvc[i].key = c->smc[i].key = i ^ 1; /* ends in another digit */
+		c->mmio[i].key = (i ^ 1) << 2;
+	}
+	for (unsigned i = 0; i < policy_n_rows; i++) {
+		c->rows[i].decision = &policy_rows[i];
+		c->rows[i].flags = (policy_rows[i].log != LOG_NEVER ? ROW_LOG : 0) |
+				   (policy_rows[i].limit ? ROW_LIMIT : 0) | (policy_rows[i].where ? ROW_WHERE : 0);
+	}
+	if (!interval) {
+		interval = carve(policy_n_limits * sizeof(u64) + 8, 64);
+		for (unsigned i = 1; i < policy_n_limits; i++)
+			interval[i] = frequency / (policy_limits[i].rate ? policy_limits[i].rate : 1);
+	}
+}
+
+/* Generic cell rate algorithm: a burst of one second's worth, then one every interval. */
+static bool within_limit(struct cpu *c, unsigned limit)
+{
+	u64 now = c->entered, at = c->limit_time[limit];
+
+	if (at < now)
+		at = now;
+	if (at - now + interval[limit] > sysreg_read(cntfrq_el0))
+		return false;
+	c->limit_time[limit] = at + interval[limit];
+	return true;
+}
+
+/* What makes this access different from another under the same row: the register, the address, the function. */
+static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
+{
+	u64 esr = c->frame.esr_el2, what;
+
+	switch (esr_class(esr)) {
+	case EC_SYSREG:
+		what = esr & 0x3ffc1f; /* all but Rt */
+		break;
+	case EC_DABT_LOW:
+		what = (addr & 0xffffffffff) << 1 | (esr & DABT_WNR ? 1 : 0);
+		break;
+	case EC_HVC64:
+	case EC_SMC64:
+		what = value & 0xffffffff;
+		break;
+	default:
+		what = 0;
+	}
+	return (u64)row << 48 | (u64)esr_class(esr) << 42 | (what & 0x3ffffffffff);
+}
+
+/* True the first time; a slot that another access has taken since makes it true again, never false too early. */
+static bool first_time(struct cpu *c, u64 tag)
+{
+	u64 *slot = &c->seen[(tag * 0x9e3779b97f4a7c15UL) >> 54];
+
+	_Static_assert(SEEN_SLOTS == 1 << 10, "shift by 54");
+	if (*slot == tag)
+		return false;
+	*slot = tag;
+	return true;
+}
+
+const struct decision *decide_slow(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux)
+{
+	const struct decision *d = &policy_rows[row];
+
+	if (d->limit && !within_limit(c, d->limit)) {
+		c->row->hits--;
+		row = policy_limits[d->limit].over;
+		d = &policy_rows[row];
+		c->row = &c->rows[row];
+		c->row->hits++;
+	}
+	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && first_time(c, access_tag(c, row, value, addr)))) {
+		c->record = log_decision(c, (u16)row, value, addr, aux);
+		c->work |= log_mode == LOG_QUIET ? WORK_RECORD : WORK_RECORD | WORK_LOG;
+	}
+	return unlikely(c->row->flags & ROW_CHANGED) ? overrule(c, d) : d;
+}
+
+void complete_record(struct cpu *c)
+{
+	struct log_record *r = c->record;
+
+	c->record = NULL;
+	r->cost += (u32)(counter() - c->entered);
+	if (policy_rows[r->row].action == ACT_DENY)
+		return; /* nothing was read */
+	if (esr_class(r->esr) == EC_SYSREG && iss_is_read(r->esr))
+		r->value = c->frame.x[iss_rt(r->esr)];
+	else if (esr_class(r->esr) == EC_DABT_LOW && r->esr & DABT_ISV && !(r->esr & DABT_WNR))
+		r->value = c->frame.x[dabt_rt(r->esr)];
+}
+
+u64 decisions(const struct cpu *c, int verdict)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < policy_n_rows; i++)
+		if (verdict < 0 || policy_rows[i].verdict == verdict)
+			n += c->rows[i].hits - (verdict == V_DENY ? c->rows[i].would : 0);
+	return n;
+}

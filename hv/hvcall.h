@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The services behind HVC and SMC: our own six calls, PSCI and SMCCC. */
+#ifndef HV_HVCALL_H
+#define HV_HVCALL_H
+
+#include "cpu.h"
+#include "psci.h"
+
+#define HV_ID 0x43485452 /* "CHTR" */
+
+/* Serves `model` with the arguments in f->x; the result is in f->x[0]. `done`, or STOP: the guest is gone for good. */
+enum verdict hvcall(struct trap_frame *f, unsigned model, const struct call_table *table, enum verdict done);
+/* Answers that are constants, for those who ask again and again: false if `model` with `selector` (x1) is none. */
+static inline bool hvcall_constant(unsigned model, u64 selector, u64 *value)
+{
+	if (model == MODEL_PSCI_VERSION)
+		*value = PSCI_1_1;
+	else if (model == MODEL_HV_GET_ID && !selector)
+		*value = HV_ID;
+	else
+		return false;
+	return true;
+}
+/* PSCI and SMCCC part of it (psci.c). */
+u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table);
+
+#endif

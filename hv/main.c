@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Boot as a list. The order matters where a line says so. */
+#include "arch/arch.h"
+#include "board.h"
+#include "bootargs.h"
+#include "console.h"
+#include "cpu.h"
+#include "gic.h"
+#include "guestload.h"
+#include "integrity.h"
+#include "mmu.h"
+#include "panic.h"
+#include "smp.h"
+#include "stage2.h"
+#include "uart.h"
+#include "vcpu.h"
+#include "virtio.h"
+
+void main(void) __attribute__((noreturn));
+void guest_enter(struct cpu *c) __attribute__((noreturn));
+
+static void read_bootargs(void)
+{
+	const char *bad;
+
+	if (!bootargs_parse((const char *)BOOTARGS_PA, BOOTARGS_SIZE, &bootargs, &bad))
+		panic("boot arguments: unknown word at offset %u", (unsigned)(bad - (const char *)BOOTARGS_PA));
+}
+
+void main(void)
+{
+	struct cpu *c;
+	struct guest guest;
+
+	uart_init();                    /* first: whatever goes wrong can be said */
+	mmu_init();                     /* before anything that wants caches, alignment or W^X */
+	smp_init();
+	c = cpus[0];
+	read_bootargs();
+	console_escape = !bootargs.no_escape;
+	guest_load(&guest);             /* refuses here, before the guest's first instruction */
+	log_mode = bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.is_linux ? LOG_NOTABLE : LOG_TEXT;
+
+	stage2_init();
+	gic_init();
+	gic_cpu_init(0);
+	vcpu_controls();
+	vgic_cpu_init(c);               /* after vcpu_controls(): HCR_EL2.IMO routes what it touches */
+	virtio_init();                  /* after gic_init(): it enables interrupts */
+	uart_rx_interrupt(true);
+
+	log_header(c);
+	log_event(c, EV_BOOT, 0, 0);
+	log_event(c, EV_GUEST_ENTER, guest.entry, 1);
+	log_drain(c, 0, false);         /* a guest that never traps shows that it was started */
+	vcpu_reset(c, guest.entry, guest.context);
+	integrity_seal();               /* last: from here on text, constants and tables stay as they are */
+	c->online = true;
+	guest_enter(c);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opens and leaves the monitor, and finds the command that a line names. */
+#include "monitor.h"
+#include "arch/arch.h"
+#include "bootargs.h"
+#include "build.h"
+#include "console.h"
+#include "debug.h"
+#include "gdb.h"
+#include "monitor_cmd.h"
+#include "overrule.h"
+#include "power.h"
+#include "smp.h"
+#include "string.h"
+#include "vtime.h"
+
+static monitor_command help, go_on, reset, power_off, gdb;
+
+/* The one list: dispatch, completion and `help` read it. Groups stand together. */
+static const struct command {
+	const char *group, *name, *usage, *what;
+	monitor_command *run;
+	bool writes; /* refused in a locked build */
+} commands[] = {
+	{ "state", "status", "", "guest, policy, log and traps at a glance", monitor_status, false },
+	{ "state", "regs", "[-c]", "the guest's registers and its syndrome; -c: what changed since the last stop",
+	  monitor_regs, false },
+	{ "state", "sysregs", "[-d] [mmu|exc|timer|debug|id|vgic|el2|all|NAME]", "system registers; -d: what changed",
+	  monitor_sysregs, false },
+	{ "state", "el2", "", "EL2's own registers, stack and log", monitor_el2, false },
+	{ "state", "bt", "", "return addresses along the frame pointers", monitor_bt, false },
+	{ "memory", "x", "/[N][x|g|w|h|b] ADDR", "memory in units of 8, 4, 2 or 1 bytes", monitor_x, false },
+	{ "memory", "w", "[8|4|2|1] ADDR VALUE", "writes memory; instruction caches are cleaned", monitor_w, true },
+	{ "memory", "find", "ADDR SIZE TEXT|NUMBER", "where a text or a number occurs", monitor_find, false },
+	{ "memory", "xlat", "ADDR", "both stages of the translation, level by level", monitor_xlat, false },
+	{ "memory", "map", "", "what each IPA is, and by which line of the policy", monitor_map, false },
+	{ "memory", "dis", "[ADDR [N]]", "instructions", monitor_dis, false },
+	{ "policy", "policy", "[hits | show rN | find WORD | hash]", "rules, their lines and how often they decided",
+	  monitor_policy, false },
+	{ "policy", "why", "[SEQ]", "why a decision came out as it did", monitor_why, false },
+	{ "policy", "traps", "[-r | -w]", "decisions and their cost by class, or by rule; -w: each second until a key", monitor_traps, false },
+	{ "policy", "rule", "[rN would | stop | reset]", "refusals pass and are logged WOULD; ask first; as built",
+	  monitor_rule, true },
+	{ "log", "log", "[status | tail [N] | mode [text|notable|full|quiet] | dump]", "the evidence log",
+	  monitor_log, false },
+	{ "log", "mark", "TEXT", "a marker in the log", monitor_mark, false },
+	{ "log", "dump", "", "totals into the log, now", monitor_dump, false },
+	{ "run", "cont", "", "the guest goes on (^D)", go_on, false },
+	{ "run", "step", "[-i] [N]", "N instructions; -i: interrupts of the guest wait", monitor_step, true },
+	{ "run", "until", "ADDR | lr | trap | rule rN | seq N | SECONDS", "the guest goes on until then", monitor_until,
+	  true },
+	{ "run", "bp", "ADDR [if $xN == V] [log] | -d N | -l", "breakpoint; log: a mark, and on; -d deletes, -l lists",
+	  monitor_bp, true },
+	{ "run", "wp", "r|w|rw ADDR [BYTES] [if ...] [log] | -d N | -l", "watchpoint", monitor_wp, true },
+	{ "run", "set", "$REG = VALUE | esc ^]|none", "a register of the guest; the monitor's key", monitor_set, true },
+	{ "run", "inject", "undef | serror | abort [ADDR] | irq N", "an exception or interrupt for the guest",
+	  monitor_inject, true },
+	{ "run", "reset", "", "finish the log and reset the machine", reset, false },
+	{ "run", "poweroff", "", "finish the log and power off", power_off, false },
+	{ "session", "gdb", "", "gdb's remote protocol on this line, until it detaches", gdb, true },
+	{ "session", "help", "[COMMAND]", "this list, or one command", help, false },
+	{ "session", "hist", "", "the lines typed so far", monitor_history, false },
+};
+
+const char *monitor_name(unsigned n)
+{
+	return n < ARRAY_SIZE(commands) ? commands[n].name : NULL;
+}
+
+/* For completion: what may follow the one command that the line begins with; "" if there is none. */
+const char *monitor_usage(const char *line, size_t n)
+{
+	const char *usage = "";
+
+	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strncmp(commands[i].name, line, n))
+			continue;
+		if (!commands[i].name[n])
+			return commands[i].usage;
+		if (*usage)
+			return "";
+		usage = commands[i].usage;
+	}
+	return usage;
+}
+
+/* The command that the first `n` bytes of `word` name, in full or by a unique prefix; else NULL, said so. */
+static const struct command *find(const char *word, size_t n)
+{
+	const struct command *found = NULL;
+	unsigned matches = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strncmp(commands[i].name, word, n))
+			continue;
+		if (!commands[i].name[n])
+			return &commands[i];
+		found = &commands[i];
+		matches++;
+	}
+	if (matches == 1)
+		return found;
+	if (!matches) {
+		kprintf("no command '%.*s'; `help` lists them\n", (int)n, word);
+		return NULL;
+	}
+	kprintf("'%.*s' is", (int)n, word);
+	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!strncmp(commands[i].name, word, n))
+			kprintf("%s %s", --matches ? "" : " or", commands[i].name);
+	kprintf("\n");
+	return NULL;
+}
+
+/* `w4 ADDR` and `x/4b ADDR`: what follows the name at once is an argument. */
+static size_t name_length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] && s[n] != ' ' && s[n] != '/' && !(n == 1 && *s == 'w' && s[n] <= '9'))
+		n++;
+	return n;
+}
+
+static bool gone(const struct monitor *m)
+{
+	return !strcmp(m->why, "panic") || !strcmp(m->why, "kill");
+}
+
+static void help(struct monitor *m, const char *args)
+{
+	const char *group = "";
+	char paused[24];
+
+	if (*args) {
+		const struct command *k = find(args, name_length(args));
+
+		if (k)
+			kprintf("%s%s%s\n  %s\n", k->name, *k->usage && *k->usage != '/' ? " " : "", k->usage, k->what);
+		return;
+	}
+	seconds_text(paused, sizeof(paused), counter() - m->opened);
+	kprintf("hv monitor, build %s.  guest paused %s s (hidden from guest).  ^D = cont", build_id, paused);
+	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(group, commands[i].group)) {
+			group = commands[i].group;
+			kprintf("\n  %-8s", group);
+		}
+		kprintf(" %s", commands[i].name);
+	}
+	kprintf("\n`help CMD` for one command; unique prefixes work; Tab completes.\n"
+		"addresses: 0x1234 (guest VA)  ipa:0x..  pa:0x..  $x0 $pc $sp $lr  with + and -\n");
+}
+
+static void go_on(struct monitor *m, const char *args)
+{
+	if (!no_more(args))
+		return;
+	if (gone(m))
+		kprintf("the guest can not go on (%s): reset or poweroff\n", m->why);
+	else
+		m->leave = true;
+}
+
+/* The last records: the monitor's text ends here for the decoder. */
+static void leave(struct monitor *m)
+{
+	struct cpu *c = m->c;
+	u64 paused = counter() - m->opened;
+
+	/* The guest's virtual time stands still; a decision that opened the monitor did not cost this. */
+	vtime_hide(paused);
+	c->entered += paused;
+	log_event(c, EV_MONITOR_LEAVE, paused, 0);
+	if (gdb_active)
+		return; /* records wait for the end of gdb's session */
+	log_header(c); /* drains first: a capture cut here still decodes */
+	console_input(c); /* typed behind `cont`: the UART tells only of the first byte of many */
+}
+
+static void gdb(struct monitor *m, const char *args)
+{
+	if (no_more(args) && !gdb_active)
+		gdb_begin(m);
+}
+
+static void reset(struct monitor *m, const char *args)
+{
+	if (!no_more(args))
+		return;
+	leave(m);
+	guest_reset();
+}
+
+static void power_off(struct monitor *m, const char *args)
+{
+	if (!no_more(args))
+		return;
+	leave(m);
+	machine_off("poweroff");
+}
+
+void monitor_execute(struct monitor *m, const char *line)
+{
+	const struct command *k;
+	size_t n;
+
+	line = skip_blanks(line);
+	n = name_length(line);
+	if (!n)
+		return;
+	k = find(line, n);
+	m->lines = 0;
+	if (!k)
+		return;
+	if (build_locked && k->writes) {
+		char text[MONITOR_LINE + 16];
+
+		ksnprintf(text, sizeof(text), "refused %s", k->name);
+		log_note(m->c, text);
+		kprintf("%s: this build is locked (LOCKED=1)\n", k->name);
+		return;
+	}
+	k->run(m, skip_blanks(line + n));
+}
+
+/* False: nobody is there. Else the guest stands still, this CPU has the line, and the log says so. */
+static bool enter(struct monitor *m)
+{
+	struct cpu *c = m->c;
+
+	if (bootargs.unattended) {
+		log_event(c, EV_PAUSE_SKIPPED, 0, 0);
+		return false;
+	}
+	/* The CPU that panics may hold the lock; nobody will need it again. */
+	smp_stop_others(c);
+	if (strcmp(m->why, "panic"))
+		spin_lock(&shared);
+	if (c->record)
+		c->stopped_seq = c->record->seq;
+	log_event(c, EV_MONITOR_ENTER, (u64)m->why, 0);
+	if (!gdb_active)
+		log_drain(c, 0, false);
+	debug_stop(c);
+	return true;
+}
+
+static void resume(struct monitor *m)
+{
+	if (!gdb_active)
+		kprintf("-- guest resumes --\n");
+	monitor_remember(m);
+	leave(m);
+	m->c->stopped_seq = ~0UL;
+	debug_resume(m->c);
+	spin_unlock(&shared);
+	smp_resume_others();
+}
+
+static void prompt(struct monitor *m)
+{
+	char line[MONITOR_LINE];
+
+	for (m->leave = false; !m->leave;) {
+		if (gdb_active && gdb_session(m))
+			return;
+		if (monitor_line(m, line))
+			monitor_execute(m, line);
+		else
+			go_on(m, "");
+	}
+}
+
+bool monitor_run(struct cpu *c, const char *why)
+{
+	struct monitor m = { .c = c, .why = why ? why : "key", .opened = counter() };
+
+	if (!enter(&m))
+		return false;
+	if (!strcmp(m.why, "gdb") && !build_locked)
+		gdb_begin(&m);
+	if (!gdb_active)
+		say_place(&m);
+	prompt(&m);
+	resume(&m);
+	return true;
+}
+
+void monitor_pause(struct cpu *c)
+{
+	u64 x0 = c->frame.x[0];
+
+	monitor_run(c, "pause");
+	if (c->frame.x[0] == x0)
+		c->frame.x[0] = bootargs.unattended; /* 1: skipped */
+}
+
+int monitor_ask(struct cpu *c, const struct decision *d)
+{
+	struct monitor m = { .c = c, .why = "rule", .opened = counter() };
+	char what[96];
+	int key;
+
+	if (gdb_active || !enter(&m))
+		return 'd';
+	describe_frame(what, sizeof(what), &c->frame);
+	for (key = 0; key != 'a' && key != 'A' && key != 'd' && key != 'e';) {
+		kprintf("r%u %s is about to %s %s\n"
+			"[a]llow once [d]o it [e]mulate 0 [A]lways allow [w]hy [m]onitor? ", d->rule,
+			policy_rules[d->rule].place, log_verdicts[d->verdict % V_COUNT], what);
+		key = console_getc(-1);
+		kprintf("%c\n", key >= ' ' && key < 0x7f ? key : '?');
+		if (key == 'w')
+			monitor_why(&m, "");
+		else if (key == 'm')
+			prompt(&m);
+	}
+	if (key == 'A')
+		change_rule(c, d->rule, ROW_WOULD, ROW_STOP);
+	resume(&m);
+	return key;
+}
+
+static void show(struct cpu *c, const char *why, const char *text)
+{
+	log_event(c, EV_MONITOR_ENTER, (u64)why, 0);
+	log_drain(c, 0, false);
+	kprintf("%s", text);
+	log_event(c, EV_MONITOR_LEAVE, 0, 0);
+	log_drain(c, 0, false);
+}
+
+void monitor_note(struct cpu *c, u32 todo)
+{
+	char text[128];
+	const struct trap_frame *f = &c->frame;
+
+	if (todo & WORK_OFF) {
+		spin_unlock(&shared);
+		machine_off("poweroff");
+	}
+	if (todo & WORK_STATUS) {
+		ksnprintf(text, sizeof(text), "status pc=0x%lx el=%lu seq=%lu lost=%lu rules=%u/%u", f->elr_el2,
+			  FIELD(f->spsr_el2, 3, 2), c->log.seq, c->log.lost, rules_hit(), policy_n_rules);
+		log_note(c, text);
+	}
+	if (todo & WORK_LIVE) {
+		log_dump(c); /* what one of the two would write is written under it */
+		log_live = !log_live;
+		log_note(c, log_live ? "set live=on" : "set live=off");
+	}
+	if (todo & WORK_WATCH) {
+		log_event(c, EV_MONITOR_ENTER, (u64)"watch", 0);
+		log_drain(c, 0, false);
+		say_traps();
+		log_event(c, EV_MONITOR_LEAVE, 0, 0);
+		log_drain(c, 0, false);
+	}
+	if (todo & WORK_QUIT)
+		show(c, "quit", "power off? y\n");
+	if (todo & WORK_KEYS)
+		show(c, "keys", "^] m  monitor       ^] s  status         ^] d  drain the log\n"
+		     "^] l  live log      ^] b  BREAK          ^] g  gdb\n"
+		     "^] q  power off     ^] ^]  ^] to the guest\n"
+		     "^] ?  these keys    any other key: both go to the guest\n");
+}

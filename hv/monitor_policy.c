@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The policy at run time: which line decided what, how often, at what cost, and why. */
+#include "arch/arch.h"
+#include "console.h"
+#include "log.h"
+#include "monitor_cmd.h"
+#include "string.h"
+
+#define RULES_SORTED 1024
+
+static const char *const sections[SEC_COUNT] = {
+	[SEC_SYSREGS] = "sysregs", [SEC_MMIO] = "mmio",       [SEC_HVC] = "hvc",
+	[SEC_SMC] = "smc",         [SEC_EXCEPTIONS] = "exceptions", [SEC_FEATURES] = "features",
+};
+static const char *const refusals[REFUSE_COUNT] = {
+	[REFUSE_UNDEF] = "UNDEFINED instruction into the guest's EL1",
+	[REFUSE_SEA] = "synchronous external abort into the guest's EL1",
+	[REFUSE_SERROR] = "virtual SError",
+	[REFUSE_NOT_SUPPORTED] = "x0 = -1 (NOT_SUPPORTED)",
+	[REFUSE_INVALID_PARAMETERS] = "x0 = -2 (INVALID_PARAMETERS)",
+	[REFUSE_DENIED] = "x0 = -3 (DENIED)",
+};
+static const char *const effects[ACT_COUNT] = {
+	[ACT_ALLOW] = "the real register, device or service",
+	[ACT_DENY] = "refused",
+	[ACT_VALUE] = "a constant",
+	[ACT_IGNORE] = "the write is discarded",
+	[ACT_MASK] = "some bits of the real register",
+	[ACT_EMULATE] = "a model of the hypervisor",
+	[ACT_FORWARD] = "handed to the guest's EL1",
+	[ACT_PAUSE] = "the guest stops before it takes effect",
+	[ACT_KILL] = "the guest stops for good",
+};
+
+static void row_sum(unsigned row, u64 *hits, u64 *cost)
+{
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		if (cpus[i] && cpus[i]->rows) {
+			*hits += cpus[i]->rows[row].hits;
+			*cost += cpus[i]->rows[row].cost;
+		}
+}
+
+void rule_sum(unsigned rule, u64 *hits, u64 *cost)
+{
+	*hits = *cost = 0;
+	for (unsigned i = 0; i < policy_n_rows; i++)
+		if (policy_rows[i].rule == rule)
+			row_sum(i, hits, cost);
+}
+
+unsigned rules_hit(void)
+{
+	u64 hits, cost;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < policy_n_rules; i++) {
+		rule_sum(i, &hits, &cost);
+		n += hits != 0;
+	}
+	return n;
+}
+
+static u64 nanoseconds(u64 ticks)
+{
+	u64 f = sysreg_read(cntfrq_el0);
+
+	f = f ? f : 1;
+	return ticks / f * 1000000000 + ticks % f * 1000000000 / f;
+}
+
+/* "1.2us" in 8 columns; "-" for nothing. */
+static void say_time(u64 ticks)
+{
+	char text[24];
+	u64 ns = nanoseconds(ticks);
+
+	if (!ns)
+		ksnprintf(text, sizeof(text), "-");
+	else if (ns < 10000000)
+		ksnprintf(text, sizeof(text), "%lu.%luus", ns / 1000, ns % 1000 / 100);
+	else
+		ksnprintf(text, sizeof(text), "%lu.%lums", ns / 1000000, ns % 1000000 / 100000);
+	kprintf(" %9s", text);
+}
+
+static u64 permille(u64 part, u64 whole)
+{
+	return whole ? part * 1000 / whole : 0;
+}
+
+static void say_share(u64 part, u64 whole)
+{
+	u64 p = permille(part, whole);
+
+	kprintf(" %9lu %3lu.%lu", part, p / 10, p % 10);
+}
+
+static u64 all_hits(void)
+{
+	u64 hits = 0, cost = 0;
+
+	for (unsigned i = 0; i < policy_n_rows; i++)
+		row_sum(i, &hits, &cost);
+	return hits;
+}
+
+/* --- traps ---------------------------------------------------------------------------------------- */
+
+static void traps_line(const char *what, u64 hits, u64 all, u64 cost)
+{
+	kprintf("%-12s", what);
+	say_share(hits, all);
+	say_time(cost);
+	say_time(hits ? cost / hits : 0);
+}
+
+static void traps_by_class(u64 all)
+{
+	u64 total = 0;
+
+	for (unsigned s = 0; s < SEC_COUNT; s++) {
+		u64 hits = 0, cost = 0, most = 0;
+		unsigned top = 0;
+
+		for (unsigned i = 0; i < policy_n_rows; i++) {
+			u64 h = 0, t = 0;
+
+			if (policy_rules[policy_rows[i].rule].section != s)
+				continue;
+			row_sum(i, &h, &t);
+			hits += h;
+			cost += t;
+			if (h > most) {
+				most = h;
+				top = policy_rows[i].rule;
+			}
+		}
+		if (!hits)
+			continue;
+		total += cost;
+		traps_line(sections[s], hits, all, cost);
+		kprintf("  r%u\n", top);
+	}
+	traps_line("total", all, all, total);
+	kprintf("\n");
+}
+
+static void traps_by_rule(struct monitor *m, u64 all)
+{
+	for (unsigned i = 0; i < policy_n_rules; i++) {
+		char name[8];
+		u64 hits, cost;
+
+		rule_sum(i, &hits, &cost);
+		if (!hits)
+			continue;
+		ksnprintf(name, sizeof(name), "r%u", i);
+		traps_line(name, hits, all, cost);
+		kprintf("  %s\n", policy_rules[i].place);
+		if (!monitor_more(m))
+			return;
+	}
+}
+
+static void traps_head(bool by_rule)
+{
+	kprintf("%-12s     count     %%      time      mean  %s\n", by_rule ? "rule" : "class",
+		by_rule ? "source" : "top rule");
+}
+
+void say_traps(void)
+{
+	traps_head(false);
+	traps_by_class(all_hits());
+}
+
+void monitor_traps(struct monitor *m, const char *args)
+{
+	bool by_rule = take_exactly(&args, "-r"), watch = take_exactly(&args, "-w");
+
+	if (!no_more(args))
+		return;
+	if (by_rule) {
+		traps_head(true);
+		traps_by_rule(m, all_hits());
+		return;
+	}
+	say_traps();
+	if (watch) {
+		console_watch();
+		m->leave = true;
+	}
+}
+
+/* --- policy --------------------------------------------------------------------------------------- */
+
+/* The word of the row that decided most often. */
+static const char *rule_verdict(unsigned rule)
+{
+	unsigned word = V_COUNT;
+	u64 most = 0;
+
+	for (unsigned i = 0; i < policy_n_rows; i++) {
+		u64 hits = 0, cost = 0;
+
+		if (policy_rows[i].rule != rule)
+			continue;
+		row_sum(i, &hits, &cost);
+		if (word == V_COUNT || hits > most) {
+			word = policy_rows[i].verdict % V_COUNT;
+			most = hits;
+		}
+	}
+	return word < V_COUNT ? log_verdicts[word] : "-";
+}
+
+static void hits_line(unsigned rule, u64 hits, u64 all)
+{
+	char name[8];
+
+	ksnprintf(name, sizeof(name), "r%u", rule);
+	say_share(hits, all);
+	kprintf("  %-7s %-4s %-24s %.22s\n", rule_verdict(rule), name, policy_rules[rule].place,
+		policy_rules[rule].text);
+}
+
+/* Most hits first. Rules beyond RULES_SORTED are summed, but not listed. */
+static void policy_hits(struct monitor *m)
+{
+	static u64 sums[RULES_SORTED];
+	unsigned n = policy_n_rules < RULES_SORTED ? policy_n_rules : RULES_SORTED, never = 0;
+	u64 all = all_hits(), cost;
+
+	kprintf("      hits     %%  verdict rule source                   text\n");
+	for (unsigned i = 0; i < n; i++) {
+		rule_sum(i, &sums[i], &cost);
+		never += !sums[i];
+	}
+	for (;;) {
+		unsigned best = 0;
+
+		for (unsigned i = 1; i < n; i++)
+			if (sums[i] > sums[best])
+				best = i;
+		if (!n || !sums[best])
+			break;
+		hits_line(best, sums[best], all);
+		sums[best] = 0;
+		if (!monitor_more(m))
+			return;
+	}
+	kprintf("%u of %u rules never decided anything\n", never, n);
+}
+
+static void say_rule(unsigned rule)
+{
+	const struct rule_info *info = &policy_rules[rule];
+
+	kprintf("r%u  %s  (%s)\n  %s\n", rule, info->place, info->section < SEC_COUNT ? sections[info->section] : "?",
+		info->text);
+	if (info->why)
+		kprintf("  why: %s\n", info->why);
+}
+
+static void say_effect(const struct decision *d)
+{
+	kprintf("  effect: %s", d->action < ACT_COUNT ? effects[d->action] : "?");
+	if (d->action == ACT_DENY && d->arg < REFUSE_COUNT)
+		kprintf(": %s", refusals[d->arg]);
+	if (d->action == ACT_VALUE)
+		kprintf(" 0x%lx", d->value);
+	if (d->action == ACT_MASK)
+		kprintf(" 0x%lx, the others 0x%lx", d->mask, d->value);
+	kprintf("\n");
+}
+
+static void policy_show(const char *args)
+{
+	u64 rule, hits, cost;
+
+	if (*args == 'r')
+		args++;
+	if (!take_number(&args, &rule) || *args || rule >= policy_n_rules) {
+		kprintf("policy show rN: r0 to r%u\n", policy_n_rules - 1u);
+		return;
+	}
+	say_rule((unsigned)rule);
+	for (unsigned i = 0; i < policy_n_rows; i++) {
+		const struct decision *d = &policy_rows[i];
+
+		if (d->rule != rule)
+			continue;
+		hits = cost = 0;
+		row_sum(i, &hits, &cost);
+		kprintf("  %-6s %lu hits,", log_verdicts[d->verdict % V_COUNT], hits);
+		say_time(cost);
+		kprintf(", log %s%s%s\n", d->log == LOG_ALWAYS ? "always" : d->log == LOG_ONCE ? "once" : "never",
+			d->limit ? ", with a limit" : "", d->where ? ", where its arguments match" : "");
+		say_effect(d);
+	}
+}
+
+static void policy_find(struct monitor *m, const char *word)
+{
+	unsigned found = 0;
+	u64 hits, cost;
+
+	if (!*word) {
+		kprintf("policy find WORD\n");
+		return;
+	}
+	for (unsigned i = 0; i < policy_n_rules; i++) {
+		const struct rule_info *r = &policy_rules[i];
+
+		if (!strstr(r->text, word) && !strstr(r->place, word) && !(r->why && strstr(r->why, word)))
+			continue;
+		found++;
+		rule_sum(i, &hits, &cost);
+		kprintf("r%-4u %-24s %.40s  %lu hits\n", i, r->place, r->text, hits);
+		if (!monitor_more(m))
+			return;
+	}
+	if (!found)
+		kprintf("no rule with '%s'; a register may be decided by its group's rule or by `default`\n", word);
+}
+
+void monitor_policy(struct monitor *m, const char *args)
+{
+	if (!*args || (take_word(&args, "hits") && !*args))
+		policy_hits(m);
+	else if (take_word(&args, "show"))
+		policy_show(args);
+	else if (take_word(&args, "find"))
+		policy_find(m, args);
+	else if (take_word(&args, "hash") && !*args)
+		kprintf("%s#%016lx  (equal if and only if the decisions are equal)\n", policy_name, policy_hash);
+	else
+		kprintf("policy hits | show rN | find WORD | hash\n");
+}
+
+/* --- why ------------------------------------------------------------------------------------------ */
+
+const struct log_record *monitor_subject(struct monitor *m)
+{
+	struct cpu *c = m->c;
+	const struct log_record *newest = NULL;
+	u64 first = c->log.seq > LOG_RING ? c->log.seq - LOG_RING : 0;
+
+	if (c->stopped_seq != ~0UL) {
+		const struct log_record *r = log_find(c, c->stopped_seq);
+
+		if (r && r->kind == REC_DECISION)
+			return r;
+	}
+	for (u64 seq = c->log.seq; seq-- > first;) {
+		const struct log_record *r = log_find(c, seq);
+
+		if (!r || r->kind != REC_DECISION)
+			continue;
+		if (r->info & INFO_NOTABLE)
+			return r;
+		if (!newest)
+			newest = r;
+	}
+	return newest;
+}
+
+void monitor_why(struct monitor *m, const char *args)
+{
+	const struct log_record *r;
+	const struct decision *d;
+	u64 seq, hits = 0, cost = 0;
+
+	if (*args) {
+		if (!take_number(&args, &seq) || !no_more(args))
+			return;
+		r = log_find(m->c, seq);
+		if (r && r->kind != REC_DECISION) {
+			kprintf("seq %lu is no decision\n", seq);
+			return;
+		}
+	} else {
+		r = monitor_subject(m);
+	}
+	if (!r || r->row >= policy_n_rows) {
+		kprintf("no such decision in the rings (overwritten, or its rule does not log)\n");
+		return;
+	}
+	d = &policy_rows[r->row];
+	log_print(m->c, r);
+	say_rule(d->rule);
+	say_effect(d);
+	row_sum(r->row, &hits, &cost);
+	kprintf("  decided so %lu times\n", hits);
+	kprintf("  entries that lost are known to the compiler alone, which takes the line above:\n"
+		"    python3 -m policygen explain %s \"@%c %lu ...\"\n", policy_name, r->n > 1 ? 'A' : 'D', r->seq);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * EL2's own faults: polled output, no lock, no ring writes; the frame, EL2's registers and the last decisions, then
+ * the monitor, or power-off when nobody is there.
+ */
+#include "panic.h"
+#include <stdarg.h>
+#include "arch/arch.h"
+#include "bootargs.h"
+#include "console.h"
+#include "cpu.h"
+#include "monitor.h"
+#include "power.h"
+#include "print.h"
+#include "psci.h"
+
+char emergency_stack[4096] __attribute__((aligned(16)));
+extern char emergency_stack_end[];
+asm(".global emergency_stack_end\n.set emergency_stack_end, emergency_stack + 4096");
+
+static unsigned depth;
+
+static void report_end(void) __attribute__((noreturn));
+static void report_end(void)
+{
+	struct cpu *c = this_cpu();
+
+	kprintf("last decisions:\n");
+	log_tail(c, 16);
+	if (!bootargs.unattended)
+		monitor_run(c, "panic");
+	machine_off("panic");
+}
+
+/* A panic inside a panic report: one line by hand, then off. */
+static void check_depth(void)
+{
+	if (depth++ == 0)
+		return;
+	console_raw("\r\ncharter: panic in panic\r\n", 27);
+	smc(PSCI_SYSTEM_OFF, 0, 0, 0);
+	for (;;)
+		wfi();
+}
+
+void panic(const char *format, ...)
+{
+	va_list ap;
+
+	check_depth();
+	kprintf("\ncharter: panic: ");
+	va_start(ap, format);
+	kvprintf(format, ap);
+	va_end(ap);
+	kprintf("\n");
+	report_end();
+}
+
+void el2_panic(struct trap_frame *f, u64 kind)
+{
+	static const char *const vectors[4] = { "synchronous exception", "IRQ", "FIQ", "SError" };
+
+	check_depth();
+	kprintf("\ncharter: panic: %s at EL2%s (%s)\n", vectors[kind & 3], kind & 16 ? ", stack overflow" : "",
+		kind & 4 ? "SP_EL2" : "SP_EL0");
+	kprintf("esr %016lx  elr %016lx  far %016lx  spsr %08lx\n", f->esr_el2, f->elr_el2, f->far_el2, f->spsr_el2);
+	for (unsigned i = 0; i < 31; i++)
+		kprintf("x%-2u %016lx%s", i, f->x[i], i % 4 == 3 || i == 30 ? "\n" : "  ");
+	kprintf("sp  %016lx\n", (u64)(f + 1));
+	log_exception(this_cpu(), f->esr_el2, f->elr_el2, f->far_el2);
+	report_end();
+}

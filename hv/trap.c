@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Class -> handler -> verdict; the only code that moves the guest's PC. */
+#include "trap.h"
+#include "arch/arch.h"
+#include "console.h"
+#include "debug.h"
+#include "decide.h"
+#include "drain.h"
+#include "esr.h"
+#include "gic.h"
+#include "inject.h"
+#include "monitor.h"
+#include "power.h"
+#include "smp.h"
+#include "virtio.h"
+
+typedef enum verdict (*class_handler)(struct trap_frame *f);
+
+static const class_handler classes[64] = {
+	[0x00] = trap_other,
+	[EC_WFX] = trap_wfx,
+	[0x02 ... 0x15] = trap_other,
+	[EC_HVC64] = trap_hvc,
+	[EC_SMC64] = trap_smc,
+	[EC_SYSREG] = trap_sysreg,
+	[0x19 ... 0x1f] = trap_other,
+	[EC_IABT_LOW] = trap_iabt,
+	[0x21 ... 0x23] = trap_other,
+	[EC_DABT_LOW] = trap_dabt,
+	[0x25 ... 0x2f] = trap_other,
+	[0x30 ... 0x3f] = trap_debug,
+};
+
+/* What waited for a quiet moment: the log, the operator, interrupts for the guest. */
+static void __attribute__((noinline)) work(struct cpu *c)
+{
+	u32 todo = c->work;
+
+	c->work = 0;
+	if (c->record)
+		complete_record(c);
+	if (todo == WORK_RECORD)
+		return;
+	spin_lock(&shared);
+	if (todo & (WORK_LOG | WORK_DUMP))
+		drain_work(c, todo & WORK_DUMP);
+	if (todo & WORK_NOTES)
+		monitor_note(c, todo);
+	if (todo & WORK_DEBUG && debug_work(c))
+		c->work |= WORK_MONITOR;
+	if (todo & WORK_INPUT)
+		console_input(c);
+	if ((todo | c->work) & WORK_MONITOR) {
+		spin_unlock(&shared);
+		do { /* ^] m typed behind `cont` opens it again */
+			c->work &= ~WORK_MONITOR;
+			monitor_run(c, c->why);
+		} while (c->work & WORK_MONITOR);
+		spin_lock(&shared);
+		console_input(c); /* what came behind the key */
+	}
+	if ((todo | c->work) & WORK_VGIC) {
+		vgic_flush(c);
+		c->work &= ~WORK_VGIC;
+	}
+	spin_unlock(&shared);
+}
+
+/* The policy stopped the guest for good. */
+static void __attribute__((noinline)) stop(struct cpu *c)
+{
+	log_event(c, EV_GUEST_LEAVE, 0, 0);
+	monitor_run(c, "kill");
+	machine_off("kill");
+}
+
+/* Verdicts that change more than the PC by an instruction. */
+static void __attribute__((noinline)) finish(struct trap_frame *f, enum verdict v)
+{
+	switch (v) {
+	case NEXT:
+	case AGAIN:
+		break;
+	case UNDEF:
+		inject_undef(f);
+		break;
+	case ABORT:
+		inject_abort(f);
+		break;
+	case FORWARD:
+		inject_forward(f);
+		break;
+	case STOP:
+		stop(cpu_of(f));
+		break;
+	}
+}
+
+/* The end of every trap. A record to complete is work, so that one look finds both. */
+static inline void account(struct cpu *c)
+{
+	c->row->cost += counter() - c->entered;
+	if (unlikely(c->work))
+		work(c);
+}
+
+/* TPIDR_EL2 finds struct cpu again after the handler for one instruction; a saved register takes two. */
+static inline void sync(struct trap_frame *f, u64 esr, bool aarch32)
+{
+	enum verdict v;
+	struct cpu *c = cpu_of(f);
+
+	c->entered = counter();
+	v = classes[esr_class(esr)](f);
+	c = this_cpu();
+	if (likely(v == NEXT))
+		c->frame.elr_el2 += aarch32 ? esr_length(c->frame.esr_el2) : 4;
+	else if (v != AGAIN) {
+		finish(&c->frame, v);
+		c = this_cpu();
+	}
+	account(c);
+}
+
+void trap_sync(struct trap_frame *f, u64 esr)
+{
+	sync(f, esr, false);
+}
+
+void trap_sync32(struct trap_frame *f, u64 esr)
+{
+	sync(f, esr, true);
+}
+
+void trap_irq(struct trap_frame *f)
+{
+	struct cpu *c = cpu_of(f);
+	bool park = false;
+
+	spin_lock(&shared);
+	/* Bounded: a storm goes on with the next exception, after the guest had its chance. */
+	for (unsigned i = 0; i < 16; i++) {
+		u32 irq = gic_acknowledge();
+
+		if (irq >= 1020)
+			break;
+		gic_drop(irq);
+		switch (irq) {
+		case IRQ_PMU:
+		case IRQ_VTIMER:
+		case IRQ_PTIMER:
+			vgic_physical(c, irq); /* the guest's EOI deactivates it */
+			continue;
+		case IRQ_UART:
+			console_input(c);
+			break;
+		case IRQ_MAINTENANCE:
+			vgic_maintenance(c);
+			break;
+		case IRQ_HYP_TIMER:
+			console_tick(c);
+			debug_tick(c);
+			break;
+		case SGI_KICK:
+			c->work |= WORK_VGIC;
+			break;
+		case SGI_STOP:
+			park = true;
+			break;
+		default:
+			if (!virtio_interrupt(irq)) /* nobody's: it must not come again */
+				gic_enable(c->index, irq, false);
+			break;
+		}
+		gic_deactivate(irq);
+	}
+	spin_unlock(&shared);
+	if (park)
+		smp_park(c);
+	if (c->work)
+		work(c);
+}
+
+void trap_serror(struct trap_frame *f)
+{
+	f->esr_el2 = (f->esr_el2 & ~(0x3fUL << 26)) | (u64)EC_SERROR << 26;
+	trap_sync(f, f->esr_el2);
+}
+
+enum verdict trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum verdict allowed)
+{
+	struct cpu *c = cpu_of(f);
+	const struct decision *d = decide(c, policy_exception[class], 0, addr, f->far_el2);
+
+	switch (d->action) {
+	case ACT_PAUSE:
+		monitor_run(c, "rule");
+		return allowed;
+	case ACT_ALLOW:
+		return allowed;
+	case ACT_DENY:
+		return UNDEF;
+	case ACT_KILL:
+		return STOP;
+	default:
+		return FORWARD;
+	}
+}
+
+enum verdict trap_other(struct trap_frame *f)
+{
+	/* There is no "handled as usual" for these: allowed or forwarded, EL1 gets what it would get without us. */
+	return trap_exception(f, esr_class(f->esr_el2), 0, FORWARD);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trap classes. Each handler is a function of the frame and returns a verdict; trap.c alone moves the PC. */
+#ifndef HV_TRAP_H
+#define HV_TRAP_H
+
+#include "cpu.h"
+
+enum verdict trap_sysreg(struct trap_frame *f); /* MSR, MRS, SYS */
+enum verdict trap_dabt(struct trap_frame *f);   /* stage 2 data abort */
+enum verdict trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
+enum verdict trap_hvc(struct trap_frame *f);
+enum verdict trap_smc(struct trap_frame *f);
+enum verdict trap_wfx(struct trap_frame *f);
+enum verdict trap_other(struct trap_frame *f);  /* every other class, by the policy's `exceptions` */
+
+/* The policy's answer for exception class `class`, applied; `allowed` is what ALLOW means for it. */
+enum verdict trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum verdict allowed);
+
+/* From vectors.S. */
+void trap_sync(struct trap_frame *f, u64 esr); /* esr: of the frame */
+void trap_sync32(struct trap_frame *f, u64 esr); /* ... of an AArch32 EL0, whose instructions may have two bytes */
+void trap_irq(struct trap_frame *f);
+void trap_serror(struct trap_frame *f);
+
+#endif

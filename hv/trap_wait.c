@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* WFI, WFE and their timed forms: an idle guest gives its time to EL2, and then to the host. */
+#include "trap_wait.h"
+#include "arch/arch.h"
+#include "drain.h"
+#include "esr.h"
+#include "trap.h"
+
+#define TI_WFI 0
+
+void wait_for_interrupt(struct cpu *c)
+{
+	bool sleep;
+
+	spin_lock(&shared);
+	drain_idle(c);
+	vgic_sync(c); /* what is finished must not look active to the others while we sleep */
+	sleep = !c->work && !vgic_pending(c);
+	spin_unlock(&shared);
+	/* Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. */
+	if (sleep)
+		wfi();
+}
+
+enum verdict trap_wfx(struct trap_frame *f)
+{
+	struct cpu *c = cpu_of(f);
+	enum verdict v = trap_exception(f, EC_WFX, 0, NEXT);
+
+	/* WFE, WFIT and WFET may end at any time: returning at once is allowed, and the guest asks again. */
+	if (v == NEXT && (f->esr_el2 & 3) == TI_WFI) {
+		wait_for_interrupt(c);
+		c->entered = counter(); /* sleeping is not a cost */
+	}
+	return v;
+}

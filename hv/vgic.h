@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's GICv3: distributor, redistributors and list registers (GICv3 architecture, IHI 0069). */
+#ifndef HV_VGIC_H
+#define HV_VGIC_H
+
+#include "types.h"
+
+#define VGIC_IRQS    256 /* INTIDs 0..255 */
+#define VGIC_BANKS   (VGIC_IRQS / 32)
+#define VGIC_MAX_LRS 16
+#define VGIC_NO_IRQ  0xffff
+#define VGIC_TYPER   0x00780007u /* 16 ID bits, 256 interrupts; no LPIs, no message-based SPIs */
+
+/* 32 interrupts. A bit set in `in_lr` means that the pending and active state lives in a list register. */
+struct vgic_bank {
+	u32 enabled, pending, level, active, group, in_lr;
+	u32 hw;   /* the pending state came from the physical interrupt of the same number */
+	u32 edge; /* GICD_ICFGR: edge-triggered */
+	u8 priority[32];
+};
+
+struct vgic_cpu {
+	struct vgic_bank local; /* SGIs and PPIs */
+	u16 lr_irq[VGIC_MAX_LRS];
+	u32 lr_used;            /* bit n: list register n holds lr_irq[n] */
+	u32 n_lrs;
+	u32 waker;
+	bool underflow;         /* ICH_HCR_EL2.UIE is set */
+};
+
+struct vgic_dist {
+	u32 ctlr;
+	struct vgic_bank spi[VGIC_BANKS - 1];
+	u8 target[VGIC_IRQS]; /* CPU index of IROUTER */
+};
+extern struct vgic_dist vgic_dist;
+
+struct cpu;
+struct trap_frame;
+
+/* The vCPU's start: all of its own interrupts as after reset. */
+void vgic_cpu_init(struct cpu *c);
+/* Its end: an SPI that waits for it goes back to where another CPU may get it. */
+void vgic_cpu_exit(struct cpu *c);
+/* The physical interrupt `irq` was acknowledged (priority dropped, not deactivated): it is the guest's. */
+void vgic_physical(struct cpu *c, u32 irq);
+/* A device of ours drives its line. Level-sensitive. */
+void vgic_set_level(u32 irq, bool level);
+/* Makes `irq` pending for the guest once (SGIs, the monitor's `inject irq`). */
+void vgic_set_pending(struct cpu *c, u32 irq);
+/* Moves what is pending into free list registers. Called when WORK_VGIC is set, before the guest goes on. */
+void vgic_flush(struct cpu *c);
+/* Takes back list registers that the guest has finished with. */
+void vgic_sync(struct cpu *c);
+/* True if the guest has an interrupt that it could take now or that waits for a list register. */
+bool vgic_pending(struct cpu *c);
+/* Maintenance interrupt (PPI 25). */
+void vgic_maintenance(struct cpu *c);
+
+/* Register emulation: offset in the frame, size in bytes, value in and out. False: no such register or width. */
+bool vgic_dist_read(struct cpu *c, u32 offset, unsigned size, u64 *value);
+bool vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value);
+/* Words that one load reads whole, so without the lock: GICD_TYPER, GICD_ISENABLER1 and on. False: none of these. */
+static inline bool vgic_dist_peek(u32 offset, u64 *value)
+{
+	u32 word = (offset - 0x104) / 4;
+
+	if (offset % 4)
+		return false;
+	if (offset == 4)
+		*value = VGIC_TYPER;
+	else if (word < VGIC_BANKS - 1)
+		*value = vgic_dist.spi[word].enabled;
+	else
+		return false;
+	return true;
+}
+/* A word of zeros to GICD_ISENABLER and its like, up to GICD_ICACTIVER, sets nothing and clears nothing. */
+static inline bool vgic_dist_idle_write(u32 offset, u32 value)
+{
+	return !value && offset >= 0x100 && offset < 0x400;
+}
+bool vgic_redist_read(struct cpu *c, u32 offset, unsigned size, u64 *value);
+bool vgic_redist_write(struct cpu *c, u32 offset, unsigned size, u64 value);
+/* Whether a value for ICC_SGI1R_EL1 and its like names anybody: IRM, or a bit of TargetList. */
+static inline bool vgic_sgi_targets(u64 value)
+{
+	return value & (BIT(40) | 0xffff);
+}
+/* ICC_SGI1R_EL1 and its like, `value` as written. */
+void vgic_sgi(struct cpu *c, u64 value);
+
+#endif

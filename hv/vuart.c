@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's PL011: transmits at once, receives from a ring, interrupts as the real one does. */
+#include "vuart.h"
+#include "board.h"
+#include "console.h"
+#include "cpu.h"
+
+#define RING 4096 /* a power of two */
+
+#define INT_RX BIT(4)
+#define INT_TX BIT(5)
+#define INT_RT BIT(6)
+#define INT_BE BIT(9)
+
+#define CR_UARTEN BIT(0)
+#define CR_RXE    BIT(9)
+
+static struct {
+	u32 ris, imsc, cr, lcr, ibrd, fbrd, ifls, dmacr, ilpr;
+	u32 head, tail; /* ring[head & (RING - 1)] is the next to read */
+	bool broken;    /* the next DR read reports a BREAK */
+} uart = { .cr = 0x300, .ifls = 0x12 };
+static u8 ring[RING];
+
+/*
+ * RIS. The receive bits follow the ring: unlike the board's, they come back after ICR while there is something to
+ * read, so that no byte waits for the next one.
+ */
+static u32 raw_interrupts(void)
+{
+	return uart.ris | (uart.head != uart.tail || uart.broken ? (u32)(INT_RX | INT_RT) : 0);
+}
+
+static void update(void)
+{
+	vgic_set_level(IRQ_UART, (raw_interrupts() & uart.imsc) != 0);
+}
+
+static u32 flags(void)
+{
+	u32 n = uart.tail - uart.head;
+
+	return (u32)(BIT(7) /* TXFE */ | (n == 0 && !uart.broken ? BIT(4) : 0) | (n == RING ? BIT(6) : 0));
+}
+
+static u32 read_data(struct cpu *c)
+{
+	u32 v;
+
+	if (uart.broken) {
+		uart.broken = false;
+		v = 0x400;
+	} else if (uart.head == uart.tail) {
+		return 0;
+	} else {
+		v = ring[uart.head++ & (RING - 1)];
+	}
+	if (uart.tail - uart.head == RING / 4)
+		console_input_room(c);
+	update();
+	return v;
+}
+
+bool vuart_read(struct cpu *c, u32 offset, u64 *value)
+{
+	static const u8 id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
+
+	switch (offset) {
+	case 0x00: *value = read_data(c); return true;
+	case 0x04: *value = 0; return true;
+	case 0x18: *value = flags(); return true;
+	case 0x20: *value = uart.ilpr; return true;
+	case 0x24: *value = uart.ibrd; return true;
+	case 0x28: *value = uart.fbrd; return true;
+	case 0x2c: *value = uart.lcr; return true;
+	case 0x30: *value = uart.cr; return true;
+	case 0x34: *value = uart.ifls; return true;
+	case 0x38: *value = uart.imsc; return true;
+	case 0x3c: *value = raw_interrupts(); return true;
+	case 0x40: *value = raw_interrupts() & uart.imsc; return true;
+	case 0x48: *value = uart.dmacr; return true;
+	}
+	if (offset >= 0xfe0 && offset <= 0xffc && offset % 4 == 0) {
+		*value = id[(offset - 0xfe0) / 4];
+		return true;
+	}
+	*value = 0;
+	return false;
+}
+
+bool vuart_write(struct cpu *c, u32 offset, u64 value)
+{
+	u32 v = (u32)value;
+
+	(void)c;
+	switch (offset) {
+	case 0x00: /* sent at once, so the FIFO is below its trigger level again */
+		console_guest((u8)v);
+		uart.ris |= INT_TX;
+		break;
+	case 0x04: break; /* ECR: no errors are ever latched */
+	case 0x20: uart.ilpr = v & 0xff; break;
+	case 0x24: uart.ibrd = v & 0xffff; break;
+	case 0x28: uart.fbrd = v & 0x3f; break;
+	case 0x2c: uart.lcr = v & 0xff; break;
+	case 0x30: uart.cr = v & 0xff87; break;
+	case 0x34: uart.ifls = v & 0x3f; break;
+	case 0x38: uart.imsc = v & 0x7ff; break;
+	case 0x44: uart.ris &= ~v; break;
+	case 0x48: uart.dmacr = v & 7; break;
+	default: return false;
+	}
+	update();
+	return true;
+}
+
+bool vuart_receive(struct cpu *c, u8 byte)
+{
+	(void)c;
+	if (uart.tail - uart.head == RING)
+		return false;
+	ring[uart.tail++ & (RING - 1)] = byte;
+	update();
+	return true;
+}
+
+void vuart_break(struct cpu *c)
+{
+	(void)c;
+	uart.broken = true;
+	uart.ris |= INT_BE;
+	update();
+}
+
+int vuart_unread(void)
+{
+	bool receiver = (uart.cr & (CR_UARTEN | CR_RXE)) == (CR_UARTEN | CR_RXE);
+
+	if (receiver || uart.head == uart.tail)
+		return -1;
+	return ring[uart.head++ & (RING - 1)];
+}

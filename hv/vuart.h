@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's PL011 (PrimeCell UART TRM, DDI 0183 rev 1p1 as QEMU has it): its registers and its receive ring. */
+#ifndef HV_VUART_H
+#define HV_VUART_H
+
+#include "types.h"
+
+struct cpu;
+
+/* Register access, offset in the window. False: no such register. */
+bool vuart_read(struct cpu *c, u32 offset, u64 *value);
+bool vuart_write(struct cpu *c, u32 offset, u64 value);
+/* A byte for the guest. False: the ring is full; console_input_room() is called when it no longer is. */
+bool vuart_receive(struct cpu *c, u8 byte);
+void vuart_break(struct cpu *c);
+/* Takes back a byte that a guest without an enabled receiver was sent, or -1: the monitor reads it instead. */
+int vuart_unread(void);
+
+#endif

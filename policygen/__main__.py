@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: finds the verb, runs it, turns every outcome into an exit status.
+
+    policygen NAME -o DIR      validate, plan traps, write tables
+    policygen --check [NAME]   validate, run assertions and tests; write nothing
+    policygen VERB ...         see VERBS
+"""
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from typing import Dict, List, Optional
+
+from policygen import cli
+
+# verb -> module with HELP, arguments(parser) and run(parsed, options); imported when it is used.
+VERBS: Dict[str, str] = {
+    "explain": "policygen.explain",
+    "traps": "policygen.trapping",
+    "test": "policygen.testing",
+    "diff": "policygen.diff",
+    "fmt": "policygen.fmt",
+    "fix": "policygen.fix",
+    "doc": "policygen.doc",
+    "new": "policygen.new",
+    "completion": "policygen.completion",
+    "expand": "policygen.expand",
+    "list": "policygen.listing",
+    "schema": "policygen.editor",
+    "verify": "policygen.verify",
+    "code": "policygen.codepage",
+    "learn": "policygen.learn",
+    "replay": "policygen.replay",
+    "cover": "policygen.cover",
+    "cost": "policygen.cost",
+}
+WITHOUT_VERB = "policygen.build"        # policygen NAME -o DIR
+REVIEW = "policygen.review"             # policygen --check
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return run(words)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return cli.OK
+    except KeyboardInterrupt:
+        return 130
+    except Exception:                   # an exception is a bug in policygen, never the answer to a bad policy
+        traceback.print_exc()
+        print("policygen: internal error; the policy may be good or bad, this program is bad", file=sys.stderr)
+        return cli.BUG
+
+
+def run(words: List[str]) -> int:
+    parser = cli.global_parser()
+    parsed, rest = parser.parse_known_args(words)
+    options = cli.options_from(parsed)
+    if not rest or rest == ["-h"] or rest == ["--help"]:
+        print(usage())
+        return cli.OK if rest else cli.USAGE
+    if not cli.cpu_is_known(options):
+        return cli.USAGE
+    name, module = "", WITHOUT_VERB
+    if rest[0] in VERBS:
+        name = rest.pop(0)
+        module = VERBS[name]
+    elif "--check" in rest:
+        rest.remove("--check")
+        name, module = "--check", REVIEW
+    verb = importlib.import_module(module)
+    if module == WITHOUT_VERB and any(word in VERBS for word in rest):
+        print(f"policygen: the verb comes first: policygen {next(w for w in rest if w in VERBS)} ...", file=sys.stderr)
+        return cli.USAGE
+    sub = argparse.ArgumentParser(prog=f"policygen {name}".strip(), description=verb.HELP, allow_abbrev=False,
+                                  parents=[cli.global_parser()])
+    verb.arguments(sub)
+    status = verb.run(sub.parse_intermixed_args(rest), options)
+    assert isinstance(status, int)
+    return status
+
+
+def usage() -> str:
+    rows = [("policygen NAME -o DIR", importlib.import_module(WITHOUT_VERB).HELP),
+            ("policygen --check [NAME...]", importlib.import_module(REVIEW).HELP)]
+    rows += [(f"policygen {verb}", importlib.import_module(module).HELP) for verb, module in VERBS.items()]
+    return "usage:\n" + "\n".join(f"  {left:28} {right}" for left, right in rows) + """
+
+everywhere: --format text|json|sarif|github|junit, --cpu MODEL, --mode enforce|audit, -q, --color auto|always|never
+exit:       0 fine, 1 the policy has errors, 2 wrong usage or unreadable file, 3 internal error
+A NAME is policy/NAME.yaml or a path; `policygen VERB --help` tells more."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`policygen explain NAME ACCESS`: why one access is decided as it is, and where to edit that."""
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Tuple
+
+from policygen import cli, schema, words
+from policygen.arch import encoding, load_arch, make_key
+from policygen.board import load_board
+from policygen.claims import ClaimReader
+from policygen.diag import Diagnostics, Span
+from policygen.evaluate import evaluator
+from policygen.judge import told
+from policygen.model import Access, Decision, Entry, Policy
+from policygen.names import Names
+from policygen.overlap import spoken
+from policygen.source import Scalar
+from policygen.spelling import action_text
+
+HELP = "why one access is decided so: read NAME, write uart0+0x18, hvc NAME, an ESR value, a log line"
+
+LOG_LINE = re.compile(r"@?[DA]\+? +\d+(?:\.\d+)? +[\d.]+ +([A-Z]+) +r(\d+) +(.*)\Z")
+LOG_REGISTER = re.compile(r"(msr\.r|msr\.w|sys) +([A-Za-z0-9_]+)")
+LOG_ADDRESS = re.compile(r"mmio\.([rw]) +(\S+?)/(\d+)(?:=|\s|\Z)")
+LOG_CALL = re.compile(r"(hvc|smc) +(0x[0-9a-fA-F]+|\d+)(?: +x1=(\S+))?(?: +x2=(\S+))?")
+LOG_EXCEPTION = re.compile(r"exc +(\S+)")
+ARGUMENT = re.compile(r"x([12])=(\S+)\Z")
+
+
+@dataclass
+class Question:
+    """What is asked about: an operation and a target in the words of tests."""
+    operation: str
+    target: str
+    width: int = 4
+    args: Tuple[int, int] = (0, 0)
+    heading: List[str] = field(default_factory=list)
+    suffix: str = ""
+    logged: Optional[Tuple[str, int]] = None        # verdict and rule of a log line
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the policy")
+    parser.add_argument("access", nargs="+", metavar="ACCESS", help="read PMCCNTR_EL0 | write uart0+0x18/4 | "
+                        "hvc HV_PAUSE x1=1 | exception WFX | 0x62380405 | '@D ...'")
+
+
+def run(parsed: argparse.Namespace, options: cli.Options) -> int:
+    policy, status = cli.load(parsed.name, options)
+    if policy is None:
+        return status
+    text = " ".join(parsed.access).strip().lstrip("\x1e")
+    question = understand(text)
+    if isinstance(question, str):
+        print(f"policygen: {question}", file=sys.stderr)
+        return cli.USAGE
+    diags = Diagnostics(sources={"<access>": [question.target]})
+    accesses = resolve(policy, question, diags)
+    if not accesses:
+        cli.emit(diags, options)
+        return cli.USAGE
+    if options.format == "json":
+        cli.print_json({"access": text, "decisions": [as_json(policy, access) for access in accesses]})
+        return cli.OK
+    lines = question.heading + explained(policy, accesses, question, options.cpu)
+    print("\n".join(lines))
+    return cli.OK
+
+
+# --- the question -----------------------------------------------------------------------------------------------
+
+def understand(text: str) -> "Question | str":
+    """The question, or why there is none."""
+    log = LOG_LINE.match(text)
+    if log or text.startswith("@"):
+        return from_log(log, text) if log else "only @D and @A log lines are about an access"
+    parts = text.split()
+    if len(parts) == 1 and (value := words.number(parts[0])) is not None:
+        return from_esr(value)
+    if len(parts) < 2 or parts[0] not in schema.OPERATIONS:
+        return f"an access is `{' X`, `'.join(schema.OPERATIONS)} X`, an ESR value, or a log line"
+    question = Question(parts[0], parts[1])
+    if "/" in question.target:
+        question.target, _, width = question.target.partition("/")
+        if width not in ("1", "2", "4", "8"):
+            return f"/{width}: a width is 1, 2, 4 or 8 bytes"
+        question.width = int(width)
+    given = [0, 0]
+    for part in parts[2:]:
+        match = ARGUMENT.match(part)
+        value = words.number(match.group(2)) if match else None
+        if match is None or value is None:
+            return f"{part}: after the name of a call come x1=NUMBER and x2=NUMBER"
+        given[int(match.group(1)) - 1] = value
+    question.args = (given[0], given[1])
+    return question
+
+
+def from_esr(value: int) -> "Question | str":
+    """The syndrome of a trap. Addresses and call numbers are not in it."""
+    ec, iss = value >> 26 & 0x3f, value & 0x1ffffff
+    heading = [f"ESR_EL2 {value:#x}  EC {ec:#04x}  ISS {iss:#09x}"]
+    if value >> 32 & ~0xffffff or value < 1 << 25:
+        return f"{value:#x} is no ESR_EL2 value of a trap; for an address write: read {value:#x}"
+    if ec == 0x18:
+        key = make_key(iss >> 20 & 3, iss >> 14 & 7, iss >> 10 & 15, iss >> 1 & 15, iss >> 17 & 7)
+        number = iss >> 5 & 31
+        return Question("read" if iss & 1 else "write", encoding(key), heading=heading,
+                        suffix=f", Rt = {'xzr' if number == 31 else f'x{number}'}")
+    if ec in (0x16, 0x17):
+        call = {0x16: "hvc", 0x17: "smc"}[ec]
+        return f"{heading[0]}: {call.upper()} #{iss & 0xffff}; which call is in x0: explain NAME {call} 0x84000000"
+    if ec == 0x24 and iss >> 24 & 1:
+        verb, width = "write" if iss >> 6 & 1 else "read", 1 << (iss >> 22 & 3)
+        return f"{heading[0]}: a data abort, {verb} of {width} bytes; the address is in HPFAR_EL2: " \
+               f"explain NAME {verb} 0x09000000/{width}"
+    if ec == 0x24:
+        target = "DABT_WALK" if iss >> 7 & 1 else "DABT_NO_SYNDROME"
+        return Question("exception", target, heading=heading)
+    return Question("exception", f"{ec:#x}", heading=heading)
+
+
+def from_log(log: "re.Match[str]", text: str) -> "Question | str":
+    verdict, rule, what = log.group(1), int(log.group(2)), log.group(3)
+    question: Optional[Question] = None
+    if (match := LOG_REGISTER.match(what)) is not None:
+        question = Question("read" if match.group(1) == "msr.r" else "write", match.group(2))
+    elif (match := LOG_ADDRESS.match(what)) is not None:
+        question = Question("read" if match.group(1) == "r" else "write", match.group(2), int(match.group(3)))
+    elif (match := LOG_CALL.match(what)) is not None:
+        x1, x2 = (words.number(part) if part else 0 for part in match.group(3, 4))
+        question = Question(match.group(1), match.group(2), args=(x1 or 0, x2 or 0))
+    elif (match := LOG_EXCEPTION.match(what)) is not None:
+        question = Question("exception", match.group(1))
+    if question is None:
+        return f"nothing known in this log line: {what[:60]}"
+    question.heading, question.logged = [text], (verdict, rule)
+    return question
+
+
+def resolve(policy: Policy, question: Question, diags: Diagnostics) -> List[Access]:
+    """One access of each piece of the target that is decided as a whole."""
+    board = load_board(policy.platform)
+    reader = ClaimReader(board, Names(board, diags), policy.windows, diags)
+    node = Scalar(Span("<access>", 1, 1, len(question.target) + 1), question.target, True)
+    target = reader.target(question.operation, node)
+    if target is None or diags.failed:
+        return []
+    directions = ("read", "write") if question.operation == "access" else \
+        (question.operation if target.section in schema.DIRECTED else "",)
+    return [Access(target.section, low, direction, question.width, question.args)
+            for direction in directions for low, _ in evaluator(policy).cells(target.section, target.ranges)]
+
+
+# --- the answer -------------------------------------------------------------------------------------------------
+
+def explained(policy: Policy, accesses: List[Access], question: Question, cpu: str) -> List[str]:
+    if len(accesses) == 1:
+        return one(policy, accesses[0], question, cpu)
+    lines: List[str] = []
+    groups: Dict[Tuple[str, str], List[Access]] = {}
+    for access in accesses:
+        decision = evaluator(policy).decide(access)
+        groups.setdefault((told(decision), because(decision.entry)), []).append(access)
+    for (decision_text, reason), members in groups.items():
+        shown = ", ".join(spoken(a.section, a.key, a.direction, policy.windows) for a in members[:3])
+        lines += [f"  {shown}{f' and {len(members) - 3} more pieces' if len(members) > 3 else ''}",
+                  f"    decision  {decision_text}", f"    because   {reason}"]
+    return lines
+
+
+def because(entry: Entry) -> str:
+    return f"{entry.place}  {entry.name}: {action_text(entry)}"
+
+
+def one(policy: Policy, access: Access, question: Question, cpu: str) -> List[str]:
+    decision = evaluator(policy).decide(access)
+    rows = [("access", access_text(policy, access) + question.suffix),
+            ("decision", told(decision) + (f", logged {decision.log}" if decision.log != "never" else "")),
+            ("because", because(decision.entry))]
+    why = next((action.why for action in decision.entry.actions.values() if action.why), None)
+    rows += [("why", why)] if why else []
+    if decision.limit is not None:
+        rows.append(("limit", f"{decision.limit}/s, beyond it {decision.over}"))
+    if access.section == "mmio" and decision.verdict == "DENY" and "deny" not in action_text(decision.entry):
+        rows.append(("form", "refused for its width, or because it touches two ranges that are decided differently"))
+    rows += [("not", text) for text in wider(policy, access, decision)]
+    rows += [("enforced", text) for text in enforced(policy, access, decision, cpu)]
+    if question.logged is not None:
+        rows.append(("log says", compared(policy, decision, *question.logged)))
+    return ["  " + f"{head:9} {text}" for head, text in rows]
+
+
+def access_text(policy: Policy, access: Access) -> str:
+    text = spoken(access.section, access.key, access.direction, policy.windows)
+    if access.section == "sysregs":
+        return text if text.endswith(encoding(access.key)) else f"{text} ({encoding(access.key)})"
+    if access.section == "mmio":
+        return f"{text}, {access.width} byte{'s' * (access.width > 1)} (IPA {access.key:#x})"
+    if access.section in schema.CALLS:
+        call = load_board(policy.platform).call_at(access.section, access.key)
+        arguments_text = f" x1={access.args[0]:#x} x2={access.args[1]:#x}" if any(access.args) else ""
+        return f"{text}{f' ({call.name})' if call else ''}{arguments_text}"
+    return text
+
+
+def wider(policy: Policy, access: Access, decision: Decision) -> List[str]:
+    """The entries that match too and lose: they are wider, or features stand above them."""
+    out = []
+    for entry in evaluator(policy).matches(access.section, access.key):
+        if entry.rule == decision.entry.rule or access.direction not in entry.actions:
+            continue
+        reason = "below features" if decision.entry.section == "features" else f"wider: {entry.size} accesses"
+        out.append(f"{entry.place}  {entry.name} -> {action_text(entry)}  ({reason})")
+    return out
+
+
+def enforced(policy: Policy, access: Access, decision: Decision, cpu: str) -> List[str]:
+    if access.section != "sysregs":
+        return []
+    from policygen import traps
+    plan = traps.plan(policy, cpu)
+    control = plan.traps.get((access.key, access.direction))
+    if control is not None:
+        state = load_arch().controls[control].traps_when
+        if load_arch().has_control(load_arch().controls[control], cpu):
+            return [f"{control}={state}"]
+    broken = [problem for problem in plan.problems if (access.key, access.direction) in problem.accesses]
+    if broken:
+        return [f"NOT on {cpu}: {note}" for note in (broken[0].notes or (broken[0].message,))]
+    register = load_arch().by_key.get(access.key)
+    if register is None or not load_arch().exists(register, access.direction, cpu):
+        return [f"by {cpu} itself: UNDEFINED there"]
+    return ["runs without a trap"] if decision.do == "allow" else []
+
+
+def compared(policy: Policy, decision: Decision, verdict: str, rule: int) -> str:
+    entry = policy.entries[rule] if rule < len(policy.entries) else None
+    if verdict == decision.verdict and rule == decision.entry.rule:
+        return f"{verdict} by r{rule}: the same"
+    where = f" ({entry.place} {entry.name} in this policy)" if entry else ""
+    return f"{verdict} by r{rule}{where}; this policy says {decision.verdict} by r{decision.entry.rule}: " \
+           "another policy, an older one, or another argument"
+
+
+def as_json(policy: Policy, access: Access) -> Dict[str, object]:
+    decision = evaluator(policy).decide(access)
+    return {"access": access_text(policy, access), "decision": told(decision), "do": decision.do,
+            "verdict": decision.verdict, "rule": decision.entry.rule, "place": str(decision.entry.place),
+            "entry": decision.entry.name, "action": action_text(decision.entry), "log": decision.log,
+            "wider": wider(policy, access, decision)}

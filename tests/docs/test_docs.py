@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every command in README.md and policy/README.md works: run here, or a target that another test runs."""
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import List
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Too long for here, or for a person: what stands behind the arrow runs them.
+ELSEWHERE = {
+    "make setup run": ".ci/run",
+    "make setup test": ".ci/run",
+    "make run POLICY=strict": "tests/qemu/test_diag.py",
+    "make run POLICY=strict MODE=audit": "tests/qemu/test_diag.py",
+    "make run 2>&1 | tee uart.log": "tests/qemu/test_operator.py",
+    "python3 tools/log_decode.py --summary < uart.log": "tests/qemu/test_operator.py",
+    "make run-linux LINUX_IMAGE=Image LINUX_INITRD=initrd.gz SMP=4": "tests/linux/smoke.py",
+    "make test-linux-smoke": ".ci/run",
+    "make release": "tests/qemu/test_release.py",
+    "make run POLICY=strict   ": "tests/qemu/test_diag.py",
+}
+
+
+def commands() -> List[str]:
+    """Shell lines: of ```sh blocks, and indented ones that begin as a command of ours."""
+    found: List[str] = []
+    for name in ("README.md", "policy/README.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for block in re.findall(r"```sh\n(.*?)```", text, re.S):
+            found += block.splitlines()
+        found += re.findall(r"^    ((?:make|policygen/policygen|python3) .*)$", text, re.M)
+    return sorted({re.split(r"\s+#", line)[0].strip() for line in found if line.strip()})
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) > 10
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command(command: str) -> None:
+    if command in ELSEWHERE:
+        assert (ROOT / ELSEWHERE[command]).exists()
+        if command.startswith("make "):
+            target = shlex.split(command.split("|")[0])[1:]
+            words = [word for word in target if not word.startswith("2>")]
+            done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+        return
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_command_line_by_hand_is_the_contracts() -> None:
+    """tests/qemu/vm.py runs it; here it is compared word by word."""
+    line = re.search(r"^    (qemu-system-aarch64 .*)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    assert line and line.group(1) == (
+        "qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G -nographic "
+        "-serial mon:stdio -kernel build/hypervisor.elf")

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Words from stdin, in hexadecimal, as dis() has them at PC 0x1000; see test_dis.py. */
+#include <stdio.h>
+#include "dis.h"
+
+int main(void)
+{
+	unsigned insn;
+	char text[64];
+
+	while (scanf("%x", &insn) == 1) {
+		dis(text, sizeof(text), insn, 0x1000);
+		puts(text);
+	}
+	return 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hv/arch/arch.h for a laptop: the same names, answered by fake.c. Given to the compiler with -include, so that its
+ * guards keep the real ones out however they are included.
+ */
+#ifndef HV_ARCH_H
+#define HV_ARCH_H
+#define HV_ARCH_CRC32_H
+
+#include "types.h"
+
+/* System registers by name, in either case; 0 until written. CNTPCT_EL0 rises by fake_step with each read. */
+u64 fake_sysreg_read(const char *name);
+void fake_sysreg_write(const char *name, u64 value);
+extern u64 fake_now, fake_step;
+
+#define sysreg_read(reg)     fake_sysreg_read(#reg)
+#define sysreg_write(reg, v) fake_sysreg_write(#reg, (u64)(v))
+
+static inline u64 counter(void)
+{
+	fake_now += fake_step;
+	return fake_now;
+}
+static inline void isb(void) {}
+static inline void dsb_sy(void) {}
+static inline void dsb_ish(void) {}
+static inline void wfi(void) {}
+
+/* The tests' idea of AT: fills PAR_EL1. */
+void fake_at(u64 va, bool write, bool both_stages);
+static inline void at_s1e1r(u64 va) { fake_at(va, false, false); }
+static inline void at_s1e1w(u64 va) { fake_at(va, true, false); }
+static inline void at_s12e1r(u64 va) { fake_at(va, false, true); }
+static inline void at_s12e1w(u64 va) { fake_at(va, true, true); }
+
+static inline void dc_civac(const void *p) { (void)p; }
+static inline void dc_cvau(const void *p) { (void)p; }
+static inline void ic_ialluis(void) {}
+static inline void tlbi_vmalls12e1(void) {}
+static inline void tlbi_alle2(void) {}
+
+u64 smc(u64 function, u64 x1, u64 x2, u64 x3);
+u32 mmio_read32(u64 pa);
+void mmio_write32(u64 pa, u32 v);
+u64 mmio_read64(u64 pa);
+void mmio_write64(u64 pa, u64 v);
+bool guarded_read(u64 pa, unsigned size, u64 *value);
+bool guarded_write(u64 pa, unsigned size, u64 value);
+u64 gich_lr_read(unsigned n);
+void gich_lr_write(unsigned n, u64 value);
+
+struct spinlock {
+	u32 taken;
+};
+void spin_lock(struct spinlock *l);
+void spin_unlock(struct spinlock *l);
+static inline void relax(void) {}
+
+/* By table: the instructions are not there. */
+static inline bool crc32_present(void) { return false; }
+static inline u32 crc32_byte(u32 crc, u8 byte) { return crc ^ byte; }
+static inline u32 crc32_word(u32 crc, u64 word) { return crc ^ (u32)word; }
+
+#endif

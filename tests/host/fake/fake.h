@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the host tests of the log and the monitor stand on; see fake.c. */
+#ifndef FAKE_H
+#define FAKE_H
+
+#include <setjmp.h>
+#include "cpu.h"
+
+#define FAKE_RAM 0x400000UL /* guest RAM from GUEST_IPA on */
+
+extern u8 fake_ram[FAKE_RAM];
+extern jmp_buf fake_stop;    /* where machine_off() and the end of the input go */
+extern const char *fake_end; /* why */
+
+struct cpu *fake_cpu(void);
+
+#endif

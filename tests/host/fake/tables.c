@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A small policy as policygen would render it: one rule of each kind. */
+#include "policy.h"
+
+const char policy_name[] = "lockdown";
+const u64 policy_hash = 0x3b1c77aa01234567;
+
+const struct rule_info policy_rules[] = {
+	{ "policy/test.yaml:10", "id: { do: allow, log: always }", NULL, SEC_SYSREGS },
+	{ "policy/test.yaml:11", "pmu: deny", "no performance counters for guests", SEC_SYSREGS },
+	{ "policy/test.yaml:20", "uart0: { emulate: pl011, width: [1, 2, 4] }", NULL, SEC_MMIO },
+	{ "policy/test.yaml:30", "HV_PAUSE: pause", NULL, SEC_HVC },
+	{ "policy/test.yaml:40", "default: deny", NULL, SEC_SMC },
+	{ "policy/test.yaml:50", "WFX: { do: allow, log: always }", NULL, SEC_EXCEPTIONS },
+	{ "policy/test.yaml:12", "ACTLR_EL1: raz-wi", NULL, SEC_SYSREGS },
+	{ "policy/test.yaml:51", "BRK64: kill", NULL, SEC_EXCEPTIONS },
+	{ "policy/test.yaml:13", "core: allow", NULL, SEC_SYSREGS },
+};
+const u16 policy_n_rules = ARRAY_SIZE(policy_rules);
+
+const struct decision policy_rows[] = {
+	{ .rule = 0, .action = ACT_ALLOW, .verdict = V_ALLOW, .log = LOG_ALWAYS },
+	{ .rule = 1, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ONCE, .arg = REFUSE_UNDEF },
+	{ .rule = 2, .action = ACT_EMULATE, .verdict = V_EMUL, .arg = MODEL_PL011 },
+	{ .rule = 3, .action = ACT_PAUSE, .verdict = V_PAUSE, .log = LOG_ONCE },
+	{ .rule = 4, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ONCE, .arg = REFUSE_NOT_SUPPORTED },
+	{ .rule = 5, .action = ACT_ALLOW, .verdict = V_ALLOW, .log = LOG_ALWAYS },
+	{ .rule = 6, .action = ACT_VALUE, .verdict = V_RAZWI, .value = 0 },
+	{ .rule = 6, .action = ACT_IGNORE, .verdict = V_RAZWI },
+	{ .rule = 7, .action = ACT_KILL, .verdict = V_KILL, .log = LOG_ONCE },
+	{ .rule = 1, .action = ACT_ALLOW, .verdict = V_WOULD, .log = LOG_ONCE },
+	{ .rule = 5, .action = ACT_FORWARD, .verdict = V_INJECT, .log = LOG_ONCE },
+	{ .rule = 8, .action = ACT_MASK, .verdict = V_EMUL, .mask = 0xff, .value = 0x100 },
+};
+const u16 policy_n_rows = ARRAY_SIZE(policy_rows);
+
+const struct window_info policy_windows[] = {
+	{ 0x08000000, 0x0800ffff, "gicd", 2, 0 },
+	{ 0x09000000, 0x09000fff, "uart0", 2, 0 },
+};
+const u16 policy_n_windows = ARRAY_SIZE(policy_windows);
+const struct passthrough policy_passthrough[1];
+const u16 policy_n_passthrough = 0;
+
+/* Sorted by key: PMCR_EL0 is S3_3_C9_C12_0, SCTLR_EL1 is S3_0_C1_C0_0, TLBI VMALLE1 is S1_0_C8_C7_0. */
+#define KEY(op0, op1, n, m, op2) ((op0) << 14 | (op1) << 11 | (n) << 7 | (m) << 3 | (op2))
+const struct sysreg_name policy_sysreg_names[] = {
+	{ KEY(1, 0, 8, 7, 0), 0 },
+	{ KEY(3, 0, 1, 0, 0), 13 },
+	{ KEY(3, 3, 9, 12, 0), 23 },
+};
+const u16 policy_n_sysreg_names = ARRAY_SIZE(policy_sysreg_names);
+const char policy_sysreg_text[] = "TLBI VMALLE1\0SCTLR_EL1\0PMCR_EL0";
+
+/* What policy.c needs to link; the log and the monitor do not look decisions up. */
+const u8 policy_mmio_root[512];
+const u16 policy_mmio_leaf[1][512];
+const struct mmio_range policy_mmio_ranges[1];
+const u16 policy_mmio_default[2], policy_mmio_straddle[2];
+const struct where policy_wheres[1];
+const u16 policy_sysreg_page[4096], policy_sysreg_leaf[1][32];

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the log and the monitor for this machine under sanitizers, and reads what they write (EVIDENCE 1.2, 1.3)."""
+from __future__ import annotations
+
+import re
+import subprocess
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+ROOT = Path(__file__).resolve().parents[2]
+LOG = ["log", "log_text", "log_batch", "log_describe", "crc32", "print", "policy"]
+MONITOR = LOG + ["monitor", "monitor_line", "monitor_args", "monitor_state", "monitor_sysregs", "monitor_mem", "xlat",
+                 "monitor_xlat", "monitor_map", "monitor_policy", "monitor_log", "monitor_change", "monitor_debug",
+                 "overrule", "dis", "gdb", "gdb_packet"]
+FLAGS = ["-std=gnu11", "-g", "-O1", "-fno-builtin", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+         "-Wall", "-Wextra", "-Werror", "-iquote", "hv", "-iquote", "tests/host/fake",
+         "-include", "tests/host/fake/arch/arch.h"]
+RECORD = re.compile(rb"@(?:([AC-Z])(\+?) (\d+)(?:\.\d+)? \d+\.\d{9}|(B)(\+?) (\d+)(?:\.\d+)?) (.*) \Z", re.DOTALL)
+
+
+def build(name: str, parts: Sequence[str], out: Path) -> Path:
+    """tests/host/<name>.c and hv/<parts>.c with the fakes."""
+    program = out / name
+    sources = [f"tests/host/{name}.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c"]
+    subprocess.run(["gcc", *FLAGS, *sources, *(f"hv/{p}.c" for p in parts), "-o", str(program)], cwd=ROOT, check=True)
+    return program
+
+
+@dataclass(frozen=True)
+class Record:
+    kind: str
+    plus: bool
+    seq: int
+    body: str
+
+    @property
+    def span(self) -> int:
+        """How many numbers it stands for."""
+        return int(self.body.split()[0]) if self.kind == "B" else 1
+
+    def numbers(self) -> Dict[str, int]:
+        return {k: int(v, 0) for k, v in re.findall(r"(\w+)=(0x[0-9a-f]+|\d+)(?= |\Z)", self.body)}
+
+
+def decode(wire: bytes) -> Tuple[List[Record], bytes]:
+    """The records and the other bytes. Any line that is not to the letter fails the test."""
+    first, *rest = wire.split(b"\x1e")
+    records: List[Record] = []
+    text = first
+    for piece in rest:
+        line, crlf, after = piece.partition(b"\r\n")
+        assert crlf and len(line) <= 2048, piece
+        body, star, crc = line.rpartition(b"*")
+        assert star and int(crc, 16) == zlib.crc32(body) and len(crc) == 8, line
+        m = RECORD.match(body)
+        assert m, line
+        kind, plus, seq = (m.group(1) or m.group(4)).decode(), bool(m.group(2) or m.group(5)), m.group(3) or m.group(6)
+        if plus:
+            assert text.endswith(b"\r\n"), "a `+` record without the CR LF before it"
+            text = text[:-2]
+        records.append(Record(kind, plus, int(seq), m.group(7).decode()))
+        text += after
+    return records, text.replace(b"\x1fe", b"\x1e").replace(b"\x1ff", b"\x1f")
+
+
+def check_sequence(records: Sequence[Record], held: bool = False) -> int:
+    """Numbers rise, and every one that is missing lies in an @L, or was held back (`held`). Returns how many were
+    lost."""
+    lost = expected = 0
+    for r in records:
+        first = r.seq
+        if r.kind == "L":
+            n = r.numbers()
+            first = n["from"]
+            assert n["to"] == r.seq and n["lost"] == n["to"] - n["from"] + 1 and r.body.endswith("why=overrun"), r
+            lost += n["lost"]
+        assert first == expected or (held and (first > expected or r.kind == "B")), (r, expected)
+        expected = max(expected, r.seq + r.span)
+    return lost
+
+
+def run(program: Path, stdin: bytes, args: Sequence[str] = (), expect: Optional[int] = 0) -> Tuple[bytes, str]:
+    p = subprocess.run([str(program), *args], input=stdin, capture_output=True, timeout=60)
+    err = p.stderr.decode(errors="replace")
+    assert "Sanitizer" not in err and "runtime error" not in err, err
+    assert expect is None or p.returncode == expect, (p.returncode, err)
+    return p.stdout, err

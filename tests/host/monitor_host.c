@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Opens the monitor on stdin and stdout; see test_monitor.py. Arguments: the reason, then NAME=VALUE for system
+ * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM. Exit: 0 resumed, 1 skipped, 2 powered
+ * off or reset, 3 the input ended.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "bootargs.h"
+#include "fake.h"
+#include "monitor.h"
+
+static void set(struct cpu *c, char *word)
+{
+	char *eq = strchr(word, '=');
+	u64 v;
+
+	if (!eq)
+		abort();
+	*eq = '\0';
+	v = strtoul(eq + 1, NULL, 0);
+	if (word[0] == '@')
+		memcpy(fake_ram + strtoul(word + 1, NULL, 0), &v, sizeof(v));
+	else if (word[0] == 'x')
+		c->frame.x[strtoul(word + 1, NULL, 10)] = v;
+	else if (!strcmp(word, "pc"))
+		c->frame.elr_el2 = v;
+	else if (!strcmp(word, "esr"))
+		c->frame.esr_el2 = v;
+	else if (!strcmp(word, "unattended"))
+		bootargs.unattended = v;
+	else
+		fake_sysreg_write(word, v);
+}
+
+int main(int argc, char **argv)
+{
+	struct cpu *c = fake_cpu();
+
+	for (int i = 2; i < argc; i++)
+		set(c, argv[i]);
+	log_header(c);
+	log_event(c, EV_BOOT, 0, 0);
+	c->frame.esr_el2 = c->frame.esr_el2 ? c->frame.esr_el2 : 0x6230e419;
+	c->entered = counter();
+	c->rows[1].hits = 34;
+	c->rows[2].hits = 9733;
+	c->rows[2].cost = 58700;
+	log_decision(c, 1, 0, 0, 0)->cost = 388;
+	if (setjmp(fake_stop)) {
+		fprintf(stderr, "end: %s\n", fake_end);
+		return strcmp(fake_end, "input") ? 2 : 3;
+	}
+	return monitor_run(c, argv[1]) ? 0 : 1;
+}

@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The monitor: what an operator or a script types, and that nothing the guest left behind can make it fall."""
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hvl_host import MONITOR, Record, build, check_sequence, decode, run
+
+RESUMED, SKIPPED, OFF, INPUT_ENDED = range(4)
+RAM = 0x40000000
+COMMANDS = ["status", "regs", "sysregs", "el2", "bt", "x", "find", "xlat", "map", "policy", "why", "traps", "log",
+            "mark", "dump", "cont", "reset", "poweroff", "help", "hist", "w", "dis", "rule", "step", "until", "bp",
+            "wp", "set", "inject", "gdb"]
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("monitor_host", MONITOR, tmp_path_factory.mktemp("monitor"))
+
+
+def type_(host: Path, keys: bytes, *args: str, why: str = "key", expect: int = RESUMED) -> Tuple[List[Record], str]:
+    """What the monitor says to these keys, echo included; the records around it are checked."""
+    wire, _ = run(host, keys, [why, *args], expect)
+    records, text = decode(wire)
+    check_sequence(records)
+    return records, text.decode("latin-1")
+
+
+def say(host: Path, *commands: str, args: Tuple[str, ...] = ()) -> List[str]:
+    """The lines that each command printed."""
+    _, text = type_(host, "".join(c + "\n" for c in (*commands, "cont")).encode(), *args)
+    parts = text.split("hv> ")[1:-1]
+    assert all(len(line) <= 80 or "@" in line for line in text.split("\r\n")), text
+    assert "\n" not in text.replace("\r\n", "")
+    return ["\n".join(part.split("\r\n")[1:]).rstrip("\n") for part in parts]
+
+
+def test_it_opens_and_closes_with_records(host: Path) -> None:
+    records, text = type_(host, b"cont\n")
+    kinds = [(r.kind, r.body.split(" paused")[0]) for r in records if r.kind in "EH"]
+    assert [k for k, _ in kinds] == ["H", "E", "E", "E", "H"]
+    assert [b for k, b in kinds if k == "E"] == ["boot", "mon+ why=key", "mon-"]
+    assert text == "hv> cont\r\n-- guest resumes --\r\n"
+
+
+@pytest.mark.parametrize("keys", [b"cont\n", b"cont\r", b"cont\r\n", b"\r\ncont\r\n", b"\x04", b"  co  \n", b"cont"
+                                  b"\x15\n\x04"])
+def test_every_line_end_and_ctrl_d_let_the_guest_go_on(host: Path, keys: bytes) -> None:
+    type_(host, keys)
+
+
+def test_a_script_of_commands_can_be_piped(host: Path) -> None:
+    records, text = type_(host, b"status\npoweroff\n", expect=OFF)
+    assert "policy  lockdown#3b1c77aa  9 rules, 2 hit" in text
+    assert [r.kind for r in records][-2:] == ["S", "Z"] and "mon-" in [r.body[:4] for r in records]
+
+
+def test_nobody_there_means_no_waiting(host: Path) -> None:
+    records, text = type_(host, b"", "unattended=1", expect=SKIPPED)
+    assert text == "" and not [r for r in records if "mon+" in r.body]
+
+
+@pytest.mark.parametrize("why", ["panic", "kill"])
+def test_a_guest_that_is_gone_does_not_go_on(host: Path, why: str) -> None:
+    _, text = type_(host, b"cont\n\x04poweroff\n", why=why, expect=OFF)
+    assert text.count("the guest can not go on") == 2
+
+
+def test_help_names_every_command(host: Path) -> None:
+    overview, one, bad = say(host, "help", "help xlat", "help frob")
+    words = overview.split()
+    assert all(c in words for c in COMMANDS)
+    assert one == "xlat ADDR\n  both stages of the translation, level by level"
+    assert bad == "no command 'frob'; `help` lists them"
+
+
+def test_prefixes_and_mistakes(host: Path) -> None:
+    out = say(host, "pol h", "s", "frob", "x", "x/4q 0", "xlat", "status now", "x $nix", "log mode loud",
+              "policy show r99", "x 0x1ffffffffffffffff", "x ipa:", "find 0 99999G a", "why 999", "mark", "policy what")
+    assert "device" not in out[0] and "policy/test.yaml:20" in out[0]
+    assert out[1] == "'s' is status sysregs step or set"
+    for text in out[2:]:
+        assert text and "\n" not in text.strip("\n"), text
+
+
+def test_history_and_editing(host: Path) -> None:
+    records, text = type_(host, b"markk\x7f abc\x1b[D\x1b[DX\r\x1b[A\x1b[B\x1b[A\x1b[A\r" b"hist\n\x1b\x1bOP"
+                                b"junk \x17\x15cxnt\x01\x1b[C\x1b[3~o\x05\n")
+    assert [r.body for r in records if "mark" in r.body] == ['mark "aXbc"'] * 2
+    assert "mark aXbc\r\nhist" in text  # equal lines are kept once
+    _, text = type_(host, b"po\x03co\t\n")
+    assert "^C" in text and "cont \r\n" in text
+
+
+def test_tab_completes_or_lists(host: Path) -> None:
+    _, text = type_(host, b"p\t\t\x15xl\t\x15c\t\n")
+    assert "  policy poweroff\r\n" in text and "hv> po" in text and "xlat " in text
+
+
+def test_tab_completes_arguments(host: Path) -> None:
+    _, text = type_(host, b"pol f\t\x15log m\tq\t\x15inj \t\x15sys tim\t\x15help xl\t\x15help wp\t\x15"
+                    b"rule r1 \t\x15cont\n")
+    for seen in ("pol find ", "log mode quiet ", "  undef serror abort irq\r\n", "sys timer ", "help xlat ",
+                 "  would stop reset\r\n"):
+        assert seen in text, (seen, text)
+
+
+def test_long_lines_end_with_a_bell(host: Path) -> None:
+    _, text = type_(host, b"a" * 300 + b"\x15cont\n")
+    assert text.count("\a") == 300 - 119
+
+
+def test_break_is_ignored_and_eof_is_bounded(host: Path) -> None:
+    type_(host, b"sta", expect=INPUT_ENDED)
+
+
+def test_memory_is_shown_in_units(host: Path) -> None:
+    args = ("@0x1000=0x4847464544434241", "@0x1008=0x0011223344556677", "x1=0x40001000")
+    out = say(host, "x/2x 0x40001000", "x/4b $x1+1", "x/2w ipa:0x40001000", "x pa:0x42001000", "x/2h $x1 - 1 + 1",
+              "x/2x 0x403ffff8", "x 0x9000000", "x ipa:0x9000000", "x pa:0x9000000", args=args)
+    assert out[0] == "0x40001000: 0x4847464544434241 0x0011223344556677  ABCDEFGHwfUD3\"."+"."
+    assert out[1] == "0x40001001: 0x42 0x43 0x44 0x45  BCDE"
+    assert out[2] == "ipa:0x40001000: 0x44434241 0x48474645  ABCDEFGH"
+    assert out[3] == "pa:0x42001000: 0x4847464544434241  ABCDEFGH"
+    assert out[4] == "0x40001000: 0x4241 0x4443  ABCD"
+    assert out[5].splitlines()[1] == ("0x40400000: no translation: translation fault, level 1, stage 1; "
+                                      "see xlat")
+    assert out[7] == "ipa:0x9000000: ipa 0x9000000 is no RAM: window uart0"
+    assert out[8] == "pa:0x9000000: not RAM that EL2 may read"
+
+
+def test_text_and_numbers_are_found(host: Path) -> None:
+    args = ("@0x100f8=0x2078756e694c2020", "@0x10100=0x206e6f6973726576", "@0x20000=0x00000000deadbeef")
+    out = say(host, 'find ipa:0x40000000 4M "Linux version"', "find 0x40000000 64M 0xdeadbeef", args=args)
+    assert out[0] == "ipa:0x400100fa\n1 found"
+    assert out[1] == "0x40020000\n1 found"
+
+
+def test_frames_are_followed_until_they_end(host: Path) -> None:
+    args = ("pc=0x40000010", "x29=0x40001000", "x30=0x40000020", "@0x1000=0x40001010", "@0x1008=0x40000030",
+            "@0x1010=0x40001000", "@0x1018=0x40000040")
+    out, = say(host, "bt", args=args)
+    assert re.findall(r"#\d\s+(0x\w+)", out) == ["0x40000010", "0x40000020", "0x40000030", "0x40000040"]
+
+
+def tables(va: int, leaf: int, start: int = 0) -> Dict[str, str]:
+    """4K tables for one VA: RAM words and registers as arguments; the levels lie at 0x10000, 0x11000, ..."""
+    words: Dict[str, str] = {}
+    for level in range(start, 4):
+        at = 0x10000 + 0x1000 * (level - start) + (va >> (39 - 9 * level) & 0x1FF) * 8
+        words[f"@{at:#x}"] = hex(leaf if level == 3 else RAM + 0x11000 + 0x1000 * (level - start) | 3)
+    return words
+
+
+def walk_args(words: Dict[str, str], tcr: int = 0x32B5503510, upper: bool = True) -> Tuple[str, ...]:
+    registers = {"sctlr_el1": "0x1005", "tcr_el1": hex(tcr), "mair_el1": "0xff440c0400",
+                 "ttbr1_el1" if upper else "ttbr0_el1": hex(RAM + 0x10000), "vttbr_el2": hex(1 << 48 | 0x40110000)}
+    return tuple(f"{k}={v}" for k, v in (*registers.items(), *words.items()))
+
+
+def test_a_walk_shows_both_stages_and_the_policy(host: Path) -> None:
+    va = 0xFFFF80000A3BBD60
+    out, = say(host, f"xlat {va:#x}", args=walk_args(tables(va, 0x00680000400AB713)))
+    lines = out.splitlines()
+    assert lines[0].startswith("stage 1  TTBR1 0x40010000  4K, 48-bit VA, ASID ")
+    assert [line.split()[0] for line in lines[1:5]] == ["L0[0x100]", "L1[0x000]", "L2[0x051]", "L3[0x1bb]"]
+    assert lines[4].endswith("page 4K  EL1 RW- EL0 ---") and "MAIR 0xff Normal WB, inner sh., AF" in lines[5]
+    assert lines[6] == "  -> ipa 0x400abd60"
+    assert "block 2M  RWX, MemAttr 0xf normal WB, AF" in out and "-> pa 0x420abd60" in out
+    assert out.splitlines()[-1].startswith("AT S12E1R")
+
+
+def test_walks_that_end_early_say_where(host: Path) -> None:
+    va = 0x0000123456789000
+    full = tables(va, 0)
+    invalid, = say(host, f"xlat {va:#x}", args=walk_args(full, upper=False))
+    assert "-> invalid: translation fault, level 3" in invalid
+    loop = {**full, list(full)[1]: hex(RAM + 0x10000 | 3)}  # a table that points back at the first
+    assert "-> " in say(host, f"xlat {va:#x}", args=walk_args(loop, upper=False))[0]
+    away = {**full, list(full)[0]: hex(0x7F0000000003)}
+    assert "-> the table is not in guest RAM" in say(host, f"xlat {va:#x}", args=walk_args(away, upper=False))[0]
+    gap, epd, big = (say(host, *q, args=walk_args({}, t, False))[0] for q, t in (
+        (["xlat 0x0010000000000000"], 0x32B5503510), (["xlat 0x1000"], 0x32B5503510 | 0x80),
+        (["xlat 0x1000"], 0x32B5503510 | 0x4000)))
+    assert "neither TTBR0_EL1 nor TTBR1_EL1" in gap and "EPD0 = 1" in epd and "a 64K granule" in big
+    off, ipa, pa = say(host, "xlat 0x40000000", "xlat ipa:0x9000018", "xlat pa:0x0", args=("sctlr_el1=0",))
+    assert off.startswith("stage 1 is off") and "AT S12E1R agrees." in off
+    assert "not mapped: accesses trap" in ipa and 'window "uart0"+0x18  r2 policy/test.yaml:20' in ipa
+    assert "give a VA" in pa
+
+
+def test_the_guests_par_is_put_back(host: Path) -> None:
+    out = say(host, "xlat 0x40000000", "sysregs par", args=("par_el1=0x1234",))
+    assert out[1] == "PAR_EL1          0x0000000000001234"
+
+
+def test_the_map_has_windows_and_ram(host: Path) -> None:
+    out, = say(host, "map")
+    assert out.splitlines()[:3] == [
+        "ipa 0x08000000-0x0800ffff  trap  gicd       r2 policy/test.yaml:20  9733 hits",
+        "ipa 0x09000000-0x09000fff  trap  uart0      r2 policy/test.yaml:20  9733 hits",
+        "ipa 0x40000000-0x403fffff  RWX   ram        pa 0x42000000  2M x2"]
+
+
+def test_decisions_are_explained(host: Path) -> None:
+    why, older, show, find, digest, traps, by_rule = say(
+        host, "why", "why 2", "policy show r1", "policy find pmu", "policy hash", "traps", "traps -r")
+    assert why == older and "decided so 34 times" in why
+    for text in ("@D 2 ", " DENY r1 msr.", "r1  policy/test.yaml:11  (sysregs)", "pmu: deny",
+                 "why: no performance counters",
+                 "effect: refused: UNDEFINED instruction", "policygen explain lockdown \"@D 2 ...\""):
+        assert text in why
+    assert "WOULD  0 hits" in show and "r1" in find and digest.startswith("lockdown#3b1c77aa01234567")
+    assert re.search(r"^mmio +9733  99\.6", traps, re.M) and re.search(r"^total +9767 100\.0", traps, re.M)
+    assert re.search(r"^r2 +9733 .*policy/test.yaml:20", by_rule, re.M)
+
+
+def test_registers_are_taken_apart(host: Path) -> None:
+    regs, spsr, tcr, el2 = say(host, "regs", "sysregs spsr_el1", "sysregs tcr_el1", "el2",
+                               args=("spsr_el1=0x600003c5", "tcr_el1=0x32b5503510", "x3=0x42"))
+    assert "x3  0x0000000000000042" in regs and "EL1h nzcv DAIF" in regs and "EC=0x18 SYSREG: msr." in regs
+    assert spsr.endswith("EL1h nZCv DAIF")
+    assert "T0SZ=16" in tcr and "T1SZ=16" in tcr and " TBI0" in tcr
+    assert "stack   0 of 8192 bytes used at most" in el2
+
+
+def test_state_changes_leave_records(host: Path) -> None:
+    records, _ = type_(host, b'mark "say \\ it"\nlog mode quiet\nlog dump\ncont\n')
+    events = [r.body for r in records if r.kind == "E"]
+    assert 'mark "say \\\\ it"' in events and "set log=quiet" in events
+    assert [r for r in records if r.kind == "H"][-1].body.endswith("log=quiet")
+    assert [r for r in records if r.kind == "S"]
+
+
+def test_the_tail_is_for_people(host: Path) -> None:
+    tail, = say(host, "log tail 3")
+    assert [line.split()[0] for line in tail.splitlines()] == ["@E", "@D", "@E"]
+
+
+WORDS = st.sampled_from(COMMANDS[:15] + COMMANDS[18:-1] + [
+    "/4x", "/99999b", "$pc", "$x0", "$sp", "+", "-", "ipa:", "pa:", "0x40000000", "0xffff80000a3bbd60", "64M", "r1",
+    "show", "find", "tail", "-r", "99999999999999999999", "all", "vgic", "mode", "text", '"x"', "\x1b[A", "\t", "\x17"])
+KEYS = st.one_of(st.lists(WORDS, max_size=6).map(lambda w: " ".join(w).encode() + b"\n"), st.binary(max_size=40))
+WORD64 = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([RAM + 0x10003, RAM + 0x11003, RAM + 0x10001, 0]))
+
+
+def test_what_is_changed_is_said_and_recorded(host: Path) -> None:
+    args = ("@0x1000=0x1111222233334444", "@0x2000=0xd65f03c0d53b9c00")
+    records, text = type_(host, b"w2 0x40001000 0xbeef\nx 0x40001000\nw ipa:0x40001008 1\n"
+                          b"w1 0x40001000 256\n"
+                          b"w3 0x40001000 1\nw4 0x9000000 1\nset $x5 = $x5+7\nset $spsr = 0x9\nset $pc=0x40002000\n"
+                          b"dis $pc 2\nrule r1 would\nrule\nrule r1 reset\nrule r77 stop\n"
+                          b"bp 0x40002004 if $x1 > 3 log\nbp\nbp 0x40002001\nbp -d 0\nbp -d 0\nwp rw 0x40001000 4\n"
+                          b"wp\nwp w 0x40001006 4\n"
+                          b"inject abort 0x1234\ninject irq 999\ninject irq 40\nset esc none\nuntil 3s\n", *args)
+    for line in ("0x40001000: 0x4444 -> 0xbeef  (2 bytes", "0x111122223333beef", "a value of 1 bytes must follow",
+                 "w1, w2, w4 or w8", "no translation", "x5: 0x0 -> 0x7", "SPSR_EL2.M must be",
+                 "pc: 0x0 -> 0x40002000",
+                 " > 0x40002000  d53b9c00  mrs x0, PMCR_EL0", "   0x40002004  d65f03c0  ret", "r1    WOULD",
+                 "1 rules changed", "which rule? r0 to r8", "0  0x40002004  if $x1 > 0x3  log  0 hits",
+                 "stands at a VA", "-d N: -l lists them",
+                 "0  0x40001000  rw 4 bytes  0 hits", "covers 1 to 8 bytes", "inject irq N, 0 to 255"):
+        assert line in text, line
+    bodies = [r.body for r in records]
+    for body in ("write addr=0x40001000 value=0xbeef", "set x5=0x7 old=0x0", "set pc=0x40002000 old=0x0",
+                 "set esc=none",
+                 "rule=r1 field=verdict old=built new=WOULD by=monitor hash=3b1c77aa", "inject abort far=0x1234",
+                 "rule=r1 field=verdict old=WOULD new=built by=monitor hash=3b1c77aa", "inject irq=40"):
+        assert body in bodies, body
+    assert [r.kind for r in records if r.body.startswith("rule=")] == ["P", "P"]
+
+
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(KEYS, max_size=12), st.fixed_dictionaries({name: WORD64 for name in (
+    "tcr_el1", "ttbr0_el1", "ttbr1_el1", "mair_el1", "sctlr_el1", "x29", "x30", "pc", "x0")}),
+    st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_garbage_is_survived(host: Path, keys: List[bytes], state: Dict[str, int], esr: int, seed: int) -> None:
+    dice = random.Random(seed)
+    words = [f"@{dice.randrange(0x10000, 0x14000, 8):#x}={dice.choice([dice.getrandbits(64), RAM + 0x10003]):#x}"
+             for _ in range(64)]
+    wire, _ = run(host, b"".join(keys) + b"\x03\nxlat $x0\nbt\npoweroff\n",
+                  ["key", f"esr={esr | 1}", *(f"{k}={v:#x}" for k, v in state.items()), *words], None)
+    records, _ = decode(wire)
+    check_sequence(records)

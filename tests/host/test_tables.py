@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generated tables with hv/policy.c, compiled here under sanitizers, against the reference; that damage shows."""
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Tuple
+
+import pytest
+
+from policygen import check, render, verify
+from policygen.model import Policy
+from policygen.paint import paint
+from policygen.tables import call_hash, perfect_hash
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What the shipped policies do not use: windows with registers, odd ranges, limits on everything, nested entries.
+CROWDED = """\
+policy: 1
+name: crowded
+about: every shape of entry
+platform: qemu-virt
+features: { pmu: hide, sve: hide, sme: hide, mte: hide, pauth: hide, ras: hide, lor: hide, spe: hide }
+sysregs:
+  default: { do: deny, log: always, limit: 7/s, over: kill }
+  core: allow
+  mmu: { do: allow, log: once }
+  id: allow
+  cache: allow
+  tlb: allow
+  timer-virt: allow
+  gic: allow
+  fp: allow
+  debug: allow
+  CTR_EL0: { read: { mask: 0xffffff0f } }
+  TTBR0_EL1: { write: { mask: 0xffffffffffff } }
+  ACTLR_EL1: pause
+  CONTEXTIDR_EL1: { read: { value: 0x12345678 }, write: ignore }
+  ID_AA64MMFR0_EL1: { read: { fields: { PARange: 2, ASIDBits: 0 } } }
+  imp-def: raz-wi
+  S3_0_C15_C2_*: { do: deny, log: never }
+  S3_0_C15_C2_4: kill
+mmio:
+  default: { read: { value: 7 }, write: { do: deny, as: serror, log: always } }
+  gicd: { emulate: vgic-dist, width: [4, 8] }
+  rtc: { read: allow, write: { do: allow, width: [4] } }
+  gpio:
+    default: deny
+    regs:
+      0x0: allow
+      0x4-0xc: { read: allow, write: ignore }
+      0x10: { read: { mask: 0xf }, write: { mask: 0x3 } }
+      0x3fc: { do: deny, as: serror, limit: 3/s, over: pause }
+  small: { at: 0x0b000ffc, size: 8, do: raz-wi }
+  large: { at: 0x0b001004, size: 0x3ffc, do: raz-wi, log: always, width: [1] }
+hvc:
+  default: { do: deny, limit: 5/s, over: kill }
+  HV_GET_ID: { do: allow, log: once }
+  HV_PAUSE: pause
+  0x86000000..0x8600ffff: { value: 3 }
+  0x86000001: { do: deny, as: DENIED }
+  0x86000002: { do: deny, as: undef }
+  PSCI_CPU_ON: { do: allow, where: { x1: 1..3, x2: 0x40000000..0x6fffffff }, else: { value: 9 } }
+  psci: allow
+smc:
+  default: deny
+  PSCI_VERSION: allow
+exceptions:
+  default: forward
+  WFX: allow
+  SERROR: kill
+  BRK64: { do: forward, log: once, limit: 2/s, over: pause }
+assert:
+  keep: { read: debug, never: value }
+"""
+
+
+def load(name: str, mode: str) -> Policy:
+    policy, diags = check.load(name, mode=mode)
+    assert policy is not None, diags.render()
+    return policy
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("policy") / "crowded.yaml"
+    path.write_text(CROWDED)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["enforce", "audit"])
+@pytest.mark.parametrize("name", check.policy_names() + ["crowded"])
+def test_tables_agree_with_the_reference(name: str, mode: str, crowded: Path) -> None:
+    policy = load(str(crowded) if name == "crowded" else name, mode)
+    result = verify.verify(policy, sanitize=True)
+    assert result.counts["sysregs"] == 131072 and result.counts["exceptions"] == 66
+    assert not result.differences, [verify.shown(item, policy) for item in result.differences[:10]]
+
+
+def test_crowded_audit_and_enforce_differ(crowded: Path) -> None:
+    assert paint(load(str(crowded), "audit")).sysregs != paint(load(str(crowded), "enforce")).sysregs
+
+
+# --- damage -----------------------------------------------------------------------------------------------------
+
+@dataclass
+class Tables:
+    """A built program, where its tables are in the file, and what the reference says."""
+    image: bytes
+    symbols: Dict[str, Tuple[int, int]]             # name -> (file offset, size)
+    verifier: verify.Verifier
+    replay: str
+    folder: Path
+    output: bytes                                   # of the undamaged program
+
+    def damaged(self, at: int, value: int) -> Path:
+        program = self.folder / "damaged"
+        program.write_bytes(self.image[:at] + bytes([value]) + self.image[at + 1:])
+        program.chmod(0o755)
+        return program
+
+    def matters(self, program: Path) -> bool:
+        """Whether a row or any lookup's answer is another than before."""
+        try:
+            return self.verifier.ask(program) != self.output
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            return True
+
+    def differs(self, program: Path, replay: str) -> bool:
+        try:
+            return bool(self.verifier.examine(program, replay))
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            return True                             # a lookup that runs out of its table is noticed as well
+
+
+@pytest.fixture(scope="module")
+def tables(crowded: Path, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    policy, folder = load(str(crowded), "enforce"), tmp_path_factory.mktemp("tables")
+    render.render(policy, folder / "gen")
+    program = verify.build(folder / "gen", folder / "verify")
+    sections = subprocess.run(["objdump", "-h", str(program)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    shift = [int(address, 16) - int(offset, 16) for address, offset in
+             re.findall(r"\.rodata\s+\S+\s+(\S+)\s+\S+\s+(\S+)", sections)][0]
+    names = subprocess.run(["nm", "-S", str(program)], stdout=subprocess.PIPE, text=True, check=True).stdout
+    symbols = {name: (int(address, 16) - shift, int(size, 16)) for address, size, name in
+               re.findall(r"^(\S+) (\S+) [rR] (\w+)$", names, re.M)}
+    verifier = verify.Verifier(policy)
+    found = Tables(program.read_bytes(), symbols, verifier, (folder / "gen" / "replay.S").read_text(), folder,
+                   verifier.ask(program))
+    assert not found.differs(program, found.replay)
+    return found
+
+
+def places(tables: Tables, rng: random.Random) -> Iterator[int]:
+    def pick(name: str, entry: int, fields: List[int], count: int) -> Iterator[int]:
+        start, size = tables.symbols[name]
+        for _ in range(count):
+            yield start + rng.randrange(size // entry) * entry + rng.choice(fields)
+    yield from pick("policy_rows", 32, list(range(32)), 30)
+    yield from pick("policy_sysreg_leaf", 2, [0, 1], 12)
+    yield from pick("policy_sysreg_page", 2, [0, 1], 12)
+    yield from pick("policy_mmio_ranges", 20, list(range(20)), 10)
+    yield from pick("policy_mmio_root", 1, [0], 4)
+    yield from pick("policy_mmio_default", 2, [0], 1)
+    yield from pick("policy_mmio_straddle", 2, [0], 1)
+    yield from pick("policy_exception", 2, [0], 4)
+    yield from pick("policy_limits", 8, [0, 1, 4, 5], 4)
+    yield from pick("policy_wheres", 32, list(range(32)), 4)
+    yield from pick("hvc_ranges", 12, list(range(12)), 6)
+    yield from pick("hvc_slots", 8, list(range(8)), 6)
+    yield from pick("hvc_disp", 2, [0, 1], 2)
+    yield from pick("smc_ranges", 12, list(range(12)), 2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_damaged_byte_is_caught(tables: Tables, seed: int) -> None:
+    """Unless no row and no lookup's answer changes: the unused width of an address, a page that points to its twin."""
+    rng = random.Random(seed)
+    missed, mattered = [], 0
+    for at in places(tables, rng):
+        old = tables.image[at]
+        program = tables.damaged(at, old ^ 1 << rng.randrange(8))
+        if tables.matters(program):
+            mattered += 1
+            if not tables.differs(program, tables.replay):
+                missed.append(next((name, at - start) for name, (start, size) in tables.symbols.items()
+                                   if start <= at < start + size))
+    assert not missed and mattered > 50
+
+
+def test_two_swapped_rows_are_caught(tables: Tables) -> None:
+    start, size = tables.symbols["policy_rows"]
+    rng = random.Random(1)
+    for _ in range(12):
+        first, second = sorted(rng.sample(range(size // 32), 2))
+        a, b = start + 32 * first, start + 32 * second
+        data = tables.image
+        program = tables.folder / "swapped"
+        program.write_bytes(data[:a] + data[b:b + 32] + data[a + 32:b] + data[a:a + 32] + data[b + 32:])
+        program.chmod(0o755)
+        assert tables.differs(program, tables.replay), (first, second)
+
+
+def test_a_wrong_replay_stub_is_caught(tables: Tables) -> None:
+    stub = re.search(r"mrs\tx0, (S3_0_C\d+_C\d+_\d)", tables.replay)
+    assert stub
+    other = tables.replay.replace(stub.group(1), "S3_0_C10_C3_0", 1)
+    assert tables.differs(tables.folder / "verify", other)
+
+
+# --- the hash of calls ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 17, 500])
+def test_every_number_has_a_slot_of_its_own(count: int) -> None:
+    rng = random.Random(count)
+    exact = [(number, row) for row, number in enumerate(sorted(rng.sample(range(1 << 32), count)))]
+    disp, slots = perfect_hash(exact)
+    assert len(disp) & (len(disp) - 1) == 0 and len(slots) & (len(slots) - 1) == 0
+    for number, row in exact:
+        hashed = call_hash(number)
+        assert slots[(hashed >> 16 ^ disp[hashed & (len(disp) - 1)]) & (len(slots) - 1)] == (number, row)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shadow queues of hv/virtio.c: honest drivers are served, hostile ones reach nothing but their own memory."""
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Dict
+
+import pytest
+
+from hvl_host import FLAGS, ROOT, run
+
+SEEDS = {"honest": 1000, "rules": 1, "hostile": 1000, "race": 1}
+
+
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("virtio") / "virtio_host"
+    sources = ["tests/host/virtio_host.c", "hv/virtio.c", "hv/guestmem.c"]
+    subprocess.run(["gcc", *FLAGS, *sources, "-pthread", "-o", str(program)], cwd=ROOT, check=True)
+    return program
+
+
+def play(host: Path, scenario: str, version: int, read_only: int) -> Dict[str, int]:
+    out, _ = run(host, b"", [scenario, str(version), str(read_only), "1", str(SEEDS[scenario])])
+    return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", out.decode())}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("read_only", [0, 1])
+def test_honest_drivers_get_every_request_back(host: Path, version: int, read_only: int) -> None:
+    seen = play(host, "honest", version, read_only)
+    assert seen["served"] > 1000 and seen["events"] == 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_each_broken_rule_breaks_the_device_until_reset(host: Path, version: int) -> None:
+    assert play(host, "rules", version, 0)["events"] > 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("read_only", [0, 1])
+def test_hostile_drivers_reach_nothing_and_a_reset_heals(host: Path, version: int, read_only: int) -> None:
+    seen = play(host, "hostile", version, read_only)
+    assert seen["served"] > 100 and seen["events"] > 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_descriptors_that_change_under_way_are_read_once(host: Path, version: int) -> None:
+    seen = play(host, "race", version, 0)
+    assert seen["served"] > 100 and seen["events"] > 0

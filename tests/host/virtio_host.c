@@ -1,0 +1,611 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hv/virtio.c between a driver, honest or hostile, and a device that trusts nothing: it aborts as soon as it is shown an
+ * address that is not the guest's. argv: scenario, version (1 or 2), read-only (0 or 1), first seed, number of seeds.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "board.h"
+#include "cpu.h"
+#include "gic.h"
+#include "mmu.h"
+#include "virtio.h"
+
+#define BOOT_PA   0x40200000UL
+#define BOOT_SIZE 0x400000UL
+#define TRANSPORT 31
+#define BASE      (VIRTIO_PA + TRANSPORT * VIRTIO_STRIDE)
+#define IRQ       (VIRTIO_IRQ + TRANSPORT)
+#define NUM       64
+
+#define CHECK(what) ((what) ? (void)0 : fail(#what, __LINE__))
+
+static unsigned seed;
+static void fail(const char *what, int line)
+{
+	fprintf(stderr, "virtio_host.c:%d: seed %u: %s\n", line, seed, what);
+	abort();
+}
+
+static u64 random_state;
+static u32 any(u32 n) /* 0 to n - 1 */
+{
+	random_state = random_state * 6364136223846793005UL + 1442695040888963407UL;
+	return (u32)(random_state >> 33) % n;
+}
+
+/* --- what hv/virtio.c calls ------------------------------------------------------------------------------------- */
+
+u64 fake_now, fake_step;
+struct cpu *cpus[MAX_CPUS];
+unsigned n_cpus = 1;
+/* Declared constant, as the generated ones are; main() chooses the model before anything looks. */
+asm(".globl policy_rows\n.set policy_rows, rows");
+struct decision rows[2] = { { .action = ACT_DENY }, { .action = ACT_EMULATE } };
+static u64 carved = BOOT_PA;
+static bool line, enabled;
+static unsigned events;
+
+u64 fake_sysreg_read(const char *name) { (void)name; return 0; }
+void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; }
+void fake_at(u64 va, bool write, bool both) { (void)va; (void)write; (void)both; abort(); }
+u16 policy_mmio(u64 ipa, unsigned log2, bool write)
+{
+	(void)log2;
+	(void)write;
+	return ipa / VIRTIO_STRIDE == BASE / VIRTIO_STRIDE;
+}
+void *carve(size_t size, size_t align)
+{
+	u64 at = (carved + align - 1) & ~(u64)(align - 1);
+
+	carved = at + size;
+	CHECK(carved <= BOOT_PA + BOOT_SIZE);
+	return (void *)at;
+}
+void vgic_set_level(u32 irq, bool level) { CHECK(irq == IRQ); line = level; }
+void gic_route(u32 irq, u32 cpu) { CHECK(irq == IRQ && cpu == 0); }
+void gic_enable(u32 cpu, u32 irq, bool on) { CHECK(irq == IRQ && cpu == 0); enabled = on; }
+void log_event(struct cpu *c, enum log_event event, u64 value, u64 addr)
+{
+	(void)c;
+	CHECK(event == EV_DEVICE_BROKEN && value && addr == BASE);
+	events++;
+}
+
+/* --- the device ------------------------------------------------------------------------------------------------- */
+
+struct desc {
+	u64 addr;
+	u32 len;
+	u16 flags, next;
+};
+static struct {
+	u32 version, type, status, isr, sel, fsel, features[2], taken[2], dsel;
+	u32 page, align;
+	struct { u32 num, ready; u64 desc, avail, used; u16 seen; u32 held; u16 hold[256]; } q[4];
+} dev;
+static bool hostile_ro;  /* the device must see reads only */
+static bool lazy;        /* the device finishes nothing */
+static u64 served;
+
+static void dev_reset(void)
+{
+	dev.status = dev.isr = 0;
+	memset(dev.q, 0, sizeof(dev.q));
+}
+
+static bool guests(u64 pa, u64 size)
+{
+	return pa >= GUEST_PA && pa < GUEST_PA + GUEST_SIZE && size <= GUEST_PA + GUEST_SIZE - pa;
+}
+
+static bool ours(u64 pa, u64 size)
+{
+	return pa >= BOOT_PA && pa + size <= carved;
+}
+
+/* Serves one chain; every address in it is looked at now, not when the driver was. */
+static u32 serve(unsigned i, u16 head)
+{
+	const struct desc *table = (const struct desc *)dev.q[i].desc;
+	u32 written = 0, n = 0;
+	bool writable = false;
+
+	for (u16 at = head;; at = table[at].next) {
+		const struct desc *d = &table[at];
+
+		CHECK(at < dev.q[i].num && n++ < dev.q[i].num);
+		CHECK(d->len && !(d->flags & ~3));
+		if (hostile_ro && n == 1) {
+			CHECK(ours(d->addr, 16) && d->len == 16 && !(d->flags & 2));
+			CHECK(*(u32 *)d->addr == 0 || *(u32 *)d->addr == 4 || *(u32 *)d->addr == 8);
+		} else {
+			CHECK(guests(d->addr, d->len));
+		}
+		CHECK(!writable || d->flags & 2);
+		if (d->flags & 2) {
+			writable = true;
+			*(volatile u8 *)d->addr = 0xd0;
+			*(volatile u8 *)(d->addr + d->len - 1) = 0;
+			written += d->len;
+		} else {
+			(void)*(volatile u8 *)d->addr;
+		}
+		if (!(d->flags & 1))
+			break;
+	}
+	served++;
+	return written;
+}
+
+/* Takes what is new, and finishes some of what it has, in any order. */
+static void dev_run(unsigned share)
+{
+	share = lazy ? 0 : share;
+	for (unsigned i = 0; i < 4; i++) {
+		u16 *avail = (u16 *)dev.q[i].avail, *used = (u16 *)dev.q[i].used;
+		bool done = false;
+
+		if (!dev.q[i].ready || !(dev.status & 4))
+			continue;
+		CHECK(ours(dev.q[i].desc, 16 * dev.q[i].num) && ours(dev.q[i].avail, 6 + 2 * dev.q[i].num) &&
+		      ours(dev.q[i].used, 6 + 8 * dev.q[i].num));
+		CHECK(avail[0] == 0);
+		while (dev.q[i].seen != avail[1]) {
+			CHECK(dev.q[i].held < dev.q[i].num);
+			dev.q[i].hold[dev.q[i].held++] = avail[2 + dev.q[i].seen++ % dev.q[i].num];
+		}
+		while (dev.q[i].held && any(100) < share) {
+			u32 k = any(dev.q[i].held);
+			u16 head = dev.q[i].hold[k];
+			u32 *e = (u32 *)(used + 2) + 2 * (used[1] % dev.q[i].num);
+
+			dev.q[i].hold[k] = dev.q[i].hold[--dev.q[i].held];
+			e[1] = serve(i, head);
+			e[0] = head;
+			used[1]++;
+			done = true;
+		}
+		if (done)
+			dev.isr |= 1;
+	}
+}
+
+u32 mmio_read32(u64 pa)
+{
+	CHECK(pa >= BASE && pa < BASE + 0x100);
+	switch (pa - BASE) {
+	case 0x000: return 0x74726976;
+	case 0x004: return dev.version;
+	case 0x008: return dev.type;
+	case 0x010: return dev.fsel < 2 ? dev.features[dev.fsel] : 0;
+	case 0x034: return dev.sel < 3 ? 1024 : 0;
+	case 0x060: return dev.isr;
+	case 0x070: return dev.status;
+	}
+	return 0;
+}
+
+void mmio_write32(u64 pa, u32 v)
+{
+	CHECK(pa >= BASE && pa < BASE + 0x100);
+	switch (pa - BASE) {
+	case 0x014: dev.fsel = v; break;
+	case 0x020: CHECK(dev.dsel < 2 && !(v & ~dev.features[dev.dsel])); dev.taken[dev.dsel] = v; break;
+	case 0x024: dev.dsel = v; break;
+	case 0x028: CHECK(dev.version == 1 && v == 4096); dev.page = v; break;
+	case 0x030: CHECK(v < 4); dev.sel = v; break;
+	case 0x038: CHECK(v && v <= 256 && !(v & (v - 1))); dev.q[dev.sel].num = v; break;
+	case 0x03c: CHECK(dev.version == 1 && v == 4096); break;
+	case 0x040:
+		CHECK(dev.version == 1 && v && dev.q[dev.sel].num);
+		dev.q[dev.sel].desc = (u64)v * 4096;
+		dev.q[dev.sel].avail = dev.q[dev.sel].desc + 16 * dev.q[dev.sel].num;
+		dev.q[dev.sel].used = (dev.q[dev.sel].avail + 6 + 2 * dev.q[dev.sel].num + 4095) & ~4095UL;
+		dev.q[dev.sel].ready = 1;
+		break;
+	case 0x044: CHECK(dev.version == 2); dev.q[dev.sel].ready = v; break;
+	case 0x050: CHECK(v < 4); dev_run(any(2) ? 0 : 70); break;
+	case 0x064: dev.isr &= ~v; break;
+	case 0x070:
+		if (!v)
+			dev_reset();
+		else
+			dev.status = v;
+		break;
+	case 0x080: dev.q[dev.sel].desc = v; break;
+	case 0x090: dev.q[dev.sel].avail = v; break;
+	case 0x0a0: dev.q[dev.sel].used = v; break;
+	case 0x084: case 0x094: case 0x0a4: CHECK(!v); break;
+	default: fail("a register that nobody should write", __LINE__);
+	}
+}
+
+u64 mmio_read64(u64 pa) { (void)pa; abort(); }
+void mmio_write64(u64 pa, u64 v) { (void)pa; (void)v; abort(); }
+bool guarded_read(u64 pa, unsigned size, u64 *value)
+{
+	CHECK(pa >= BASE && pa + size <= BASE + VIRTIO_STRIDE && size <= 4);
+	*value = pa < BASE + 0x100 ? mmio_read32(pa) : 0x1234;
+	return true;
+}
+bool guarded_write(u64 pa, unsigned size, u64 value)
+{
+	(void)value;
+	CHECK(pa >= BASE + 0x100 && pa + size <= BASE + VIRTIO_STRIDE && size <= 4 && !hostile_ro);
+	return true;
+}
+
+/* --- drivers ---------------------------------------------------------------------------------------------------- */
+
+static u32 get(u32 reg) { return (u32)virtio_read(BASE + reg, 4); }
+static void put(u32 reg, u32 v) { virtio_write(BASE + reg, 4, v); }
+static u8 *ram(u64 ipa) { return (u8 *)(ipa - GUEST_IPA + GUEST_PA); }
+
+/* Queue 0 at `desc` (its parts follow as the legacy interface wants them), DRIVER_OK. */
+static void set_up(u64 desc, u32 num)
+{
+	u64 avail = desc + 16 * num, used = (avail + 6 + 2 * num + 4095) & ~4095UL;
+
+	put(0x070, 0);
+	CHECK(get(0x070) == 0 && get(0x060) == 0);
+	put(0x070, 3);
+	put(0x014, 0);
+	put(0x024, 0);
+	put(0x020, get(0x010));
+	if (dev.version == 2) {
+		put(0x014, 1);
+		put(0x024, 1);
+		CHECK(get(0x010) == 1);
+		put(0x020, 1);
+		put(0x070, 11);
+		CHECK(get(0x070) == 11);
+	}
+	memset(ram(desc), 0, used + 6 + 8 * num - desc);
+	put(0x030, 0);
+	CHECK(get(0x034) == 256);
+	put(0x038, num);
+	if (dev.version == 1) {
+		put(0x028, 4096);
+		put(0x03c, 4096);
+		put(0x040, (u32)(desc / 4096));
+		CHECK(get(0x040) == desc / 4096);
+	} else {
+		put(0x080, (u32)desc);
+		put(0x084, 0);
+		put(0x090, (u32)avail);
+		put(0x094, 0);
+		put(0x0a0, (u32)used);
+		put(0x0a4, 0);
+		put(0x044, 1);
+		CHECK(get(0x044) == 1);
+	}
+	put(0x070, 15);
+	CHECK(get(0x070) == 15);
+}
+
+/* A driver that keeps the rules gets every request back once, whatever the shape of chains and order of the device. */
+static void honest(void)
+{
+	u64 desc = GUEST_IPA + 0x100000;
+	u32 num = 1u << (2 + any(7)), rounds = 40;
+	struct desc *table = (struct desc *)ram(desc);
+	u16 *avail = (u16 *)ram(desc + 16 * num);
+	u64 used_at = (desc + 16 * num + 6 + 2 * num + 4095) & ~4095UL;
+	u16 *used = (u16 *)ram(used_at), seen = 0;
+	u32 *elements = (u32 *)(used + 2);
+	bool busy[256] = { false };
+	u16 owner[256], given = 0, back = 0;
+	u8 *status[256];
+	u32 type[256] = { 0 };
+
+	set_up(desc, num);
+	while (rounds-- || given != back) {
+		for (u32 tries = any(8) + 1; rounds && tries; tries--) {
+			u16 slots[8], n = 0, want = (u16)(hostile_ro ? 3 : 1 + any(7));
+
+			for (u16 s = 0, from = (u16)any(num); s < num && n < want; s++)
+				if (!busy[(from + s) % num])
+					slots[n++] = (u16)((from + s) % num);
+			if (n < want)
+				break;
+			for (u16 k = 0; k < n; k++) {
+				struct desc *d = &table[slots[k]];
+				u64 ipa = GUEST_IPA + 0x1000000 + (u64)slots[k] * 4096 + any(64) * 16;
+
+				busy[slots[k]] = true;
+				owner[slots[k]] = slots[0];
+				d->addr = ipa;
+				d->len = k == 0 ? 16 : 1 + any(1000);
+				d->flags = (u16)((k + 1 < n) | (k > 0 ? 2 : 0));
+				d->next = k + 1 < n ? slots[k + 1] : (u16)any(65536);
+				if (k == 0) {
+					type[slots[0]] = any(4) ? 0 : 1;
+					*(u32 *)ram(ipa) = type[slots[0]];
+				}
+				status[slots[0]] = ram(ipa) + d->len - 1;
+				*status[slots[0]] = n > 1 && k ? 0x77 : *status[slots[0]];
+			}
+			avail[2 + avail[1] % num] = slots[0];
+			avail[1]++;
+			given++;
+		}
+		put(0x050, 0);
+		if (any(2))
+			dev_run(rounds ? 50 : 100);
+		if (dev.isr)
+			CHECK(virtio_interrupt(IRQ));
+		CHECK(line == !!get(0x060) && !(get(0x070) & 0x40));
+		if (any(2))
+			put(0x064, get(0x060));
+		for (; seen != used[1]; seen++) {
+			u32 id = elements[2 * (seen % num)];
+
+			CHECK(id < num && busy[id] && owner[id] == id);
+			if (hostile_ro)
+				CHECK(*status[id] == (type[id] ? 1 : 0));
+			for (u32 s = 0; s < num; s++)
+				if (busy[s] && owner[s] == id)
+					busy[s] = false;
+			back++;
+		}
+		CHECK((u16)(given - back) <= num);
+		if (!rounds)
+			rounds = 1;
+		if (rounds == 1 && given == back)
+			break;
+	}
+}
+
+/* Rules that must be kept, one broken at a time; and the device that follows one reset later. */
+static void rules(void)
+{
+	static const struct {
+		const char *why;
+		u32 num;
+		struct desc d[3];
+		u16 head, index;
+	} t[] = {
+		{ "descriptor-address", 16, { { 0x3ffffff0, 16, 0, 0 } }, 0, 1 },
+		{ "descriptor-address", 16, { { GUEST_IPA + GUEST_SIZE - 8, 9, 0, 0 } }, 0, 1 },
+		{ "descriptor-address", 16, { { ~0UL - 7, 16, 0, 0 } }, 0, 1 },
+		{ "descriptor-address", 16, { { HV_BASE - 0x80000, 0, 0, 0 } }, 0, 1 },
+		{ "descriptor-address", 16, { { 0, 0xffffffff, 2, 0 } }, 0, 1 },
+		{ "descriptor-index", 16, { { GUEST_IPA, 16, 0, 0 } }, 16, 1 },
+		{ "descriptor-index", 16, { { GUEST_IPA, 16, 1, 16 } }, 0, 1 },
+		{ "descriptor-flags", 16, { { GUEST_IPA, 16, 4, 0 } }, 0, 1 },
+		{ "descriptor-flags", 16, { { GUEST_IPA, 16, 0x8000, 0 } }, 0, 1 },
+		{ "descriptor-order", 16, { { GUEST_IPA, 16, 3, 1 }, { GUEST_IPA, 16, 0, 0 } }, 0, 1 },
+		{ "chain-length", 16, { { GUEST_IPA, 16, 1, 0 } }, 0, 1 },
+		{ "chain-length", 16, { { GUEST_IPA, 16, 1, 1 }, { GUEST_IPA, 16, 1, 2 }, { GUEST_IPA, 16, 1, 0 } }, 0, 1 },
+		{ "avail-index", 16, { { GUEST_IPA, 16, 0, 0 } }, 0, 17 },
+		{ "avail-index", 16, { { GUEST_IPA, 16, 0, 0 } }, 0, 0xffff },
+	};
+	static const u32 bad_num[] = { 0, 3, 255, 257, 512, 0x10000, 0x10001, 0xffffffff };
+	u64 desc = GUEST_IPA + 0x200000;
+	struct virtio_status s;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+		set_up(desc, t[i].num);
+		for (unsigned k = 0; k < 3; k++)
+			((struct desc *)ram(desc))[k] = t[i].d[k];
+		((u16 *)ram(desc + 16 * t[i].num))[2] = t[i].head;
+		((u16 *)ram(desc + 16 * t[i].num))[1] = t[i].index;
+		put(0x050, 0);
+		CHECK(virtio_describe(TRANSPORT, &s) && s.why && !strcmp(s.why, t[i].why));
+		CHECK(get(0x070) == (15 | 0x40) && line && get(0x060) & 2);
+		CHECK(dev.status == 0 && !dev.q[0].ready);
+		put(0x070, 15); /* nothing but a reset helps */
+		put(0x050, 0);
+		put(dev.version == 1 ? 0x040 : 0x044, 1);
+		CHECK(get(0x070) == (15 | 0x40) && dev.status == 0 && !dev.q[0].ready);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(bad_num); i++) {
+		set_up(desc, 16);
+		put(0x070, 0);
+		put(0x070, 3);
+		put(0x030, 0);
+		put(0x038, bad_num[i]);
+		put(0x080, (u32)desc);
+		put(0x090, (u32)desc + 0x4000);
+		put(0x0a0, (u32)desc + 0x6000);
+		put(dev.version == 1 ? 0x040 : 0x044, dev.version == 1 ? (u32)(desc / 4096) : 1);
+		CHECK(get(0x070) & 0x40 && !dev.q[0].ready);
+	}
+	/* The same descriptor over and over, while the device has it: never more than the queue holds. */
+	set_up(desc, 16);
+	lazy = true;
+	*(struct desc *)ram(desc) = (struct desc){ GUEST_IPA, 16, 0, 0 };
+	for (unsigned i = 0; i < 17; i++) {
+		CHECK(!(get(0x070) & 0x40));
+		((u16 *)ram(desc + 256))[1]++;
+		put(0x050, 0);
+	}
+	CHECK(get(0x070) & 0x40 && virtio_describe(TRANSPORT, &s) && !strcmp(s.why, "chain-length"));
+	/* A device that gives back what it does not have, or twice. */
+	for (unsigned i = 0; i < 3; i++) {
+		set_up(desc, 16);
+		*(struct desc *)ram(desc) = (struct desc){ GUEST_IPA, 16, 0, 0 };
+		((u16 *)ram(desc + 256))[1]++;
+		put(0x050, 0);
+		((u32 *)dev.q[0].used)[1] = i == 0 ? 16 : i == 1 ? 3 : 0;
+		((u16 *)dev.q[0].used)[1] = i == 2 ? 2 : 1; /* the second element says 0 as well */
+		virtio_interrupt(IRQ);
+		CHECK(get(0x070) & 0x40 && virtio_describe(TRANSPORT, &s) && !strcmp(s.why, "device"));
+	}
+	lazy = false;
+	/* Features that were not offered: the standard's refusal, and the device never hears of them. */
+	set_up(desc, 16);
+	put(0x070, 0);
+	put(0x024, 0);
+	put(0x020, 0x30000000);
+	put(0x070, 11);
+	CHECK(get(0x070) == (dev.version == 2 || get(0x070) == 3 ? 3 : 11) && dev.taken[0] == 0);
+	set_up(desc, 16);
+	CHECK(!(get(0x070) & 0x40));
+}
+
+static u64 some_address(u64 desc)
+{
+	static const u64 edges[] = { 0, HV_BASE, BOOT_PA, GUEST_PA, GUEST_IPA, GUEST_IPA + GUEST_SIZE, GUEST_IPA + GUEST_SIZE - 1,
+				     ~0UL, ~0UL - 15, 1UL << 32, UART_PA };
+
+	switch (any(6)) {
+	case 0: return edges[any(ARRAY_SIZE(edges))] + any(32) - 16;
+	case 1: return desc + any(0x3000); /* its own rings */
+	case 2: return (u64)any(0x7fffffff) << any(33);
+	default: return GUEST_IPA + any(GUEST_SIZE);
+	}
+}
+
+static void scribble(u64 desc, u32 num)
+{
+	struct desc *d = (struct desc *)ram(desc) + any(num);
+	u16 *avail = (u16 *)ram(desc + 16 * num);
+
+	switch (any(5)) {
+	case 0:
+		avail[1] = (u16)(avail[1] + any(4));
+		break;
+	case 1:
+		avail[any(num + 3)] = (u16)(any(8) ? any(num) : any(65536));
+		break;
+	case 2:
+		ram(desc)[any(0x3000)] = (u8)any(256);
+		break;
+	default:
+		*d = (struct desc){ any(4) ? GUEST_IPA + any(0x1000000) : some_address(desc), any(8) ? any(70) : any(~0u >> 1),
+				    (u16)(any(20) ? any(4) : any(65536)), (u16)(any(10) ? any(num) : any(65536)) };
+	}
+}
+
+static const u32 registers[] = { 0x010, 0x014, 0x020, 0x024, 0x028, 0x030, 0x034, 0x038, 0x03c, 0x040, 0x044, 0x050, 0x060, 0x064,
+				 0x070, 0x080, 0x084, 0x090, 0x094, 0x0a0, 0x0a4, 0x0b0, 0x0fc, 0x100, 0x120, 0x1fc };
+
+static void hostile(void)
+{
+	u64 desc = GUEST_IPA + 0x100000;
+
+	for (unsigned life = 0; life < 6; life++) {
+		set_up(desc, NUM);
+		for (unsigned step = 0; step < 400; step++) {
+			u32 reg = registers[any(ARRAY_SIZE(registers))];
+
+			switch (any(12)) {
+			case 0:
+				virtio_write(BASE + (any(4) ? reg : any(0x200)), 1u << any(4),
+					     any(3) ? any(8) : some_address(desc));
+				break;
+			case 1:
+				virtio_read(BASE + (any(4) ? reg : any(0x200)), 1u << any(4));
+				break;
+			case 2:
+				put(0x050, any(4) ? 0 : any(5));
+				break;
+			case 3:
+				dev_run(50);
+				break;
+			case 4:
+				virtio_interrupt(IRQ);
+				break;
+			case 5:
+				if (get(0x070) & 0x40)
+					set_up(desc, NUM);
+				break;
+			default:
+				scribble(desc, NUM);
+			}
+			if (get(0x070) & 0x40)
+				CHECK(!dev.status && !dev.q[0].ready && !dev.q[1].ready);
+		}
+	}
+	honest();
+}
+
+/* Another CPU of the guest changes descriptors while this one has them looked at. */
+static volatile int racing; /* no bool: under -fsanitize=bool this GCC reads it once */
+static void *racer(void *arg)
+{
+	volatile struct desc *d = arg;
+
+	while (racing) {
+		/* Right for most of the time, so that it is mostly found wrong, if at all, when it is looked at again. */
+		for (volatile int i = 0; i < 30; i++)
+			;
+		d[0].addr = HV_BASE;
+		d[0].addr = GUEST_IPA + 0x5000;
+		for (volatile int i = 0; i < 30; i++)
+			;
+		d[1].flags = 3;
+		d[1].flags = 2;
+		for (volatile int i = 0; i < 30; i++)
+			;
+		d[1].len = 0xfffffff0;
+		d[1].len = 16;
+	}
+	return NULL;
+}
+
+static void race(void)
+{
+	u64 desc = GUEST_IPA + 0x100000;
+	struct desc *d = (struct desc *)ram(desc);
+	pthread_t thread;
+
+	for (unsigned life = 0; life < 200; life++) {
+		set_up(desc, NUM);
+		d[0] = (struct desc){ GUEST_IPA + 0x5000, 16, 1, 1 };
+		d[1] = (struct desc){ GUEST_IPA + 0x6000, 16, 2, 0 };
+		racing = 1;
+		CHECK(!pthread_create(&thread, NULL, racer, d));
+		for (unsigned i = 0; i < 5000 && !(get(0x070) & 0x40); i++) {
+			((u16 *)ram(desc + 16 * NUM))[1]++;
+			put(0x050, 0);
+			dev_run(100);
+			virtio_interrupt(IRQ);
+		}
+		racing = 0;
+		pthread_join(thread, NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct { const char *name; void (*run)(void); } scenarios[] = {
+		{ "honest", honest }, { "rules", rules }, { "hostile", hostile }, { "race", race },
+	};
+
+	if (argc != 6)
+		return 2;
+	if (mmap((void *)BOOT_PA, BOOT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		    MAP_FAILED ||
+	    mmap((void *)GUEST_PA, GUEST_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+		perror("mmap");
+		return 2;
+	}
+	dev.version = (u32)atoi(argv[2]);
+	dev.type = 2;
+	dev.features[0] = 0x79006e56;
+	dev.features[1] = 0x3f;
+	hostile_ro = atoi(argv[3]);
+	rows[1].arg = hostile_ro ? MODEL_VIRTIO_BLK_RO : MODEL_VIRTIO_BLK;
+	virtio_init();
+	CHECK(enabled && get(0x008) == 2);
+	for (unsigned i = 0; i < ARRAY_SIZE(scenarios); i++) {
+		if (strcmp(scenarios[i].name, argv[1]))
+			continue;
+		for (seed = (unsigned)atoi(argv[4]); seed < (unsigned)(atoi(argv[4]) + atoi(argv[5])); seed++) {
+			random_state = seed * 2654435761u + 1;
+			scenarios[i].run();
+		}
+		printf("served=%lu events=%u\n", (unsigned long)served, events);
+		return 0;
+	}
+	return 2;
+}

@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: Apache-2.0
+"""learn, replay, cover and cost over logs that the reference evaluator made up, and the decoder's way to them."""
+from __future__ import annotations
+
+import io
+import json
+import random
+import subprocess
+import sys
+import zlib
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+from policygen import check, cli, evidence, ranges  # noqa: E402
+from policygen.__main__ import main  # noqa: E402
+from policygen.arch import load_arch, split_key  # noqa: E402
+from policygen.board import load_board  # noqa: E402
+from policygen.evaluate import evaluator  # noqa: E402
+from policygen.meaning import meaning_hash  # noqa: E402
+from policygen.model import Access, Policy  # noqa: E402
+from policygen.replay import replayed  # noqa: E402
+
+PROFILES = ["default", "strict", "permissive"]
+
+
+def policygen(*args: str) -> "subprocess.CompletedProcess[str]":
+    """In this process: the facts are read once."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        status = main(list(args))
+    return subprocess.CompletedProcess(list(args), status, out.getvalue(), err.getvalue())
+
+
+def decoder(*args: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, str(ROOT / "tools/log_decode.py"), *args], cwd=ROOT, text=True,
+                          capture_output=True, timeout=120)
+
+
+def profile(name: str, mode: Optional[str] = None) -> Policy:
+    policy, diags = check.load(name, mode=mode)
+    assert policy is not None, diags.render()
+    return policy
+
+
+def wire(access: Access) -> Tuple[str, int]:
+    """What a log line says of an access, and its syndrome."""
+    if access.section == "sysregs":
+        op0, op1, crn, crm, op2 = split_key(access.key)
+        read = access.direction == "read"
+        esr = 0x18 << 26 | 1 << 25 | op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1 | read
+        name = load_arch().name(access.key)
+        return f"{'sys' if op0 == 1 else 'msr.r' if read else 'msr.w'} {name}=0x5", esr
+    if access.section == "mmio":
+        op = access.direction[0]
+        esr = 0x24 << 26 | 1 << 25 | 1 << 24 | {1: 0, 2: 1, 4: 2, 8: 3}[access.width] << 22 | (op == "w") << 6
+        return f"mmio.{op} {access.key:#x}/{access.width}=0x5", esr
+    if access.section == "exceptions":
+        name = next((n for n, number in load_arch().classes.items() if number == access.key), f"{access.key:#x}")
+        return f"exc {name}", (access.key & 0x3f) << 26
+    ec = {"hvc": 0x16, "smc": 0x17}[access.section]
+    return f"{access.section} {access.key:#x} x1={access.args[0]:#x} x2={access.args[1]:#x}", ec << 26
+
+
+class Wire:
+    """A log as the hypervisor writes it."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self.seq, self.out, self.hits = policy, 0, bytearray(), {}  # type: ignore[var-annotated]
+        self.line("H", f"hvl=1 build=t policy={policy.name}#{meaning_hash(policy) >> 32:08x} guest=t#00000001 cpu=1 "
+                       "cntfrq=62500000 ring=16384 esc=^] log=text")
+
+    def line(self, kind: str, body: str) -> None:
+        text = f"@{kind} {self.seq} {self.seq}.000000000 {body} ".encode()
+        self.out += b"\x1e" + text + b"*%08x\r\n" % zlib.crc32(text)
+        self.seq += 1
+
+    def decide(self, access: Access, pc: int = 0x40001000) -> None:
+        decision = evaluator(self.policy).decide(access)
+        what, esr = wire(access)
+        rule = decision.entry.rule
+        self.hits[rule] = self.hits.get(rule, 0) + 1
+        self.line("D", f"{decision.verdict} r{rule} {what} pc={pc:#x} el=1 cost=70 esr={esr:#x}")
+
+    def end(self, path: Path) -> Path:
+        totals = " ".join(f"r{rule}={hits}/{70 * hits}" for rule, hits in sorted(self.hits.items()))
+        self.line("S", f"dec={sum(self.hits.values())} rules={len(self.policy.entries)} {totals}")
+        self.line("Z", f"seq={self.seq} records={self.seq + 1} lost=0 guestbytes=0 reason=poweroff")
+        path.write_bytes(self.out)
+        return path
+
+
+def accesses(policy: Policy, seed: int, count: int) -> List[Access]:
+    """Anything that a guest can do, more of it where entries begin and end."""
+    chance, arch, board = random.Random(seed), load_arch(), load_board(policy.platform)
+    registers = sorted(arch.by_key)
+    spots = [edge for entry in policy.entries if entry.section == "mmio" for pair in entry.ranges for edge in pair]
+    calls = [number for call in board.calls.values() for number in call.ids]
+    out = []
+    for _ in range(count):
+        section = chance.choice(("sysregs", "sysregs", "mmio", "mmio", "hvc", "smc", "exceptions"))
+        direction = chance.choice(("read", "write"))
+        if section == "sysregs":
+            key = chance.choice(registers)
+            directions = [side for side in ("read", "write") if arch.by_key[key].has(side)]
+            out.append(Access(section, key, chance.choice(directions)))
+        elif section == "mmio":
+            width = chance.choice((1, 2, 4, 8))
+            place = min(chance.choice((chance.choice(spots), chance.randrange(1 << 30))) & -width, (1 << 30) - 8)
+            out.append(Access(section, place, direction, width))
+        elif section == "exceptions":
+            numbers = [n for n in arch.classes.values() if ranges.contains(evidence.EXCEPTIONS, n)]
+            out.append(Access(section, chance.choice(numbers)))
+        else:
+            out.append(Access(section, chance.choice([*calls, chance.randrange(1 << 32)]),
+                              args=(chance.choice((0, 1, 3, 4)), chance.choice((0, 0x40000000, 0x70000000)))))
+    return out
+
+
+@pytest.fixture
+def make_log(tmp_path: Path) -> Callable[[Policy, List[Access]], Path]:
+    def make(policy: Policy, found: List[Access]) -> Path:
+        log = Wire(policy)
+        for access in found:
+            log.decide(access)
+        return log.end(tmp_path / f"{policy.name}.log")
+    return make
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("mode", ["enforce", "audit"])
+def test_replay_reads_every_access_back(name: str, mode: str, make_log: Any) -> None:
+    policy = profile(name, mode)
+    found = accesses(policy, 1, 600)
+    log = evidence.read(str(make_log(policy, found)), policy)
+    assert log.ran(policy) and log.strange == 0
+    assert {access for access, _, _ in log.seen} == set(found)
+    changes, alike = replayed(policy, log)
+    assert not changes and alike == len(found)
+    for (access, verdict, rule) in log.seen:                # record by record
+        decision = evaluator(policy).decide(access)
+        assert (decision.verdict, decision.entry.rule) == (verdict, rule)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_whatif_agrees_with_the_evaluator(name: str, make_log: Any) -> None:
+    policy = profile("default")
+    found = accesses(policy, 2, 400)
+    path = make_log(policy, found)
+    other = profile(name)
+    want = sum(evaluator(policy).decide(access).verdict != evaluator(other).decide(access).verdict for access in found)
+    done = decoder("whatif", "--policy", name, "--exit-code", str(path), "--format", "json")
+    assert done.returncode == (1 if want else 0), done.stderr
+    got = json.loads(done.stdout)
+    assert (got["changed"], got["same"], got["undecidable"]) == (want, len(found) - want, 0)
+
+
+def test_why_agrees_with_the_evaluator(make_log: Any) -> None:
+    policy = profile("strict")
+    found = accesses(policy, 3, 6)
+    path = make_log(policy, found)
+    for seq, access in enumerate(found, 1):
+        done = decoder("why", str(seq), str(path))
+        rule = evaluator(policy).decide(access).entry
+        assert done.returncode == 0 and str(rule.place) in done.stdout and "the same" in done.stdout, done.stdout
+        assert "1 time in this log" in done.stdout
+    assert decoder("why", "0", str(path)).returncode == 2 and decoder("why", "x", str(path)).returncode == 2
+    assert "no record 999" in decoder("why", "999", str(path)).stderr
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_learned_opens_that_and_nothing_else(name: str, seed: int, make_log: Any, tmp_path: Path) -> None:
+    policy = profile(name, "audit")
+    found = accesses(policy, 10 + seed, 200)
+    target = tmp_path / "learned.yaml"
+    done = policygen("learn", name, str(make_log(policy, found)), "-o", str(target), "--no-tighten")
+    assert done.returncode == 0, done.stderr
+    assert policygen("--check", str(target)).returncode == 0, "assertions hold, entries can be enforced"
+    before, after = profile(name, "enforce"), profile(str(target))
+    seen = {(access.section, access.key & (-4 if access.section == "mmio" else -1), access.direction)
+            for access in found}
+    words = {(s, k + 4, d) for s, k, d in seen if s == "mmio"}      # the other half of eight bytes
+    for access in accesses(policy, 99, 1500) + found:
+        old, new = evaluator(before).decide(access), evaluator(after).decide(access)
+        if old.verdict != new.verdict:
+            key = access.key & (-4 if access.section == "mmio" else -1)
+            assert {(access.section, k, access.direction) for k in (key, key + 4)} & (seen | words), access
+            assert old.verdict == "DENY" and new.verdict != "DENY"
+
+
+def test_learn_says_what_it_leaves_refused_and_why(make_log: Any) -> None:
+    policy = profile("strict", "audit")
+    keys = {name: load_arch().registers[name].key for name in ("PMCCNTR_EL0", "MDSCR_EL1", "CNTPCT_EL0")}
+    log = make_log(policy, [Access("sysregs", key, "read") for key in keys.values()] * 3
+                   + [Access("hvc", 0x86000001), Access("hvc", 0xc4000003, args=(9, 0)),
+                      Access("mmio", 0x0c000000, "write"), Access("mmio", 0x0c000000, "read")])
+    text = policygen("learn", "strict", str(log)).stdout
+    assert "CNTPCT_EL0: allow  # 3 x, seq 3..9, pc 0x40001000 (3)" in text
+    for part in ("assertion no-debug (policy/strict.yaml:", "assertion no-pmu (policy/strict.yaml:",
+                 "nobody serves this call", "its `where` leaves these arguments out", "assertion no-raw-writes"):
+        assert part in text, text
+    assert "CNTPCT_EL0" not in policygen("learn", "strict", str(log), "--min", "4").stdout.split("# Refused")[0]
+    assert policygen("learn", "strict", str(log), "--from", "sometimes").returncode == 2
+
+
+def test_an_entry_of_ones_own_keeps_its_other_direction(policy_file: Any, make_log: Any) -> None:
+    path = policy_file("sysregs: { default: deny, mmu: allow, SCTLR_EL1: { read: { value: 5 }, write: deny } }\n")
+    policy = profile(path)
+    log = make_log(policy, [Access("sysregs", load_arch().registers["SCTLR_EL1"].key, "write")])
+    text = policygen("learn", path, str(log)).stdout
+    assert "SCTLR_EL1: { read: { value: 5 }, write: allow }  # 1 x" in text, text
+
+
+def test_what_was_never_hit_is_dropped_only_where_that_denies(policy_file: Any, make_log: Any) -> None:
+    path = policy_file("sysregs: { default: deny, mmu: allow, fp: allow, ACTLR_EL1: raz-wi, "
+                       "REVIDR_EL1: { read: { value: 7 } }, id: allow }\n"
+                       "mmio: { default: deny, rtc: allow, gicd: { emulate: vgic-dist } }\n"
+                       "hvc: { default: deny, HV_GET_ID: allow, HV_PAUSE: allow }\n")
+    policy = profile(path)
+    log = make_log(policy, [Access("hvc", 0), Access("mmio", 0x08000000, "read")])
+    text = policygen("learn", path, str(log)).stdout
+    dropped = {line.split(":")[0].strip() for line in text.splitlines() if ": inherit" in line}
+    assert dropped == {"ACTLR_EL1", "rtc", "HV_PAUSE"}, text
+    assert "REVIDR_EL1: never hit, but without it a wider entry would not deny" in text
+    cut = Path(log).read_bytes()
+    Path(log).write_bytes(cut[:cut.rindex(b"\x1e")])
+    assert ": inherit" not in policygen("learn", path, str(log)).stdout, "a log without an end proves no absence"
+
+
+def test_cover_and_cost_add_up(make_log: Any) -> None:
+    policy = profile("default")
+    found = accesses(policy, 5, 300)
+    path = str(make_log(policy, found))
+    hits: Dict[int, int] = {}
+    for access in found:
+        rule = evaluator(policy).decide(access).entry.rule
+        hits[rule] = hits.get(rule, 0) + 1
+    got = json.loads(policygen("cover", "default", path, "--format", "json").stdout)
+    assert {entry["rule"]: entry["hits"] for entry in got["entries"] if entry["hits"]} == hits
+    assert len(got["entries"]) == len(policy.entries)
+    lcov = policygen("cover", "default", path, "--lcov").stdout
+    assert lcov == decoder("coverage", path, "--lcov").stdout
+    assert sum(int(line.split(",")[1]) for line in lcov.splitlines() if line.startswith("DA:")) == len(found)
+    cost = json.loads(policygen("cost", "default", path, "--format", "json").stdout)
+    assert sum(entry["hits"] for entry in cost["entries"]) == len(found)
+    assert abs(sum(bit["hits"] for bit in cost["bits"]) - len(found)) <= len(cost["bits"]) * 2
+    assert "trap bit" in policygen("cost", "default", path).stdout
+
+
+def test_the_rules_of_another_policy_are_not_mistaken(make_log: Any) -> None:
+    path = str(make_log(profile("default"), [Access("hvc", 0)]))
+    for verb in ("cover", "cost"):
+        done = policygen(verb, "strict", path)
+        assert done.returncode == cli.FAILED and "the log ran policy default#" in done.stderr
+    assert "nothing is dropped: the log ran policy default#" in policygen("learn", "strict", path).stdout
+
+
+@pytest.mark.parametrize("verb", ["learn", "replay", "cover", "cost"])
+def test_no_log_is_a_clear_line(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"no records\n")
+    for name in ("empty", "nowhere"):
+        done = policygen(verb, "strict", str(tmp_path / name))
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr, done.stderr
+
+
+def test_without_pyyaml_one_line_says_so(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u\nreal = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n == 'yaml' else real(n, *a)\n")
+    done = subprocess.run([sys.executable, str(ROOT / "tools/log_decode.py"), "learn", "x.log"], text=True,
+                          capture_output=True, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}, timeout=60)
+    assert done.returncode == 2 and "needs PyYAML" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_enforced_policy_replays_its_audit(make_log: Any) -> None:
+    """What audit says WOULD, enforce says DENY: nothing else differs."""
+    audit = profile("strict", "audit")
+    log = evidence.read(str(make_log(audit, accesses(audit, 7, 300))), audit)
+    changes, _ = replayed(replace(audit, mode="enforce"), log)
+    assert changes and {(c.verdict, c.decision.verdict) for c in changes} == {("WOULD", "DENY")}

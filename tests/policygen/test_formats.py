@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SARIF, GitHub annotations and JUnit: what tools that read them rely on.
+
+The schema below is a hand-kept part of SARIF 2.1.0: what policygen uses, closed, with the types and limits of the
+published schema. It is not the published schema (not ours to copy); SARIF_SCHEMA=FILE validates against that too.
+"""
+from __future__ import annotations
+
+import json
+import os
+import re
+import xml.etree.ElementTree as xml
+from pathlib import Path
+from typing import Any, Dict, List
+
+import jsonschema
+import pytest
+
+from policygen.__main__ import main
+from policygen.codes import CODES
+from policygen.diag import Diagnostics, Span
+from policygen.formats import github, junit, sarif
+
+HERE = Path(__file__).parent
+BAD = sorted(str(path) for path in (HERE / "bad").glob("*.yaml"))
+OVERLAP = next(name for name in BAD if "PG301" in Path(name).read_text(encoding="utf-8"))
+
+
+def closed(required: List[str], **properties: Any) -> Dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+
+
+TEXT = {"type": "string"}
+COUNT = {"type": "integer", "minimum": 1}
+MESSAGE = closed(["text"], text=TEXT)
+PHYSICAL = closed([], artifactLocation=closed([], uri={"type": "string", "format": "uri-reference"}),
+                  region=closed([], startLine=COUNT, startColumn=COUNT, endLine=COUNT, endColumn=COUNT))
+LOCATION = closed([], id={"type": "integer", "minimum": -1}, physicalLocation=PHYSICAL, message=MESSAGE)
+LEVEL = {"enum": ["none", "note", "warning", "error"]}
+RULE = closed(["id"], id=TEXT, shortDescription=MESSAGE, fullDescription=MESSAGE, help=MESSAGE)
+RESULT = closed(["message"], ruleId=TEXT, ruleIndex={"type": "integer", "minimum": -1}, level=LEVEL, message=MESSAGE,
+                locations={"type": "array", "items": LOCATION}, relatedLocations={
+                    "type": "array", "uniqueItems": True, "items": LOCATION})
+RUN = closed(["tool"], columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
+             tool=closed(["driver"], driver=closed(["name"], name=TEXT, rules={
+                 "type": "array", "uniqueItems": True, "items": RULE})),
+             results={"type": "array", "items": RESULT})
+PART = closed(["version", "runs"], **{"$schema": {"type": "string", "format": "uri"}, "version": {"enum": ["2.1.0"]},
+                                      "runs": {"type": "array", "items": RUN}})
+
+
+def valid(found: Dict[str, Any]) -> None:
+    jsonschema.Draft7Validator(PART, format_checker=jsonschema.FormatChecker()).validate(found)
+    if "SARIF_SCHEMA" in os.environ:
+        published = json.loads(Path(os.environ["SARIF_SCHEMA"]).read_text(encoding="utf-8"))
+        jsonschema.validators.validator_for(published)(published).validate(found)
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> "tuple[int, str]":
+    status = main(list(words))
+    out = capsys.readouterr()
+    assert not out.err
+    return status, out.out
+
+
+def test_sarif_of_every_bad_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out = run(capsys, "--check", *sorted({*BAD[::3], OVERLAP}), "--format", "sarif")
+    found = json.loads(out)
+    valid(found)
+    assert status == 1
+    driver, results = found["runs"][0]["tool"]["driver"], found["runs"][0]["results"]
+    assert len(results) > 15 and all(driver["rules"][item["ruleIndex"]]["id"] == item["ruleId"] for item in results)
+    one = next(item for item in results if item["ruleId"] == "PG301")
+    place = one["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"].startswith("tests/policygen/bad/") and place["region"]["startColumn"] == 3
+    assert one["relatedLocations"] and "help:" in one["message"]["text"]
+
+
+def test_sarif_of_what_is_odd() -> None:
+    diags = Diagnostics()
+    diags.error("PG001", None, "no place")
+    diags.error("PG010", Span("main:policy/a b.yaml", 1, 1, 1), "odd name \x1b")
+    found = sarif(diags)
+    valid(json.loads(json.dumps(found)))
+    assert "main%3Apolicy/a%20b.yaml" in json.dumps(found)
+    valid(json.loads(json.dumps(sarif(Diagnostics()))))
+    with pytest.raises(jsonschema.ValidationError):
+        valid({"version": "2.1.0"})
+
+
+def test_diff_is_for_code_scanning_too(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out = run(capsys, "diff", "strict", "default", "--gate", "looser", "--format", "sarif")
+    found = json.loads(out)
+    valid(found)
+    assert status == 1 and {item["ruleId"] for item in found["runs"][0]["results"]} <= set(CODES)
+    assert [item["level"] for item in found["runs"][0]["results"]].count("error") > 10
+
+
+def test_github_annotations(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out = run(capsys, "--check", str(HERE / "bad" / "several.yaml"), "--format", "github")
+    lines = out.splitlines()
+    assert status == 1 and len(lines) >= 4
+    assert all(re.match(r"::(error|warning|notice) ([a-zA-Z]+=[^,:]+,?)+::\S", line) for line in lines), lines
+    assert lines[0].startswith("::error file=tests/policygen/bad/several.yaml,line=10,col=3,endColumn=13,title=PG101::"
+                               "unknown system register")
+    diags = Diagnostics()
+    diags.error("PG001", Span("a,b:c.yaml", 2, 1, 2), "100 %\nnext")
+    assert github(diags) == ["::error file=a%2Cb%3Ac.yaml,line=2,col=1,endColumn=1,title=PG001::100 %25%0Anext"]
+
+
+def test_junit(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out = run(capsys, "--check", "strict", str(HERE / "bad" / "test-fails.yaml"), "--format", "junit")
+    root = xml.fromstring(out)
+    cases = root.findall("./testsuite/testcase")
+    failed = [case for case in cases if case.find("failure") is not None]
+    assert status == 1 and root.get("tests") == str(len(cases)) and root.get("failures") == str(len(failed)) == "2"
+    assert failed[0].find("failure").get("type") == "PG602"         # type: ignore[union-attr]
+    assert any("assertion no-pmu" in str(case.get("name")) for case in cases)
+    diags = Diagnostics()
+    diags.error("PG001", None, "<&\"' \x00\x1b \ud800")
+    xml.fromstring(junit(diags, ["<a> & 'b' \x01"]))

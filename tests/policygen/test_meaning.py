@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What policies decide: the shipped profiles as wholes, small ones access by access."""
+from __future__ import annotations
+
+import random
+from functools import lru_cache
+from pathlib import Path
+from typing import Callable, List
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policygen import check, cli, source
+from policygen.arch import load_arch
+from policygen.diag import Diagnostics
+from policygen.evaluate import decide, evaluator
+from policygen.expand import expand
+from policygen.judge import told
+from policygen.meaning import meaning_hash
+from policygen.model import Access, Policy
+from policygen.paint import paint
+from policygen.review import review
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ("default", "strict", "permissive")
+GOOD = [str(path) for path in sorted((Path(__file__).parent / "good").glob("*.yaml"))]
+
+
+def loaded(name: str, mode: str = "enforce") -> Policy:
+    policy, diags = check.load(name, mode=mode)
+    assert policy is not None, diags.render()
+    return policy
+
+
+@lru_cache(maxsize=None)
+def kept(name: str, mode: str) -> Policy:
+    return loaded(name, mode)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
+def test_shipped_profiles_pass(name: str, cpu: str) -> None:
+    found = review(name, cli.Options(cpu=cpu))
+    assert found.status == cli.OK, found.diags.render()
+    assert found.policy is not None and found.policy.asserts and found.policy.tests
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_audit_keeps_every_assertion(name: str) -> None:
+    assert review(name, cli.Options(mode="audit")).status == cli.OK
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, *GOOD])
+def test_the_flat_form_means_the_same(name: str, tmp_path: Path) -> None:
+    policy, _ = check.load(name)
+    assert policy is not None
+    flat = tmp_path / "flat.yaml"
+    flat.write_text(expand(policy), encoding="utf-8")
+    again, diags = check.load(str(flat))
+    assert again is not None, diags.render()
+    assert meaning_hash(again) == meaning_hash(policy)
+    assert [entry.name for entry in again.entries] == [entry.name for entry in policy.entries]
+
+
+def sections(text: str) -> List[List[str]]:
+    """Top-level blocks of a file."""
+    blocks: List[List[str]] = [[]]
+    for line in text.splitlines():
+        if line and not line.startswith((" ", "#")):
+            blocks.append([])
+        blocks[-1].append(line)
+    return blocks
+
+
+@pytest.mark.parametrize("name", ("strict", "permissive"))
+def test_order_does_not_matter(name: str, tmp_path: Path) -> None:
+    text = (ROOT / "policy" / f"{name}.yaml").read_text(encoding="utf-8")
+    shuffled = random.Random(7)
+    blocks = []
+    for head, *body in (block for block in sections(text) if block):
+        entries = [line for line in body if line.strip() and not line.strip().startswith("#")]
+        shuffled.shuffle(entries)
+        blocks.append("\n".join([head, *entries]))
+    shuffled.shuffle(blocks)
+    path = tmp_path / "shuffled.yaml"
+    path.write_text("\n".join(blocks) + "\n", encoding="utf-8")
+    assert meaning_hash(loaded(str(path))) == meaning_hash(loaded(name))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_slip_in_a_key_is_one_error_with_the_right_word(name: str, tmp_path: Path) -> None:
+    """Every key that is a word of the language or of the platform, each with one letter too many."""
+    text = (ROOT / "policy" / f"{name}.yaml").read_text(encoding="utf-8").replace(f"name: {name}", "name: slip")
+    found = source.parse(text.encode(), "t.yaml", Diagnostics())
+    assert found is not None and found.root is not None
+    keys: List[source.Scalar] = []
+
+    def walk(node: source.Node, free: bool) -> None:
+        if isinstance(node, source.Mapping):
+            for key, value in node.items:
+                own = key.text in ("assert", "regs")                # names and offsets that the author chooses
+                if not free and not key.text[0].isdigit() and "_*" not in key.text and \
+                        not (isinstance(value, source.Mapping) and value.get("at")):
+                    keys.append(key)
+                walk(value, own)
+        elif isinstance(node, source.Sequence):
+            for item in node.items:
+                walk(item, False)
+
+    walk(found.root, False)
+    path, lines = tmp_path / "slip.yaml", text.split("\n")
+    for key in keys[::3] if name == "default" else keys[::5]:
+        wrong = list(lines)
+        line = wrong[key.span.line - 1]
+        middle = key.span.col + len(key.text) // 2
+        wrong[key.span.line - 1] = line[:middle] + ("q" if key.text.islower() else "Q") + line[middle:]
+        path.write_text("\n".join(wrong), encoding="utf-8")
+        _, diags = check.load(str(path))
+        errors = [item for item in diags.items if item.severity == "error"]
+        assert len(errors) == 1, diags.render()
+        assert errors[0].span is not None and errors[0].span.line == key.span.line
+        assert any(key.text in text for text in errors[0].helps), diags.render()
+
+
+# --- one access at a time ---------------------------------------------------------------------------------------
+
+def test_decisions(policy_file: Callable[[str], str]) -> None:
+    policy = loaded(policy_file("""
+features: { sve: hide, fp: expose }
+sysregs:
+  default: deny
+  id: { do: allow, log: once }
+  core: allow
+  imp-def: raz-wi
+  S3_0_C15_C2_0: { read: { value: 5 } }
+  ID_AA64ISAR0_EL1: { fields: { AES: 1 } }
+  AFSR0_EL1: { mask: 0xf0 }
+mmio:
+  default: deny
+  uart0: { emulate: pl011, width: [1, 4] }
+  rtc: { read: allow, write: { do: deny, as: serror } }
+  w: { at: 0x0b000000, size: 4K, default: raz-wi, regs: { 0x10: { value: 9 }, 0x20-0x2c: kill } }
+hvc:
+  default: deny
+  PSCI_CPU_ON: { do: allow, where: { x1: 1..3, x2: ram }, else: deny, as: DENIED }
+  0x86000001: { value: -2 }
+"""))
+    key = load_arch().registers
+    isar, pfr = key["ID_AA64ISAR0_EL1"].key, key["ID_AA64PFR0_EL1"].key
+
+    def says(section: str, number: int, direction: str = "", **more: object) -> str:
+        return told(decide(policy, Access(section, number, direction, **more)))      # type: ignore[arg-type]
+
+    assert says("sysregs", key["ZCR_EL1"].key, "read") == "deny (UNDEF)"
+    assert says("sysregs", key["VBAR_EL1"].key, "write") == "allow"
+    assert says("sysregs", key["FPCR"].key, "write") == "allow"             # its feature is exposed
+    assert says("sysregs", key["TTBR0_EL1"].key, "write") == "deny (UNDEF)"
+    assert says("sysregs", isar, "read") == "mask 0xffffffffffffff0f with 0x10"
+    assert says("sysregs", pfr, "read") == "mask 0xfffffff0ffffffff"
+    assert says("sysregs", key["AFSR0_EL1"].key, "write") == "mask 0xf0"
+    assert says("sysregs", 0xc790, "read") == "value 0x5" and says("sysregs", 0xc790, "write") == "raz-wi"
+    assert says("exceptions", load_arch().classes["SVE"]) == "deny (UNDEF)"
+    assert says("exceptions", 60) == "forward"
+    assert says("mmio", 0x09000018, "write") == "emulate pl011"
+    assert says("mmio", 0x09000018, "write", width=2) == "deny (SEA)"
+    assert says("mmio", 0x09010000, "write") == "deny (SERROR)" and says("mmio", 0x09010000, "read") == "allow"
+    assert says("mmio", 0x0b000010, "read") == "value 0x9" and says("mmio", 0x0b000010, "write") == "raz-wi"
+    assert says("mmio", 0x0b00002c, "read") == "kill" and says("mmio", 0x0b000030, "read") == "raz-wi"
+    assert says("mmio", 0x0b00000e, "read", width=4) == "deny (SEA)"        # touches two
+    assert says("mmio", 0x0b000ffe, "read", width=4) == "deny (SEA)"        # leaves the window
+    assert says("hvc", 0xc4000003, args=(1, 0x40000000)) == "allow"
+    assert says("hvc", 0xc4000003, args=(4, 0x40000000)) == "deny (DENIED)"
+    assert says("hvc", 0x86000001) == "value 0xfffffffffffffffe"
+    assert decide(policy, Access("hvc", 0xc4000003, args=(1, 0x40000000))).model == "psci-cpu-on"
+
+
+def test_audit_performs_what_no_assertion_forbids(policy_file: Callable[[str], str]) -> None:
+    policy = loaded(policy_file("""
+sysregs: { default: deny, core: allow }
+mmio: { default: deny, rtc: deny }
+assert:
+  no-pmu: { read: pmu, always: deny }
+  no-cpus: { hvc: PSCI_CPU_ON, never: allow }
+""".replace(", rtc: deny", ", rtc: { do: deny, log: always }")), "audit")
+    arch = load_arch()
+
+    def says(section: str, number: int, direction: str = "") -> str:
+        decision = decide(policy, Access(section, number, direction))
+        return f"{decision.verdict} {decision.do}"
+
+    pmcr, ttbr = arch.registers["PMCR_EL0"].key, arch.registers["TTBR0_EL1"].key
+    assert says("sysregs", pmcr, "read") == "DENY deny" and says("sysregs", pmcr, "write") == "WOULD allow"
+    assert says("sysregs", ttbr, "read") == "WOULD allow"
+    assert says("mmio", 0x0b000000, "read") == "WOULD value" and says("mmio", 0x0b000000, "write") == "WOULD ignore"
+    assert says("mmio", 0x09010000, "read") == "WOULD allow"
+    assert says("hvc", 0x84000003) == "DENY deny" and says("hvc", 0x84000000) == "WOULD allow"
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("mode", ["enforce", "audit"])
+def test_pieces_are_decided_as_a_whole(name: str, mode: str) -> None:
+    """What assertions rely on: inside a piece, every key has the decision of the first."""
+    policy = loaded(name, mode)
+    pick = random.Random(3)
+    for section, last in (("sysregs", 0xffff), ("hvc", 0xffffffff), ("exceptions", 65), ("mmio", 0x3fffffff)):
+        for low, high in evaluator(policy).cells(section, ((0, last),)):
+            direction = pick.choice(("read", "write")) if section in ("sysregs", "mmio") else ""
+            for key in {high, pick.randint(low, high)}:
+                assert decide(policy, Access(section, key, direction, 1)) == \
+                    decide(policy, Access(section, low, direction, 1)), (section, hex(key))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(SHIPPED), st.sampled_from(["enforce", "audit"]), st.integers(0, 0xffff), st.sampled_from([0, 1]))
+def test_agrees_with_the_painter(name: str, mode: str, key: int, side: int) -> None:
+    """Two implementations, one that decides and one that paints (`policygen verify` compares every access)."""
+    direction = ("read", "write")[side]
+    policy = kept(name, mode)
+    decision, outcome = decide(policy, Access("sysregs", key, direction)), paint(policy).sysregs[direction][key]
+    assert (decision.entry.rule, decision.do, decision.verdict) == (outcome.rule, outcome.do, outcome.verdict)

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pages for people: every code fires as its page shows and its fix silences it; doc, new and completion are usable."""
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from policygen import check, cli, editor, pages
+from policygen.__main__ import VERBS, main
+from policygen.codes import CODES
+from policygen.review import review
+
+ROOT = Path(__file__).resolve().parents[2]
+HEAD = {"policy": "policy: 1", "name": "name: t", "platform": "platform: qemu-virt"}
+REST = {"sysregs": "{ default: deny }", "mmio": "{ default: deny }", "hvc": "{ default: deny }",
+        "smc": "{ default: deny }", "exceptions": "{ default: forward }"}
+
+
+def written(text: str, path: Path) -> Path:
+    said = {line.split(":")[0] for line in text.splitlines()}
+    lines = [line for key, line in HEAD.items() if key not in said] + [text]
+    path.write_text("\n".join(lines + [f"{key}: {body}" for key, body in REST.items() if key not in said]) + "\n",
+                    encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("code", sorted(CODES))
+def test_every_code_has_a_page_and_every_example_fires(code: str, tmp_path: Path,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["code", code]) == 0
+    page = capsys.readouterr().out
+    assert page.startswith(f"{code}\n\n{CODES[code]}") and len(page.splitlines()) >= 7
+    assert (code in pages.EXAMPLES) != (code in pages.CAUSES)
+    if code not in pages.EXAMPLES:
+        return
+    wrong, right = pages.EXAMPLES[code]
+    for text, fires in ((wrong, True), (right, False)):
+        path = written(text, tmp_path / "t.yaml")
+        found = review(str(path), cli.Options())
+        codes = {item.code for item in found.diags.items if item.severity == "error"}
+        assert (code in codes) == fires, found.diags.render()
+        assert fires or not codes, found.diags.render()
+
+
+def test_doc_of_the_profiles(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name in check.policy_names():
+        assert main(["doc", name]) == 0
+        text = capsys.readouterr().out
+        policy, _ = check.load(name)
+        assert policy is not None and text.startswith(f"# Policy {name}\n") and str(ROOT) not in text
+        assert all(str(entry.place) in text for entry in policy.entries)
+        assert all(claim.name in text for claim in policy.asserts)
+        for block in re.findall(r"(?:^\|.*\n)+", text, re.M):       # every table has one number of columns
+            assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, block
+        assert main(["doc", name, "-o", str(tmp_path / "page.md")]) == 0
+        assert (tmp_path / "page.md").read_text(encoding="utf-8") == text
+
+
+def test_new_passes_check_and_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("policygen.paths.project_root", lambda: tmp_path)
+    assert main(["new", "fresh"]) == 0 and main(["new", "child", "--extends", "fresh"]) == 0
+    assert main(["--check"]) == 0, capsys.readouterr().err
+    assert main(["fmt", "--check"]) == 0
+    before = (tmp_path / "policy" / "fresh.yaml").read_text(encoding="utf-8")
+    assert main(["new", "fresh"]) == 2 and (tmp_path / "policy" / "fresh.yaml").read_text(encoding="utf-8") == before
+    assert main(["new", "No Name"]) == 2 and main(["new", "x", "--extends", "nosuch"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_completion_completes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "zsh"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("#compdef policygen") and all(verb in out for verb in VERBS)
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    for words, wanted in ((["policygen", "expl"], "explain"), (["policygen", "explain", "str"], "strict"),
+                          (["policygen", "--format", "sa"], "sarif"), (["policygen", "code", "PG30"], "PG301"),
+                          (["policygen", "diff", "--ga"], "--gate")):
+        line = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _policygen; echo \"${{COMPREPLY[@]}}\""
+        done = subprocess.run(["bash", "-c", f"{script}\n{line}"], cwd=ROOT, capture_output=True, text=True, check=True)
+        assert wanted in done.stdout.split() and not done.stderr, done
+
+
+def test_files_for_other_tools_are_what_they_read() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert {hook["id"] for hook in hooks} == {"policygen-check", "policygen-fmt"}
+    assert all({"id", "name", "entry", "language"} <= set(hook) and re.match(hook["files"], "policy/strict.yaml")
+               for hook in hooks)
+    flow = yaml.safe_load((ROOT / "policy" / "examples" / "github-workflow.yml").read_text(encoding="utf-8"))
+    script = "\n".join(step["run"] for step in flow["jobs"]["policy"]["steps"] if "run" in step)
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    verbs = set(re.findall(r"policygen (\w+)", script))
+    assert verbs <= set(VERBS) and {"diff", "fmt", "test"} <= verbs
+    jsonschema.Draft7Validator.check_schema(editor.json_schema())

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as people and CI see it: exit status, streams, formats."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import List
+
+import jsonschema
+import pytest
+
+from policygen import editor, schema, source
+from policygen.__main__ import VERBS, main
+from policygen.diag import Diagnostics
+
+ROOT = Path(__file__).resolve().parents[2]
+BAD = str(Path(__file__).parent / "bad" / "unknown-register.yaml")
+
+
+@pytest.mark.parametrize("words, status", [
+    (["--check"], 0), (["--check", "strict", "-q"], 0), (["--check", BAD], 1), (["--check", "nosuch"], 2), ([], 2),
+    (["strict"], 2), (["--cpu", "z80", "--check"], 2), (["explain", "strict", "read", "PMCR_EL0"], 0),
+    (["explain", "strict", "read", "PMCR_EL1"], 2), (["explain", "strict", "nonsense"], 2), (["test"], 0),
+    (["list", "pmu"], 0), (["list", "zzzzzzzz"], 1), (["code", "PG301"], 0), (["code", "PG999"], 1), (["schema"], 0),
+    (["expand", "strict"], 0), (["traps", "strict", "--cpu", "max"], 0), (["explain", BAD, "read", "PMCR_EL0"], 1),
+    (["strict", "explain"], 2),
+])
+def test_status(words: List[str], status: int, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        assert main(words) == status
+    except SystemExit as stop:
+        assert stop.code == status
+    out = capsys.readouterr()
+    assert "Traceback" not in out.err and str(ROOT) not in out.out + out.err
+
+
+def test_a_bug_is_status_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("policygen.check.policy_names", lambda: 1 / 0)
+    assert main(["--check"]) == 3
+    assert "internal error" in capsys.readouterr().err
+
+
+def test_json_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--check", BAD, "--format", "json"]) == 1
+    out = capsys.readouterr()
+    found = json.loads(out.out)["diagnostics"]
+    errors = [item for item in found if item["severity"] == "error"]
+    assert [(item["code"], item["column"], item["file"]) for item in errors] == \
+        [("PG101", 3, "tests/policygen/bad/unknown-register.yaml")]
+    assert not out.err
+
+
+def test_the_message_of_the_specification(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--check", BAD, "-q", "--color", "never"])
+    assert capsys.readouterr().err.splitlines()[:6] == [
+        'error[PG101]: unknown system register "PMCCNTR_EL1"',
+        " --> tests/policygen/bad/unknown-register.yaml:7:3",
+        "  |",
+        "7 |   PMCCNTR_EL1: allow",
+        "  |   ^^^^^^^^^^^ no such register",
+        "  = help: did you mean PMCCNTR_EL0 (S3_3_C9_C13_0)?"]
+
+
+@pytest.mark.parametrize("access, words", [
+    (["read", "PMCCNTR_EL0"], ["deny (UNDEF)", "pmu: hide", "below features", "MDCR_EL2.TPM=1"]),
+    (["write", "uart0+0x18"], ["emulate pl011", "uart0:"]),
+    (["write", "uart0+0x18/8"], ["deny (SEA)", "width"]),
+    (["hvc", "HV_PAUSE"], ["pause", "HV_PAUSE: pause"]),
+    (["hvc", "PSCI_CPU_ON", "x1=9"], ["deny (INVALID_PARAMETERS)"]),
+    (["exception", "WFX"], ["allow"]),
+    (["0x62380405"], ["SMPRI_EL1 (S3_0_C1_C2_4), Rt = x0", "sme: hide"]),
+    (["@D 7 0.000001 DENY r1 msr.r PMCR_EL0=0x0 pc=0x40000000 el=1 cost=9 esr=0x62333001 *00000000"],
+     ["read PMCR_EL0", "DENY by r1: the same"]),
+    (["@D 7.1 0.000001 EMUL r2 mmio.w uart0+0x18/4=0x41 pc=0x40000000 el=1 cost=9 esr=0x0 *00000000"],
+     ["write uart0+0x18", "another policy"]),
+    (["@D 9 0.1 DENY r99 smc 0x84000003 x1=0x1 x2=0x0 pc=0x0 el=1 cost=1 esr=0x0 *00000000"], ["smc 0x84000003"]),
+])
+def test_explain(access: List[str], words: List[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "strict", *access]) == 0
+    out = capsys.readouterr().out
+    assert all(word in out for word in words), out
+
+
+def test_every_verb_is_in_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in VERBS)
+
+
+def test_render_writes_once(tmp_path: Path) -> None:
+    assert main(["strict", "-o", str(tmp_path), "-q"]) == 0
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert main(["strict", "-o", str(tmp_path), "-q"]) == 0
+    assert before and before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert not any(str(ROOT) in path.read_text(encoding="utf-8") for path in tmp_path.iterdir())
+
+
+def plain(node: source.Node) -> object:
+    """What an editor's YAML reader makes of a node."""
+    if isinstance(node, source.Mapping):
+        return {key.text: plain(value) for key, value in node.items}
+    if isinstance(node, source.Sequence):
+        return [plain(item) for item in node.items]
+    try:
+        return int(node.text, 0)
+    except ValueError:
+        return node.text
+
+
+@pytest.mark.parametrize("name", ["default", "strict", "permissive"])
+def test_the_schema_accepts_the_profiles(name: str) -> None:
+    found = source.parse((ROOT / "policy" / f"{name}.yaml").read_bytes(), name, Diagnostics())
+    assert found is not None and found.root is not None
+    jsonschema.Draft7Validator(editor.json_schema()).validate(plain(found.root))
+
+
+@pytest.mark.parametrize("slip", [("sysregs", "PMCCNTR_EL1", "allow"), ("sysregs", "core", "alow"), ("log", "x", "y"),
+                                  ("hvc", "HV_PAUSED", "deny"), ("exceptions", "WFXX", "deny")])
+def test_the_schema_refuses_slips(slip: List[str]) -> None:
+    section, name, action = slip
+    policy = {"policy": 1, section: {name: action}}
+    assert not jsonschema.Draft7Validator(editor.json_schema()).is_valid(policy)
+    assert set(schema.TOP) == set(editor.json_schema()["properties"])

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stops, steps and changes: small programs are written into the paused guest and watched from the monitor."""
+import re
+import time
+from pathlib import Path
+from typing import Any, List
+
+from vm import PROMPT, bootargs, build, machine
+
+CODE = 0x40200000
+DATA = 0x40300000
+SPIN = 0x14000000                # b .
+NOP = 0xD503201F
+READ_PMCCNTR = 0xD53B9D01        # mrs x1, PMCCNTR_EL0: denied by policy/default.yaml
+MOV_X2_7 = 0xD28000E2
+ADD_X2_1 = 0x91000442
+STR_X2_X3 = 0xF9000062
+LOOP = 0x14000000
+
+
+def back(words: int) -> int:
+    return 0x14000000 | (-words & 0x3FFFFFF)
+
+
+def program(c: Any, *words: int) -> None:
+    """Writes these instructions to CODE and points the PC there."""
+    for i, word in enumerate(words):
+        assert "icache cleaned" in c.command(f"w4 {CODE + 4 * i:#x} {word:#x}")
+    assert "->" in c.command(f"set $pc = {CODE:#x}")
+
+
+def paused(console: Any, *words: int, profile: str = "default", extra: List[str] = [], smp: int = 1) -> Any:
+    c = console(machine(build(profile), *extra, smp=smp))
+    c.expect(PROMPT)
+    if words:
+        program(c, *words)
+    return c
+
+
+def pc(c: Any) -> int:
+    found = re.search(r"pc  (0x\w+)", c.command("regs"))
+    assert found
+    return int(found.group(1), 16)
+
+
+def off(c: Any) -> str:
+    c.send("poweroff\r")
+    assert c.end() == 0
+    return str(c.child.before)
+
+
+def test_steps_go_one_instruction_at_a_time(console: Any) -> None:
+    c = paused(console, MOV_X2_7, ADD_X2_1, NOP, SPIN)
+    assert f" > {CODE + 4:#x}  91000442  add x2, x2, #0x1" in c.command("step")
+    assert f" > {CODE + 12:#x}  14000000  b {CODE + 12:#x}" in c.command("step 2")
+    assert re.search(r"x2 .*0x0000000000000008", c.command("regs"))
+    assert f" > {CODE + 12:#x}" in c.command("step -i 3")  # a branch to itself is a step too
+    off(c)
+
+
+def test_a_trapped_instruction_is_one_step(console: Any) -> None:
+    c = paused(console, 0xD53800C0, NOP, SPIN)  # mrs x0, REVIDR_EL1: a constant of the policy
+    assert f" > {CODE + 4:#x}" in c.command("step")
+    assert "0x0000000043484152" in c.command("regs -c")
+    off(c)
+
+
+def test_steps_cross_an_exclusive_pair(console: Any) -> None:
+    """ldxr, add, stxr, cbnz to the ldxr: stepped one by one the store would never succeed."""
+    c = paused(console, 0xC85F7C62, ADD_X2_1, 0xC8047C62, 0x35FFFFA4, SPIN)
+    c.command(f"set $x3 = {DATA:#x}")
+    c.command(f"w8 {DATA:#x} 41")
+    assert f" > {CODE + 12:#x}" in c.command("step")
+    assert f" > {CODE + 16:#x}" in c.command("step")
+    assert "0x000000000000002a" in c.command(f"x {DATA:#x}")
+    off(c)
+
+
+def test_breakpoints_conditions_and_logpoints(console: Any) -> None:
+    c = paused(console, 0xD2800002, ADD_X2_1, NOP, back(2))
+    assert "breakpoint 0 of 6" in c.command(f"bp {CODE + 8:#x} if $x2 == 5")
+    assert f" > {CODE + 8:#x}" in c.command("cont")
+    assert "0x0000000000000005" in c.command("regs -c")
+    assert "1 hits" in c.command("bp -l")
+    c.command("bp -d 0")
+    c.command(f"bp {CODE + 4:#x} log")
+    c.command(f"bp {CODE + 8:#x} if $x2 > 9")
+    assert c.command("cont").count('mark "logpoint') == 5
+    assert re.search(r"x2 .*0x000000000000000a", c.command("regs"))
+    assert "breakpoint" in c.command("status")
+    for n in range(4):
+        assert "breakpoint" in c.command(f"bp {CODE + 0x40 + 4 * n:#x}")
+    assert "all 6 breakpoints" in c.command(f"bp {CODE + 0x80:#x}")
+    off(c)
+
+
+def test_watchpoints_stop_before_the_access(console: Any) -> None:
+    c = paused(console, MOV_X2_7, STR_X2_X3, 0xF9400065, NOP, SPIN)  # str x2, [x3]; ldr x5, [x3]
+    c.command(f"set $x3 = {DATA:#x}")
+    c.command(f"w8 {DATA:#x} 1")
+    assert "watchpoint 0 of 4" in c.command(f"wp w {DATA:#x} 8")
+    assert f" > {CODE + 4:#x}  f9000062  str x2, [x3]" in c.command("cont")
+    assert "0x0000000000000001" in c.command(f"x {DATA:#x}")
+    assert f" > {CODE + 8:#x}" in c.command("step")
+    assert "0x0000000000000007" in c.command(f"x {DATA:#x}")
+    c.command("wp -d 0")
+    c.command(f"wp r {DATA:#x} 4")
+    assert f" > {CODE + 8:#x}  f9400065  ldr x5, [x3]" in c.command("cont")
+    c.send("cont\r")
+    c.expect("guest resumes")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    assert pc(c) == CODE + 16
+    off(c)
+
+
+def test_until(console: Any) -> None:
+    c = paused(console, MOV_X2_7, 0xD53800C0, NOP, 0xD53800C0, SPIN)
+    assert f" > {CODE + 8:#x}" in c.command(f"until {CODE + 8:#x}")
+    assert f" > {CODE + 16:#x}" in c.command("until trap")
+    found = re.search(r"(\d+\.\d+) s guest", c.command("status"))
+    assert found
+    want = float(found.group(1)) + 0.4
+    assert f" > {CODE + 16:#x}" in c.command(f"until {want:.3f}s")
+    now = re.search(r"(\d+\.\d+) s guest", c.command("status"))
+    assert now and want <= float(now.group(1)) < want + 0.3
+    c.command(f"set $lr = {CODE + 16:#x}")
+    c.command(f"set $pc = {CODE:#x}")
+    assert f" > {CODE + 16:#x}" in c.command("until lr")
+    off(c)
+
+
+def test_a_rule_changed_at_run_time(console: Any, tmp_path: Path) -> None:
+    c = paused(console, READ_PMCCNTR, NOP, SPIN)
+    vector = c.command("sysregs vbar")
+    assert "VBAR_EL1" in vector
+    rule = re.search(r"(r\d+) .*PMCCNTR_EL0", c.command("policy find PMCCNTR"))
+    assert rule
+    r = rule.group(1)
+    assert CODE + 4 != pc(c)
+    assert f" > {CODE + 4:#x}" not in c.command("step")  # denied: the guest's vector
+    assert "WOULD" in c.command(f"rule {r} would")
+    assert "1 rules changed" in c.command("rule")
+    c.command(f"set $pc = {CODE:#x}")
+    c.command("set $x1 = 0")
+    assert f" > {CODE + 4:#x}" in c.command("step")
+    assert f"WOULD {r} msr.r PMCCNTR_EL0=0x" in c.command("log tail 4")
+    c.command(f"rule {r} reset")
+    c.command(f"set $pc = {CODE:#x}")
+    assert f" > {CODE + 4:#x}" not in c.command("step")
+    # The operator is asked before it takes effect.
+    c.command(f"rule {r} stop")
+    c.command(f"set $pc = {CODE:#x}")
+    for key, there in (("e", True), ("a", True), ("d", False)):
+        c.send("cont\r")
+        c.expect("is about to DENY msr.r PMCCNTR_EL0")
+        c.expect("onitor")
+        c.send("w")
+        c.expect("policy/default.yaml")
+        c.expect("onitor")
+        c.send(key)
+        c.expect("guest resumes")
+        if there:
+            c.send("\x1dm")
+            c.expect(PROMPT)
+            assert pc(c) == CODE + 8
+            c.command(f"set $pc = {CODE:#x}")
+    c.expect(PROMPT)     # the guest's vector does not expect it, and pauses
+    text = "".join(c.transcript) + off(c)
+    log = tmp_path / "uart.log"
+    log.write_text(text)
+    assert re.search(r"@P \d+ \S+ rule=" + r + " field=verdict old=built new=WOULD by=monitor", text)
+    assert re.search(r" would=[3-9]", text)
+
+
+def test_what_is_done_to_the_guest_is_logged(console: Any) -> None:
+    c = paused(console, SPIN, SPIN)
+    c.command("sysregs exc")
+    c.command("set $sp = 0x40080000")
+    assert "0x0000000040080000" in c.command("regs")
+    assert "SPSR_EL2.M" in c.command("set $spsr = 0x3c9")
+    assert "no RAM" in c.command("w4 ipa:0x9000000 1")
+    assert "0x9000000" in c.command("inject abort 0x9000000")
+    assert "FAR_EL1" in c.command("sysregs far") and "0x0000000009000000" in c.command("sysregs far_el1")
+    assert "EC=37" in c.command("sysregs esr_el1")
+    assert "inject undef" in c.command("inject undef")
+    assert "EC=0" in c.command("sysregs esr_el1")
+    assert "inject irq=40" in c.command("inject irq 40")
+    assert "inject serror" in c.command("inject serror")
+    text = off(c)
+    assert "reason=poweroff" in text
+
+
+def test_a_locked_build_changes_nothing(console: Any) -> None:
+    c = console(machine(build("default", "LOCKED=1", tag="-locked")))
+    c.expect(PROMPT)
+    for line in ("set $x0 = 1", "w4 0x40200000 0", "rule r1 would", "inject undef", "step", "bp 0x40200000", "gdb"):
+        said = c.command(line)
+        assert "this build is locked" in said and "@E" in said and "refused" in said, said
+    assert "guest" in c.command("status")
+    off(c)
+
+
+def test_keys_while_the_guest_runs(console: Any, tmp_path: Path) -> None:
+    c = paused(console, SPIN)
+    c.send("cont\r")
+    c.expect("guest resumes")
+    c.send("\x1dl")
+    c.expect("live=")
+    c.send("\x1d?")
+    c.expect(r"\^\] q")
+    c.send("\x1dqn")
+    c.send("\x1ds")
+    c.expect("status pc=")
+    c.send("\x1d")       # alone: the guest's after a second, by EL2's timer; else the next would be its key
+    time.sleep(1.5)
+    c.send("\x1dqy")
+    assert c.end() == 0
+    assert "reason=poweroff" in c.child.before
+
+
+def test_no_key_but_break(console: Any, tmp_path: Path) -> None:
+    c = paused(console, SPIN, extra=bootargs(tmp_path, "esc=none"))
+    c.send("cont\r")
+    c.expect("guest resumes")
+    c.send("\x1dm")
+    c.send("\x01b")      # QEMU's key for a BREAK
+    c.expect("why=break")
+    c.expect(PROMPT)
+    c.send("\x15")      # what the guest did not read is the monitor's: away with it
+    c.expect(PROMPT)
+    assert "esc=^]" in c.command("set esc ^]")
+    off(c)
+
+
+def test_breakpoints_on_every_cpu(console: Any) -> None:
+    c = paused(console, NOP, SPIN, smp=2)
+    assert f" > {CODE + 4:#x}" in c.command("step")
+    c.command(f"bp {CODE + 4:#x}")
+    assert f" > {CODE + 4:#x}" in c.command("cont")
+    off(c)
+
+
+def test_a_paste_and_a_storm_of_breaks(console: Any) -> None:
+    c = paused(console, SPIN)
+    c.child.delaybeforesend = None
+    for _ in range(20):
+        c.send("a" * 500)
+    c.send("\r")
+    c.expect("no command 'aaaa")
+    c.expect(PROMPT)
+    assert "stopped: pause" in c.command("status")
+    c.send("cont\r")
+    c.expect("guest resumes")
+    # QEMU 7.2 lets BREAKs overflow its FIFO of 16 and then reads old bytes again: in bursts below that.
+    for _ in range(20):
+        c.send("\x01b" * 5)
+        time.sleep(0.05)
+    c.expect("why=break")
+    c.expect(PROMPT)
+    c.send("\x15mark storm\r")
+    c.expect('@E [^"]*"storm"')
+    c.expect(PROMPT)
+    assert "stopped: break" in c.command("status")
+    off(c)
+
+
+def test_traps_are_watched_until_a_key(console: Any) -> None:
+    c = paused(console, 0xD53800C0, back(1))
+    c.send("traps -w\r")
+    c.expect("guest resumes")
+    first, second = (c.expect(r"why=watch [^$]*?sysregs +(\d+)").group(1) for _ in range(2))
+    assert int(second) > int(first) > 0
+    c.send("x")
+    c.expect(PROMPT)
+    assert "stopped: key" in c.command("status")
+    off(c)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The diagnostic guest under each profile and CPU model: every decision as the reference evaluator has it."""
+import re
+from pathlib import Path
+
+import pytest
+
+from vm import bootargs, build, decode, machine, run
+
+PROFILES = ["default", "strict", "permissive"]
+CPUS = ["cortex-a53", "cortex-a72", "neoverse-n1", "max"]
+
+
+def diagnose(tmp_path: Path, profile: str, cpu: str = "cortex-a57", smp: int = 1, text: str = "unattended=1") -> Path:
+    done = run(machine(build(profile), *bootargs(tmp_path, text), cpu=cpu, smp=smp))
+    log = tmp_path / "uart.log"
+    log.write_bytes(done.stdout)
+    assert done.returncode == 0, done.stdout[-3000:].decode(errors="replace")
+    console = decode(log, "console").stdout
+    total = re.search(r"diagnostic guest: (\d+) passed, (\d+) failed", console)
+    assert total, console[-3000:]
+    failures = [line for line in console.splitlines() if "FAIL" in line]
+    assert not failures and total.group(2) == "0", "\n".join(failures)
+    assert int(total.group(1)) > 100
+    return log
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profile(tmp_path: Path, profile: str) -> None:
+    log = diagnose(tmp_path, profile)
+    check = decode(log, "check", "--max-lost", "0")
+    assert check.returncode == 0, check.stdout
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_cpu_model(tmp_path: Path, cpu: str) -> None:
+    diagnose(tmp_path, "default", cpu)
+
+
+@pytest.mark.parametrize("profile", ["strict", "permissive"])
+def test_newest_cpu_model(tmp_path: Path, profile: str) -> None:
+    diagnose(tmp_path, profile, "max")
+
+
+def test_more_cpus_than_the_guest_uses(tmp_path: Path) -> None:
+    diagnose(tmp_path, "default", smp=4)
+
+
+def test_audit_mode_reports_instead_of_refusing(tmp_path: Path) -> None:
+    elf = build("strict", "MODE=audit", tag="-audit")
+    done = run(machine(elf, *bootargs(tmp_path, "unattended=1")))
+    log = tmp_path / "uart.log"
+    log.write_bytes(done.stdout)
+    assert done.returncode == 0
+    assert re.search(rb"@D\+? \d+ \S+ WOULD r", done.stdout)
+    assert decode(log, "check").returncode == 0
+
+
+def test_entered_below_el2_it_says_so_and_stops(tmp_path: Path) -> None:
+    import subprocess
+    try:
+        run(machine(build("default"), shape="virt,gic-version=3"), timeout=5)
+        raise AssertionError("it went on")
+    except subprocess.TimeoutExpired as stopped:
+        assert b"charter: entered at EL1, needs EL2" in (stopped.stdout or b"")

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A planted fault of each kind is caught by the diagnostic guest or by the log's own check."""
+import re
+import subprocess
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from vm import bootargs, build, decode, machine, run
+
+
+def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
+    """Plants a fault; the test fails if the line it changes is no longer there."""
+    def plant(tree: Path) -> None:
+        text = (tree / name).read_text()
+        assert text.count(old) == 1, f"{name}: {old!r} stands there {text.count(old)} times"
+        (tree / name).write_text(text.replace(old, new))
+    return plant
+
+
+STEP = "c->frame.elr_el2 += aarch32 ? esr_length(c->frame.esr_el2) : 4;"
+FAULTS = {
+    "PC steps by two instructions": replace("hv/trap.c", STEP, STEP.replace(": 4", ": 8")),
+    "PC does not step": replace("hv/trap.c", STEP, STEP.replace(": 4", ": 0")),
+    "a decision is not counted": replace("hv/cpu.h", "	s->hits++;\n	c->row = s;\n	return likely(!s->flags);",
+                                         "	c->row = s;\n	return likely(!s->flags);"),
+    "the wrong register gets the value": replace("hv/trap_sysreg.c", "	f->x[iss_rt(iss)] = value;",
+                                                 "	f->x[iss_rt(iss) & 15] = value;"),
+    "XZR is not zero": replace("hv/vectors.S", "x30, xzr, [sp, #FRAME_X30]\n	.endm",
+                               "x30, x29, [sp, #FRAME_X30]\n	.endm"),
+    "loads are not sign-extended": replace("hv/trap_mem.c", "if (esr & DABT_SSE) {", "if (0) {"),
+    "a bound is off by one": replace("hv/guestmem.c", "size > GUEST_SIZE - offset", "size > GUEST_SIZE - offset + 1"),
+    "x1 comes back changed": replace("hv/trap_call.c", "	if (likely(d->action == ACT_EMULATE)) {\n",
+                                     "	if (likely(d->action == ACT_EMULATE)) {\n		f->x[1]++;\n"),
+}
+
+
+def caught(elf: Path, tmp_path: Path) -> bool:
+    try:
+        done = run(machine(elf, *bootargs(tmp_path, "unattended=1")), timeout=60)
+    except subprocess.TimeoutExpired:
+        return True
+    log = tmp_path / "uart.log"
+    log.write_bytes(done.stdout)
+    total = re.search(r"diagnostic guest: \d+ passed, (\d+) failed", decode(log, "console").stdout)
+    return done.returncode != 0 or not total or total.group(1) != "0" or decode(log, "check").returncode != 0
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_planted_fault(tree: Path, tmp_path: Path, fault: str) -> None:
+    FAULTS[fault](tree)
+    assert caught(build("default", tree=tree), tmp_path), fault
+
+
+def test_without_a_fault_nothing_is_caught(tree: Path, tmp_path: Path) -> None:
+    assert not caught(build("default", tree=tree), tmp_path)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gdb-multiarch through tools/hvmux.py: attach, registers, memory, breakpoints, steps, interrupt, detach."""
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, List
+
+import pexpect
+
+from vm import PROMPT, ROOT, build, decode, machine
+
+CODE = 0x40200000
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        return int(s.getsockname()[1])
+
+
+def gdb(port: int, *commands: str) -> str:
+    assert shutil.which("gdb-multiarch"), "gdb-multiarch is missing: run make setup"
+    words: List[str] = ["gdb-multiarch", "-nx", "-batch"]
+    for c in ("set confirm off", "set pagination off", f"target remote 127.0.0.1:{port}", *commands):
+        words += ["-ex", c]
+    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+    return done.stdout
+
+
+def test_gdb_attaches_through_the_mux(tmp_path: Path, console: Any) -> None:
+    port, log = free_port(), tmp_path / "uart.log"
+    c = console([sys.executable, str(ROOT / "tools" / "hvmux.py"), "--port", str(port), "--log", str(log), "--",
+                 *machine(build("default"))])
+    c.expect("0 failed")
+    c.expect(PROMPT)
+    program = [f"set {{int}}{CODE + 4 * i:#x} = {word:#x}" for i, word in
+               enumerate((0xD28000E2, 0x91000442, 0xD503201F, 0x14000000))]
+    said = gdb(port, *program, f"set $pc = {CODE:#x}", "set $x9 = 0x1122334455667788", "stepi", "info registers pc x2",
+               f"break *{CODE + 8:#x}", "continue", "info registers pc x2 x9", "x/2i $pc", "monitor policy hash",
+               "maintenance packet Qqemu.PhyMemMode:1", f"x/wx {CODE:#x}", "delete", "detach")
+    assert re.search(r"pc +0x40200004 .*\nx2 +0x7 ", said), said
+    assert re.search(r"Breakpoint 1, 0x0*40200008", said), said
+    assert re.search(r"pc +0x40200008 .*\nx2 +0x8 .*\nx9 +0x1122334455667788", said), said
+    assert "nop" in said and "default#" in said and "0xd28000e2" in said
+    assert "detached" in said
+    c.expect("guest resumes")
+    # Now the guest spins: the mux asks for gdb mode with ^] g, and gdb's Ctrl-C stops it again.
+    said = gdb(port, "info registers pc", "watch *(long *)0x40300000", "hbreak *0x40200040", "detach")
+    assert re.search(r"pc +0x4020000c", said), said
+    c.expect("guest resumes")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    assert "0 of 6" in c.command("bp")
+    assert "0x000000004020000c" in c.command("regs")
+    c.send("poweroff\r")
+    c.child.expect(pexpect.EOF)
+    check = decode(log, "check", "--max-lost", "0")
+    assert check.returncode == 0, check.stdout
+
+
+def test_a_gdb_that_vanishes_gives_the_prompt_back(tmp_path: Path, console: Any) -> None:
+    port = free_port()
+    c = console([sys.executable, str(ROOT / "tools" / "hvmux.py"), "--port", str(port), "--",
+                 *machine(build("default"))])
+    c.expect("0 failed")
+    c.expect(PROMPT)
+    with socket.create_connection(("127.0.0.1", port)) as s:
+        s.sendall(b"$?#3f")
+        assert s.recv(100).startswith(b"+")
+    c.expect("gdb mode ended")
+    c.expect(PROMPT)
+    c.send("poweroff\r")
+    c.child.expect(pexpect.EOF)

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a person at the console does: the contract's command line, the monitor, pipes, an edit of the policy."""
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from vm import PROMPT, ROOT, build, decode, machine, make, run
+
+
+def test_the_command_line_typed_by_hand(console: Any) -> None:
+    c = console(machine(build("default"), nic=True))
+    c.expect(r"diagnostic guest: \d+ passed, 0 failed")
+    c.expect(PROMPT)
+    assert "stopped: pause" in c.command("status")
+    c.send("poweroff\r")
+    assert c.end() == 0
+
+
+def test_every_first_command_answers(console: Any) -> None:
+    c = console(machine(build("default")))
+    c.expect(PROMPT)
+    said = {word: c.command(word) for word in
+            ["help", "status", "regs", "sysregs", "sysregs mmu", "el2", "x/4x ipa:0x40000000", "x/4x $pc", "xlat $pc",
+             "map", "traps", "traps -r", "policy", "policy show r3", "policy hash", "log tail 3", "log status"]}
+    for word, text in said.items():
+        assert len(text.splitlines()) > 1, f"{word}: {text!r}"
+        assert "error" not in text.lower(), f"{word}: {text!r}"
+    for word in ("status", "regs", "sysregs", "el2", "xlat", "map", "traps", "policy", "why", "log", "cont", "reset",
+                 "poweroff"):
+        assert word in said["help"]
+    assert "policy/default.yaml" in said["policy"]
+    assert "policy/default.yaml" in c.command("why")
+    assert "no command 'frobnicate'" in c.command("frobnicate")
+    # A guest address that leads nowhere is an answer, not a fault.
+    c.command("x/4x 0xdeadbeef00000000")
+    c.command("x/4x pa:0x40080000")
+    assert "passed" not in c.command("status")
+    c.send("poweroff\r")
+    assert c.end() == 0
+
+
+def test_the_key_stops_a_guest_that_spins(console: Any, tree: Path) -> None:
+    start = (tree / "guest" / "start.S").read_text()
+    assert start.count("bl\tmain\n") == 1
+    (tree / "guest" / "start.S").write_text(start.replace("bl\tmain\n", "b\t.\n"))
+    c = console(machine(build("default", tree=tree)))
+    c.expect("guest\\+")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    assert "stopped: key" in c.command("status")
+    first = c.command("regs")
+    assert "pc" in first
+    c.send("cont\r")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    c.send("poweroff\r")
+    assert c.end() == 0
+
+
+def test_commands_through_a_pipe() -> None:
+    done = run(machine(build("default")), stdin=b"status\npoweroff\n")
+    assert done.returncode == 0
+    assert b"policy  default#" in done.stdout
+
+
+def test_the_tee_pipeline(tmp_path: Path) -> None:
+    log = tmp_path / "uart.log"
+    pipeline = (f"printf 'poweroff\\n' | make --no-print-directory run 2>&1 | tee {log} >/dev/null;"
+                f" {sys.executable} tools/log_decode.py --summary < {log}")
+    done = subprocess.run(["bash", "-c", pipeline], cwd=ROOT, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "COMPLETE" in done.stdout and "INCOMPLETE" not in done.stdout, done.stdout
+    for word in ("ALLOW", "DENY", "EMUL"):
+        assert re.search(word + r" +[1-9]", done.stdout), done.stdout
+
+
+def test_an_edited_line_is_the_decision_in_the_log(tree: Path, tmp_path: Path) -> None:
+    """One more register denied in strict.yaml: the log names the edited line."""
+    policy = tree / "policy" / "strict.yaml"
+    lines = policy.read_text().splitlines()
+    at = lines.index("sysregs:") + 2
+    lines.insert(at, "  AFSR0_EL1: { do: deny, log: always }")
+    policy.write_text("\n".join(lines) + "\n")
+    done = run(machine(build("strict", tree=tree)), stdin=b"policy find AFSR0\npoweroff\n")
+    log = tmp_path / "uart.log"
+    log.write_bytes(done.stdout)
+    shown = decode(log, "show", "--policy", str(tree / "build/test/strict/gen/rules.json"), "-f", "reg~AFSR0").stdout
+    assert f"policy/strict.yaml:{at + 1}" in shown, shown
+    assert "DENY" in shown
+    assert f"policy/strict.yaml:{at + 1}".encode() in done.stdout
+
+
+def test_an_unknown_profile_names_those_there_are() -> None:
+    done = make("all", "POLICY=lax", check=False)
+    assert done.returncode != 0
+    assert "no such profile" in done.stdout and "default linux-strict permissive strict" in done.stdout
+
+
+def test_the_same_inputs_give_the_same_bytes(tree: Path) -> None:
+    first = build("strict", tree=tree, tag="-one").read_bytes()
+    make("clean", "B=build/test/strict-one", tree=tree)
+    assert build("strict", tree=tree, tag="-one").read_bytes() == first
+
+
+def test_what_is_rebuilt(tree: Path) -> None:
+    """A comment in the policy compiles nothing; a change of meaning compiles the tables and no core file."""
+    build("strict", tree=tree)
+    policy = tree / "policy" / "strict.yaml"
+    policy.write_text(policy.read_text() + "# a comment\n")
+    again = make("all", "POLICY=strict", "B=build/test/strict", tree=tree).stdout
+    assert "CC" not in again, again
+    text = policy.read_text()
+    assert "imp-def: { do: deny, limit: 100/s" in text
+    policy.write_text(text.replace("imp-def: { do: deny, limit: 100/s", "imp-def: { do: deny, limit: 50/s"))
+    again = make("all", "POLICY=strict", "B=build/test/strict", tree=tree).stdout
+    assert "policy_tables.c" in again and "hv/trap.c" not in again, again

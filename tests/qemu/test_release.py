@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make release` hands over is complete, checks out, and is the same each time."""
+import hashlib
+from pathlib import Path
+
+from vm import make
+
+
+def contents(folder: Path) -> "dict[str, str]":
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.iterdir())}
+
+
+def test_release_is_complete_and_reproducible(tree: Path) -> None:
+    first = make("release-files", "POLICY=strict", "B=build/one", tree=tree)
+    folder = tree / "build/one/release"
+    assert "release:" in first.stdout
+    names = set(contents(folder))
+    assert {"charter.elf", "charter-debug.elf", "charter.bin", "charter.map", "VERSION", "SHA256SUMS",
+            "policy-strict.json"} <= names
+    listed = dict(reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines())
+    assert listed == {name: digest for name, digest in contents(folder).items() if name != "SHA256SUMS"}
+    before = contents(folder)
+    make("clean", "B=build/one", tree=tree)
+    make("release-files", "POLICY=strict", "B=build/one", tree=tree)
+    assert contents(folder) == before

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the QEMU tests share: a build of any profile in a folder of its own, and a machine that always ends."""
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, List, Optional
+
+import pexpect
+
+ROOT = Path(__file__).resolve().parents[2]
+QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
+TIMEOUT = int(os.environ.get("VM_TIMEOUT", "180"))  # seconds of wall time for one machine: hosts are shared
+PROMPT = "hv> "
+DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
+
+
+def make(*words: str, tree: Path = ROOT, check: bool = True, **kw: Any) -> "subprocess.CompletedProcess[str]":
+    """`make words...` in `tree`, without the settings of a make that we may run under."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("POLICY", "MODE", "B")}
+    done = subprocess.run(["make", "--no-print-directory", *words], cwd=tree, env=env, text=True, errors="replace",
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, **kw)
+    if check:
+        assert done.returncode == 0, done.stdout[-4000:]
+    return done
+
+
+def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "") -> Path:
+    """The image of a profile. Two test processes may want the same one: the second waits."""
+    folder = f"build/test/{profile}{tag}"
+    (tree / folder).mkdir(parents=True, exist_ok=True)
+    with open(tree / folder / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        make("all", f"POLICY={profile}", f"B={folder}", *words, tree=tree)
+    return tree / folder / "hypervisor.elf"
+
+
+def machine(elf: Path, *extra: str, cpu: str = "cortex-a57", nic: bool = False, smp: int = 1,
+            shape: str = "virt,virtualization=on,gic-version=3") -> List[str]:
+    """The contract's command line (CONTRACT "Commands")."""
+    return [QEMU, "-M", shape, "-cpu", cpu, "-smp", str(smp), "-m", "1G", "-nographic", "-serial", "mon:stdio",
+            *([] if nic else ["-nic", "none"]), "-kernel", str(elf), *extra]
+
+
+def bootargs(folder: Path, text: str) -> List[str]:
+    """QEMU's words that hand EL2 its boot arguments."""
+    path = folder / "bootargs"
+    path.write_bytes(f"charter1 {text}".encode() + b"\0")
+    return ["-device", f"loader,file={path},addr=0x4007f000,force-raw=on"]
+
+
+def run(command: List[str], timeout: int = TIMEOUT, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """Runs a machine that powers itself off."""
+    return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                          check=False)
+
+
+def decode(log: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """tools/log_decode.py with these words on this log."""
+    return subprocess.run([*DECODER, *words, str(log)], text=True, errors="replace", stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=120, check=False)
+
+
+class Console:
+    """A machine with somebody at its console."""
+
+    def __init__(self, command: List[str]) -> None:
+        self.child = pexpect.spawn(command[0], command[1:], timeout=TIMEOUT, encoding="utf-8", codec_errors="replace",
+                                   dimensions=(40, 200))
+        self.transcript: List[str] = []
+
+    def expect(self, pattern: str, timeout: int = TIMEOUT) -> "re.Match[str]":
+        self.child.expect(pattern, timeout=timeout)
+        self.transcript.append(self.child.before + self.child.after)
+        match = self.child.match
+        assert match is not None
+        return match
+
+    def command(self, line: str) -> str:
+        """Types a monitor command; what it printed up to the next prompt."""
+        self.child.send(line + "\r")
+        self.child.expect_exact(PROMPT)
+        text: str = self.child.before
+        self.transcript.append(text)
+        return text.replace("\r\n", "\n")
+
+    def send(self, text: str) -> None:
+        self.child.send(text)
+
+    def end(self) -> Optional[int]:
+        """Waits for QEMU to end by itself; its exit status."""
+        self.child.expect(pexpect.EOF)
+        self.child.close()
+        status: Optional[int] = self.child.exitstatus
+        return status

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""check: the gate of a CI run. The log must be whole, nothing forbidden may be in it, and all that is required must."""
+from __future__ import annotations
+
+from typing import List, Optional
+from xml.sax.saxutils import escape, quoteattr
+
+from .expr import compile_filter
+from .fields import View
+from .record import DECISIONS, Rec, printable, what
+from .run import FINDING, INCOMPLETE, Output, Run, completeness
+from .sequence import End, Start
+from .source import UsageError
+from .tally import Tally
+
+_LISTED = 20  # findings of one expression that are shown; all are counted
+
+
+class Rule:
+    """One --fail-on or --require, and what came of it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.test = compile_filter(text)
+        self.count = 0
+        self.found: List[str] = []
+
+
+class Case:
+    """One line of the verdict."""
+
+    def __init__(self, name: str, code: int = 0, message: str = "", count: int = 1) -> None:
+        self.name = name
+        self.code = code
+        self.message = message
+        self.count = count if code else 0
+
+
+class Check:
+    def __init__(self, run: Run, out: Output, fail_on: List[str], require: List[str], max_lost: int,
+                 max_cost: Optional[float], junit: Optional[str], github: bool) -> None:
+        self._run = run
+        self._out = out
+        self._fail_on = [Rule(text) for text in fail_on]
+        self._require = [Rule(text) for text in require]
+        self._max_lost = max_lost
+        self._max_cost = max_cost
+        self._junit = junit
+        self._github = github
+        self._cases: List[Case] = []
+
+    def go(self) -> None:
+        tally: Optional[Tally] = None
+        for event, view in self._run.events():
+            if isinstance(event, Start):
+                tally = Tally(event.session)
+            elif isinstance(event, Rec):
+                if self._max_cost is not None and tally is not None:
+                    tally.add(event)
+                if self._run.in_time(event):
+                    self._record(event, view)
+            elif isinstance(event, End) and tally is not None:
+                self._session(tally, view)
+        self._verdict()
+
+    def _record(self, rec: Rec, view: View) -> None:
+        view.of(rec)
+        for rule in self._fail_on:
+            if rule.test(view):
+                rule.count += 1
+                if rule.count <= _LISTED:
+                    rule.found.append(self._finding(rec, view))
+        for rule in self._require:
+            if not rule.count and rule.test(view):
+                rule.count = 1
+
+    def _finding(self, rec: Rec, view: View) -> str:
+        f = rec.f
+        if rec.kind in DECISIONS:
+            number = "" if f.rule is None else f" (rule r{f.rule})"
+            pc = "" if f.pc is None else f" pc={view.sym(f.pc) or hex(f.pc)}"
+            text = f"{what(f)} {f.verdict} at seq {rec.seq}{pc}{number}"
+        else:
+            text = f"@{rec.kind} {rec.body} at seq {rec.seq}"
+        text = printable(text)
+        place = view.place()
+        if self._github:
+            self._out.line(annotation(text, place))
+        return f"{place}: {text}" if place else text
+
+    def _session(self, tally: Tally, view: View) -> None:
+        s = tally.session
+        name = f"session {s.number}: "
+        whole = s.complete(self._max_lost)
+        text = completeness(s, self._max_lost)
+        self._cases.append(Case(name + "the log is complete", 0 if whole else INCOMPLETE, text))
+        if not whole and self._github:
+            self._out.line(annotation(f"session {s.number}: {text}", None))
+        wrong = self._run.places.mismatch(s)
+        if wrong:
+            self._cases.append(Case(name + "the policy is the one given", 5, wrong))
+        if self._max_cost is not None:
+            ns, total = s.ns(tally.cost_ticks()), max(1, s.end_time - s.paused)
+            share = 100 * (ns or 0) / total
+            over = ns is None or share > self._max_cost
+            text = "the header has no cntfrq" if ns is None else f"{share:.2f} % of the time was spent in EL2"
+            self._cases.append(Case(f"{name}at most {self._max_cost:g} % of the time in EL2",
+                                    FINDING if over else 0, text))
+
+    def _verdict(self) -> None:
+        run = self._run
+        if run.reader.notes.truncated:
+            self._cases.append(Case("the input is whole", INCOMPLETE, "; ".join(run.reader.notes.lines)))
+        for rule in self._fail_on:
+            more = "" if rule.count <= _LISTED else f"\nand {rule.count - _LISTED} more"
+            self._cases.append(Case(f"none: {rule.text}", FINDING if rule.count else 0,
+                                    "\n".join(rule.found) + more, rule.count))
+        for rule in self._require:
+            self._cases.append(Case(f"some: {rule.text}", 0 if rule.count else FINDING, f"no record has {rule.text}"))
+            if not rule.count and self._github:
+                self._out.line(annotation(f"no record has {rule.text}", None))
+        refusal = run.reader.refusal()
+        if refusal is not None:
+            self._cases.append(Case("there is a log", 3, refusal))
+        self._report()
+
+    def _report(self) -> None:
+        for case in self._cases:
+            if case.code:
+                self._run.codes.add(case.code)
+                if case.code != 5 and case.code != 3:  # these are said by whoever found them
+                    self._run.say(f"{case.name}: {case.message}" if case.code == INCOMPLETE else
+                                  f"{case.name}\n  " + case.message.replace("\n", "\n  "))
+        findings = sum(case.count for case in self._cases if case.code == FINDING)
+        whole = not any(case.code in (INCOMPLETE, 3) for case in self._cases)
+        failed = any(case.code for case in self._cases)
+        plural = "finding" if findings == 1 else "findings"
+        self._out.line(f"{'FAIL' if failed else 'ok'}: {findings} {plural}, log {'complete' if whole else 'INCOMPLETE'}"
+                       + (", policy does not match" if any(case.code == 5 for case in self._cases) else ""))
+        if self._junit is not None:
+            self._write_junit(self._junit)
+
+    def _write_junit(self, name: str) -> None:
+        failures = sum(1 for case in self._cases if case.code)
+        lines = ['<?xml version="1.0" encoding="UTF-8"?>',
+                 f'<testsuite name="hvl-check" tests="{len(self._cases)}" failures="{failures}">']
+        for case in self._cases:
+            head = f' <testcase classname="hvl" name={quoteattr(_xml(case.name))}'
+            if not case.code:
+                lines.append(head + "/>")
+                continue
+            message = _xml(case.message)
+            first = message.split("\n", 1)[0]
+            lines.append(f'{head}><failure message={quoteattr(first)} type="exit {case.code}">'
+                         f'{escape(message)}</failure></testcase>')
+        lines.append("</testsuite>\n")
+        try:
+            with open(name, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write("\n".join(lines))
+        except OSError as error:
+            raise UsageError(f"{name}: {error.strerror or error}") from None
+
+
+def _xml(text: str) -> str:
+    """XML 1.0 has no form for most control characters."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def annotation(text: str, place: Optional[str]) -> str:
+    """A workflow command of GitHub Actions."""
+    file, colon, line = (place or "").rpartition(":")
+    where = f" file={_property(file)},line={_property(line)}" if colon and line.isdigit() else ""
+    return f"::error{where}::{_data(text)}"

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One record and the meaning of its body.
+
+A record's body is parsed on first use: most views need it for few records. Parsing never fails: what is not
+understood stays None, or lies in `kv` and `body` as it came.
+"""
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Optional
+
+VERDICTS = ("ALLOW", "DENY", "EMUL", "RAZWI", "INJECT", "KILL", "PAUSE", "WOULD")
+DECISIONS = "DA"  # the kinds whose body is a decision
+
+# What follows the word of a class belongs to it, even when it holds '='.
+_TARGETED = {"msr", "sys", "mmio"}
+_KEY = re.compile(r"[a-z_][a-z0-9_]*\Z")
+_ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|["\\])')
+
+# Function numbers that have a name (hv/policy.h, SMC Calling Convention, PSCI).
+CALLS = {
+    0: "HV_GET_ID", 1: "HV_DUMP_LOG", 2: "HV_GET_STATUS", 3: "HV_PAUSE", 4: "HV_CONSOLE_WRITE",
+    5: "HV_REPORT_EXCEPTION",
+    0x80000000: "SMCCC_VERSION", 0x80000001: "SMCCC_ARCH_FEATURES", 0x80008000: "SMCCC_ARCH_WORKAROUND_1",
+    0x80007fff: "SMCCC_ARCH_WORKAROUND_2", 0x80003fff: "SMCCC_ARCH_WORKAROUND_3",
+    0x84000000: "PSCI_VERSION", 0x84000001: "PSCI_CPU_SUSPEND", 0x84000002: "PSCI_CPU_OFF",
+    0x84000003: "PSCI_CPU_ON", 0x84000004: "PSCI_AFFINITY_INFO", 0x84000006: "PSCI_MIGRATE_INFO_TYPE",
+    0x84000008: "PSCI_SYSTEM_OFF", 0x84000009: "PSCI_SYSTEM_RESET", 0x8400000a: "PSCI_FEATURES",
+    0xc4000001: "PSCI_CPU_SUSPEND", 0xc4000003: "PSCI_CPU_ON", 0xc4000004: "PSCI_AFFINITY_INFO",
+}
+
+
+def number(text: str) -> Optional[int]:
+    """'0x1f' or '31'; None for anything else (Python's int() also takes '1_0' and blanks)."""
+    if not text.isascii() or "_" in text or len(text) > 40:
+        return None
+    try:
+        return int(text, 16) if text[:2] == "0x" else int(text) if text.isdigit() else None
+    except ValueError:
+        return None
+
+
+def nanoseconds(text: str) -> Optional[int]:
+    """'12.345' seconds as integral nanoseconds."""
+    whole, _, part = text.partition(".")
+    if not (whole.isascii() and whole.isdigit()) or len(whole) > 12 or not part.isascii() or len(part) > 9:
+        return None
+    if part and not part.isdigit():
+        return None
+    return int(whole) * 1_000_000_000 + int((part + "000000000")[:9])
+
+
+class Body:
+    """What a body says. `name` is whatever was touched: a register, a window, a function, a class of exception."""
+
+    __slots__ = ("verdict", "rule", "cls", "op", "name", "val", "addr", "off", "size", "pc", "el", "cost", "esr",
+                 "n", "last", "event", "mark", "kv")
+
+    def __init__(self) -> None:
+        self.verdict: Optional[str] = None
+        self.rule: Optional[int] = None
+        self.cls: Optional[str] = None
+        self.op: Optional[str] = None
+        self.name: Optional[str] = None
+        self.val: Optional[int] = None
+        self.addr: Optional[int] = None
+        self.off: Optional[int] = None
+        self.size: Optional[int] = None
+        self.pc: Optional[int] = None
+        self.el: Optional[int] = None
+        self.cost: Optional[int] = None
+        self.esr: Optional[int] = None
+        self.n: int = 1
+        self.last: Optional[int] = None
+        self.event: Optional[str] = None
+        self.mark: Optional[str] = None
+        self.kv: Dict[str, str] = {}
+
+
+def _pairs(words: List[str], kv: Dict[str, str]) -> None:
+    for word in words:
+        key, eq, value = word.partition("=")
+        if eq and _KEY.match(key):
+            kv[key] = value
+
+
+def _target(body: Body, word: str) -> None:
+    """NAME=0xV, WINDOW+0xOFF/SIZE=0xV, 0xIPA/SIZE=0xV"""
+    where, eq, value = word.partition("=")
+    if eq:
+        body.val = number(value)
+    if body.cls != "mmio":
+        body.name = where
+        return
+    where, slash, size = where.partition("/")
+    if slash:
+        body.size = number(size)
+    window, plus, off = where.rpartition("+")
+    if plus:
+        body.name = window
+        body.off = number(off)
+    else:
+        body.addr = number(where)
+        body.name = where
+
+
+def parse_decision(text: str) -> Body:
+    """VERDICT rN WHAT k=v..."""
+    body = Body()
+    words = text.split(" ")
+    body.verdict = words[0]
+    at = 1
+    if len(words) > at and words[at][:1] == "r":
+        body.rule = number(words[at][1:])
+        at += 1
+    if len(words) > at and "=" not in words[at]:
+        cls, _, op = words[at].partition(".")
+        body.cls, body.op = cls, op or None
+        at += 1
+        if len(words) > at and (cls in _TARGETED or "=" not in words[at]):
+            _target(body, words[at])
+            at += 1
+    kv = body.kv
+    _pairs(words[at:], kv)
+    if "pc" in kv:
+        body.pc = number(kv["pc"])
+    if "cost" in kv:
+        body.cost = number(kv["cost"])
+    if "el" in kv:
+        body.el = number(kv["el"])
+    if "esr" in kv:
+        body.esr = number(kv["esr"])
+    if "ipa" in kv:
+        body.addr = number(kv["ipa"])
+    if "n" in kv:
+        body.n = max(1, number(kv["n"]) or 1)
+    if "last" in kv:
+        body.last = nanoseconds(kv["last"])
+    if body.cls in ("hvc", "smc") and body.name is not None:
+        ident = number(body.name)
+        if ident is not None:  # one spelling for one function, whichever form the wire has
+            body.name = hex(ident)
+    return body
+
+
+def _unquote(text: str) -> str:
+    return _ESCAPE.sub(lambda m: chr(int(m.group(1)[1:], 16)) if m.group(1)[0] == "x" else m.group(1), text)
+
+
+def parse_other(kind: str, text: str) -> Body:
+    """Events, headers, totals and the rest: words and k=v."""
+    body = Body()
+    if kind == "E":
+        event, _, rest = text.partition(" ")
+        body.event = event
+        if event == "mark":
+            rest = rest.strip()
+            closed = len(rest) >= 2 and rest[0] == '"' and rest[-1] == '"'
+            body.mark = _unquote(rest[1:-1] if closed else rest)
+            return body
+    _pairs(text.split(" "), body.kv)
+    kv = body.kv
+    if "pc" in kv:
+        body.pc = number(kv["pc"])
+    if "esr" in kv:
+        body.esr = number(kv["esr"])
+    if kind == "P" and kv.get("rule", "")[:1] == "r":
+        body.rule = number(kv["rule"][1:])
+    return body
+
+
+class Rec:
+    """One record as it stood on the wire; `session` is set by sequence.py, which is the only maker of accepted ones."""
+
+    __slots__ = ("kind", "plus", "seq", "cpu", "t", "body", "crc", "auth", "end", "foreign", "span", "session",
+                 "late", "_parsed")
+
+    def __init__(self, kind: str, plus: bool, seq: int, cpu: int, t: Optional[int], body: str, crc: int) -> None:
+        self.kind = kind
+        self.plus = plus
+        self.seq = seq
+        self.cpu = cpu
+        self.t = t  # nanoseconds; None in a batch
+        self.body = body
+        self.crc = crc
+        self.auth = "ok"
+        self.end = b"\r\n"  # how the line ended: an inserted CR LF looks the same
+        self.foreign: Optional[bytes] = None  # a line of somebody else's that was cut out
+        self.span = 1  # sequence numbers that it stands for
+        self.session = 0
+        self.late = False
+        self._parsed: Optional[Body] = None
+
+    @property
+    def f(self) -> Body:
+        if self._parsed is None:
+            self._parsed = parse_decision(self.body) if self.kind in DECISIONS else parse_other(self.kind, self.body)
+        return self._parsed
+
+    def text(self) -> str:
+        """The line again, without sentinel and check sum."""
+        cpu = f".{self.cpu}" if self.cpu else ""
+        t = "" if self.t is None else f" {seconds(self.t)}"
+        return f"@{self.kind}{'+' if self.plus else ''} {self.seq}{cpu}{t} {self.body}"
+
+
+def seconds(ns: int) -> str:
+    return f"{ns // 1_000_000_000}.{ns % 1_000_000_000:09d}"
+
+
+def group(body: Body) -> str:
+    """The row of a summary that a decision belongs to."""
+    if body.cls == "mmio":
+        return f"mmio.{body.name}" if body.off is not None else "mmio"
+    if body.cls == "exc":
+        return f"exc.{body.name}" if body.name else "exc"
+    cls = body.cls or "?"
+    return f"{cls}.{body.op}" if body.op else cls
+
+
+def call_name(body: Body) -> Optional[str]:
+    if body.cls not in ("hvc", "smc") or body.name is None:
+        return None
+    ident = number(body.name)
+    return None if ident is None else CALLS.get(ident)
+
+
+def what(body: Body) -> str:
+    """A decision's subject for people."""
+    refused = body.verdict in ("DENY", "KILL") and body.op == "r"  # nothing was read
+    value = "" if body.val is None or refused else f" = 0x{body.val:x}"
+    if body.cls == "msr":
+        return f"{'mrs' if body.op == 'r' else 'msr'} {body.name}{value}"
+    if body.cls == "mmio":
+        off = "" if body.off is None else f"+0x{body.off:x}"
+        return f"{body.name}{off} {body.op or '?'}{'' if body.size is None else body.size}{value}"
+    words = [body.cls or "?"]
+    if body.op:
+        words[0] += "." + body.op
+    if body.name:
+        words.append((body.name + value) if body.cls == "sys" else (call_name(body) or body.name))
+    words += [f"{k}={body.kv[k]}" for k in ("ipa", "far", "x0", "x1", "x2") if k in body.kv]
+    return " ".join(words)
+
+
+def printable(text: str) -> str:
+    """Control characters made visible: a mark's text is the guest's, and must not steer the reader's terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: Apache-2.0
+"""html: a report in one file, no network and no script; drawings are inline SVG."""
+from __future__ import annotations
+
+from collections import deque
+from html import escape
+from pathlib import Path
+from typing import Deque, Dict, List, Optional, Tuple
+
+from .fields import View
+from .record import DECISIONS, Rec, VERDICTS, number, printable, seconds, what
+from .rules import DEFAULT
+from .run import Output, Run, completeness, span
+from .sequence import End, Start
+from .summary import _ns
+from .tally import REFUSALS, Tally
+from .wire import Text
+
+_COLOURS = {"ALLOW": "#4c956c", "EMUL": "#5b8db8", "RAZWI": "#9bb8d3", "INJECT": "#8e7cc3", "DENY": "#c0392b",
+            "KILL": "#641e16", "PAUSE": "#b07aa1", "WOULD": "#e08e0b", "?": "#888888", "counted": "#d9d9d9"}
+_DENIALS = 200
+_COLUMNS = 120      # of the time axis
+_RULES = 40
+_CONSOLE = 400      # characters of the console beside a denial
+_CONTEXT = 3
+
+_STYLE = """body{font:14px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
+h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em;border-bottom:1px solid #ddd}
+table{border-collapse:collapse}td,th{padding:.15em .7em;text-align:left;vertical-align:top}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}tr:nth-child(even){background:#f6f6f6}
+code,pre{font:12px/1.4 ui-monospace,monospace}pre{white-space:pre-wrap;background:#f6f6f6;padding:.6em;margin:.2em 0}
+.badge{padding:.2em .6em;border-radius:.3em;color:#fff;background:#2e7d32}.bad{background:#c0392b}
+.src td{padding:0 .7em;font:12px/1.4 ui-monospace,monospace;white-space:pre}.never{color:#999}.refused{color:#c0392b}
+.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}summary{cursor:pointer}"""
+
+
+class Slots:
+    """Counts over time in a fixed number of slots, whose width doubles whenever the run outgrows them."""
+
+    def __init__(self) -> None:
+        self.width = 100_000_000
+        self.slots: List[Dict[str, int]] = [{} for _ in range(_COLUMNS)]
+
+    def at(self, ns: int) -> int:
+        while ns // self.width >= _COLUMNS:
+            half = [_merged(self.slots[i], self.slots[i + 1]) for i in range(0, _COLUMNS, 2)]
+            self.slots = half + [{} for _ in range(_COLUMNS - len(half))]
+            self.width *= 2
+        return ns // self.width
+
+    def add(self, ns: int, key: str, n: int) -> None:
+        slot = self.slots[self.at(ns)]
+        slot[key] = slot.get(key, 0) + n
+
+    def spread(self, since: int, until: int, key: str, n: int) -> None:
+        """n events somewhere between two times: the same share for each slot."""
+        last, first = self.at(until), self.at(since)
+        parts = last - first + 1
+        for i in range(parts):
+            share = n * (i + 1) // parts - n * i // parts
+            if share:
+                slot = self.slots[first + i]
+                slot[key] = slot.get(key, 0) + share
+
+    def used(self) -> int:
+        return max((i + 1 for i, slot in enumerate(self.slots) if slot), default=0)
+
+
+def _merged(a: Dict[str, int], b: Dict[str, int]) -> Dict[str, int]:
+    for key, n in b.items():
+        a[key] = a.get(key, 0) + n
+    return a
+
+
+class Denial:
+    """One refusal with what stood around it."""
+
+    def __init__(self, seq: int, cpu: int, lines: List[str], place: str, text: str, console: str) -> None:
+        self.seq = seq
+        self.cpu = cpu
+        self.lines = lines
+        self.place = place
+        self.text = text
+        self.console = console
+        self.more = _CONTEXT
+
+
+class Report:
+    """One session."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.tally = Tally(view.session, "rule")
+        self.rate = Slots()
+        self.heat = Slots()
+        self.marks: List[Tuple[int, str]] = []
+        self.denials: List[Denial] = []
+        self.denied = 0
+        self._before: Deque[str] = deque(maxlen=_CONTEXT)
+        self._open: List[Denial] = []
+        self._console = ""
+        self._told: Dict[int, Tuple[int, Dict[int, int]]] = {}      # cpu -> its last @S: time, hits of each rule
+        self._lines: Dict[int, Dict[int, int]] = {}                     # cpu -> rule -> decisions logged since then
+
+    def text(self, data: bytes) -> None:
+        self._console = (self._console + data[-_CONSOLE:].decode("utf-8", "replace"))[-_CONSOLE:]
+
+    def record(self, rec: Rec, view: View) -> None:
+        self.tally.add(rec)
+        f = rec.f
+        line = _line(rec)
+        for denial in self._open:
+            denial.lines.append("  " + line)
+            denial.more -= 1
+        self._open = [d for d in self._open if d.more]
+        if rec.kind in DECISIONS:
+            if rec.t is not None:
+                self.rate.add(rec.t, f.verdict if f.verdict in VERDICTS else "?", f.n)
+                self.heat.add(rec.t, f"r{f.rule}", f.n)
+                if f.rule is not None and not rec.late:
+                    logged = self._lines.setdefault(rec.cpu, {})
+                    logged[f.rule] = logged.get(f.rule, 0) + f.n
+            if f.verdict in REFUSALS:
+                self._deny(rec, view, line)
+        elif rec.kind == "E" and f.event == "mark" and rec.t is not None and len(self.marks) < _DENIALS:
+            self.marks.append((rec.t, f.mark or ""))
+        elif rec.kind == "L" and rec.t is not None:
+            self.rate.add(rec.t, "lost", 1)
+        elif rec.kind == "S" and rec.t is not None:
+            self._counted(rec, rec.t)
+        self._before.append("  " + line)
+
+    def _counted(self, rec: Rec, t: int) -> None:
+        """What was counted and not logged since the @S before, laid out evenly over the time between."""
+        since, before = self._told.get(rec.cpu, (0, {}))
+        hits = {int(key[1:]): number(value.partition("/")[0]) or 0 for key, value in rec.f.kv.items()
+                if key[:1] == "r" and key[1:].isdigit() and len(key) < 7}
+        logged = self._lines.pop(rec.cpu, {})
+        for rule, total in hits.items():
+            silent = total - before.get(rule, 0) - logged.get(rule, 0)
+            if silent > 0:
+                self.rate.spread(since, max(since, t), "counted", silent)
+                self.heat.spread(since, max(since, t), f"r{rule}", silent)
+        part = rec.f.kv.get("part", "1/1").partition("/")
+        if part[0] != part[2]:                      # the other parts of these totals speak of other rules
+            self._lines[rec.cpu] = {rule: n for rule, n in logged.items() if rule not in hits}
+            t = since
+        self._told[rec.cpu] = (t, {**before, **hits})
+
+    def _deny(self, rec: Rec, view: View, line: str) -> None:
+        self.denied += 1
+        if len(self.denials) >= _DENIALS:
+            return
+        rule = None if rec.f.rule is None else view.places.rule(view.session, rec.f.rule)
+        denial = Denial(rec.seq, rec.cpu, list(self._before) + ["> " + line], rule.place if rule else f"r{rec.f.rule}",
+                        f"{rule.text}{'   # ' + rule.why if rule.why else ''}" if rule else "", self._console)
+        self.denials.append(denial)
+        self._open.append(denial)
+
+    # --- output -----------------------------------------------------------------------------------------
+
+    def write(self, out: Output) -> None:
+        s = self.view.session
+        good = s.complete()
+        out.line(f"<h1>Session {s.number} <span class='badge{'' if good else ' bad'}'>"
+                 f"{'COMPLETE' if good else 'INCOMPLETE'}</span></h1>")
+        head = f"build {s.name('build')} · policy {s.name('policy')} · guest {s.name('guest')} · cpu {s.name('cpu')}"
+        out.line(f"<p>{_html(head)}<br>{_html(completeness(s))}</p>")
+        words = " · ".join(f"{word} {self.tally.verdict(word)}" for word in VERDICTS if self.tally.verdict(word))
+        out.line(f"<p>{self.tally.total()} decisions: {words}</p>")
+        self._rates(out)
+        self._bars(out)
+        self._costs(out)
+        self._heat(out)
+        self._source(out)
+        self._denials(out)
+
+    def _rates(self, out: Output) -> None:
+        used = self.rate.used()
+        if not used:
+            return
+        out.line("<h2>Decisions over time</h2>")
+        slots = self.rate.slots[:used]
+        most = max(1, max(sum(n for key, n in slot.items() if key != "lost") for slot in slots))
+        width, height = 1000 / used, 160
+        parts = [f"<svg viewBox='0 0 1000 {height + 20}' width='100%'><defs><pattern id='h' width='6' height='6' "
+                 "patternUnits='userSpaceOnUse'><path d='M0 6L6 0' stroke='#c0392b'/></pattern></defs>"]
+        for i, slot in enumerate(slots):
+            y = float(height)
+            if "lost" in slot:
+                parts.append(f"<rect x='{i * width:.1f}' y='0' width='{width:.1f}' height='{height}' fill='url(#h)'>"
+                             "<title>records lost</title></rect>")
+            for word in list(VERDICTS) + ["?", "counted"]:
+                n = slot.get(word, 0)
+                if n:
+                    h = n / most * height
+                    y -= h
+                    parts.append(f"<rect x='{i * width:.1f}' y='{y:.1f}' width='{max(1.0, width - 1):.1f}' "
+                                 f"height='{h:.1f}' fill='{_COLOURS[word]}'><title>{word} {n} at "
+                                 f"{span(i * self.rate.width)}</title></rect>")
+        total = used * self.rate.width
+        for t, text in self.marks:
+            x = t / total * 1000
+            parts.append(f"<line x1='{x:.1f}' x2='{x:.1f}' y1='0' y2='{height}' stroke='#222' stroke-dasharray='3'>"
+                         f"<title>{_html(text)}</title></line>")
+        parts.append(f"<text x='0' y='{height + 15}' font-size='12'>0</text><text x='1000' y='{height + 15}' "
+                     f"font-size='12' text-anchor='end'>{span(total)}</text></svg>")
+        parts.append("<p class='key'>" + "".join(f"<span style='background:{_COLOURS[w]}'></span>{w}"
+                                                 for w in VERDICTS if self.tally.verdicts.get(w)) +
+                     f"<span style='background:{_COLOURS['counted']}'></span>counted, not logged</p>")
+        out.line("".join(parts))
+
+    def _rules(self) -> List[Tuple[int, int, int]]:
+        """(rule, decisions, ticks) by time in EL2: the hypervisor's own totals where there are any."""
+        costs = {int(name[1:]): row.costs.total for name, row in self.tally.rows.items() if name[1:].isdigit()}
+        costs.update({rule: max(cost, costs.get(rule, 0)) for rule, (_, cost) in self.tally.rule_totals.items()})
+        rows = [(rule, hits, costs.get(rule, 0)) for rule, hits in self.tally.rule_hits().items() if hits]
+        return sorted(rows, key=lambda row: (-row[2], -row[1], row[0]))
+
+    def _bars(self, out: Output) -> None:
+        rows = self._rules()[:_RULES]
+        if not rows:
+            return
+        out.line("<h2>Rules</h2><table><tr><th>rule<th class=n>decisions<th><th class=n>time in EL2<th><th>place"
+                 "<th>entry</tr>")
+        most, longest = max(row[1] for row in rows), max(1, max(row[2] for row in rows))
+        for rule, hits, ticks in rows:
+            found = self.view.places.rule(self.view.session, rule)
+            row = self.tally.rows.get(f"r{rule}")
+            verdicts = row.verdicts if row and 2 * row.count >= hits else {}
+            word = max(sorted(verdicts), key=verdicts.__getitem__, default="counted")
+            parts = (hits / most, _COLOURS.get(word, _COLOURS["?"])), (ticks / longest, "#1f4e79")
+            bars = [f"<svg width='160' height='10'><rect width='{max(1, round(160 * part))}' height='10' "
+                    f"fill='{colour}'/></svg>" for part, colour in parts]
+            out.line(f"<tr><td>r{rule}<td class=n>{hits}<td>{bars[0]}<td class=n>{_ns(self.view.session, ticks)}"
+                     f"<td>{bars[1]}<td>{_html(found.place if found else '')}"
+                     f"<td><code>{_html(found.text[:60] if found else '')}</code></tr>")
+        out.line("</table>")
+
+    def _costs(self, out: Output) -> None:
+        buckets: Dict[int, int] = {}
+        for _, row in self.tally.sorted_rows():
+            for cost, n in row.costs.histogram():
+                power = max(1, cost).bit_length() - 1
+                buckets[power] = buckets.get(power, 0) + n
+        if not buckets:
+            return
+        out.line("<h2>Cost of a decision</h2><table><tr><th class=n>from<th class=n>decisions<th></tr>")
+        most = max(buckets.values())
+        for power in range(min(buckets), max(buckets) + 1):
+            n = buckets.get(power, 0)
+            out.line(f"<tr><td class=n>{_ns(self.view.session, 1 << power)}<td class=n>{n}<td><svg width='320' "
+                     f"height='10'><rect width='{320 * n / most:.0f}' height='10' fill='#5b8db8'/></svg></tr>")
+        out.line("</table>")
+
+    def _heat(self, out: Output) -> None:
+        used = self.heat.used()
+        names = [f"r{rule}" for rule, _, _ in self._rules()[:_RULES]]
+        if not used or not names:
+            return
+        out.line("<h2>Rules over time</h2>")
+        width = 900 / used
+        parts = [f"<svg viewBox='0 0 1000 {14 * len(names)}' width='100%'>"]
+        for y, name in enumerate(names):
+            counts = [slot.get(name, 0) for slot in self.heat.slots[:used]]
+            most = max(1, max(counts))
+            parts.append(f"<text x='0' y='{14 * y + 11}' font-size='11'>{_html(name)}</text>")
+            for x, n in enumerate(counts):
+                if n:
+                    parts.append(f"<rect x='{60 + x * width:.1f}' y='{14 * y}' width='{max(1.0, width):.1f}' "
+                                 f"height='13' fill='#1f4e79' fill-opacity='{0.15 + 0.85 * n / most:.2f}'>"
+                                 f"<title>{n}</title></rect>")
+        out.line("".join(parts) + "</svg>")
+
+    def _source(self, out: Output) -> None:
+        """The policy's files with hits in the margin, as far as the places of rules.json can be found here."""
+        places = self.view.places
+        hits = self.tally.rule_hits()
+        lines: Dict[str, Dict[int, List[int]]] = {}
+        for each in places.numbers(self.view.session):
+            file, _, line = places.rules[each].place.rpartition(":")
+            if line.isdigit():
+                lines.setdefault(file, {}).setdefault(int(line), []).append(each)
+        refused = {rule for (_, _, _, rule) in self.tally.refused}
+        for file in sorted(lines):
+            text = _read(file)
+            if text is None:
+                continue
+            out.line(f"<h2>{_html(file)}</h2><table class=src>")
+            for at, line in enumerate(text, 1):
+                rules = lines[file].get(at, [])
+                count = sum(hits.get(rule, 0) for rule in rules)
+                style = "refused" if refused.intersection(rules) else "never" if rules and not count else ""
+                out.line(f"<tr class='{style}'><td class=n>{count if rules else ''}<td class=n>{at}"
+                         f"<td>{_html(line)}</tr>")
+            out.line("</table>")
+
+    def _denials(self, out: Output) -> None:
+        if not self.denials:
+            return
+        more = f", the first {len(self.denials)}" if self.denied > len(self.denials) else ""
+        out.line(f"<h2>Refused ({self.denied}{more})</h2>")
+        for denial in self.denials:
+            title = next((line for line in denial.lines if line.startswith("> ")), "")
+            out.line(f"<details><summary><code>{_html(title[2:])}</code> {_html(denial.place)}</summary>")
+            if denial.text:
+                out.line(f"<pre>{_html(denial.text)}</pre>")
+            out.line("<pre>" + "\n".join(_html(line) for line in denial.lines) + "</pre>")
+            if denial.console:
+                lines = "\n".join(printable(line.rstrip("\r")) for line in denial.console.split("\n"))
+                out.line(f"<p>The guest's console until then:</p><pre>{escape(lines)}</pre>")
+            cpu = f".{denial.cpu}" if denial.cpu else ""
+            source = _html(self.view.session.source)
+            out.line(f"<p><code>tools/log_decode.py why {denial.seq}{cpu} {source}</code>, or, "
+                     f"of a recorded run, <code>make replay SEQ={denial.seq}{cpu}</code></p></details>")
+
+
+def _html(text: str) -> str:
+    return escape(printable(text))
+
+
+def _line(rec: Rec) -> str:
+    f = rec.f
+    t = "-" if rec.t is None else seconds(rec.t)
+    if rec.kind in DECISIONS:
+        pc = "" if f.pc is None else f" pc={f.pc:#x}"
+        return f"{rec.seq} {t} {f.verdict} r{f.rule} {what(f)}{pc}"
+    return f"{rec.seq} {t} @{rec.kind} {rec.body}"
+
+
+def _read(file: str) -> Optional[List[str]]:
+    for base in (Path.cwd(), DEFAULT.parents[2]):
+        try:
+            return (base / file).read_text(encoding="utf-8", errors="replace").splitlines()
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def write_html(run: Run, out: Output) -> None:
+    out.line("<!doctype html><html lang=en><meta charset=utf-8><title>Charter: what the hypervisor decided</title>"
+             f"<style>{_STYLE}</style>")
+    report: Optional[Report] = None
+    for event, view in run.events():
+        if isinstance(event, Start):
+            report = Report(view)
+        elif report is None:
+            continue
+        elif isinstance(event, Text):
+            if event.stream == "guest":
+                report.text(event.data)
+        elif isinstance(event, Rec):
+            if run.in_time(event):
+                report.record(event, view)
+        elif isinstance(event, End):
+            report.write(out)
+            report = None
+    out.line("</html>")

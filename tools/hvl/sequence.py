@@ -1,0 +1,568 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decides which records count, in which session, and what is missing (EVIDENCE 1.6, steps 4 and 5).
+
+The RS rule stops forgery and the CRC stops damage; order is the second fence. Two orders exist:
+
+  strict   `log=text|full`: seq only grows on the wire. One that goes back is suspect; so is one that leaps ahead
+           of a successor with a smaller seq, which is why a record behind a gap waits for the next one.
+  held     `log=notable|quiet`: EL2 sends some records at once and the rest later, so an older one may fill a gap
+           if its time fits into that gap. Nothing is ever accepted twice.
+
+Two repairs keep one wrong number from costing the rest of a log: four consecutive records that fill a gap in strict
+order are believed (the number that made the gap was the wrong one), and four growing records that start low, outside
+any gap, are a session whose header was lost.
+"""
+from __future__ import annotations
+
+from collections import deque
+from typing import Deque, Dict, List, Optional, Tuple, Union
+
+from . import batch
+from .gaps import Gaps
+from .record import Rec, nanoseconds, number
+from .wire import Damaged, Text, Token
+
+_QUEUE = 4096            # things that may wait for one doubtful record
+_QUEUE_BYTES = 1 << 20
+_RECENT = 64             # records remembered to tell a repeated one from a wrong one
+_BELIEVED = 4            # consecutive records that outweigh one leap
+_LOW = 1024              # where a session without a header may start
+_LOSSES = 16             # losses listed one by one
+_CPUS = 512              # counters that one session may have
+_AHEAD = 256             # lost ranges announced before the counter gets there
+
+
+class Suspect:
+    """A whole record that does not fit the order. Never part of a result; shown on demand."""
+
+    __slots__ = ("rec",)
+
+    def __init__(self, rec: Rec) -> None:
+        self.rec = rec
+
+
+class Loss:
+    """One @L."""
+
+    __slots__ = ("count", "why", "first", "last", "since", "until")
+
+    def __init__(self, count: int, why: str, first: Optional[int], last: Optional[int],
+                 since: Optional[int], until: Optional[int]) -> None:
+        self.count = count
+        self.why = why
+        self.first = first
+        self.last = last
+        self.since = since
+        self.until = until
+
+
+class Session:
+    """One boot of the hypervisor: what its header says, and how whole its log is."""
+
+    def __init__(self, source: str) -> None:
+        self.number = 0  # given with the first record
+        self.source = source
+        self.header: Dict[str, str] = {}
+        self.cntfrq = 0
+        self.records = 0
+        self.first: Optional[int] = None
+        self.last: Optional[int] = None
+        self.end_time = 0
+        self.lost = 0
+        self.losses: List[Loss] = []
+        self.damaged = 0
+        self.suspect = 0
+        self.duplicate = 0
+        self.repaired = 0
+        self.batched = 0                        # in batches that this decoder cannot open
+        self.windows: List[batch.Window] = []   # names of addresses, for what is in batches
+        self.weak = 0
+        self.guest_bytes = 0
+        self.paused = 0
+        self.monitors = 0
+        self.trailer: Optional[Rec] = None
+        self.cpus: Dict[int, Cpu] = {}
+        self.held_mode = False  # once a header said so: the monitor can change the mode, the gaps stay
+
+    def _gaps(self) -> int:
+        return sum(cpu.gaps.total() for cpu in self.cpus.values())
+
+    @property
+    def missing(self) -> int:
+        """Lost on the wire. Where EL2 does not send everything, a gap proves nothing: there only each CPU's trailer
+        knows how many of its records were sent."""
+        if not self.held_mode:
+            return self._gaps()
+        return sum(max(0, cpu.sent - cpu.received) for cpu in self.cpus.values())
+
+    @property
+    def held(self) -> int:
+        """Records that EL2 made and, by its log mode, did not send."""
+        return max(0, self._gaps() - self.missing) if self.held_mode else 0
+
+    @property
+    def text_short(self) -> int:
+        """Bytes of the guest's that EL2 sent and that are not here. Foreign text between records can hide some."""
+        sent = number(self.trailer.f.kv.get("guestbytes", "")) if self.trailer else None
+        return max(0, (sent or 0) - self.guest_bytes)
+
+    @property
+    def head_cut(self) -> bool:
+        return bool(self.first)
+
+    def complete(self, allowed: int = 0) -> bool:
+        return (self.lost + self.missing <= allowed and self.damaged <= allowed and not self.suspect
+                and not self.head_cut and self.ended)
+
+    @property
+    def ended(self) -> bool:
+        """Has every CPU that logged said how much?"""
+        return self.trailer is not None and all(cpu.sent or not cpu.received for cpu in self.cpus.values())
+
+    def name(self, key: str) -> str:
+        return self.header.get(key, "?")
+
+    def policy_hash(self) -> str:
+        return self.header.get("policy", "").rpartition("#")[2]
+
+    def ns(self, ticks: int) -> Optional[int]:
+        return ticks * 1_000_000_000 // self.cntfrq if self.cntfrq else None
+
+
+class Start:
+    """A session begins."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+
+class End:
+    """A session is over; its numbers are final."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+
+class _Switch:
+    """Where in the queue one session ends and the next begins."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+
+Event = Union[Text, Rec, Damaged, Suspect, Start, End]
+_Queued = Union[Text, Rec, Damaged, Suspect, End, _Switch]
+
+
+class Cpu:
+    """One CPU's counter."""
+
+    def __init__(self) -> None:
+        self.next = 0               # the seq that continues the log
+        self.time: Optional[int] = None
+        self.gaps = Gaps()
+        self.ahead: List[Tuple[int, int]] = []  # lost ranges that the counter has not reached yet
+        self.recent: Deque[Tuple[int, int]] = deque(maxlen=_RECENT)
+        self.waiting: Optional[_Slot] = None
+        self.run: List[_Slot] = []
+        self.run_new = False        # the run starts a session rather than fills a gap
+        self.fill_next = -1         # continues a run that was believed
+        self.received = 0
+        self.sent = 0               # as its trailer has it
+        self.lost = 0               # likewise
+
+
+class _Slot:
+    """A place in the output queue, decided or not."""
+
+    __slots__ = ("thing", "decided")
+
+    def __init__(self, thing: _Queued, decided: bool) -> None:
+        self.thing = thing
+        self.decided = decided
+
+    @property
+    def rec(self) -> Rec:
+        assert isinstance(self.thing, Rec)
+        return self.thing
+
+
+class Sequencer:
+    """Tokens of one input in, events out. Sessions are numbered from `first`."""
+
+    def __init__(self, source: str, before: int = 0, patience: int = _QUEUE_BYTES) -> None:
+        self._source = source
+        self.sessions = before                  # numbers given so far
+        self._patience = patience               # bytes that may wait for a decision
+        self.session = Session(source)          # the one that new records are judged in
+        self._out_session = self.session        # the one whose events are being put out
+        self._queue: Deque[_Slot] = deque()
+        self._queued = 0
+        self._header: Optional[_Slot] = None    # an @H with seq 0 that may start a session
+        self._stream = "guest"
+        self._stream_gap = 0
+        self._out: List[Event] = []
+
+    # --- in ---------------------------------------------------------------------------------------------
+
+    def feed(self, tokens: List[Token]) -> List[Event]:
+        for token in tokens:
+            if isinstance(token, Rec):
+                self._record(token)
+            else:
+                self._put(token)
+        out, self._out = self._out, []
+        return out
+
+    def settle(self) -> List[Event]:
+        """For a live view: no more waiting for a successor."""
+        self._settle()
+        out, self._out = self._out, []
+        return out
+
+    def finish(self) -> List[Event]:
+        self._settle()
+        if self.session.records:
+            self._out.append(End(self.session))
+        out, self._out = self._out, []
+        return out
+
+    def _settle(self) -> None:
+        """Decides everything that waits, as no successor will."""
+        if self._header is not None:
+            slot, self._header = self._header, None
+            self._begin(slot)
+        for cpu in self.session.cpus.values():
+            self._drop_run(cpu)
+            self._release(cpu)
+
+    # --- the queue --------------------------------------------------------------------------------------
+
+    def _put(self, thing: _Queued) -> None:
+        if self._queue:
+            self._push(thing, True)
+        else:
+            self._emit(thing)
+
+    def _push(self, thing: _Queued, decided: bool) -> _Slot:
+        slot = _Slot(thing, decided)
+        self._queue.append(slot)
+        self._queued += len(thing.data) if isinstance(thing, (Text, Damaged)) else 256
+        if len(self._queue) > _QUEUE or self._queued > self._patience:
+            self._settle()
+        return slot
+
+    def _decide(self, slot: _Slot, keep: bool) -> None:
+        if not keep:
+            slot.thing = Suspect(slot.rec)
+        slot.decided = True
+        while self._queue and self._queue[0].decided:
+            head = self._queue.popleft()
+            self._queued -= len(head.thing.data) if isinstance(head.thing, (Text, Damaged)) else 256
+            self._emit(head.thing)
+
+    def _emit(self, thing: _Queued) -> None:
+        s = self._out_session
+        if isinstance(thing, Rec):
+            self._account(thing)
+            if thing.kind == "B":
+                opened = batch.unpack(thing, s.cntfrq, s.windows)
+                if opened is not None:
+                    for rec in opened:
+                        rec.session = thing.session
+                        if rec.t is not None and rec.t > s.end_time:
+                            s.end_time = rec.t
+                    self._out.extend(opened)
+                    return
+                s.batched += thing.span
+        elif isinstance(thing, Text):
+            thing.stream = self._stream
+            if self._stream == "guest":
+                s.guest_bytes += len(thing.data)
+        elif isinstance(thing, Damaged):
+            s.damaged += thing.count
+        elif isinstance(thing, Suspect):
+            s.suspect += 1
+        elif isinstance(thing, _Switch):
+            new = thing.session
+            if s.records:
+                self._out.append(End(s))
+            else:  # nothing but damage so far: it is the new session's
+                new.damaged, new.suspect, new.guest_bytes = s.damaged, s.suspect, s.guest_bytes
+            self._out_session = new
+            self._stream = "guest"
+            return
+        self._out.append(thing)
+
+    def _account(self, rec: Rec) -> None:
+        """What an accepted record changes in its session, in wire order."""
+        s = self._out_session
+        if not s.records:
+            s.first = rec.seq
+            self.sessions += 1
+            s.number = self.sessions
+            self._out.append(Start(s))
+        s.records += rec.span
+        rec.session = s.number
+        if rec.auth == "weak":
+            s.weak += 1
+        if rec.foreign is not None:
+            s.repaired += 1
+        cpu = s.cpus.setdefault(rec.cpu, Cpu())
+        cpu.received += rec.span
+        last = rec.seq + rec.span - 1
+        if s.last is None or last > s.last:
+            s.last = last
+        if rec.t is not None and rec.t > s.end_time:
+            s.end_time = rec.t
+        kind = rec.kind
+        if kind in "DA":
+            return
+        if kind == "H":
+            s.header.update(rec.f.kv)
+            s.cntfrq = number(s.header.get("cntfrq", "")) or 0
+            if s.header.get("log") in ("notable", "quiet"):
+                s.held_mode = True
+            if self._stream != "guest" and s._gaps() > self._stream_gap:
+                self._stream = "guest"  # the end of the monitor was among what is missing
+        elif kind == "E":
+            self._stream_event(rec)
+        elif kind == "Z":
+            s.trailer = rec
+            cpu.sent = number(rec.f.kv.get("records", "")) or 0
+            cpu.lost = number(rec.f.kv.get("lost", "")) or 0
+            s.lost = max(s.lost, sum(c.lost for c in s.cpus.values()))
+
+    def _stream_event(self, rec: Rec) -> None:
+        event = rec.f.event
+        s = self._out_session
+        if event == "windows":
+            s.windows = batch.windows(rec.body)
+        if event in ("mon+", "gdb+"):
+            self._stream = "monitor" if event == "mon+" else "gdb"
+            self._stream_gap = s._gaps()
+            if event == "mon+":
+                s.monitors += 1
+        elif event == "gdb-":
+            self._stream = "guest"
+        elif event == "mon-":
+            self._stream = "guest"
+            s.paused += nanoseconds(rec.f.kv.get("paused", "").rstrip("s")) or 0
+
+    # --- the order --------------------------------------------------------------------------------------
+
+    def _cpu(self, rec: Rec) -> Optional[Cpu]:
+        cpus = self.session.cpus
+        cpu = cpus.get(rec.cpu)
+        if cpu is None and len(cpus) < _CPUS:
+            cpu = cpus[rec.cpu] = Cpu()
+        return cpu
+
+    def _record(self, rec: Rec) -> None:
+        if self._header is not None:
+            self._confirm_header(rec)
+        if rec.kind == "H" and rec.seq == 0 and rec.cpu == 0 and self.session.cpus:
+            self._header = self._push(rec, False)
+            return
+        self._place(rec)
+
+    def _confirm_header(self, rec: Rec) -> None:
+        """A header with seq 0 is believed unless the old session just goes on behind it."""
+        slot = self._header
+        assert slot is not None
+        self._header = None
+        old = self.session.cpus.get(rec.cpu)
+        if old is not None and rec.seq == old.next and rec.seq > 1 and not (rec.kind == "H" and rec.seq == 0):
+            self._decide(slot, False)
+        else:
+            self._begin(slot)
+
+    def _begin(self, slot: _Slot) -> None:
+        """A new session starts with the record in `slot`, which waits in the queue."""
+        for cpu in self.session.cpus.values():
+            self._drop_run(cpu)
+            self._release(cpu)
+        new = Session(self._source)
+        self._queue.insert(self._queue.index(slot), _Slot(_Switch(new), True))
+        self._queued += 256
+        self.session = new
+        self._advance(self._cpu_of(new, slot.rec), slot.rec)
+        self._decide(slot, True)
+
+    @staticmethod
+    def _cpu_of(session: Session, rec: Rec) -> Cpu:
+        return session.cpus.setdefault(rec.cpu, Cpu())
+
+    def _place(self, rec: Rec) -> None:
+        cpu = self._cpu(rec)
+        if cpu is None:
+            self._put(Suspect(rec))
+            return
+        if rec.kind == "L" and self._loss(cpu, rec):
+            return
+        while True:
+            if rec.seq >= cpu.next:
+                if self._forward(cpu, rec):
+                    return
+            else:
+                self._backward(cpu, rec)
+                return
+
+    def _loss(self, cpu: Cpu, rec: Rec) -> bool:
+        """@L explains a range, and so may stand out of order. True: dealt with."""
+        kv = rec.f.kv
+        lo, hi = number(kv.get("from", "")), number(kv.get("to", ""))
+        if lo is None or hi is None or hi < lo:
+            lo = hi = None
+        key = (rec.seq, rec.crc)
+        if key in cpu.recent:
+            return False
+        count = number(kv.get("lost", ""))
+        if count is None:
+            count = hi - lo + 1 if lo is not None and hi is not None else 1
+        s = self.session
+        s.lost += count
+        if len(s.losses) < _LOSSES:
+            s.losses.append(Loss(count, kv.get("why", "?"), lo, hi, cpu.time, rec.t))
+        if lo is None or hi is None:
+            return False
+        for a, b in ((lo, hi), (rec.seq, rec.seq)):
+            cpu.gaps.cover(a, b)
+            if b >= cpu.next and len(cpu.ahead) < _AHEAD:
+                cpu.ahead.append((max(a, cpu.next), b))
+        cpu.ahead.sort()
+        cpu.recent.append(key)
+        if rec.seq == cpu.next:
+            cpu.next += 1
+        self._put(rec)
+        waiting = cpu.waiting
+        if waiting is not None and not self._uncovered(cpu, waiting.rec.seq):
+            self._release(cpu)
+        return True
+
+    def _uncovered(self, cpu: Cpu, seq: int) -> List[Tuple[int, int]]:
+        """The parts of next..seq-1 that no @L explains."""
+        out: List[Tuple[int, int]] = []
+        at = cpu.next
+        for lo, hi in cpu.ahead:
+            if lo >= seq:
+                break
+            if lo > at:
+                out.append((at, lo - 1))
+            at = max(at, hi + 1)
+        if at < seq:
+            out.append((at, seq - 1))
+        return out
+
+    def _advance(self, cpu: Cpu, rec: Rec) -> None:
+        """The counter is now behind `rec`; what it jumped over is a gap."""
+        if rec.seq > cpu.next:
+            for lo, hi in self._uncovered(cpu, rec.seq):
+                cpu.gaps.add(lo, hi, cpu.time, rec.t)
+        cpu.next = rec.seq + rec.span
+        if cpu.ahead:
+            cpu.ahead = [(max(lo, cpu.next), hi) for lo, hi in cpu.ahead if hi >= cpu.next]
+        if rec.t is not None:
+            cpu.time = rec.t
+        cpu.recent.append((rec.seq, rec.crc))
+
+    def _release(self, cpu: Cpu) -> None:
+        slot, cpu.waiting = cpu.waiting, None
+        if slot is not None:
+            self._advance(cpu, slot.rec)
+            self._decide(slot, True)
+
+    def _forward(self, cpu: Cpu, rec: Rec) -> bool:
+        """`rec` is at or above the counter. False: try again, something that waited was decided."""
+        if cpu.run:
+            self._drop_run(cpu)
+        waiting = cpu.waiting
+        if waiting is not None:
+            ahead = waiting.rec
+            if rec.seq >= ahead.seq + ahead.span:
+                self._release(cpu)
+                return False
+            if rec.seq == ahead.seq:
+                if rec.crc == ahead.crc:
+                    self.session.duplicate += 1
+                else:
+                    self._put(Suspect(rec))
+                return True
+            in_time = rec.t is None or ahead.t is None or rec.t <= ahead.t
+            if self.session.held_mode and in_time:
+                self._release(cpu)
+                return False
+            cpu.waiting = None
+            self._decide(waiting, False)
+            return False
+        if rec.seq == cpu.next or not self._uncovered(cpu, rec.seq):
+            self._advance(cpu, rec)
+            self._put(rec)
+        elif not self.session.records and len(self.session.cpus) == 1 and not cpu.recent:
+            # The first record of a capture whose head was cut: there is nothing to compare it with.
+            self._advance(cpu, rec)
+            self._put(rec)
+        else:
+            cpu.waiting = self._push(rec, False)
+        return True
+
+    def _backward(self, cpu: Cpu, rec: Rec) -> None:
+        """`rec` is below the counter."""
+        if (rec.seq, rec.crc) in cpu.recent:
+            self.session.duplicate += 1
+            return
+        last = rec.seq + rec.span - 1
+        fits = cpu.gaps.fits(rec.seq, last, rec.t)
+        if fits and (self.session.held_mode or rec.seq == cpu.fill_next):
+            self._drop_run(cpu)
+            self._fill(cpu, rec)
+            self._put(rec)
+            return
+        new = not fits and rec.t is not None and cpu.time is not None and rec.t < cpu.time
+        if not (fits or new) or rec.cpu and new:
+            self._drop_run(cpu)
+            self._put(Suspect(rec))
+            return
+        if cpu.run:
+            before = cpu.run[-1].rec
+            follows = rec.seq > before.seq if new else rec.seq == before.seq + before.span
+            if new != cpu.run_new or not follows:
+                self._drop_run(cpu)
+        if not cpu.run and new and rec.seq > _LOW:
+            self._put(Suspect(rec))
+            return
+        slot = self._push(rec, False)
+        cpu.run.append(slot)
+        cpu.run_new = new
+        if len(cpu.run) >= _BELIEVED:
+            self._believe(cpu)
+
+    def _drop_run(self, cpu: Cpu) -> None:
+        run, cpu.run = cpu.run, []
+        for slot in run:
+            self._decide(slot, False)
+
+    def _fill(self, cpu: Cpu, rec: Rec) -> None:
+        cpu.gaps.fill(rec.seq, rec.seq + rec.span - 1, rec.t)
+        cpu.recent.append((rec.seq, rec.crc))
+        cpu.fill_next = rec.seq + rec.span
+        rec.late = True
+
+    def _believe(self, cpu: Cpu) -> None:
+        run, cpu.run = cpu.run, []
+        if not cpu.run_new:
+            for slot in run:
+                self._fill(cpu, slot.rec)
+                self._decide(slot, True)
+            return
+        self._begin(run[0])
+        fresh = self._cpu_of(self.session, run[0].rec)
+        for slot in run[1:]:
+            self._advance(fresh, slot.rec)
+            self._decide(slot, True)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""summary: one screen about each session."""
+from __future__ import annotations
+
+import json
+from typing import Any, Dict, List, Optional
+
+from .fields import View
+from .record import Rec, VERDICTS, printable
+from .run import Output, Run, completeness, percent, span
+from .sequence import End, Session, Start
+from .tally import Tally
+
+_ALWAYS = ("DENY", "WOULD", "KILL")
+_NEVER_SHOWN = 12
+
+
+def _hertz(session: Session) -> str:
+    return f"{session.cntfrq / 1e6:g} MHz" if session.cntfrq else "cntfrq ?"
+
+
+def _ns(session: Session, ticks: int) -> str:
+    ns = session.ns(ticks)
+    return f"{ticks} ticks" if ns is None else span(ns)
+
+
+def _rules(rules: List[int]) -> str:
+    text = " ".join(f"r{r}" for r in rules[:6])
+    return text + (" ..." if len(rules) > 6 else "")
+
+
+def table(rows: List[List[str]], left: int) -> List[str]:
+    """Columns as wide as their widest cell; the first `left` and the last are flush left."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    last = len(widths) - 1
+    return ["  ".join(cell.ljust(w) if i < left or i == last else cell.rjust(w)
+                      for i, (cell, w) in enumerate(zip(row, widths))).rstrip() for row in rows]
+
+
+class Summary:
+    def __init__(self, run: Run, out: Output, by: str, top: int, as_json: bool) -> None:
+        self._run = run
+        self._out = out
+        self._by = by
+        self._top = top
+        self._json: Optional[List[Dict[str, Any]]] = [] if as_json else None
+
+    def go(self) -> None:
+        tally: Optional[Tally] = None
+        first = True
+        for event, view in self._run.events():
+            if isinstance(event, Start):
+                tally = Tally(event.session, self._by)
+            elif isinstance(event, Rec):
+                if tally is not None and self._run.passes(event, view):
+                    tally.add(event)
+            elif isinstance(event, End) and tally is not None:
+                if self._json is not None:
+                    self._json.append(as_dict(tally, view))
+                else:
+                    if not first:
+                        self._out.line()
+                    self._text(tally, view)
+                    self._out.flush()
+                first = False
+                tally = None
+        if self._json is not None and self._json:
+            self._out.line(json.dumps({"v": 1, "sessions": self._json}, indent=1))
+
+    def _text(self, tally: Tally, view: View) -> None:
+        s, line = tally.session, self._out.line
+        source = f"   {s.source}" if len(self._run.reader.files) > 1 else ""
+        line(printable(f"session {s.number}   build {s.name('build')}   policy {s.name('policy')}   "
+                       f"guest {s.name('guest')}   cpu {s.name('cpu')}   {_hertz(s)}{source}"))
+        line(f"log         {completeness(s)}")
+        total_ns = max(0, s.end_time - s.paused)
+        cost = tally.cost_ticks()
+        ns = s.ns(cost)
+        in_el2 = f"{cost} ticks in EL2" if ns is None else f"{ns / 1e9:.3f} s ({100 * ns / total_ns:.2f} %) in EL2" \
+            if total_ns else f"{span(ns)} in EL2"
+        line(f"time        {total_ns / 1e9:.3f} s guest, {in_el2}, {s.paused / 1e9:.1f} s paused and hidden")
+        self._decisions(tally)
+        if tally.total() > tally.decisions:
+            line(f"note        {tally.total() - tally.decisions} decisions are in the totals alone (log settings, "
+                 "console, loss); the tables below hold the others")
+        if s.batched:
+            line(f"note        {s.batched} records in batches are whole, but of a form that this decoder cannot open")
+        line()
+        self._rows(tally, view)
+        self._refused(tally, view)
+        never = tally.never_hit(view)
+        rules = len(view.places.numbers(s))
+        if rules:
+            shown = " ".join(f"r{r}" for r in never[:_NEVER_SHOWN]) + (" ..." if len(never) > _NEVER_SHOWN else "")
+            line(f"never hit    {len(never)} of {rules} rules: {shown}".rstrip(": ")
+                 + f"        (coverage: {100 * (rules - len(never)) // rules} %)")
+        line(f"exceptions   {tally.exceptions}     markers {tally.marks}     monitor entries {s.monitors}"
+             + (f"     policy changes {tally.changes}" if tally.changes else ""))
+
+    def _decisions(self, tally: Tally) -> None:
+        counts = [(tally.verdict(word), word) for word in VERDICTS]
+        seen = sorted((c for c in counts if c[0] and c[1] not in _ALWAYS), key=lambda c: -c[0])
+        words = [f"{word} {count}" for count, word in seen]
+        words += [f"{word} {tally.verdict(word)}" for word in _ALWAYS]
+        if tally.verdicts.get("?"):
+            words.append(f"unknown {tally.verdicts['?']}")
+        if not tally.exact:
+            how = "counted from the records"
+        elif tally.session.ended:
+            how = "totals from @S, exact"
+        else:
+            how = f"totals from the last @S, at {(tally.totals_at or 0) / 1e9:.3f} s"
+        self._out.line(f"decisions   {tally.total()}    {'  '.join(words)}        {how}")
+
+    def _rows(self, tally: Tally, view: View) -> None:
+        if not tally.rows:
+            return
+        s = tally.session
+        rows = [[self._by, "count", "%", "EL2 time", "p50", "p95", "max", "rules"]]
+        ordered = tally.sorted_rows()
+        for name, row in ordered[:self._top]:
+            costs = row.costs
+            if costs.count:
+                times = [_ns(s, costs.total), _ns(s, costs.percentile(50)), _ns(s, costs.percentile(95)),
+                         _ns(s, costs.most)]
+            else:
+                times = ["-"] * 4
+            last = _rules(sorted(row.rules))
+            if self._by == "rule" and name[1:].isdigit():
+                last = view.places.place(s, int(name[1:])) or ""
+            elif self._by == "pc" and name.startswith("0x"):
+                last = view.sym(int(name, 16)) or last
+            rows.append([printable(name), str(row.count), percent(row.count, tally.decisions)] + times + [last])
+        for text in table(rows, 1):
+            self._out.line(text)
+        if len(ordered) > self._top:
+            rest = sum(row.count for _, row in ordered[self._top:])
+            self._out.line(f"({len(ordered) - self._top} more rows, {rest} decisions: --top)")
+
+    def _refused(self, tally: Tally, view: View) -> None:
+        if not tally.refused:
+            return
+        rows = [["denied", "count", "first@seq", "last@seq", "pc (top)", "rule"]]
+        ordered = sorted(tally.refused.items(), key=lambda item: (-item[1].count, item[0][0]))
+        for (subject, verdict, _, rule), found in ordered[:self._top]:
+            pc = ""
+            if found.pcs:
+                address, times = max(found.pcs.items(), key=lambda item: (item[1], -item[0]))
+                pc = f"{view.sym(address) or hex(address)} ({times})"
+            place = "" if rule is None else view.places.place(tally.session, rule) or ""
+            name = printable(subject) + ("" if verdict == "DENY" else f" ({verdict})")
+            rows.append([name, str(found.count), str(found.first), str(found.last), pc,
+                         "" if rule is None else f"r{rule} {place}".rstrip()])
+        lines = table([[r[0], r[1], r[2], r[3], r[4], r[5]] for r in rows], 1)
+        self._out.line()
+        for text in lines:
+            self._out.line(text)
+        if len(ordered) > self._top:
+            self._out.line(f"({len(ordered) - self._top} more rows: --top)")
+
+
+def as_dict(tally: Tally, view: View) -> Dict[str, Any]:
+    s = tally.session
+    rows = []
+    for name, row in tally.sorted_rows():
+        costs = row.costs
+        rows.append({"name": name, "count": row.count, "cost_ns": s.ns(costs.total),
+                     "p50_ns": s.ns(costs.percentile(50)), "p95_ns": s.ns(costs.percentile(95)),
+                     "max_ns": s.ns(costs.most), "rules": sorted(row.rules), "verdicts": row.verdicts})
+    refused = [{"what": subject, "verdict": verdict, "class": cls, "rule": rule, "count": found.count,
+                "src": None if rule is None else view.places.place(s, rule),
+                "first": found.first, "last": found.last, "pcs": {hex(pc): n for pc, n in found.pcs.items()}}
+               for (subject, verdict, cls, rule), found in tally.refused.items()]
+    return {
+        "session": s.number, "source": s.source, "header": s.header,
+        "log": {"complete": s.complete(), "records": s.records, "first": s.first, "last": s.last, "lost": s.lost,
+                "missing": s.missing, "not_sent": s.held, "damaged": s.damaged, "suspect": s.suspect,
+                "repaired": s.repaired, "repeated": s.duplicate, "batched": s.batched, "weak": s.weak,
+                "trailer": s.ended, "head_cut": s.head_cut, "guest_text_short": s.text_short},
+        "time": {"guest_ns": max(0, s.end_time - s.paused), "el2_ns": s.ns(tally.cost_ticks()),
+                 "paused_ns": s.paused},
+        "decisions": {"total": tally.total(), "logged": tally.decisions, "exact": tally.exact,
+                      "verdicts": {word: tally.verdict(word) for word in VERDICTS}},
+        "rows": rows, "denied": refused, "rules": {f"r{r}": n for r, n in sorted(tally.rule_hits().items())},
+        "never_hit": tally.never_hit(view), "exceptions": tally.exceptions, "markers": tally.marks,
+        "monitor_entries": s.monitors, "policy_changes": tally.changes,
+    }

@@ -1,0 +1,214 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks an arm64 Linux (Image, initrd, DTB) and prepares it to be booted by Charter."""
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Dict, FrozenSet, List, Optional, Sequence
+
+from linuxprep import fdt, guest, image, layout, virtio, windows
+from linuxprep.report import Report, read_file
+
+QEMU = "qemu-system-aarch64"
+MACHINE = "-M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G"
+DUMP_SECONDS = 30
+LOG_MODES = ("text", "notable", "full", "quiet")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="linux_prep.py", description=__doc__, epilog="Exit status: 0 prepared, "
+                                     "1 an input is refused (nothing is written), 2 wrong usage.")
+    parser.add_argument("--image", required=True, metavar="FILE", help="arm64 Image: raw, gzipped or EFI zboot")
+    parser.add_argument("--dtb", metavar="FILE", help="DTB of QEMU virt; without it one is dumped from --qemu")
+    parser.add_argument("--initrd", metavar="FILE", help="initial RAM disk, in any form that the kernel reads")
+    parser.add_argument("--cmdline", metavar="TEXT", help="kernel command line; without it the DTB's is kept")
+    parser.add_argument("--smp", type=int, default=1, metavar="N", help=f"CPUs, 1 to {layout.MAX_CPUS} (default 1)")
+    parser.add_argument("--policy-windows", metavar="FILE", help="windows.json of policygen: which devices the guest "
+                        "gets (and policy.canonical.json beside it: which features it hides); without it only the GIC "
+                        "and uart0")
+    parser.add_argument("--out", required=True, metavar="DIR", help="where the result goes")
+    parser.add_argument("--no-seeds", action="store_true", help="drop kaslr-seed and rng-seed (reproducible runs)")
+    parser.add_argument("--log", choices=LOG_MODES, default="notable", help="decisions to print (default notable)")
+    parser.add_argument("--unattended", action="store_true", help="no monitor: the end of the guest ends QEMU, and a "
+                        "panic is an end (panic=-1 unless the command line has another)")
+    parser.add_argument("--qemu", default=QEMU, metavar="FILE", help=f"the QEMU that will run (default {QEMU})")
+    parser.add_argument("--cpu", metavar="MODEL", help="its -cpu, instead of the one in --qemu-args")
+    parser.add_argument("--qemu-args", default=MACHINE, metavar="TEXT", help=f"its machine (default {MACHINE!r})")
+    parser.add_argument("--disk", metavar="FILE", help="a raw disk image, /dev/vda if the policy gives virtio-disk")
+    parser.add_argument("--net", metavar="user[,...]", help="a network card, if the policy gives virtio-net: QEMU's "
+                        "user network and its options")
+    parser.add_argument("--legacy-virtio", action="store_true", help="virtio devices with the legacy interface")
+    parser.add_argument("-q", "--quiet", action="store_true", help="errors and notices only")
+    options = parser.parse_args(argv)
+    if not 1 <= options.smp <= layout.MAX_CPUS:
+        parser.error(f"--smp {options.smp}: must be 1 to {layout.MAX_CPUS}")
+    if options.cmdline is not None and any(ord(char) < 32 and char != "\t" for char in options.cmdline):
+        parser.error("--cmdline holds a control character")
+    if options.net is not None and options.net.split(",")[0] != "user":
+        parser.error(f"--net {options.net}: only QEMU's user network")
+    try:
+        options.machine = shlex.split(options.qemu_args)
+    except ValueError as error:
+        parser.error(f"--qemu-args: {error}")
+    if options.cpu is not None:
+        options.machine += ["-cpu", options.cpu]        # of two, QEMU takes the last
+    return options
+
+
+def dump_dtb(qemu: str, machine: List[str], cpus: int, report: Report) -> Optional[bytes]:
+    """The DTB of the machine that will run, which QEMU writes instead of starting it."""
+    with tempfile.TemporaryDirectory(prefix="charter-") as scratch:
+        target = Path(scratch, "virt.dtb")
+        command = [qemu, *machine, *([] if "-smp" in machine else ["-smp", str(cpus)]),
+                   "-display", "none", "-machine", f"dumpdtb={str(target).replace(',', ',,')}"]
+        try:
+            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=DUMP_SECONDS,
+                                 check=False)
+        except subprocess.TimeoutExpired:
+            report.error(qemu, f"did not dump its DTB within {DUMP_SECONDS} s; give one with --dtb")
+            return None
+        except OSError as error:
+            report.error(qemu, f"cannot be run: {error.strerror}")
+            return None
+        if not target.is_file():
+            said = run.stderr.decode("utf-8", "replace").strip().splitlines() or ["it said nothing"]
+            report.error(qemu, f"dumped no DTB (exit status {run.returncode}): {said[-1]}")
+            return None
+        return target.read_bytes()
+
+
+def cpu_model(machine: List[str]) -> str:
+    """The value of -cpu without its features."""
+    pairs = [value for option, value in zip(machine, machine[1:]) if option == "-cpu"]
+    return pairs[-1].split(",")[0] if pairs else ""
+
+
+def at_start_of_ram(kernel: image.Image) -> bytes:
+    """What is loaded at the start of RAM so that the Image lies at its text_offset (not 0 before Linux 5.8).
+
+    EL2 reads the header at the start of RAM in any case: a copy of it goes there, into memory that is free.
+    """
+    if not kernel.text_offset:
+        return kernel.data
+    return kernel.data[:image.HEADER_SIZE].ljust(kernel.text_offset, b"\0") + kernel.data
+
+
+def bootargs(kernel: bytes, initrd: bytes, dtb: bytes, options: argparse.Namespace) -> bytes:
+    """What EL2 is told; it trusts none of it."""
+    words = ["charter1", "guest=linux", f"image={len(kernel)}", f"initrd={len(initrd)}", f"dtb={len(dtb)}",
+             f"log={options.log}"]
+    if options.unattended:
+        words.append("unattended=1")
+    return " ".join(words).encode("ascii") + b"\0"
+
+
+def hidden_features(policy_windows: Optional[str]) -> FrozenSet[str]:
+    """What policygen wrote beside the windows says which features the policy hides."""
+    if policy_windows is None:
+        return frozenset()
+    canonical = Path(policy_windows).with_name("policy.canonical.json")
+    return windows.hidden(canonical.read_bytes()) if canonical.is_file() else frozenset()
+
+
+def write(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
+    """Each file appears whole or not at all; None removes what an earlier run left."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, data in files.items():
+            if data is None:
+                (out / name).unlink(missing_ok=True)
+                continue
+            scratch = out / f"{name}.new"
+            scratch.write_bytes(data)
+            os.replace(scratch, out / name)
+    except OSError as error:
+        report.error(str(error.filename or out), error.strerror or str(error))
+
+
+def prepare(options: argparse.Namespace, report: Report) -> List[str]:
+    """Everything: checks all inputs, then writes if there was no complaint. Returns what to tell."""
+    room = "guest RAM below the DTB"
+    raw = read_file(options.image, image.MAX_UNPACKED, room, report)
+    kernel = image.load_image(options.image, raw, cpu_model(options.machine), report) if raw is not None else None
+    initrd = b""
+    if options.initrd is not None:
+        room = f"guest RAM from the initrd's IPA {layout.INITRD_IPA:#x} to the DTB at {layout.DTB_IPA:#x}"
+        data = read_file(options.initrd, layout.DTB_IPA - layout.INITRD_IPA, room, report)
+        if data is not None:
+            image.check_initrd(options.initrd, data, report)
+        initrd = data or b""
+    given: Optional[windows.Windows] = windows.DEFAULT
+    if options.policy_windows is not None:
+        text = read_file(options.policy_windows, windows.MAX_JSON, "a list of windows", report)
+        given = windows.load(options.policy_windows, text, report) if text is not None else None
+
+    added = virtio.devices(options.disk, options.net, given or windows.DEFAULT, report)
+
+    initrd_span = layout.Span("initrd", layout.INITRD_IPA, len(initrd)) if initrd else None
+    spans = [span for span in (kernel.span if kernel else None, initrd_span) if span]
+    dtb_area = layout.Span("DTB", layout.DTB_IPA, layout.DTB_MAX)
+    for clash in layout.clashes([*spans, dtb_area]):
+        report.error("layout", clash)
+
+    where = options.dtb if options.dtb is not None else f"DTB of {options.qemu}"
+    blob = (read_file(options.dtb, fdt.MAX_INPUT, "a DTB that could be cut to size", report)
+            if options.dtb is not None else dump_dtb(options.qemu, options.machine, options.smp, report))
+    tree = fdt.load(where, blob, report) if blob is not None else None
+    removed: List[str] = []
+    dtb = b""
+    if tree:
+        removed = guest.make_guest(where, tree, guest.Wanted(
+            options.smp, given or windows.DEFAULT, options.cmdline, initrd_span, not options.no_seeds,
+            [*spans, dtb_area], frozenset(device.base for device in added),
+            hidden_features(options.policy_windows), options.unattended), report)
+        dtb = fdt.save(tree)
+        if len(dtb) > layout.DTB_MAX:
+            report.error(where, f"the guest's DTB has {len(dtb)} bytes; from IPA {layout.DTB_IPA:#x} to the end of RAM "
+                                f"{layout.RAM_END:#x} there are {layout.DTB_MAX}")
+    if report.errors or kernel is None:
+        return []
+
+    out = Path(options.out)
+    loaded = at_start_of_ram(kernel)
+    arguments = bootargs(loaded, initrd, dtb, options)
+    addresses = {"Image": layout.RAM_BASE + layout.BACKING, "initrd": layout.INITRD_IPA + layout.BACKING,
+                 "guest.dtb": layout.DTB_IPA + layout.BACKING, "bootargs": layout.BOOTARGS_PA}
+    files: Dict[str, Optional[bytes]] = {"Image": loaded, "initrd": initrd or None, "guest.dtb": dtb,
+                                         "bootargs": arguments}
+    loaders = [f"-device\nloader,file={str(out / name).replace(',', ',,')},addr={addresses[name]:#x},force-raw=on\n"
+               for name, data in files.items() if data is not None]
+    lines = loaders + [f"{word}\n" for word in virtio.arguments(added, options.legacy_virtio)]
+    write(out, {**files, "qemu.args": "".join(lines).encode("utf-8", "surrogateescape")}, report)
+    placed = [f"{span}, PA {span.base + layout.BACKING:#x}"
+              for span in [*spans, layout.Span("DTB", layout.DTB_IPA, len(dtb))]]
+    return placed + [f"removed {line}" for line in removed]
+
+
+def printable(text: str) -> str:
+    """Names out of a device tree must not reach the terminal as control sequences."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def main(argv: Sequence[str]) -> int:
+    options = parse(argv)
+    report = Report()
+    told = prepare(options, report)
+    for notice in report.notices:
+        print(f"linux_prep: notice: {printable(notice)}", file=sys.stderr)
+    for error in report.errors:
+        print(f"linux_prep: error: {printable(error)}", file=sys.stderr)
+    if report.errors:
+        return 1
+    if not options.quiet:
+        print("\n".join(map(printable, told)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

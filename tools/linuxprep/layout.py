@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where things lie in a Linux guest: the contract's memory map."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List
+
+RAM_BASE = 0x4000_0000          # guest addresses (IPA)
+RAM_SIZE = 0x3000_0000
+RAM_END = RAM_BASE + RAM_SIZE
+INITRD_IPA = 0x4400_0000
+DTB_IPA = 0x6fe0_0000
+DTB_MAX = RAM_END - DTB_IPA     # 2 MiB, which is also the most that the arm64 boot protocol takes
+BACKING = 0x0200_0000           # PA - IPA of guest RAM
+
+BOOTARGS_PA = 0x4007_f000       # one page just below the hypervisor
+BOOTARGS_MAX = 0x1000
+
+GICD_BASE, GICD_SIZE = 0x0800_0000, 0x1_0000
+GICR_BASE, GICR_SIZE, GICR_STRIDE = 0x080a_0000, 0xf6_0000, 0x2_0000
+UART_BASE, UART_SIZE = 0x0900_0000, 0x1000
+
+MAX_CPUS = 8
+
+
+@dataclass(frozen=True)
+class Span:
+    """Guest addresses that something occupies."""
+    what: str
+    base: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.base + self.size
+
+    def overlaps(self, other: "Span") -> bool:
+        return self.base < other.end and other.base < self.end
+
+    def inside(self, base: int, end: int) -> bool:
+        return base <= self.base and self.end <= end
+
+    def __str__(self) -> str:
+        return f"{self.what} at IPA {self.base:#x}..{self.end:#x} ({self.size} bytes)"
+
+
+def clashes(spans: List[Span]) -> List[str]:
+    """What is wrong with a set of placements, one sentence each."""
+    found = [f"{span} does not fit in guest RAM {RAM_BASE:#x}..{RAM_END:#x}"
+             for span in spans if not span.inside(RAM_BASE, RAM_END)]
+    for index, one in enumerate(spans):
+        found += [f"{one} overlaps {two}" for two in spans[index + 1:] if one.overlaps(two)]
+    return found

@@ -269,7 +269,7 @@ def test_traps_are_watched_until_a_key(console: Any) -> None:
     c = paused(console, 0xD53800C0, back(1))
     c.send("traps -w\r")
     c.expect("guest resumes")
-    first, second = (c.expect(r"why=watch [^$]*?sysregs +(\d+)").group(1) for _ in range(2))
+    first, second = (c.expect(r"why=watch [^$]*?sysregs +(\d+)\D").group(1) for _ in range(2))
     assert int(second) > int(first) > 0
     c.send("x")
     c.expect(PROMPT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy inside a built image: the section `.policy` of the ELF, or the canonical form as a file."""
+"""The policy inside a built image: the section `.charter.policy` of the ELF, or the canonical form as a file."""
 from __future__ import annotations
 
 import struct
@@ -12,7 +12,7 @@ from policygen.diag import Diagnostics
 from policygen.meaning import meaning_hash
 from policygen.model import Policy
 
-SECTION = b".policy"
+SECTION = b".charter.policy"
 MAX_BYTES = 256 << 20
 MAGIC = b"\x7fELF\x02\x01"          # 64 bit, little endian
 
@@ -50,7 +50,7 @@ def load(name: str, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagn
 
 
 def section(data: bytes) -> bytes:
-    """The contents of `.policy`."""
+    """The contents of `.charter.policy`."""
     if not data.startswith(MAGIC):
         raise ValueError("not a 64 bit little endian ELF file")
     at, = struct.unpack_from("<Q", data, 0x28)
@@ -61,4 +61,4 @@ def section(data: bytes) -> bytes:
         start = table[4] + name
         if data[start:data.index(b"\0", start)] == SECTION and offset + length <= len(data):
             return data[offset:offset + length]
-    raise ValueError("no section .policy: not built by this project, or stripped of it")
+    raise ValueError("no section .charter.policy: not built by this project, or stripped of it")

@@ -174,6 +174,9 @@ def test_the_generated_files_assemble(name: str, tmp_path: Path) -> None:
         subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-c",
                         f"-I{ROOT / 'hv'}", f"-I{tmp_path}", str(tmp_path / source), "-o", str(tmp_path / "out.o")],
                        check=True)
+    embedded, diags = check.load(str(tmp_path / "out.o"))       # of replay.S: what an image says of itself
+    assert embedded is not None and not diags.items, diags.render()
+    assert meaning_hash(embedded) == meaning_hash(found)
 
 
 def test_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:

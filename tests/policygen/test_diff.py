@@ -12,7 +12,7 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from policygen import canonical, check
+from policygen import canonical, check, image
 from policygen.__main__ import main
 from policygen.compare import Change, compare
 from policygen.evaluate import decide, evaluator
@@ -239,11 +239,11 @@ def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     form, elf = tmp_path / "policy.json", tmp_path / "image.elf"
     form.write_text(canonical.dump(policy, meaning_hash(policy)), encoding="utf-8")
     subprocess.run(["gcc", "-c", "-x", "c", "/dev/null", "-o", str(elf)], check=True)
-    subprocess.run(["objcopy", f"--add-section=.policy={form}", str(elf)], check=True)
+    subprocess.run(["objcopy", f"--add-section={image.SECTION.decode()}={form}", str(elf)], check=True)
     assert main(["diff", "HEAD:child", str(elf), "--gate", "any"]) == 0
     assert main(["--check", str(elf)]) == 0 and main(["explain", str(elf), "read", "PMCR_EL0"]) == 0
     data = elf.read_bytes()
-    for damage in (data[:200], data.replace(b".policy\0", b".polics\0"), b"\x7fELF" + bytes(100),
+    for damage in (data[:200], data.replace(image.SECTION + b"\0", b".charter.polics\0"), b"\x7fELF" + bytes(100),
                    data.replace(b'"canonical":1', b'"canonical":7'), data.replace(b'"sysregs"', b'"sysregz"'),
                    data.replace(b'"rule"', b'"rulx"').replace(b'"actions"', b'"actionz"')):
         elf.write_bytes(damage)

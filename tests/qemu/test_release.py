@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `make release` hands over is complete, checks out, and is the same each time."""
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
-from vm import make
+from vm import ROOT, make
 
 
 def contents(folder: Path) -> "dict[str, str]":
@@ -16,9 +18,13 @@ def test_release_is_complete_and_reproducible(tree: Path) -> None:
     assert "release:" in first.stdout
     names = set(contents(folder))
     assert {"charter.elf", "charter-debug.elf", "charter.bin", "charter.map", "VERSION", "SHA256SUMS",
-            "policy-strict.json"} <= names
+            "policy-strict.json", "policy-strict-verify.txt"} <= names
+    assert "agrees with the reference evaluator" in (folder / "policy-strict-verify.txt").read_text()
     listed = dict(reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines())
     assert listed == {name: digest for name, digest in contents(folder).items() if name != "SHA256SUMS"}
+    for image in ("charter.elf", "charter-debug.elf", "policy-strict.json"):
+        subprocess.run([sys.executable, "-m", "policygen", "diff", "strict", str(folder / image), "--gate", "any"],
+                       cwd=ROOT, check=True)
     before = contents(folder)
     make("clean", "B=build/one", tree=tree)
     make("release-files", "POLICY=strict", "B=build/one", tree=tree)

@@ -62,6 +62,7 @@ struct log_ring {
 	u64 header_due;    /* value of `written` at which @H is repeated */
 	u64 dumped;        /* seq up to which what the mode held back has been written as @B, or is not to be */
 	u64 totals_time;   /* CNTPCT of the last @S */
+	u64 totals_notable; /* notable_end then */
 	u64 *told;         /* hits of each rule as the last @S had them */
 	u64 *hits, *cost;  /* of each rule, for the @S being written */
 	char *line;        /* LOG_LINE bytes to make a line in */
@@ -103,7 +104,7 @@ void log_drain(struct cpu *c, u32 budget, bool notable_only);
 void log_dump(struct cpu *c);
 /* @S, in full. */
 void log_totals(struct cpu *c);
-/* Once a second, in the modes for people: @S with the rules that moved. */
+/* At most once a second, in the modes for people: @S with the rules that moved (notable: if anything was refused). */
 void log_totals_moved(struct cpu *c);
 /* Drains, then a line of this kind for what has no record in the ring: @E (a marker, a setting changed), @P. */
 void log_line(struct cpu *c, char kind, const char *text);

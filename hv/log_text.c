@@ -483,9 +483,13 @@ void log_totals_moved(struct cpu *c)
 
 	if (!l->main || (log_mode != LOG_TEXT && log_mode != LOG_NOTABLE) || console_midline())
 		return;
+	/* A person may be at work on the guest's screen: only what was refused is worth a line there. */
+	if (log_mode == LOG_NOTABLE && l->notable_end == l->totals_notable)
+		return;
 	if (now - (l->totals_time ? l->totals_time : log_epoch) < sysreg_read(cntfrq_el0))
 		return;
 	l->totals_time = now;
+	l->totals_notable = l->notable_end;
 	line = begin_text(c, 'S');
 	add_verdicts(&line);
 	add(&line, " waiting=%lu", waiting);

@@ -189,6 +189,13 @@ def test_totals_and_trailer_add_up(host: Path) -> None:
     assert text == b"A\n"
 
 
+def test_a_person_s_screen_is_left_alone_while_nothing_is_refused(host: Path) -> None:
+    allowed, refused = d(ALLOW, MSR_SCTLR), d(DENY, MRS_PMCR)
+    for mode, totals in ((0, 4), (1, 1), (3, 0)):
+        records, _, _ = play(host, f"m {mode}", allowed, "p", allowed, "p", refused, "p", allowed, "p")
+        assert [r.kind for r in records].count("S") == totals, f"mode {mode}"
+
+
 def test_the_header_comes_again(host: Path) -> None:
     records, _, _ = play(host, "h", f"D 9000 {ALLOW} {MSR_SCTLR:#x} 0 0 0 0 0", "w 0 0", d(DENY, MRS_PMCR), "w 0 0")
     check_sequence(records)

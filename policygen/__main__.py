@@ -31,6 +31,7 @@ VERBS: Dict[str, str] = {
     "list": "policygen.listing",
     "schema": "policygen.editor",
     "verify": "policygen.verify",
+    "probe": "policygen.probe",
     "code": "policygen.codepage",
     "learn": "policygen.learn",
     "replay": "policygen.replay",

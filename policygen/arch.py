@@ -124,6 +124,7 @@ class Cpu:
     probe: str                      # column of sysregs.csv
     features: Tuple[str, ...]       # beyond what the probe column saw
     measured: bool                  # False: the probe column is another model's
+    lacks: Tuple[str, ...]          # registers of that other model
 
 
 @dataclass(frozen=True)
@@ -146,10 +147,8 @@ class Arch:
 
     def exists(self, register: Register, direction: str, cpu: str) -> bool:
         """Whether EL1 of this CPU model can use the register when nothing traps."""
-        if not register.reaches(direction):
-            return False
         model = self.cpus[cpu]
-        if not model.measured and register.group == "imp-def":
+        if not register.reaches(direction) or register.name in model.lacks:
             return False
         return direction[0] in register.probes.get(model.probe, "") or \
             (not model.measured and register.feature in model.features)
@@ -249,7 +248,7 @@ def load_arch() -> Arch:
     cpus = {}
     for name, facts in data["cpus"].items():
         probe = facts.get("probe") or data["cpus"][facts["like"]]["probe"]
-        cpus[name] = Cpu(name, probe, tuple(facts["features"]), "probe" in facts)
+        cpus[name] = Cpu(name, probe, tuple(facts["features"]), "probe" in facts, tuple(facts.get("lacks", ())))
     el2_names = {row["name"]: _key(row) for row in _rows("sysregs-el2.csv")}
     return Arch(registers=registers, by_key=by_key, el2_names=el2_names, groups=_groups(by_key),
                 features=_features(data["features"], fields), fields=fields,

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The probe: each CPU model has the registers that policy/arch says, and each trap control catches what it says there,
+but for the gaps that the platform knows. A fact that is wrong, or a log that is not whole, is told."""
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+import yaml
+
+from vm import QEMU, ROOT
+
+sys.path.insert(0, str(ROOT))
+from policygen.arch import load_arch  # noqa: E402
+from policygen.probe import probed  # noqa: E402
+
+MACHINE = ["-M", "virt,virtualization=on,gic-version=3", "-m", "1G", "-nographic", "-nic", "none"]
+KNOWN = ["HCR_EL2.TIDCP", "ICC_SRE_EL2.Enable", "MDCR_EL2.TPMCR"]
+
+
+def probe(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run([sys.executable, "-m", "policygen", "probe", *words], cwd=ROOT, text=True, timeout=400,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("probe")
+    assert probe("--image", str(folder / "probe.elf")).returncode == 0
+    done = subprocess.run([QEMU, *MACHINE, "-cpu", "cortex-a57", "-kernel", str(folder / "probe.elf")], timeout=300,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
+    (folder / "probe.log").write_bytes(done.stdout)
+    return folder / "probe.log"
+
+
+@pytest.mark.parametrize("cpu, lacks, more", [
+    ("cortex-a53", False, []), ("cortex-a57", False, []), ("cortex-a72", False, []), ("neoverse-n1", False, []),
+    ("max", True, ["CPTR_EL2.TFP"])])           # without mte=on; a deviation of QEMU that costs nothing
+def test_the_facts_are_the_machine(cpu: str, lacks: bool, more: List[str]) -> None:
+    done = probe("--cpu", cpu, "--qemu", QEMU, "--format", "json")
+    assert done.returncode == 0, done.stdout
+    found: Dict[str, Any] = json.loads(done.stdout)
+    assert found["accesses"] > 2 * 98304 and found["controls"] > 50 and not found["has"]
+    assert sorted(gap["control"] for gap in found["gaps"]) == KNOWN and all(gap["known"] for gap in found["gaps"])
+    assert bool(found["lacks"]) == lacks and [item["control"] for item in found["more"]] == more
+
+
+def judged(log: Path, lines: List[str]) -> "subprocess.CompletedProcess[str]":
+    path = log.with_name("other.log")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return probe("--run", str(path), "-o", str(log.with_name("gaps.yaml")))
+
+
+def test_what_differs_from_the_facts_is_told_and_written(log: Path) -> None:
+    lines = log.read_text(encoding="latin-1").replace("\r", "").splitlines()
+    assert judged(log, lines).returncode == 0
+    number = [control.name for control in probed(load_arch())].index("HCR_EL2.TACR")
+    actlr = f"{load_arch().registers['ACTLR_EL1'].key:x}"
+    at = lines.index(f"pb alone {number:x} r {actlr} t 0")
+    lines[at] = f"pb none 0 r {load_arch().registers['SCXTNUM_EL1'].key:x} o 0"
+    done = judged(log, lines)
+    assert done.returncode == 1
+    assert "HCR_EL2.TACR does not catch read ACTLR_EL1  (NEW)" in done.stdout
+    assert "has        read SCXTNUM_EL1" in done.stdout
+    gaps = yaml.safe_load(log.with_name("gaps.yaml").read_text(encoding="utf-8"))["gaps"]
+    assert {"control": "HCR_EL2.TACR", "seen": "other.log", "cpus": ["cortex-a57"], "registers": ["ACTLR_EL1"],
+            "effect": "does not catch read ACTLR_EL1"} in gaps
+    assert [gap["control"] for gap in gaps if gap["control"] in KNOWN] != []
+
+
+def test_a_log_that_is_not_whole_is_refused(log: Path) -> None:
+    lines = log.read_text(encoding="latin-1").replace("\r", "").splitlines()
+    for damaged, said in ((lines[:-1], "incomplete"), ([], "no probe"),
+                          (lines[:40] + lines[41:], "damaged line: pb end"),
+                          (lines[:9] + [lines[9].replace(" o ", " q ")] + lines[10:], "damaged line: pb none")):
+        done = judged(log, damaged)
+        assert done.returncode == 2 and said in done.stdout, done.stdout
+    done = probe("--qemu", "/bin/false")
+    assert done.returncode == 2 and "printed nothing" in done.stdout, done.stdout

@@ -52,8 +52,11 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define WORK_OFF     512u /* ... and the answer was y */
 #define WORK_WATCH   1024u /* a second of `traps -w` is over */
 #define WORK_NOTES   (WORK_STATUS | WORK_KEYS | WORK_LIVE | WORK_QUIT | WORK_OFF | WORK_WATCH)
-#define WORK_INPUT   1024u /* the UART has more */
+#define WORK_INPUT   2048u /* the UART has more */
 #define WORK_RECORD  0x80000000u /* the record of the trap being handled is to be completed */
+
+_Static_assert(WORK_VGIC + WORK_LOG + WORK_MONITOR + WORK_DUMP + WORK_DEBUG + WORK_INPUT + WORK_STATUS + WORK_KEYS +
+	       WORK_LIVE + WORK_QUIT + WORK_OFF + WORK_WATCH == 4095, "a bit each");
 
 /*
  * What policy_call() and policy_mmio() answered: they are pure, so it may be remembered. `key` is all they were asked;

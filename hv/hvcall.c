@@ -67,9 +67,11 @@ static u64 console_write(u64 ipa, u64 size)
 	if (size > CONSOLE_MAX)
 		size = CONSOLE_MAX;
 	/* A guest with its MMU or caches off has written past the caches. */
-	if ((sysreg_read(sctlr_el1) & 5) != 5)
-		for (u64 i = 0; i < size + 64; i += 64)
-			dc_civac(p + (i < size ? i : size ? size - 1 : 0));
+	if (size && (sysreg_read(sctlr_el1) & 5) != 5) {
+		for (u64 i = 0; i < size; i += 64)
+			dc_civac(p + i);
+		dc_civac(p + size - 1); /* no byte at the end of RAM has one behind it */
+	}
 	spin_lock(&shared);
 	for (u64 i = 0; i < size; i++)
 		console_guest(p[i]);

@@ -132,7 +132,7 @@ class Verifier:
         self.policy, self.plan = policy, plan(policy, cpu)
         self.reference: Evaluator = evaluator(policy)
         self.arch = load_arch()
-        self.models = _enumerators((paths.PACKAGE.parent / "hv" / "policy.h").read_text(encoding="utf-8"))
+        self.models = enumerators((paths.PACKAGE.parent / "hv" / "policy.h").read_text(encoding="utf-8"))
         self.cases = [(access, self.reference.decide(access)) for section in KINDS for access in self.accesses(section)]
         self.inner = list(self.pages())
         self.questions = b"".join(_question(access) for access, _ in (*self.cases, *self.inner))
@@ -340,7 +340,7 @@ def _left_over(row: Row, section: str) -> str:
     return f"{spare[0]} in a row that does not use it" if spare else ""
 
 
-def _enumerators(header: str) -> Mapping[str, int]:
+def enumerators(header: str) -> Mapping[str, int]:
     """enum model of hv/policy.h: the numbers that the C compiler gives."""
     body = re.sub(r"/\*.*?\*/", "", header[header.index("enum model {"):header.index("MODEL_COUNT")], flags=re.S)
     return {name: number for number, name in enumerate(re.findall(r"\bMODEL_\w+", body))}

@@ -25,6 +25,8 @@ void main(void);
 
 static u64 l1[512] __attribute__((aligned(4096)));
 static u64 l2[512] __attribute__((aligned(4096)));
+static u64 devices[512] __attribute__((aligned(4096)));
+static u64 unaligned[512] __attribute__((aligned(4096)));
 static u64 chaos[512] __attribute__((aligned(4096)));
 static bool mmu, may_sleep; /* a timer will end a WFI */
 static u64 state = FUZZ_SEED * 2 + 1;
@@ -207,21 +209,32 @@ static u64 function(void)
 
 static void set_mmu(bool on)
 {
-	cpu_set_sysreg(sctlr_el1, on ? 0x30d00800UL | 1 | BIT(4) | BIT(9) | BIT(14) | BIT(15) | BIT(16) | BIT(18) | BIT(26) :
+	cpu_set_sysreg(sctlr_el1, on ? 0x30d00800UL | 1 | BIT(4) | BIT(14) | BIT(15) | BIT(16) | BIT(18) | BIT(26) :
 		       0x30d00800UL);
 	asm volatile("tlbi vmalle1; dsb ish; isb" : : : "memory");
 	mmu = on;
+}
+
+/* What would let EL0 run for ever, its timer dead: the interrupt controller is EL1's, and so is the timer (restore()). */
+static bool ends_rounds(u64 pa)
+{
+	return pa >> 21 == 0x08000000 >> 21;
 }
 
 static void make_tables(void)
 {
 	u64 block = 1 | BIT(10) | 1 << 2; /* Normal, non-cacheable */
 
-	for (u64 i = 0; i < 512; i++)
+	for (u64 i = 0; i < 512; i++) {
+		u64 el0 = ends_rounds(i << 21) ? 0 : BIT(6);
+
+		devices[i] = (i << 21) | 1 | BIT(10) | el0 | BIT(53) | BIT(54);
+		unaligned[i] = (i << 21) | block | el0 | BIT(53) | BIT(54);
 		l2[i] = (0x40000000 + (i << 21)) | block | (i < 32 ? BIT(54) : i == 64 ? BIT(6) : BIT(6) | BIT(53) | BIT(54));
-	l1[0] = 1 | BIT(10) | BIT(6) | BIT(53) | BIT(54);
+	}
+	l1[0] = (u64)devices | 3;
 	l1[1] = (u64)l2 | 3;
-	l1[3] = 0 | block | BIT(6) | BIT(53) | BIT(54);
+	l1[3] = (u64)unaligned | 3;
 	l1[4] = (u64)chaos | 3;
 	l1[5] = 0x140000000UL | block | BIT(6);
 	l1[6] = 0x09000000 | 3;          /* tables where no memory is: walks that fault at stage 2 */
@@ -239,6 +252,8 @@ static void make_chaos(void)
 		u64 to = below(3) ? device() : below(2) ? DATA : 0x70000000 + below(1UL << 36);
 		u64 bits = (rnd() & 0xfff0000000000ffcUL) | below(4);
 
+		if (ends_rounds(to))
+			bits &= ~BIT(6);
 		chaos[below(512)] = (bits & 3) == 3 ? (device() & ~0xfffUL) | bits : (to & ~0x1fffffUL) | bits;
 	}
 	asm volatile("dsb ish; tlbi vmalle1; dsb ish; isb" : : : "memory");
@@ -371,7 +386,7 @@ static void restore(void)
 {
 	cpu_set_sysreg(cpacr_el1, below(8) ? 3UL << 20 : rnd() & 0x13330000);
 	cpu_set_sysreg(mdscr_el1, 0);
-	cpu_set_sysreg(cntkctl_el1, 0x303);
+	cpu_set_sysreg(cntkctl_el1, 0x203);
 	cpu_set_sysreg(cntv_ctl_el0, 0);
 	if (below(64) == 0)
 		make_gic();

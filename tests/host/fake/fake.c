@@ -77,6 +77,15 @@ bool guarded_read(u64 pa, unsigned size, u64 *value)
 	return true;
 }
 
+void dc_civac(const void *p)
+{
+	(void)p;
+}
+
+void ic_ialluis(void)
+{
+}
+
 u64 gich_lr_read(unsigned n)
 {
 	return n;

@@ -34,9 +34,9 @@ static inline void at_s1e1w(u64 va) { fake_at(va, true, false); }
 static inline void at_s12e1r(u64 va) { fake_at(va, false, true); }
 static inline void at_s12e1w(u64 va) { fake_at(va, true, true); }
 
-static inline void dc_civac(const void *p) { (void)p; }
+void dc_civac(const void *p);
 static inline void dc_cvau(const void *p) { (void)p; }
-static inline void ic_ialluis(void) {}
+void ic_ialluis(void);
 static inline void tlbi_vmalls12e1(void) {}
 static inline void tlbi_alle2(void) {}
 
@@ -47,6 +47,8 @@ u64 mmio_read64(u64 pa);
 void mmio_write64(u64 pa, u64 v);
 bool guarded_read(u64 pa, unsigned size, u64 *value);
 bool guarded_write(u64 pa, unsigned size, u64 value);
+u64 replay_read(const char *stub);
+void replay_write(const char *stub, u64 value);
 u64 gich_lr_read(unsigned n);
 void gich_lr_write(unsigned n, u64 value);
 

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The trap path, compiled here under sanitizers: one trap at a time against trap_model.py, and many from a seed."""
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Iterator, List, Tuple
+
+import pytest
+
+from hvl_host import ROOT, run
+from test_tables import CROWDED, load
+from policygen import render, verify
+from policygen.arch import split_key
+from policygen.model import Policy
+from policygen.schema import CALLS
+from trap_host import link, parts
+from trap_model import ANSWER, DABT, HVC, IABT, Model, SMC, SYSREG, Trap, answered, differences
+
+PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded"]
+Kind = Callable[[random.Random, Policy], Iterator[Trap]]
+ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46)
+SPSR = (0x3c5, 0x3c4, 0x0, 0x10, 0x600001c5, 0xf1400000, 0x30)  # EL1h, EL1t, EL0, AArch32 EL0, flags, PAN and DIT, T32
+
+
+@dataclass
+class Host:
+    policy: Policy
+    program: Path
+    model: Model
+
+
+@pytest.fixture(scope="module")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return parts(tmp_path_factory.mktemp("parts"))
+
+
+@pytest.fixture(scope="module", params=[(name, "enforce") for name in PROFILES] + [("strict", "audit")],
+                ids=lambda p: "-".join(p))
+def host(request: pytest.FixtureRequest, common: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    name, mode = request.param
+    out = tmp_path_factory.mktemp("trap")
+    (out / "crowded.yaml").write_text(CROWDED)
+    policy = load(str(out / "crowded.yaml") if name == "crowded" else name, mode)
+    render.render(policy, out / "gen")
+    stubs = verify.stubs_of((out / "gen" / "replay.S").read_text())
+    models = verify.enumerators((ROOT / "hv" / "policy.h").read_text())
+    model = Model(policy, stubs, {name.removeprefix("MODEL_"): number for name, number in models.items()})
+    return Host(policy, link(common, out), model)
+
+
+def compare(host: Host, traps: List[Trap]) -> int:
+    """How many of them were decided in each way; the test fails where the host and the model differ."""
+    wire, _ = run(host.program, b"".join(t.pack() for t in traps))
+    at = len(wire) - ANSWER.size * len(traps)
+    rows = list(verify.ROW.iter_unpack(wire[:at]))
+    wrong = []
+    for t, raw in zip(traps, ANSWER.iter_unpack(wire[at:])):
+        found = differences(t, host.model.expect(t), answered(raw, rows, verify.VERDICTS))
+        if found:
+            wrong.append(f"ESR {t.esr:#x} FAR {t.far:#x} HPFAR {t.hpfar:#x} x {[hex(v) for v in t.x[:4]]} "
+                         f"SPSR {t.spsr:#x} entry {t.entry}\n    " + "\n    ".join(found))
+    assert not wrong, f"{len(wrong)} of {len(traps)} differ\n" + "\n".join(wrong[:8])
+    return len(traps)
+
+
+def registers(dice: random.Random) -> Tuple[int, ...]:
+    return tuple(dice.getrandbits(64) >> dice.choice((0, 0, 0, 32, 56)) for _ in range(31))
+
+
+def trap(dice: random.Random, esr: int, **more: int) -> Trap:
+    far, hpfar = more.get("far", dice.getrandbits(64)), more.get("hpfar", dice.getrandbits(40) << 4)
+    return Trap(registers(dice), dice.getrandbits(62) << 2, dice.choice(SPSR), esr, far, hpfar)
+
+
+def sysregs(dice: random.Random, policy: Policy) -> Iterator[Trap]:
+    """One encoding in eight, every one that the policy or the architecture names, and addresses for DC and IC."""
+    named = {key for entry in policy.entries if entry.section == "sysregs" and entry.size < 64
+             for low, high in entry.ranges for key in range(low, high + 1)}
+    cache = [1 << 14 | op1 << 11 | 7 << 7 | crm << 3 | 1 for op1 in (0, 3) for crm in (4, 5, 6, 10, 11, 12, 13, 14)]
+    keys = [*named, *cache * 8, *(dice.randrange(1 << 14, 1 << 16) for _ in range(4000))]
+    for key in keys:
+        op0, op1, crn, crm, op2 = split_key(key)
+        iss = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1
+        for direction in (0, 1):
+            t = trap(dice, SYSREG << 26 | 1 << 25 | iss | dice.randrange(32) << 5 | direction)
+            rt = t.esr >> 5 & 31
+            if key in cache and rt < 31:
+                va = dice.choice(ADDRESSES) + dice.randrange(64)
+                t = replace(t, x=(*t.x[:rt], va, *t.x[rt + 1:]))
+            yield t
+
+
+def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
+    """Around every border of the policy, in every width and direction; inside windows; beyond them; no syndrome."""
+    places = [at + d for w in policy.windows for at in (w.base, w.base + w.size) for d in range(-9, 9)]
+    places += [low + d for e in policy.entries if e.section == "mmio" for low, _ in e.ranges for d in (-4, -1, 0, 1, 4)]
+    places += [w.base + dice.randrange(w.size) & ~3 for w in policy.windows for _ in range(60)]
+    places += [w.base + at for w in policy.windows for at in (0, 4, 0x100, 0x104, 0x120, 0x3fc, 0x400, 0x18)]
+    places += [0x3ffffffc, 0x3fffffff, 0x40000000, 0x70000000, 0x1000000000, 0xffffffffff]
+    for ipa in places:
+        for log2 in range(4):
+            for write in (0, 1):
+                kind = dice.randrange(16)
+                esr = DABT << 26 | 1 << 25 | 1 << 24 | log2 << 22 | dice.randrange(2) << 21 | dice.randrange(32) << 16
+                esr |= dice.randrange(2) << 15 | write << 6 | (0x0f if kind == 0 else 0x07)
+                if kind in (1, 2, 3):               # a walk, maintenance, no syndrome
+                    esr = esr & ~(0x1ff << 16) | (0x80, 0x100, 0)[kind - 1]
+                value = abs(ipa)
+                far = value & 0xfffff000 if kind == 0 else dice.getrandbits(45) << 12
+                yield trap(dice, esr, far=far | value & 0xfff, hpfar=value >> 12 << 4)
+
+
+def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
+    numbers = [low + d for e in policy.entries if e.section in CALLS for low, _ in e.ranges for d in (-1, 0, 1)]
+    numbers += [*range(8), *range(0x84000000, 0x84000014), *range(0xc4000000, 0xc4000014), 0x80000000, 0x80000001]
+    edges = (0, 1, 2, 3, 4, 0x40000000, 0x40002fc1, 0x6ffffffe, 0x6fffffff, 0x70000000, 0x3fffffff, 0x80000001,
+             0xc4000003, 0x60000000, 1 << 63, 0x6fffeff0, 0x6ffffffc)
+    texts = ((0x40000000, 65), (0x6fffffff, 1), (0x6ffffff0, 17), (0x70000000, 0), (0x40000ff0, 5000), (0x40000001, 64),
+             (0x40000000, 63), (0x6ffff000, 4096), (0x40000800, 128))
+    for number in [n & 0xffffffff for n in numbers] * 3:
+        for ec in (HVC, SMC):
+            x = [dice.choice(edges) if n in (1, 2) else v for n, v in enumerate(registers(dice))]
+            x[0] = number | (dice.getrandbits(32) << 32 if dice.randrange(12) == 0 else 0)
+            if number == 4 and dice.randrange(2):
+                x[1], x[2] = dice.choice(texts)
+            immediate = dice.getrandbits(16) if dice.randrange(12) == 0 else 0
+            yield Trap(tuple(x), dice.getrandbits(62) << 2, dice.choice(SPSR[:2]), ec << 26 | 1 << 25 | immediate,
+                       sctlr=dice.choice((0, 1, 4, 5, 0x1005)))
+
+
+def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
+    for ec in range(64):
+        if ec in (HVC, SMC, SYSREG, DABT):
+            continue
+        for spsr in SPSR:
+            for fault in (0x7, 0xf, 0x90 if ec == IABT else 0x22):
+                for entry in (0, 1, 2):
+                    t = trap(dice, ec << 26 | dice.randrange(2) << 25 | fault | 0x8000)
+                    yield Trap(t.x, t.elr, spsr, t.esr, t.far & ~(dice.randrange(2) << 46), t.hpfar, entry=entry)
+
+
+@pytest.mark.parametrize("kind", [sysregs, accesses, calls, exceptions])
+def test_a_trap_does_what_the_policy_says(host: Host, kind: Kind) -> None:
+    traps = list(kind(random.Random(6), host.policy))
+    assert compare(host, traps) > 500
+
+
+def test_the_same_seeds_as_the_hostile_guest(tmp_path: Path) -> None:
+    """The devices are the real ones here, under the same seeds: no access outside, no lock kept, each trap counted."""
+    render.render(load("permissive", "enforce"), tmp_path / "gen")
+    said, _ = run(link(parts(tmp_path, real_devices=True), tmp_path), b"", ["1", "300"])
+    counted = dict(re.findall(r"(\w+)=(\d+)", said.decode()))
+    assert int(counted["decisions"]) > 10000 and int(counted["denied"]) > 1000

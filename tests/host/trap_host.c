@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The trap path of EL2, from trap_sync() to the guest's next instruction, under a policy's own tables. Built twice:
+ *
+ *   alone, it reads cases from stdin (struct question), runs each as one trap and writes what came of it (struct
+ *   answer), for test_trap.py to compare with its own idea; devices only note that they were asked;
+ *   with -DREAL_DEVICES the vGIC, the UART, the RTC and the console are the real ones, and bytes become traps one after
+ *   the other on one machine: by libFuzzer (-DLIBFUZZER), or from a seed (argv: first seed, number of seeds).
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include "alarm.h"
+#include "bootargs.h"
+#include "build.h"
+#include "console.h"
+#include "debug.h"
+#include "decide.h"
+#include "esr.h"
+#include "gdb.h"
+#include "gic.h"
+#include "integrity.h"
+#include "mmu.h"
+#include "monitor.h"
+#include "power.h"
+#include "psci.h"
+#include "smp.h"
+#include "trap.h"
+#include "uart.h"
+#include "virtio.h"
+#include "vrtc.h"
+#include "vuart.h"
+
+enum op {
+	OP_REPLAY_READ = 1, OP_REPLAY_WRITE, OP_DEVICE_READ, OP_DEVICE_WRITE, OP_MODEL_READ, OP_MODEL_WRITE, OP_SGI,
+	OP_CLEAN, OP_IC, OP_MONITOR, OP_CPU_ON, OP_CPU_OFF, OP_CONSOLE,
+};
+#define OPS 4
+
+struct question {
+	u64 x[31], elr, spsr, esr, far, hpfar, sp_el0, entry, sctlr, vbar;
+};
+struct answer {
+	u64 x[32], elr, spsr, sp_el0, esr_el1, elr_el1, spsr_el1, far_el1, hcr, par;
+	u64 end;           /* first letter of why the machine went off, or 0 */
+	u64 hits, denied;  /* how many decisions were counted */
+	u64 row;           /* the one that was */
+	u64 records, record_row, record_value, record_addr, record_aux, record_pc, record_esr;
+	u64 n_ops, op[OPS][4];
+};
+
+u64 fake_now = 1000, fake_step = 7;
+struct cpu *cpus[MAX_CPUS];
+unsigned n_cpus = 2;
+struct spinlock shared;
+struct bootargs bootargs;
+struct guest_id guest_id = { "host", 1 };
+const char build_id[] = "host";
+const u64 build_number = 0x12345678;
+const bool build_locked;
+struct debug_point debug_points[DEBUG_POINTS];
+bool gdb_active;
+const char policy_replay[16 << 12];
+
+static jmp_buf off;
+static const char *why_off;
+static struct answer answer;
+static struct { char name[24]; u64 value; } registers[128];
+
+static void must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	fprintf(stderr, "trap_host: %s\n", what);
+	abort();
+}
+
+static void note(enum op op, u64 a, u64 b, u64 c)
+{
+	u64 *to = answer.op[answer.n_ops < OPS ? answer.n_ops : OPS - 1];
+
+	answer.n_ops++;
+	to[0] = op;
+	to[1] = a;
+	to[2] = b;
+	to[3] = c;
+}
+
+/* ---- what is not the trap path ------------------------------------------------------------------------------- */
+
+static u64 *sysreg(const char *name)
+{
+	unsigned i;
+
+	for (i = 0; registers[i].name[0]; i++)
+		if (!strcasecmp(registers[i].name, name))
+			return &registers[i].value;
+	must(i + 1 < ARRAY_SIZE(registers), "too many registers");
+	strncpy(registers[i].name, name, sizeof(registers[i].name) - 1);
+	return &registers[i].value;
+}
+u64 fake_sysreg_read(const char *name)
+{
+	if (name[0] == 't' && !strcmp(name, "tpidr_el2"))
+		return (u64)cpus[0];
+	if (!strcasecmp(name, "cntfrq_el0"))
+		return 62500000;
+	return *sysreg(name);
+}
+void fake_sysreg_write(const char *name, u64 value) { *sysreg(name) = value; }
+
+/* The guest's stage 1: bit 46 is not mapped, the rest is a window of 4 GiB. test_trap.py knows. */
+void fake_at(u64 va, bool write, bool both)
+{
+	(void)both;
+	fake_sysreg_write("par_el1", va & BIT(46) ? (write ? 0xdUL : 0x7UL) << 1 | 1 : va & 0xfffff000);
+}
+u64 smc(u64 function, u64 x1, u64 x2, u64 x3) { return function + x1 + x2 + x3; }
+
+u64 replay_read(const char *stub)
+{
+	u64 n = (u64)(stub - policy_replay) / 16;
+
+	note(OP_REPLAY_READ, n, 0, 0);
+	return n * 0x9e3779b97f4a7c15UL;
+}
+void replay_write(const char *stub, u64 value) { note(OP_REPLAY_WRITE, (u64)(stub - policy_replay) / 16, value, 0); }
+
+/* Only what the policy lets the guest reach in its own size; bit 11 of an address makes the device refuse. */
+static void reachable(u64 pa, unsigned size, bool write)
+{
+	const struct decision *d = &policy_rows[policy_mmio(pa, (unsigned)__builtin_ctz(size), write)];
+
+	must(d->action == ACT_ALLOW || d->action == ACT_MASK || d->action == ACT_PAUSE, "a device that is not the guest's");
+}
+bool guarded_read(u64 pa, unsigned size, u64 *value)
+{
+	note(OP_DEVICE_READ, pa, size, 0);
+	*value = (pa * 0x9e3779b97f4a7c15UL) >> (64 - 8 * size);
+	return !(pa & BIT(11));
+}
+bool guarded_write(u64 pa, unsigned size, u64 value)
+{
+	reachable(pa, size, true);
+	note(OP_DEVICE_WRITE, pa, size, value);
+	return !(pa & BIT(11));
+}
+void dc_civac(const void *p)
+{
+	*(volatile const u8 *)p; /* must be there: memory of the guest, or the sanitizer speaks */
+	must((u64)p >= GUEST_PA && (u64)p < (u64)GUEST_PA + GUEST_SIZE, "cache maintenance outside the guest's RAM");
+	note(OP_CLEAN, (u64)p, 0, 0);
+}
+void ic_ialluis(void) { note(OP_IC, 0, 0, 0); }
+
+void spin_lock(struct spinlock *l) { must(!l->taken++, "a lock is taken twice"); }
+void spin_unlock(struct spinlock *l)
+{
+	must(l->taken == 1, "a lock that is not taken is released");
+	l->taken = 0;
+}
+
+bool monitor_run(struct cpu *c, const char *why)
+{
+	must(!shared.taken, "the monitor opens with the lock held");
+	(void)c;
+	note(OP_MONITOR, (u8)why[0], 0, 0);
+	return true;
+}
+void monitor_pause(struct cpu *c) { monitor_run(c, "pause"); }
+int monitor_ask(struct cpu *c, const struct decision *d)
+{
+	(void)c;
+	return d->action;
+}
+void monitor_note(struct cpu *c, u32 todo) { (void)c; (void)todo; }
+void machine_off(const char *reason)
+{
+	why_off = reason;
+	longjmp(off, 1);
+}
+void guest_reset(void) { machine_off("reset"); }
+unsigned smp_online(void) { return 2; }
+void smp_park(struct cpu *c) { (void)c; }
+u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
+{
+	must(shared.taken, "a CPU starts without the lock");
+	note(OP_CPU_ON, target->index, entry, context);
+	return 0;
+}
+u64 smp_cpu_off(struct cpu *c)
+{
+	note(OP_CPU_OFF, c->index, 0, 0);
+	return (u64)PSCI_DENIED;
+}
+enum verdict trap_debug(struct trap_frame *f) { return trap_other(f); } /* nobody debugs */
+bool debug_work(struct cpu *c) { (void)c; return false; }
+void debug_tick(struct cpu *c) { (void)c; }
+const struct decision *debug_shadow(struct cpu *c, const struct decision *d) { (void)c; (void)d; return NULL; }
+bool debug_native(struct cpu *c) { (void)c; return true; }
+void gdb_text(const char *s, size_t n) { (void)s; (void)n; }
+bool integrity_holds(void) { return true; }
+void alarm_set(enum alarm which, u64 when) { (void)which; (void)when; }
+void uart_rx_interrupt(bool on) { (void)on; }
+void uart_clear_interrupt(void) {}
+
+static u64 carved;
+void *carve_dirty(size_t size, size_t align)
+{
+	(void)align;
+	carved += size;
+	return aligned_alloc(64, (size + 63) & ~63UL); /* no slack: a write past it is seen */
+}
+void *carve(size_t size, size_t align) { return memset(carve_dirty(size, align), 0, (size + 63) & ~63UL); }
+
+/* ---- devices ------------------------------------------------------------------------------------------------- */
+
+static u64 model(u64 which, bool write, u32 offset, unsigned size, u64 value)
+{
+	must(shared.taken, "a device is asked without the lock");
+	note(write ? OP_MODEL_WRITE : OP_MODEL_READ, which << 32 | offset, size, value);
+	return ((which << 32 | offset) * 0x9e3779b97f4a7c15UL) >> (64 - 8 * size);
+}
+
+u64 virtio_read(u64 ipa, unsigned size) { return model(MODEL_VIRTIO_MMIO, false, (u32)ipa, size, 0); }
+void virtio_write(u64 ipa, unsigned size, u64 value) { model(MODEL_VIRTIO_MMIO, true, (u32)ipa, size, value); }
+bool virtio_interrupt(u32 irq) { return irq < 80; }
+
+#ifdef REAL_DEVICES
+static const u8 *input; /* what is typed, and what interrupts come */
+static size_t input_left;
+static u64 lr[VGIC_MAX_LRS];
+
+static int next_byte(void)
+{
+	return input_left ? input_left--, *input++ : -1;
+}
+int uart_get(void)
+{
+	int byte = next_byte();
+
+	return byte > 250 ? UART_BREAK : byte & 1 ? byte : -1;
+}
+void uart_put(u8 byte) { (void)byte; }
+u64 gich_lr_read(unsigned n) { must(n < 4, "a list register that is not there"); return lr[n]; }
+void gich_lr_write(unsigned n, u64 value) { must(n < 4, "a list register that is not there"); lr[n] = value; }
+u32 gic_acknowledge(void) { int byte = next_byte(); return byte < 0 || byte & 0x80 ? 1023 : (u32)byte; }
+void gic_drop(u32 irq) { must(irq < 256, "GIC"); }
+void gic_deactivate(u32 irq) { must(irq < 256, "GIC"); }
+void gic_enable(u32 cpu, u32 irq, bool on) { must(cpu < n_cpus && irq < 256, "GIC"); (void)on; }
+void gic_send_sgi(u32 cpu, u32 irq) { must(cpu < n_cpus && irq < 16, "GIC"); }
+u32 mmio_read32(u64 pa) { must(pa == RTC_PA, "the board's device"); return 1700000000; }
+#else
+struct vgic_dist vgic_dist;
+u64 console_guest_bytes;
+bool console_escape;
+
+bool vgic_dist_read(struct cpu *c, u32 o, unsigned size, u64 *v) { (void)c; *v = model(MODEL_VGIC_DIST, false, o, size, 0); return true; }
+bool vgic_dist_write(struct cpu *c, u32 o, unsigned size, u64 v) { (void)c; model(MODEL_VGIC_DIST, true, o, size, v); return true; }
+bool vgic_redist_read(struct cpu *c, u32 o, unsigned size, u64 *v) { (void)c; *v = model(MODEL_VGIC_REDIST, false, o, size, 0); return true; }
+bool vgic_redist_write(struct cpu *c, u32 o, unsigned size, u64 v) { (void)c; model(MODEL_VGIC_REDIST, true, o, size, v); return true; }
+bool vuart_read(struct cpu *c, u32 o, u64 *v) { (void)c; *v = model(MODEL_PL011, false, o, 4, 0); return true; }
+bool vuart_write(struct cpu *c, u32 o, u64 v) { (void)c; model(MODEL_PL011, true, o, 4, v); return true; }
+bool vrtc_read(u32 o, u64 *v) { *v = model(MODEL_PL031, false, o, 4, 0); return true; }
+bool vrtc_write(u32 o, u64 v) { model(MODEL_PL031, true, o, 4, v); return true; }
+void vgic_sgi(struct cpu *c, u64 value) { (void)c; must(shared.taken, "an SGI without the lock"); note(OP_SGI, value, 0, 0); }
+void vgic_sync(struct cpu *c) { (void)c; }
+void vgic_flush(struct cpu *c) { (void)c; }
+bool vgic_pending(struct cpu *c) { (void)c; return false; }
+void vgic_physical(struct cpu *c, u32 irq) { (void)c; (void)irq; }
+void vgic_maintenance(struct cpu *c) { (void)c; }
+u32 gic_acknowledge(void) { return 1023; }
+void gic_drop(u32 irq) { (void)irq; }
+void gic_deactivate(u32 irq) { (void)irq; }
+void gic_enable(u32 cpu, u32 irq, bool on) { (void)cpu; (void)irq; (void)on; }
+void console_input(struct cpu *c) { (void)c; }
+void console_tick(struct cpu *c) { (void)c; }
+bool console_midline(void) { return false; }
+void console_raw(const char *s, size_t n) { (void)s; (void)n; }
+void console_guest(u8 byte)
+{
+	u64 *last;
+
+	must(shared.taken, "the console is written without the lock");
+	if (!console_guest_bytes++)
+		note(OP_CONSOLE, 0, 0, 0);
+	/* what was written: how many bytes, and a sum in which each place counts */
+	last = answer.op[(answer.n_ops < OPS ? answer.n_ops : OPS) - 1];
+	last[1]++;
+	last[2] = last[2] * 31 + byte;
+}
+#endif
+
+/* ---- the machine --------------------------------------------------------------------------------------------- */
+
+static struct cpu *boot(void)
+{
+	u8 *ram = mmap((void *)GUEST_PA, GUEST_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+
+	must(ram == (u8 *)GUEST_PA, "no room for the guest's RAM");
+	for (unsigned i = 0; i < 0x3000; i++) /* at both ends: something to read, the same in test_trap.py */
+		ram[i] = ram[GUEST_SIZE - 0x3000 + i] = (u8)(i * 7 + (i >> 8));
+	fake_sysreg_write("dczid_el0", 4);
+	fake_sysreg_write("ich_vtr_el2", 3);
+	log_mode = LOG_QUIET;
+	for (unsigned i = 0; i < n_cpus; i++) {
+		char *block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
+		struct cpu *c = memset(block + CPU_STRUCT_OFFSET, 0, sizeof(*c));
+
+		cpus[i] = c;
+		c->index = i;
+		c->online = true;
+		c->stopped_seq = ~0UL;
+		decide_init(c);
+		log_init(c, carve_dirty(log_ring_bytes(), 64));
+#ifdef REAL_DEVICES
+		vgic_cpu_init(c);
+#endif
+	}
+	return cpus[0];
+}
+
+static void load(struct cpu *c, const struct question *q)
+{
+	struct trap_frame *f = &c->frame;
+
+	memcpy(f->x, q->x, sizeof(q->x));
+	f->x[31] = 0;
+	f->elr_el2 = q->elr;
+	f->spsr_el2 = q->spsr;
+	f->esr_el2 = q->esr;
+	f->far_el2 = q->far;
+	f->hpfar_el2 = q->hpfar;
+	f->sp_el0 = q->sp_el0;
+	fake_sysreg_write("sctlr_el1", q->sctlr);
+	fake_sysreg_write("vbar_el1", q->vbar);
+}
+
+/* False: the machine is off. */
+static bool trap(struct cpu *c, const struct question *q)
+{
+	why_off = NULL;
+	if (setjmp(off)) {
+		shared.taken = 0;
+		return false;
+	}
+	switch (q->entry) {
+	case 0: trap_sync(&c->frame, q->esr); break;
+	case 1: trap_sync32(&c->frame, q->esr); break;
+	case 2: trap_serror(&c->frame); break;
+	default: trap_irq(&c->frame); break;
+	}
+	must(!shared.taken, "the guest goes on with the lock held");
+	return true;
+}
+
+#ifndef REAL_DEVICES
+int main(void)
+{
+	struct cpu *c = boot();
+	struct question q;
+
+	for (unsigned i = 0; i < VGIC_BANKS - 1; i++)
+		vgic_dist.spi[i].enabled = 0x11111111 * (i + 1);
+	fwrite(policy_rows, sizeof(*policy_rows), policy_n_rows, stdout);
+	while (fread(&q, sizeof(q), 1, stdin) == 1) {
+		u64 hits = decisions(c, -1), denied = decisions(c, V_DENY), seq = c->log.seq;
+		const struct log_record *r;
+
+		memset(&answer, 0, sizeof(answer));
+		memset(c->seen, 0, SEEN_SLOTS * sizeof(u64));
+		memset(c->limit_time, 0, policy_n_limits * sizeof(u64) + 8);
+		console_guest_bytes = 0;
+		fake_now += 62500000; /* whatever may happen once in a while may happen again */
+		for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
+			if (registers[i].name[0] && strcasecmp(registers[i].name, "dczid_el0"))
+				registers[i].value = 0;
+		fake_sysreg_write("par_el1", 0x5a5a);
+		load(c, &q);
+		answer.end = trap(c, &q) ? 0 : (u8)why_off[0];
+		answer.hits = decisions(c, -1) - hits;
+		answer.denied = decisions(c, V_DENY) - denied;
+		answer.row = (u64)(c->row - c->rows);
+		answer.records = c->log.seq - seq;
+		r = answer.records ? log_find(c, seq) : NULL;
+		if (r) {
+			answer.record_row = r->row;
+			answer.record_value = r->value;
+			answer.record_addr = r->addr;
+			answer.record_aux = r->aux;
+			answer.record_pc = r->pc;
+			answer.record_esr = r->esr;
+		}
+		memcpy(answer.x, c->frame.x, sizeof(answer.x));
+		answer.elr = c->frame.elr_el2;
+		answer.spsr = c->frame.spsr_el2;
+		answer.sp_el0 = c->frame.sp_el0;
+		answer.esr_el1 = fake_sysreg_read("esr_el1");
+		answer.elr_el1 = fake_sysreg_read("elr_el1");
+		answer.spsr_el1 = fake_sysreg_read("spsr_el1");
+		answer.far_el1 = fake_sysreg_read("far_el1");
+		answer.hcr = fake_sysreg_read("hcr_el2");
+		answer.par = fake_sysreg_read("par_el1");
+		c->work = 0;
+		fwrite(&answer, sizeof(answer), 1, stdout);
+	}
+	return 0;
+}
+#else
+
+/* Most of a trap is chosen so that something happens; the rest is as it comes. */
+static void shape(struct question *q, u8 kind)
+{
+	static const u32 windows[] = { 0x08000000, 0x080a0000, 0x080b0000, 0x09000000, 0x09010000, 0x09030000, 0x0a000000,
+				       0x0c000000, 0x3ffffff8, 0x40000000 };
+	static const u64 ram[] = { 0x40000000, 0x6ffffff8, 0x70000000, 0x3fffffff, 0x6fffffff, 0 };
+	static const u32 ids[] = { 0, 0x80000000, 0x84000000, 0xc4000000, 0x86000000 };
+	u64 iss = q->esr & 0x1ffffff, ipa = windows[q->hpfar % ARRAY_SIZE(windows)] + (q->far & 0x3ffff);
+
+	q->entry = 0;
+	switch (kind & 7) {
+	case 0: q->esr = (u64)EC_SYSREG << 26 | iss | ESR_IL; break;
+	case 1: case 2:
+		q->esr = (u64)EC_DABT_LOW << 26 | (iss & 0x1e4047) | ESR_IL | (kind & 8 ? iss : DABT_ISV | (iss & 3UL << 22)) | 4;
+		q->hpfar = ipa >> 12 << 4;
+		q->far = kind & 16 ? ipa : (ipa & ~7UL);
+		break;
+	case 3: case 4:
+		q->esr = (u64)(kind & 8 ? EC_HVC64 : EC_SMC64) << 26 | ESR_IL | (kind & 16 ? iss & 0xffff : 0);
+		q->x[0] = ids[q->x[0] % ARRAY_SIZE(ids)] + (q->x[0] >> 8 & 31);
+		q->x[1] = ram[q->x[1] % ARRAY_SIZE(ram)] + (kind & 32 ? q->x[1] >> 56 : 0);
+		break;
+	case 5: q->entry = 3; break;
+	case 6: q->esr &= 0xffffffff; q->entry = kind >> 4 & 3; break;
+	default: q->esr = (u64)EC_DABT_LOW << 26 | iss; break;
+	}
+}
+
+static void play(const u8 *data, size_t size)
+{
+	static struct cpu *c;
+	struct question q;
+
+	if (!c)
+		c = boot();
+	while (size) {
+		size_t n = size < sizeof(q) ? size : sizeof(q);
+		u64 before = decisions(c, -1), x[31];
+		u8 kind = data[0];
+
+		memset(&q, 0, sizeof(q));
+		memcpy(&q, data, n);
+		data += n;
+		size -= n;
+		input = data;
+		input_left = size < 64 ? size : 64;
+		shape(&q, kind);
+		load(c, &q);
+		memcpy(x, c->frame.x, sizeof(x));
+		memset(&answer, 0, sizeof(answer));
+		if (!trap(c, &q)) {
+			c->work = 0;
+			continue;
+		}
+		must(decisions(c, -1) == before + (q.entry != 3), "a trap is not one decision");
+		must(c->log.seq < 1UL << 60 && c->log.drained <= c->log.seq, "the log's numbers");
+		if ((kind & 7) == 3 || (kind & 7) == 4)
+			must(!memcmp(x + 1, c->frame.x + 1, 30 * sizeof(u64)), "a call changes more than x0");
+	}
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	play(data, size);
+	return 0;
+}
+
+#ifndef LIBFUZZER
+/* xorshift64*, as the hostile guest has it. */
+int main(int argc, char **argv)
+{
+	static u8 data[64 * sizeof(struct question)];
+	u64 first = argc > 1 ? strtoul(argv[1], NULL, 0) : 1, n = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
+
+	for (u64 seed = first; seed < first + n; seed++) {
+		u64 state = seed * 2 + 1;
+
+		for (size_t i = 0; i < sizeof(data); i += 8) {
+			u64 v;
+
+			state ^= state >> 12;
+			state ^= state << 25;
+			state ^= state >> 27;
+			v = state * 0x2545f4914f6cdd1dUL;
+			memcpy(data + i, &v, 8);
+		}
+		play(data, sizeof(data));
+	}
+	printf("decisions=%lu denied=%lu\n", decisions(cpus[0], -1), decisions(cpus[0], V_DENY));
+	return 0;
+}
+#endif
+#endif

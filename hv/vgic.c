@@ -152,8 +152,10 @@ static u64 clear_pending(struct vgic_bank *b, u32 bit, u64 lr)
 /* Pending, but not to be taken now: back to the soft state. */
 static u64 take_back(struct vgic_bank *b, u32 bit, u64 lr)
 {
-	if ((lr & LR_STATE) == LR_PENDING && !(b->level & bit))
+	if (lr & LR_PENDING && !(b->level & bit))
 		b->pending |= bit;
+	if ((lr & LR_STATE) == LR_PENDING && lr & LR_HW)
+		b->hw |= bit; /* still active on the board: whoever unpends it must end that */
 	return lr & ~LR_PENDING;
 }
 
@@ -169,7 +171,7 @@ static u64 clear_active(struct vgic_bank *b, u32 bit, u64 lr)
 /* Pending once more while it is in a list register. */
 static u64 add_pending(struct vgic_bank *b, u32 bit, u64 lr)
 {
-	if (lr & LR_HW)
+	if (lr & LR_HW || b->hw & bit) /* one that ends a physical interrupt needs a list register of its own */
 		return lr;
 	b->pending &= ~bit;
 	return lr | LR_PENDING;
@@ -378,7 +380,7 @@ static bool bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 		b->pending |= v;
 		break;
 	case 0x280:
-		for (u32 hw = b->pending & b->hw & v & ~b->in_lr; hw; hw &= hw - 1) {
+		for (u32 hw = b->pending & b->hw & v; hw; hw &= hw - 1) {
 			b->hw &= ~(hw & -hw);
 			gic_deactivate((u32)__builtin_ctz(hw)); /* hw bits are PPIs */
 		}

@@ -14,14 +14,22 @@ import pexpect
 
 ROOT = Path(__file__).resolve().parents[2]
 QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
+CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
 TIMEOUT = int(os.environ.get("VM_TIMEOUT", "180"))  # seconds of wall time for one machine: hosts are shared
 PROMPT = "hv> "
 DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
 
 
-def make(*words: str, tree: Path = ROOT, check: bool = True, **kw: Any) -> "subprocess.CompletedProcess[str]":
-    """`make words...` in `tree`, without the settings of a make that we may run under."""
+def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True,
+         **kw: Any) -> "subprocess.CompletedProcess[str]":
+    """`make words...` in `tree`, without the settings of a make that we may run under.
+
+    `cache`: what one test has compiled another may take; False where the compiler's work is what is tested.
+    """
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("POLICY", "MODE", "B")}
+    if cache:
+        env["CCACHE_DIR"] = str(ROOT / "build" / "ccache")
+        words = (*words, f"CC=ccache {CROSS}gcc")
     done = subprocess.run(["make", "--no-print-directory", *words], cwd=tree, env=env, text=True, errors="replace",
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, **kw)
     if check:
@@ -29,13 +37,13 @@ def make(*words: str, tree: Path = ROOT, check: bool = True, **kw: Any) -> "subp
     return done
 
 
-def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "") -> Path:
+def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "", cache: bool = True) -> Path:
     """The image of a profile. Two test processes may want the same one: the second waits."""
     folder = f"build/test/{profile}{tag}"
     (tree / folder).mkdir(parents=True, exist_ok=True)
     with open(tree / folder / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        make("all", f"POLICY={profile}", f"B={folder}", *words, tree=tree)
+        make("all", f"POLICY={profile}", f"B={folder}", *words, tree=tree, cache=cache)
     return tree / folder / "hypervisor.elf"
 
 

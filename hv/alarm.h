@@ -9,5 +9,7 @@ enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_COUNT };
 
 /* This CPU is interrupted (IRQ_HYP_TIMER) when CNTPCT reaches `when`; 0: no longer. */
 void alarm_set(enum alarm which, u64 when);
+/* Sleeps until CNTPCT reaches `until` (0: no limit) or an interrupt of EL2's own is pending; the alarms wait. */
+void alarm_sleep(u64 until);
 
 #endif

@@ -23,6 +23,7 @@ static u64 watch_due;    /* 0: nobody watches */
 static bool quit_asked;  /* ^] q came: the next key says yes or no */
 static u8 held;          /* a byte the guest's ring had no room for */
 static bool holding;
+bool console_polls;
 
 void console_guest(u8 byte)
 {
@@ -197,7 +198,7 @@ void console_tick(struct cpu *c)
 
 int console_getc(int ms)
 {
-	u64 ticks = sysreg_read(cntfrq_el0) / 1000, start = counter();
+	u64 until = ms < 0 ? 0 : counter() + sysreg_read(cntfrq_el0) / 1000 * (u64)ms;
 
 	for (;;) {
 		int byte = vuart_unread();
@@ -206,12 +207,18 @@ int console_getc(int ms)
 			return byte;
 		if (holding) {
 			holding = false;
+			uart_rx_interrupt(true);
 			return held;
 		}
+		uart_clear_interrupt(); /* first: what comes behind the look wakes us */
 		byte = uart_get();
 		if (byte >= 0)
 			return byte;
-		if (ms >= 0 && counter() - start >= (u64)ms * ticks)
+		if (until && counter() >= until)
 			return -1;
+		if (console_polls)
+			relax();
+		else
+			alarm_sleep(until);
 	}
 }

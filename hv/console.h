@@ -32,11 +32,13 @@ void console_input_room(struct cpu *c);
 /* Now and then: a lone ^] is the guest's after a second. */
 void console_tick(struct cpu *c);
 /*
- * One byte of input for the monitor: what the guest was sent but has no receiver for, then the UART. Polls;
- * returns -1 if nothing came within `ms` milliseconds (0: do not wait; -1: for ever).
+ * One byte of input for the monitor: what the guest was sent but has no receiver for, then the UART. The CPU sleeps
+ * until there is one, and must be the one that the UART's interrupt is routed to; returns -1 if nothing came within
+ * `ms` milliseconds (0: do not wait; -1: for ever).
  * CONSOLE_BREAK for a BREAK.
  */
 int console_getc(int ms);
+extern bool console_polls; /* it does not sleep: after a panic interrupts may be in any state */
 #define CONSOLE_BREAK 0x400
 
 /* `traps -w`: WORK_WATCH every second from now on, until a key, which opens the monitor. */

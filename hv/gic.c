@@ -22,12 +22,22 @@
 #define WAKER_SLEEP      BIT(1)
 #define WAKER_ASLEEP     BIT(2)
 
-#define PRIORITY         0x80808080u
+#define PRIORITY         0x80808080u /* the guest's, and what can wait with it */
+#define URGENT           0x40        /* EL2's own: wakes it while the guest is stopped */
+#define URGENT_ONLY      0x60        /* ICC_PMR_EL1 between the two */
 
 static void wait_for_writes(void)
 {
 	for (unsigned i = 0; i < 100000 && mmio_read32(GICD_CTLR) & CTLR_RWP; i++)
 		;
+}
+
+static void make_urgent(u64 base, u32 irq)
+{
+	u64 reg = base + 0x400 + irq / 4 * 4;
+	unsigned shift = irq % 4 * 8;
+
+	mmio_write32(reg, (mmio_read32(reg) & ~(0xffu << shift)) | URGENT << shift);
 }
 
 void gic_init(void)
@@ -43,6 +53,7 @@ void gic_init(void)
 		for (u32 j = 0; j < 8; j++)
 			mmio_write32(GICD_IPRIORITYR + 32 * i + 4 * j, PRIORITY);
 	}
+	make_urgent(GICD_PA, IRQ_UART);
 	gic_route_uart(0);
 	mmio_write32(GICD_CTLR, CTLR_ARE | CTLR_ENABLE_GRP1);
 	wait_for_writes();
@@ -60,6 +71,8 @@ void gic_cpu_init(u32 cpu)
 	mmio_write32(sgi + 0x080, ~0u);  /* IGROUPR0 */
 	for (u32 i = 0; i < 8; i++)
 		mmio_write32(sgi + 0x400 + 4 * i, PRIORITY);
+	make_urgent(sgi, SGI_STOP);
+	make_urgent(sgi, IRQ_HYP_TIMER);
 
 	/* SRE for EL2, EL1 may use its own; EOImode 1: EOIR drops the priority, DIR deactivates. */
 	sysreg_write(icc_sre_el2, 0xf);
@@ -94,6 +107,25 @@ void gic_drop(u32 irq)
 void gic_deactivate(u32 irq)
 {
 	sysreg_write(icc_dir_el1, irq);
+}
+
+void gic_sleep(void)
+{
+	u64 hcr = sysreg_read(ich_hcr_el2);
+
+	/* Neither the guest's interrupts nor what waits in its list registers may end it. */
+	sysreg_write(ich_hcr_el2, hcr & ~BIT(0));
+	sysreg_write(icc_pmr_el1, URGENT_ONLY);
+	isb();
+	wfi();
+	sysreg_write(icc_pmr_el1, 0xff);
+	sysreg_write(ich_hcr_el2, hcr);
+	isb();
+}
+
+void gic_forget_sgi(u32 cpu, u32 irq)
+{
+	mmio_write32(GICR(cpu) + GICR_SGI + 0x280, 1u << irq); /* ICPENDR0 */
 }
 
 void gic_enable(u32 cpu, u32 irq, bool on)

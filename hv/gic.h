@@ -14,6 +14,10 @@ u32 gic_acknowledge(void);
 void gic_drop(u32 irq);
 /* ICC_DIR_EL1: the interrupt may fire again. */
 void gic_deactivate(u32 irq);
+/* Sleeps until the UART, EL2's timer or SGI_STOP has something; it stays pending, for these do not reach the vectors here. */
+void gic_sleep(void);
+/* SGI `irq` is no longer pending on CPU `cpu`. */
+void gic_forget_sgi(u32 cpu, u32 irq);
 /* Enable bit of an SPI, or of an SGI or PPI of CPU `cpu`. */
 void gic_enable(u32 cpu, u32 irq, bool on);
 /* SGI `irq` to the CPU with this index. */

@@ -7,6 +7,7 @@
 #include "console.h"
 #include "debug.h"
 #include "gdb.h"
+#include "gic.h"
 #include "monitor_cmd.h"
 #include "overrule.h"
 #include "power.h"
@@ -235,6 +236,7 @@ static bool enter(struct monitor *m)
 	}
 	/* The CPU that panics may hold the lock; nobody will need it again. */
 	smp_stop_others(c);
+	gic_route_uart(c->index);
 	if (strcmp(m->why, "panic"))
 		spin_lock(&shared);
 	if (c->record)

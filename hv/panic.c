@@ -27,6 +27,7 @@ static void report_end(void)
 
 	kprintf("last decisions:\n");
 	log_tail(c, 16);
+	console_polls = true;
 	if (!bootargs.unattended)
 		monitor_run(c, "panic");
 	machine_off("panic");

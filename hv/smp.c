@@ -138,13 +138,17 @@ void smp_resume_others(void)
 {
 	stopped = false;
 	dsb_ish();
+	for (unsigned i = 0; i < n_cpus; i++)
+		if (cpus[i]->parked)
+			gic_send_sgi(i, SGI_STOP); /* wakes it */
 }
 
 void smp_park(struct cpu *c)
 {
 	c->parked = true;
+	gic_forget_sgi(c->index, SGI_STOP); /* a second one of two that stopped us */
 	while (stopped)
-		relax();
+		gic_sleep();
 	vtime_load();
 	debug_load(c);
 	c->parked = false;

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a person at the console does: the contract's command line, the monitor, pipes, an edit of the policy."""
+import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +119,21 @@ def test_what_is_rebuilt(tree: Path) -> None:
     policy.write_text(text.replace("imp-def: { do: deny, limit: 100/s", "imp-def: { do: deny, limit: 50/s"))
     again = make("all", "POLICY=strict", "B=build/test/strict", tree=tree).stdout
     assert "policy_tables.c" in again and "hv/trap.c" not in again, again
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the host's processors so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_monitor_that_nobody_types_at_costs_the_host_nothing(console: Any) -> None:
+    c = console(machine(build("default"), smp=4))
+    c.expect(PROMPT)
+    time.sleep(0.5)
+    before = cpu_seconds(c.child.pid)
+    time.sleep(3)
+    assert cpu_seconds(c.child.pid) - before < 0.15
+    assert "stopped: pause" in c.command("status")
+    c.send("poweroff\r")
+    assert c.end() == 0

@@ -19,9 +19,12 @@ OBJCOPY := $(CROSS_COMPILE)objcopy
 OBJDUMP := $(CROSS_COMPILE)objdump
 QEMU ?= qemu-system-aarch64
 
-# The first Python that has what policygen needs; plain `python3` may be an interpreter without it.
-PYTHON ?= $(shell for p in python3 /usr/bin/python3; do \
-	$$p -c 'import yaml, jinja2' 2>/dev/null && { echo $$p; break; }; done)
+# The first Python that has what policygen needs: Debian's, for which `make setup` installs it, or another. Looked for
+# once, when it is first needed, which may be behind `setup`.
+ifeq ($(origin PYTHON),undefined)
+PYTHON = $(eval PYTHON := $(shell for p in /usr/bin/python3 python3; do \
+	$$p -c 'import yaml, jinja2' 2>/dev/null && { echo $$p; break; }; done))$(PYTHON)
+endif
 
 B ?= build
 G := $(B)/gen
@@ -44,7 +47,9 @@ need = $(if $(shell command -v $(1) 2>/dev/null),,$(error $(1) is missing: run `
 BUILDS := $(filter-out clean help setup lint replay,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 # `make setup run` installs first: what is missing is asked for only when setup is not part of the same command.
-ifeq ($(filter setup,$(MAKECMDGOALS)),)
+ifneq ($(filter setup,$(MAKECMDGOALS)),)
+.NOTPARALLEL:
+else
 $(call need,$(CC),gcc-aarch64-linux-gnu)
 ifeq ($(PYTHON),)
 $(error no python3 with PyYAML and Jinja2: run `make setup` (Debian packages python3-yaml python3-jinja2))
@@ -57,6 +62,15 @@ endif
 ifneq ($(filter-out audit enforce,$(MODE)),)
 $(error MODE=$(MODE): audit or enforce)
 endif
+CPUS := $(shell sed -n '/^cpus:/,/^[^ ]*$$/s/^  \([a-z0-9-]*\):.*/\1/p' policy/platform/*.yaml)
+ifeq ($(filter $(CPU),$(CPUS)),)
+$(error CPU=$(CPU): no platform has it; there are: $(CPUS))
+endif
+endif
+ifneq ($(filter run-linux,$(MAKECMDGOALS)),)
+ifeq ($(LINUX_IMAGE),)
+$(error run-linux: LINUX_IMAGE=/path/Image is needed)
+endif
 endif
 
 # ---- flags -------------------------------------------------------------------------------------------------------
@@ -64,7 +78,7 @@ endif
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-declarations -Wshadow -Wundef
 COMMON := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector -fno-common -fno-asynchronous-unwind-tables \
 	-mstrict-align -mno-outline-atomics -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARN)
-HV_CFLAGS := $(COMMON) -mgeneral-regs-only -Ihv -I$(G) -fno-omit-frame-pointer -Wstack-usage=1024
+HV_CFLAGS := $(COMMON) -mgeneral-regs-only -Ihv -fno-omit-frame-pointer -Wstack-usage=1024
 FAST_CFLAGS := -fomit-frame-pointer -ffixed-x29
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
@@ -93,11 +107,13 @@ GUEST_OBJ := $(GUEST_SRC:%.c=$(B)/%.o) $(GUEST_ASM:%.S=$(B)/%.o)
 .PHONY: all clean help FORCE
 all: $(ELF) $(B)/hypervisor.bin $(B)/compile_commands.json ## build build/hypervisor.elf with POLICY= (default: default) and the diagnostic guest
 
-# A stamp that changes when a flag, the policy's name or its mode does: what depends on it is made again.
-$(B)/config: FORCE
+# Stamps that change when a flag does, or the choice of a policy: what depends on one is made again.
+$(B)/flags $(B)/choice: FORCE
 	@mkdir -p $(B)
-	@printf '%s\n' 'POLICY=$(POLICY) MODE=$(MODE) CPU=$(CPU) GUEST=$(GUEST)$(if $(BRIEF), BRIEF)' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)' > $@.new
+	@printf '%s\n' $(STAMP_$(@F)) > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+STAMP_flags = '$(GUEST)' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
@@ -105,7 +121,7 @@ POLICY_DEPS := $(wildcard $(filter %.yaml,$(POLICY)) policy/*.yaml policy/arch/*
 GEN := policy_tables.c replay.S guest_expect.h rules.json windows.json policy.canonical.json policy.schema.json
 
 # policygen replaces only what changed, so the stamp is what says that it ran.
-$(G)/stamp: $(POLICY_DEPS) $(B)/config
+$(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
 	@mkdir -p $(G)
 	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE))
@@ -123,7 +139,7 @@ $(G)/build.c: FORCE $(B)/guest.bin
 
 # ---- objects -------------------------------------------------------------------------------------------------------
 
-$(B)/hv/%.o: hv/%.c $(B)/config
+$(B)/hv/%.o: hv/%.c $(B)/flags
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
@@ -133,23 +149,23 @@ $(B)/hv/%.o: hv/%.c $(B)/config
 FAST := trap trap_sysreg trap_mem trap_call hvcall decide policy inject vgic log
 QUICK := $(FAST) trap_wait vuart vtime uart console drain gic guestmem cache string
 SMALL := $(filter-out $(QUICK),$(notdir $(basename $(wildcard hv/*.c))))
-$(FAST:%=$(B)/hv/%.o): HV_CFLAGS += $(FAST_CFLAGS)
-$(SMALL:%=$(B)/hv/%.o): HV_CFLAGS += -Os
+$(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)
+$(SMALL:%=$(B)/hv/%.o): private HV_CFLAGS += -Os
 
-$(B)/hv/%.o: hv/%.S $(B)/config
+$(B)/hv/%.o: hv/%.S $(B)/flags
 	$(call say,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV_CFLAGS) -I$(B) -MMD -MP -c $< -o $@
 
 $(B)/hv/guest.o: $(B)/guest.bin
 
-$(B)/gen/%.o: $(G)/%.c $(B)/config
+$(B)/gen/%.o: $(G)/%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/gen/%.o: $(G)/%.S $(B)/config
+$(B)/gen/%.o: $(G)/%.S $(B)/flags
 	$(call say,AS,$<)
-	$(Q)$(CC) $(HV_CFLAGS) -c $< -o $@
+	$(Q)$(CC) $(HV_CFLAGS) -I$(G) -c $< -o $@
 
 # Every access that the sweep makes under this policy.
 $(G)/sweep_plan.h: $(G)/stamp
@@ -157,12 +173,12 @@ $(G)/sweep_plan.h: $(G)/stamp
 $(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
 
 $(GUEST_OBJ): $(G)/guest_expect.h
-$(B)/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.c $(B)/config
+$(B)/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.c $(B)/flags
 	$(call say,GUEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(filter-out $(if $(filter guest/fp.c,$<),-mgeneral-regs-only),$(GUEST_CFLAGS)) -MMD -MP -c $< -o $@
 
-$(B)/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.S $(B)/config
+$(B)/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.S $(B)/flags
 	$(call say,GUEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
@@ -211,7 +227,6 @@ fuzz-guest: ## a hostile guest from SEED= on, until EL2 has decided COUNT= times
 
 run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLINE=] [LINUX_DISK=] [LINUX_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
-	@test -n '$(LINUX_IMAGE)' || { echo 'run-linux: LINUX_IMAGE=/path/Image is needed' >&2; exit 2; }
 	$(Q)$(TESTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
 		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline '$(LINUX_CMDLINE)') \
 		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json $(if $(LOG),--log $(LOG)) \
@@ -244,8 +259,8 @@ replay: ## run the recording up to decision SEQ= again, and open gdb there
 
 have = command -v $(1) >/dev/null || { echo '$(1) is missing: run make setup (Debian package $(2))' >&2; exit 2; }
 # The Python that has the test packages too.
-TESTPY ?= $(shell for p in $(PYTHON) /usr/bin/python3; do \
-	$$p -c 'import pytest, hypothesis, pexpect, libfdt, jsonschema' 2>/dev/null && { echo $$p; break; }; done)
+TESTPY = $(eval TESTPY := $(shell for p in $(PYTHON) /usr/bin/python3; do \
+	$$p -c 'import pytest, hypothesis, pexpect, libfdt, jsonschema' 2>/dev/null && { echo $$p; break; }; done))$(TESTPY)
 havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, pexpect, libfdt, jsonschema: run make setup' >&2; exit 2; }
 
 .PHONY: check-policy test test-policygen test-host test-qemu test-linux-smoke lint release setup
@@ -318,7 +333,7 @@ setup: ## install what building, running and testing need (Debian or Ubuntu; as 
 	else echo 'setup: neither root nor sudo; as root, run:' >&2; echo '  apt-get update && $(SETUP_CMD)' >&2; exit 2; fi
 
 # For clangd and other tools: build/compile_commands.json (.clangd points there).
-$(B)/compile_commands.json: $(B)/config
+$(B)/compile_commands.json: $(B)/flags
 	@{ echo '['; sep=; for f in $(HV_SRC) $(GUEST_SRC); do \
 	case $$f in hv/*) flags='$(HV_CFLAGS)';; *) flags='$(GUEST_CFLAGS)';; esac; \
 	printf '%s{"directory": "%s", "file": "%s", "command": "%s %s -c %s"}' "$$sep" '$(CURDIR)' "$$f" '$(CC)' "$$flags" "$$f"; \

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vm import PROMPT, ROOT, build, decode, machine, make, run
+from vm import PROMPT, ROOT, build, decode, machine, run
 
 
 def test_the_command_line_typed_by_hand(console: Any) -> None:
@@ -93,32 +93,6 @@ def test_an_edited_line_is_the_decision_in_the_log(tree: Path, tmp_path: Path) -
     assert f"policy/strict.yaml:{at + 1}" in shown, shown
     assert "DENY" in shown
     assert f"policy/strict.yaml:{at + 1}".encode() in done.stdout
-
-
-def test_an_unknown_profile_names_those_there_are() -> None:
-    done = make("all", "POLICY=lax", check=False)
-    assert done.returncode != 0
-    assert "no such profile" in done.stdout and "default linux-strict permissive strict" in done.stdout
-
-
-def test_the_same_inputs_give_the_same_bytes(tree: Path) -> None:
-    first = build("strict", tree=tree, tag="-one", cache=False).read_bytes()
-    make("clean", "B=build/test/strict-one", tree=tree)
-    assert build("strict", tree=tree, tag="-one", cache=False).read_bytes() == first
-
-
-def test_what_is_rebuilt(tree: Path) -> None:
-    """A comment in the policy compiles nothing; a change of meaning compiles the tables and no core file."""
-    build("strict", tree=tree)
-    policy = tree / "policy" / "strict.yaml"
-    policy.write_text(policy.read_text() + "# a comment\n")
-    again = make("all", "POLICY=strict", "B=build/test/strict", tree=tree).stdout
-    assert "CC" not in again, again
-    text = policy.read_text()
-    assert "imp-def: { do: deny, limit: 100/s" in text
-    policy.write_text(text.replace("imp-def: { do: deny, limit: 100/s", "imp-def: { do: deny, limit: 50/s"))
-    again = make("all", "POLICY=strict", "B=build/test/strict", tree=tree).stdout
-    assert "policy_tables.c" in again and "hv/trap.c" not in again, again
 
 
 def cpu_seconds(pid: int) -> float:

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What make says of a wrong word, before it builds anything; what it rebuilds, and that it is the same each time."""
+from pathlib import Path
+
+import pytest
+
+from vm import build, make
+
+WRONG = {
+    "all POLICY=lax": "no such profile or file; there are: default linux-strict permissive strict",
+    "all MODE=maybe": "MODE=maybe: audit or enforce",
+    "all CPU=cortex-x": "there are: cortex-a57 cortex-a53 cortex-a72 neoverse-n1 max",
+    "all GUEST=none": "GUEST=none: diag, bench, sweep or fuzz",
+    "run SMP=9": "SMP=9: 1 to 8",
+    "run LOG=loud": "LOG=loud: text, notable, full or quiet",
+    "run-linux": "LINUX_IMAGE=/path/Image is needed",
+    "all CC=no-such-gcc": "no-such-gcc is missing: run `make setup` (Debian package gcc-aarch64-linux-gnu)",
+    "all PYTHON=": "run `make setup` (Debian packages python3-yaml python3-jinja2)",
+    "replay": "SEQ=n is needed",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_word_is_named_at_once(words: str) -> None:
+    done = make(*words.split(), check=False, cache=False)
+    assert done.returncode != 0
+    assert WRONG[words] in done.stdout
+    assert len(done.stdout.splitlines()) <= 2, done.stdout
+
+
+def test_the_same_inputs_give_the_same_bytes(tree: Path) -> None:
+    first = build("strict", tree=tree, tag="-one", cache=False).read_bytes()
+    make("clean", "B=build/test/strict-one", tree=tree)
+    assert build("strict", tree=tree, tag="-one", cache=False).read_bytes() == first
+
+
+def test_what_is_rebuilt(tree: Path) -> None:
+    """A comment in the policy compiles nothing; a change of meaning compiles the tables and no core file."""
+    build("strict", tree=tree)
+    policy = tree / "policy" / "strict.yaml"
+    policy.write_text(policy.read_text() + "# a comment\n")
+    again = make("all", "POLICY=strict", "B=build/test/strict", tree=tree).stdout
+    assert "CC" not in again, again
+    text = policy.read_text()
+    assert "imp-def: { do: deny, limit: 100/s" in text
+    policy.write_text(text.replace("imp-def: { do: deny, limit: 100/s", "imp-def: { do: deny, limit: 50/s"))
+    again = make("all", "POLICY=strict", "B=build/test/strict", tree=tree).stdout
+    assert "policy_tables.c" in again and "hv/trap.c" not in again, again
+    again = make("all", "POLICY=default", "B=build/test/strict", tree=tree).stdout
+    assert "policy_tables.c" in again and "guest/calls.c" in again and "hv/trap.c" not in again, again

@@ -44,7 +44,7 @@ endif
 # ---- checks that give one clear line -----------------------------------------------------------------------------
 
 need = $(if $(shell command -v $(1) 2>/dev/null),,$(error $(1) is missing: run `make setup` (Debian package $(2))))
-BUILDS := $(filter-out clean help setup lint replay,$(or $(MAKECMDGOALS),all))
+BUILDS := $(filter-out clean help setup lint replay qemu-backports,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 # `make setup run` installs first: what is missing is asked for only when setup is not part of the same command.
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
@@ -289,6 +289,14 @@ bench-compare: ## fail when an operation costs more than tests/bench/baseline.js
 test-linux-smoke: all ## fetch the tested Debian installer and boot it under POLICY=
 	@$(havetests)
 	$(Q)$(TESTPY) tests/linux/smoke.py $(SCENARIOS)
+
+.PHONY: test-matrix qemu-backports
+test-matrix: ## Linux of two versions under two profiles on each CPU model of QEMU=/path
+	@$(havetests)
+	$(Q)$(TESTPY) tests/linux/matrix.py --qemu $(QEMU)
+
+qemu-backports: ## fetch the newest QEMU that Debian's backports have into build/ and print its path
+	@$(havetests) && $(TESTPY) tests/linux/artifacts.py $(abspath $(B)/linux)
 
 PY_SRC := policygen tools tests
 lint: all ## static checks of C, Python and shell

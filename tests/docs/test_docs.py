@@ -22,6 +22,7 @@ ELSEWHERE = {
     "python3 tools/log_decode.py --summary < uart.log": "tests/qemu/test_operator.py",
     "make run-linux LINUX_IMAGE=Image LINUX_INITRD=initrd.gz SMP=4": "tests/linux/smoke.py",
     "make test-linux-smoke": ".ci/run",
+    "make test-matrix QEMU=/path/qemu-system-aarch64": "tests/linux/matrix.py",
     "make release": "tests/qemu/test_release.py",
     "make run POLICY=strict   ": "tests/qemu/test_diag.py",
 }

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fetches Debian's arm64 files for the Linux tests through the machine's own apt, and checks them against a pin."""
+"""Fetches Debian's packages for the Linux tests through the machine's own apt, and checks them against a pin."""
 from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import subprocess
 import sys
 import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, FrozenSet, List, Optional
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 PINS = Path(__file__).resolve().with_name("artifacts.json")
 INSTALLER, BUSYBOX = "debian-installer-12-netboot-arm64", "busybox-static"
 KERNEL = "linux-image-6.1.0-50-arm64"      # the installer's, with the modules that its initrd lacks
+NEWEST_KERNEL, QEMU = "linux-image-arm64", "qemu-system-arm"   # of the suite's backports
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 APT_SECONDS = 900
 
 
@@ -37,15 +40,18 @@ def fetch(name: str, where: Path, foreign: bool = False) -> Package:
     archives = sorted(where.glob(f"{name}_*.deb"))
     archive = next((path for path in archives if _sha256(path) == pin["sha256"]), None)
     if archive is None:
-        options = _arm64_apt(where / "apt") if foreign else []
-        archive = (_download(f"{name}={pin['version']}", where, options)
-                   or _download(name, where, options, must=True))
+        options = _private_apt(where / "apt", "arm64") if foreign else []
+        archive = _download(f"{name}={pin['version']}", where, options)
+        if archive is None and not foreign:     # the machine's package lists may be old, or not there
+            options = _private_apt(where / "apt-native")
+            archive = _download(f"{name}={pin['version']}", where, options)
+        archive = archive or _download(name, where, options, must=True)
     if archive is None:
         raise Unavailable(f"apt-get download {name} left no file in {where}")
     tree = where / name
     tested = _sha256(archive) == pin["sha256"]
     if not (tested and all(_is(tree / path, digest) for path, digest in pin["files"].items())):
-        _unpack(archive, tree, frozenset(pin["files"]))
+        _unpack(archive, tree, lambda path: path in pin["files"])
     if not tested:
         print(f"notice: {archive.name} is not the tested version {pin['version']}; going on with it", file=sys.stderr)
     files: Dict[str, Path] = {}
@@ -59,16 +65,69 @@ def fetch(name: str, where: Path, foreign: bool = False) -> Package:
     return Package(name, files, tested)
 
 
-def _arm64_apt(state: Path) -> List[str]:
-    """apt options for arm64 packages from the machine's own sources, without changing the machine's settings."""
+def newest_kernel(where: Path, modules: Sequence[str]) -> Package:
+    """The newest kernel that Debian has for this suite, backports included, with `modules` unpacked."""
+    where.mkdir(parents=True, exist_ok=True)
+    options = _private_apt(where / "apt-newest", "arm64", backports=True)
+    meta = _download(NEWEST_KERNEL, where, options, must=True)
+    name = _run(["dpkg-deb", "-f", str(meta), "Depends"]).split()[0]
+    archive = next(iter(where.glob(f"{name}_*.deb")), None) or _download(name, where, options, must=True)
+    assert archive is not None
+    wanted = {module + packed for module in modules for packed in ("", ".xz")}
+    tree = where / name
+    _unpack(archive, tree, lambda path: path.startswith("boot/vmlinuz-") or path.split("/")[-1] in wanted)
+    files = {path.name: path for path in tree.rglob("*.ko")}
+    for path in tree.rglob("*.ko.xz"):
+        path.with_suffix("").write_bytes(lzma.decompress(path.read_bytes()))
+        files[path.stem] = path.with_suffix("")
+    files["linux"] = next(tree.glob("boot/vmlinuz-*"))
+    missing = [module for module in modules if module not in files]
+    if missing:
+        raise Unavailable(f"{archive.name} holds no {', '.join(missing)}")
+    return Package(name, files, tested=False)
+
+
+def newest_qemu(where: Path) -> Path:
+    """The newest QEMU that Debian's backports have: unpacked, not installed."""
+    where.mkdir(parents=True, exist_ok=True)
+    archive = _download(QEMU, where, _private_apt(where / "apt-qemu", backports=True), must=True)
+    assert archive is not None
+    tree = where / archive.stem
+    _unpack(archive, tree, lambda path: path == "usr/bin/qemu-system-aarch64")
+    program = tree / "usr/bin/qemu-system-aarch64"
+    program.chmod(0o755)
+    _run([str(program), "--version"])
+    return program
+
+
+def _private_apt(state: Path, architecture: str = "", backports: bool = False) -> List[str]:
+    """apt options for the machine's own sources, with fresh lists and without changing the machine's settings."""
     (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     (state / "cache" / "archives" / "partial").mkdir(parents=True, exist_ok=True)
     state = state.resolve()
-    options = ["-oAPT::Architecture=arm64", "-oAPT::Architectures::=arm64", f"-oDir::State::lists={state / 'lists'}",
-               f"-oDir::Cache={state / 'cache'}", "-oDir::State::status=/dev/null"]
+    options = [f"-oDir::State::lists={state / 'lists'}", f"-oDir::Cache={state / 'cache'}"]
+    if architecture:
+        options += [f"-oAPT::Architecture={architecture}", f"-oAPT::Architectures::={architecture}",
+                    "-oDir::State::status=/dev/null"]
+    if backports:
+        suite, source = _backports()
+        (state / "sources.list").write_text(source)
+        options += [f"-oDir::Etc::sourcelist={state / 'sources.list'}", "-oDir::Etc::sourceparts=/dev/null",
+                    f"-oAPT::Default-Release={suite}"]
     # An old list names files that the mirror no longer has.
     _run(["apt-get", *options, "-qq", "-oAPT::Update::Error-Mode=any", "update"])
     return options
+
+
+def _backports() -> Tuple[str, str]:
+    """The backports of the suite that this machine runs, where it has the suite itself from: name, sources.list."""
+    suite = _run(["sh", "-c", '. /etc/os-release && echo "$VERSION_CODENAME"']).strip()
+    rows = _run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(CODENAME) $(REPO_URI)"]).splitlines()
+    place = next((row.split()[2] for row in rows if row.startswith(f"Debian {suite} ")), None)
+    if place is None:
+        raise Unavailable(f"apt has no source of Debian's {suite!r}, so there is none to have backports from")
+    trust = f" [signed-by={KEYRING}]" if KEYRING.is_file() else ""
+    return f"{suite}-backports", "".join(f"deb{trust} {place} {name} main\n" for name in (suite, f"{suite}-backports"))
 
 
 def _download(what: str, where: Path, options: List[str], must: bool = False) -> Optional[Path]:
@@ -84,7 +143,7 @@ def _download(what: str, where: Path, options: List[str], must: bool = False) ->
         return found.rename(where / found.name) if found else None
 
 
-def _run(command: List[str], directory: Optional[str] = None) -> None:
+def _run(command: List[str], directory: Optional[str] = None) -> str:
     try:
         run = subprocess.run(command, cwd=directory, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                              timeout=APT_SECONDS, check=False)
@@ -96,9 +155,10 @@ def _run(command: List[str], directory: Optional[str] = None) -> None:
         complaints = [line for line in run.stderr.splitlines() if line.startswith("E:")] or run.stderr.splitlines()
         hint = " (are the package lists there? apt-get update)" if "Unable to locate" in run.stderr else ""
         raise Unavailable(f"{' '.join(command[:1] + command[-2:])}: {' '.join(complaints)[:500]}{hint}")
+    return run.stdout
 
 
-def _unpack(archive: Path, tree: Path, wanted: FrozenSet[str]) -> None:
+def _unpack(archive: Path, tree: Path, wanted: Callable[[str], bool]) -> None:
     """Those files alone: a kernel package has thousands."""
     with tempfile.TemporaryFile() as spool:
         try:
@@ -110,7 +170,7 @@ def _unpack(archive: Path, tree: Path, wanted: FrozenSet[str]) -> None:
         with tarfile.open(fileobj=spool) as files:
             for member in files:
                 name = member.name[2:] if member.name.startswith("./") else member.name
-                data = files.extractfile(member) if name in wanted and member.isfile() else None
+                data = files.extractfile(member) if member.isfile() and wanted(name) else None
                 if data is not None:
                     (tree / name).parent.mkdir(parents=True, exist_ok=True)
                     (tree / name).write_bytes(data.read())
@@ -126,3 +186,10 @@ def _sha256(path: Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    try:
+        print(newest_qemu(Path(sys.argv[1])))
+    except Unavailable as error:
+        sys.exit(f"artifacts: {error}")

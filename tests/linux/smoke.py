@@ -4,40 +4,26 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
+import dataclasses
 import hashlib
 import http.server
 import random
-import shlex
-import subprocess
+import re
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Sequence
+from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
 import pexpect
 
 import artifacts
 import initramfs
+from machine import MACHINE, Failed, Machine, Setup, with_machine
 
-ROOT = Path(__file__).resolve().parents[2]
-MACHINE = "-M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G"
-BARE_MACHINE = "-M virt,virtualization=off,gic-version=3 -cpu cortex-a57 -m 1G"
-CONSOLE = ["-nographic", "-serial", "mon:stdio"]
-MONITOR_KEYS, MONITOR_PROMPT = "\x1dm", "hv> "
 UNEXPECTED = "verdict==KILL or class in (msr, sys, mmio, s2) and verdict==DENY"
-
-# Without Charter: the same files at the same (guest) addresses, and a few instructions that jump to them. QEMU puts
-# its own DTB at the start of RAM, so the Image is loaded above the guest's RAM and copied down.
-BARE_ADDRESSES = {"Image": 0x7020_0000, "initrd": 0x4400_0000, "guest.dtb": 0x6fe0_0000}
-BARE_START = 0x7000_0000
-BARE_STUB = (
-    0xd2ae0405, 0xd2a80006, 0xd2a88007,                 # x5 = 0x70200000, x6 = 0x40000000, x7 = 0x44000000
-    0xa8c124a8, 0xa88124c8, 0xeb0700df, 0x54ffffa1,     # 1: ldp x8, x9, [x5], 16; stp x8, x9, [x6], 16; cmp; b.ne 1b
-    0xd2adfc00, 0xd2800001, 0xd2800002, 0xd2800003,     # x0 = 0x6fe00000, x1 = x2 = x3 = 0
-    0xd2a80004, 0xd61f0080)                             # br 0x40000000
 
 SELF_CHECK = r"""
 echo "CPUS=$(nproc)"
@@ -48,10 +34,10 @@ if [ -e /sys/devices/system/cpu/cpu1/online ]; then
 fi
 dd if=/dev/zero bs=1M count=8 2>/dev/null | md5sum
 for i in 1 2 3; do sleep 0.2; done
-echo "COMPLAINTS=$(dmesg -r | grep -c '^<[0-3]>')"
-dmesg -r | grep '^<[0-3]>'
 echo "READY-$((6*7))"; read line; echo "GOT=$line"
+stty -echo; echo "PASTE-$((6*7))"; head -c @PASTE@ | md5sum
 """
+PASTE = 100_000             # bytes, in lines, as a person pastes a file into a terminal
 
 DISK_SIZE, DISK_PATTERN = 32 << 20, 16 << 20        # the pattern from the start, what the guest writes above it
 DISK_CHECK = r"""
@@ -95,105 +81,8 @@ dmesg -r | grep '^<[0-3]>'
 DISK_MODULES = ("virtio_mmio.ko", "virtio_blk.ko")
 EXT4_MODULES = ("crc16.ko", "mbcache.ko", "crc32c_generic.ko", "jbd2.ko", "ext4.ko")
 NET_MODULES = ("failover.ko", "net_failover.ko", "virtio_mmio.ko", "virtio_net.ko")
-
-
-class Failed(Exception):
-    """The guest, the monitor or the log was not as it must be."""
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What the command line asked for."""
-    options: argparse.Namespace
-    out: Path
-
-    @property
-    def bare(self) -> bool:
-        return bool(self.options.bare)
-
-
-class Machine:
-    """One run of QEMU, with the console in OUT/NAME.log."""
-
-    def __init__(self, setup: Setup, name: str, prepare: List[str], smp: int = 1) -> None:
-        self.setup, self.name = setup, name
-        self.directory = setup.out / name
-        self.log = setup.out / f"{name}.log"
-        machine = BARE_MACHINE if setup.bare else setup.options.machine
-        command = [sys.executable, str(ROOT / "tools" / "linux_prep.py"), *prepare, "--smp", str(smp), "--quiet",
-                   "--out", str(self.directory), "--qemu", setup.options.qemu, "--qemu-args", machine]
-        if not setup.bare:
-            command += ["--policy-windows", setup.options.policy_windows]
-        if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
-            raise Failed("linux_prep refused (see above)")
-        arguments = [*shlex.split(machine), "-smp", str(smp), *CONSOLE, "-nic", "none", *self._loaders()]
-        self._file = self.log.open("wb")
-        self.child = pexpect.spawn(setup.options.qemu, arguments, timeout=setup.options.timeout, logfile=None)
-        self.child.logfile_read = self._file
-
-    def _loaders(self) -> List[str]:
-        if not self.setup.bare:
-            return ["-kernel", self.setup.options.kernel, *(self.directory / "qemu.args").read_text().splitlines()]
-        stub = self.directory / "bare.bin"
-        stub.write_bytes(b"".join(word.to_bytes(4, "little") for word in BARE_STUB))
-        loaders = ["-device", f"loader,file={stub},addr={BARE_START:#x},cpu-num=0,force-raw=on"]
-        for name, address in BARE_ADDRESSES.items():
-            loaders += ["-device", f"loader,file={self.directory / name},addr={address:#x},force-raw=on"]
-        return loaders
-
-    def expect(self, pattern: str, what: str, timeout: float = -1) -> str:
-        """Waits for a regular expression; returns what it matched."""
-        limit = self.setup.options.timeout if timeout < 0 else timeout
-        found = self.child.expect([pattern, "Kernel panic - not syncing", pexpect.EOF, pexpect.TIMEOUT], limit)
-        if found:
-            why = ("the kernel panicked", "QEMU ended", f"{limit:.0f} s passed")[found - 1]
-            raise Failed(f"waiting for {what}: {why}")
-        matched = self.child.match.group(0)
-        return bytes(matched).decode("utf-8", "replace")
-
-    def type(self, text: str) -> None:
-        self.child.send(text)
-
-    def monitor(self, *commands: str) -> None:
-        """Opens the monitor and gives it commands; the last one must leave it."""
-        if self.setup.bare:
-            return
-        self.type(MONITOR_KEYS)
-        for command in commands:
-            self.expect(MONITOR_PROMPT, f"the monitor's prompt before {command!r}", 60)
-            self.type(command + "\r")
-
-    def power_off(self) -> None:
-        """From the monitor; without Charter there is none, and QEMU's own must do."""
-        if self.setup.bare:
-            self.type("\x01x")
-        else:
-            self.monitor("poweroff")
-        self.end()
-
-    def end(self) -> None:
-        """The machine must go by itself, and with status 0."""
-        if self.child.expect([pexpect.EOF, pexpect.TIMEOUT], 60):
-            raise Failed("QEMU does not end after power-off")
-        self.child.close()
-        if self.child.exitstatus != 0:
-            raise Failed(f"QEMU ended with status {self.child.exitstatus}, signal {self.child.signalstatus}")
-        self._file.close()
-
-    def stop(self) -> None:
-        """Whatever happened, no QEMU is left behind."""
-        self.child.close(force=True)
-        self._file.close()
-
-    def judge(self) -> None:
-        """The log must be whole and show nothing that permissive should not refuse."""
-        if self.setup.bare:
-            return
-        command = [sys.executable, str(ROOT / "tools" / "log_decode.py"), "check", "--max-lost", "0", "--fail-on",
-                   self.setup.options.fail_on, str(self.log)]
-        status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
-        if status:
-            raise Failed(f"log_decode check says {status} about {self.log}")
+ALL_MODULES = DISK_MODULES + EXT4_MODULES + NET_MODULES
+BLOB = random.Random(7).randbytes(4 << 20)      # what the server on the host's side has
 
 
 def installer(setup: Setup) -> List[str]:
@@ -235,71 +124,98 @@ def _full(machine: Machine) -> None:
 
 def busybox(setup: Setup) -> None:
     """A small initramfs with one CPU."""
-    _busybox(setup, 1)
+    _with_devices(setup, "busybox1", _used(1), SELF_CHECK.replace("@PASTE@", str(PASTE)), (), [], 1)
 
 
 def smp(setup: Setup) -> None:
-    """The same with four CPUs, one of them taken off and back."""
-    _busybox(setup, 4)
+    """The same with four CPUs, one of them taken off and back; a disk with a file system; a network card."""
+    image, pattern = _disk_image(setup, "smp", 4)
+    with server(BLOB) as port:
+        commands = (SELF_CHECK.replace("@PASTE@", str(PASTE)) + DISK_CHECK + FILE_CHECK
+                    + NET_CHECK.replace("@PORT@", str(port)))
+
+        def use(machine: Machine) -> None:
+            _cpus(machine, 4)
+            _console(machine)
+            _disk_used(machine, image, pattern)
+            machine.expect("FILE=hello", "the file")
+            _net_used(machine)
+            _well_ended(machine)
+
+        _with_devices(setup, "smp", use, commands, DISK_MODULES + EXT4_MODULES + NET_MODULES,
+                      ["--disk", str(image), "--net", "user"], 4)
 
 
-def _busybox(setup: Setup, cpus: int) -> None:
-    program = artifacts.fetch(artifacts.BUSYBOX, setup.out.parent, foreign=True).files["busybox"]
-    setup.out.mkdir(parents=True, exist_ok=True)
-    initrd = setup.out / "busybox.cpio.gz"
-    initrd.write_bytes(initramfs.build(program.read_bytes(), SELF_CHECK))
-    kernel = artifacts.fetch(artifacts.INSTALLER, setup.out.parent).files["linux"]
-
+def _used(cpus: int) -> Callable[[Machine], None]:
     def use(machine: Machine) -> None:
-        machine.expect(f"CPUS={cpus}\\s", f"{cpus} CPUs")
-        if cpus > 1:
-            machine.expect(f"OFF={cpus - 1}\\s", "a CPU to go")
-            machine.expect(f"BACK={cpus}\\s", "it to come back")
-        machine.expect("96995b58d4cbf6aaa9041b4f00c7f6ae", "an MD5 sum")
-        machine.expect("COMPLAINTS=0\\s", "a boot without errors in dmesg")
-        machine.expect("READY-42", "the end of the check")
-        machine.type("typed\r")
-        machine.expect("GOT=typed", "the typed line")
-        machine.expect("INIT-DONE", "the end of init")
-        machine.end()
+        _cpus(machine, cpus)
+        _console(machine)
+        _well_ended(machine)
 
-    with_machine(setup, f"busybox{cpus}", use, ["--image", str(kernel), "--initrd", str(initrd), "--unattended"], cpus)
+    return use
+
+
+def _cpus(machine: Machine, cpus: int) -> None:
+    machine.expect(f"CPUS={cpus}\\s", f"{cpus} CPUs")
+    if cpus > 1:
+        machine.expect(f"OFF={cpus - 1}\\s", "a CPU to go")
+        machine.expect(f"BACK={cpus}\\s", "it to come back")
+    machine.expect("96995b58d4cbf6aaa9041b4f00c7f6ae", "an MD5 sum")
+
+
+def _console(machine: Machine) -> None:
+    """A line is typed, then a file pasted, faster than the guest can read."""
+    machine.expect("READY-42", "the end of the check")
+    machine.type("typed\r")
+    machine.expect("GOT=typed", "the typed line")
+    machine.expect("PASTE-42", "a terminal to paste into")
+    text = base64.encodebytes(random.Random(5).randbytes(PASTE))[:PASTE - 1] + b"\n"
+    machine.paste(text)
+    machine.expect(f"{_md5(text)} ", f"the {PASTE} bytes that were pasted")
+
+
+def _well_ended(machine: Machine) -> None:
+    machine.expect("COMPLAINTS=0\\s", "a run without errors in dmesg")
+    machine.expect("INIT-DONE", "the end of init")
+    machine.end()
 
 
 def disk(setup: Setup) -> None:
     """A virtio disk: read, written, read back, by one CPU and by four, by both interfaces."""
-    for cpus, legacy in ((1, False), (1, True), (4, False)):
-        _disk(setup, cpus, legacy)
+    for cpus, legacy in ((1, False), (4, True)):
+        name = f"disk{cpus}{'-legacy' * legacy}"
+        image, pattern = _disk_image(setup, name, cpus)
+
+        def use(machine: Machine) -> None:
+            _disk_used(machine, image, pattern)
+            _well_ended(machine)
+
+        _with_devices(setup, name, use, DISK_CHECK, DISK_MODULES,
+                      ["--disk", str(image)] + ["--legacy-virtio"] * legacy, cpus)
 
 
-def _disk(setup: Setup, cpus: int, legacy: bool) -> None:
-    pattern = random.Random(cpus).randbytes(DISK_PATTERN)
-    image = setup.out / "disk.img"
+def _disk_image(setup: Setup, name: str, seed: int) -> Tuple[Path, bytes]:
+    """A disk, and what is at its start."""
+    pattern = random.Random(seed).randbytes(DISK_PATTERN)
+    image = setup.out / f"{name}.img"
     setup.out.mkdir(parents=True, exist_ok=True)
     image.write_bytes(pattern + bytes(DISK_SIZE - DISK_PATTERN))
+    return image, pattern
 
-    def use(machine: Machine) -> None:
-        machine.expect(f"SECTORS={DISK_SIZE // 512}\\s", "the disk")
-        machine.expect(f"READ={_md5(pattern)} ", "its content")
-        data = machine.expect("DATA=[0-9a-f]{32}", "what is written")[5:]
-        machine.expect(f"AGAIN={data} *- 1\\s", "the same data four times")
-        machine.expect("COMPLAINTS=0\\s", "a run without errors in dmesg")
-        machine.expect("INIT-DONE", "the end of init")
-        machine.end()
-        written = image.read_bytes()
-        if written[:DISK_PATTERN] != pattern or _md5(written[20 << 20:24 << 20]) != data:
-            raise Failed(f"{image} does not hold what was written")
 
-    _with_devices(setup, f"disk{cpus}{'-legacy' * legacy}", use, DISK_CHECK, DISK_MODULES,
-                  ["--disk", str(image)] + ["--legacy-virtio"] * legacy, cpus)
+def _disk_used(machine: Machine, image: Path, pattern: bytes) -> None:
+    machine.expect(f"SECTORS={DISK_SIZE // 512}\\s", "the disk")
+    machine.expect(f"READ={_md5(pattern)} ", "its content")
+    data = machine.expect("DATA=[0-9a-f]{32}", "what is written")[5:]
+    machine.expect(f"AGAIN={data} *- 1\\s", "the same data four times")
+    written = image.read_bytes()
+    if written[:DISK_PATTERN] != pattern or _md5(written[20 << 20:24 << 20]) != data:
+        raise Failed(f"{image} does not hold what was written")
 
 
 def disk_ro(setup: Setup) -> None:
     """The same disk under a policy that gives it read-only; only with --read-only-disk."""
-    pattern = random.Random(9).randbytes(DISK_PATTERN)
-    image = setup.out / "disk-ro.img"
-    setup.out.mkdir(parents=True, exist_ok=True)
-    image.write_bytes(pattern + bytes(DISK_SIZE - DISK_PATTERN))
+    image, pattern = _disk_image(setup, "disk-ro", 9)
 
     def use(machine: Machine) -> None:
         machine.expect(f"SECTORS={DISK_SIZE // 512} RO=1\\s", "a disk that says that it is read-only")
@@ -321,32 +237,52 @@ def files(setup: Setup) -> None:
 
     def use(machine: Machine) -> None:
         machine.expect("FILE=hello", "the file")
-        machine.expect("COMPLAINTS=0\\s", "a run without errors in dmesg")
-        machine.expect("INIT-DONE", "the end of init")
-        machine.end()
+        _well_ended(machine)
 
     _with_devices(setup, "files", use, FILE_CHECK, DISK_MODULES + EXT4_MODULES, ["--disk", str(image)], 1)
 
 
 def net(setup: Setup) -> None:
     """A virtio network card: a lease, and pages from a server of this machine."""
-    for cpus, legacy in ((1, False), (1, True), (4, False)):
-        _net(setup, cpus, legacy)
+    for cpus, legacy in ((1, False), (4, True)):
+        with server(BLOB) as port:
+            def use(machine: Machine) -> None:
+                _net_used(machine)
+                _well_ended(machine)
+
+            _with_devices(setup, f"net{cpus}{'-legacy' * legacy}", use, NET_CHECK.replace("@PORT@", str(port)),
+                          NET_MODULES, ["--net", "user"] + ["--legacy-virtio"] * legacy, cpus)
 
 
-def _net(setup: Setup, cpus: int, legacy: bool) -> None:
-    blob = random.Random(7).randbytes(4 << 20)
-    with server(blob) as port:
-        def use(machine: Machine) -> None:
-            machine.expect("IP=10\\.0\\.2\\.\\d+", "a lease")
-            for number in (1, 2, 3):
-                machine.expect(f"BLOB{number}={_md5(blob)} ", "a page of 4 MiB")
-            machine.expect("COMPLAINTS=0\\s", "a run without errors in dmesg")
-            machine.expect("INIT-DONE", "the end of init")
-            machine.end()
+def _net_used(machine: Machine) -> None:
+    machine.expect("IP=10\\.0\\.2\\.\\d+", "a lease")
+    for number in (1, 2, 3):
+        machine.expect(f"BLOB{number}={_md5(BLOB)} ", "a page of 4 MiB")
 
-        _with_devices(setup, f"net{cpus}{'-legacy' * legacy}", use, NET_CHECK.replace("@PORT@", str(port)), NET_MODULES,
-                      ["--net", "user"] + ["--legacy-virtio"] * legacy, cpus)
+
+def dmesg(setup: Setup) -> None:
+    """The kernel complains of nothing that it does not complain of without Charter."""
+    said = [_warnings(one, "dmesg" + "-bare" * one.bare) for one in (setup, dataclasses.replace(setup, bare=True))]
+    more = [line for line in said[0] if line not in said[1]]
+    if more:
+        raise Failed(f"only under Charter: {more[0]} (and {len(more) - 1} more)")
+
+
+def _warnings(setup: Setup, name: str) -> List[str]:
+    """What dmesg has at warning level and above, without what says how busy the host is."""
+    found: List[str] = []
+
+    def use(machine: Machine) -> None:
+        text = machine.expect("(?s)DMESG-BEGIN.*DMESG-42", "the kernel's log")
+        lines = [re.sub(r"^<\d+>\[ *[\d.]+\] ", "", line) for line in text.splitlines() if re.match("<[0-4]>", line)]
+        found.extend(line for line in lines if "hrtimer: interrupt took" not in line)
+        if "] Linux version " not in text:
+            raise Failed("dmesg shows no boot")
+        machine.expect("INIT-DONE", "the end of init")
+        machine.end()
+
+    _with_devices(setup, name, use, 'echo DMESG-BEGIN; dmesg -r; echo "DMESG-$((6*7))"', (), [], 2)
+    return found
 
 
 @contextlib.contextmanager
@@ -379,26 +315,26 @@ def _md5(data: bytes) -> str:
 def _with_devices(setup: Setup, name: str, use: Callable[[Machine], None], commands: str, modules: Sequence[str],
                   prepare: List[str], cpus: int) -> None:
     program = artifacts.fetch(artifacts.BUSYBOX, setup.out.parent, foreign=True).files["busybox"]
-    kernel = artifacts.fetch(artifacts.INSTALLER, setup.out.parent).files["linux"]
-    found = artifacts.fetch(artifacts.KERNEL, setup.out.parent, foreign=True).files
+    kernel, found = _kernel(setup, tuple(dict.fromkeys(modules)))
     setup.out.mkdir(parents=True, exist_ok=True)
     initrd = setup.out / f"{name}.cpio.gz"
-    initrd.write_bytes(initramfs.build(program.read_bytes(), commands + CHECK_END, [found[name] for name in modules]))
+    initrd.write_bytes(initramfs.build(program.read_bytes(), commands + CHECK_END, found))
     with_machine(setup, name, use, ["--image", str(kernel), "--initrd", str(initrd), "--unattended", *prepare], cpus)
 
 
-def with_machine(setup: Setup, name: str, use: Callable[[Machine], None], prepare: List[str], cpus: int = 1) -> None:
-    setup.out.mkdir(parents=True, exist_ok=True)
-    machine = Machine(setup, name, prepare, cpus)
-    try:
-        use(machine)
-    finally:
-        machine.stop()
-    machine.judge()
+def _kernel(setup: Setup, modules: Sequence[str]) -> Tuple[Path, List[Path]]:
+    """The kernel and these of its modules."""
+    if setup.options.newest:
+        files = artifacts.newest_kernel(setup.out.parent, ALL_MODULES).files
+        return files["linux"], [files[name] for name in modules]
+    image = artifacts.fetch(artifacts.INSTALLER, setup.out.parent).files["linux"]
+    files = artifacts.fetch(artifacts.KERNEL, setup.out.parent, foreign=True).files if modules else {}
+    return image, [files[name] for name in modules]
 
 
 SCENARIOS: Dict[str, Callable[[Setup], None]] = {"fast": fast, "busybox": busybox, "smp": smp, "disk": disk,
-                                                 "files": files, "net": net, "full": full}
+                                                 "files": files, "net": net, "dmesg": dmesg,
+                                                 "full": full}
 ON_DEMAND: Dict[str, Callable[[Setup], None]] = {"disk-ro": disk_ro}     # under a policy of its own
 
 
@@ -414,12 +350,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="for each step (default 300)")
     parser.add_argument("--fail-on", default=UNEXPECTED, metavar="EXPR", help="for log_decode (default: denials)")
     parser.add_argument("--bare", action="store_true", help="without the hypervisor: does the guest work at all?")
+    parser.add_argument("--newest", action="store_true", help="the newest kernel that Debian's backports have")
     options = parser.parse_args(argv)
     known = {**SCENARIOS, **ON_DEMAND}
     unknown = [name for name in options.scenario if name not in known]
     if unknown:
         parser.error(f"no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}")
-    setup = Setup(options, options.out)
+    setup = Setup(options, options.out, options.bare)
     failures = 0
     for name in options.scenario or list(SCENARIOS):
         start = time.monotonic()

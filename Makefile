@@ -211,11 +211,13 @@ ifneq ($(filter-out 1 2 3 4 5 6 7 8,$(SMP)),)
 $(error SMP=$(SMP): 1 to 8)
 endif
 
+# Where nobody can ever type, the monitor is left as soon as it opens.
+RUN_DIAG = $(QEMU) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
 .PHONY: run run-linux
 run: $(ELF) ## boot the diagnostic guest under POLICY= (MODE=audit reports instead of refusing); ^] m opens the monitor
 	@printf '%s\0' '$(BOOTARGS)' > $(B)/bootargs
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(QEMU) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
+	$(Q)if [ /dev/stdin -ef /dev/null ]; then echo poweroff | $(RUN_DIAG); else $(RUN_DIAG); fi
 
 .PHONY: fuzz-guest
 fuzz-guest: ## a hostile guest from SEED= on, until EL2 has decided COUNT= times (POLICY= default here: permissive)

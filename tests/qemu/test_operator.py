@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from vm import PROMPT, ROOT, build, decode, machine, run
+from vm import PROMPT, ROOT, build, decode, machine, make, run
 
 
 def test_the_command_line_typed_by_hand(console: Any) -> None:
@@ -65,6 +65,11 @@ def test_commands_through_a_pipe() -> None:
     done = run(machine(build("default")), stdin=b"status\npoweroff\n")
     assert done.returncode == 0
     assert b"policy  default#" in done.stdout
+
+
+def test_with_nobody_to_type_it_ends_behind_the_pause() -> None:
+    done = make("run", "B=build/test/default", stdin=subprocess.DEVNULL)
+    assert " 0 failed" in done.stdout and PROMPT in done.stdout
 
 
 def test_the_tee_pipeline(tmp_path: Path) -> None:

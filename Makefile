@@ -7,8 +7,9 @@ MODE ?=
 LOG ?=
 UNATTENDED ?=
 LOCKED ?=
-# Seconds after which an unattended Linux that has not ended is stopped.
+# Seconds after which an unattended guest that has not ended is stopped.
 TIMEOUT ?=
+LIMITED = $(if $(TIMEOUT),timeout --foreground $(TIMEOUT))
 SMP ?= 1
 CPU ?= cortex-a57
 V ?= 0
@@ -214,10 +215,16 @@ endif
 # Where nobody can ever type, the monitor is left as soon as it opens.
 RUN_DIAG = $(QEMU) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
 .PHONY: run run-linux
-run: $(ELF) ## boot the diagnostic guest under POLICY= (MODE=audit reports instead of refusing); ^] m opens the monitor
+run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
 	@printf '%s\0' '$(BOOTARGS)' > $(B)/bootargs
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
+ifeq ($(UNATTENDED),)
 	$(Q)if [ /dev/stdin -ef /dev/null ]; then echo poweroff | $(RUN_DIAG); else $(RUN_DIAG); fi
+else
+	$(Q)$(LIMITED) $(RUN_DIAG) -no-reboot | tee $(B)/uart.log
+	$(Q)grep -aq 'diagnostic guest: [0-9]* passed, 0 failed' $(B)/uart.log || \
+		{ echo 'run: the diagnostic guest failed, or did not come to its end' >&2; exit 1; }
+endif
 
 .PHONY: fuzz-guest
 fuzz-guest: ## a hostile guest from SEED= on, until EL2 has decided COUNT= times (POLICY= default here: permissive)
@@ -237,7 +244,7 @@ run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLI
 ifeq ($(UNATTENDED),)
 	$(Q)$(QEMU) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
 else
-	$(Q)$(if $(TIMEOUT),timeout --foreground $(TIMEOUT)) $(QEMU) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
+	$(Q)$(LIMITED) $(QEMU) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
 		$$(cat $(B)/linux/qemu.args) | tee $(B)/linux/uart.log
 	$(Q)$(TESTPY) tools/linux_end.py $(B)/linux/uart.log
 endif

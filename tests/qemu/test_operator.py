@@ -72,6 +72,17 @@ def test_with_nobody_to_type_it_ends_behind_the_pause() -> None:
     assert " 0 failed" in done.stdout and PROMPT in done.stdout
 
 
+def test_unattended_make_fails_with_the_guest(tree: Path) -> None:
+    words = ("run", "UNATTENDED=1", "TIMEOUT=120")
+    make(*words, tree=tree, stdin=subprocess.DEVNULL)
+    main = tree / "guest" / "main.c"
+    text = main.read_text()
+    assert text.count("check_passed, check_failed);") == 1
+    main.write_text(text.replace("check_passed, check_failed);", "check_passed, check_failed + 1);"))
+    done = make(*words, tree=tree, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode != 0 and "the diagnostic guest failed" in done.stdout
+
+
 def test_the_tee_pipeline(tmp_path: Path) -> None:
     log = tmp_path / "uart.log"
     pipeline = (f"printf 'poweroff\\n' | make --no-print-directory run 2>&1 | tee {log} >/dev/null;"

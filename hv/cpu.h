@@ -10,7 +10,7 @@
 #include "policy.h"
 #include "vgic.h"
 
-/* What a handler wants done with the guest; only trap.c acts on it. */
+/* What a handler wants done with the guest; only trap_end() acts on it. */
 enum verdict {
 	NEXT,  /* done: go on behind the instruction */
 	AGAIN, /* go on where ELR_EL2 points */
@@ -24,13 +24,16 @@ enum verdict {
 struct row_state {
 	u64 hits, cost; /* cost: CNTPCT ticks spent in EL2 */
 	u32 flags;      /* ROW_* */
-	u32 pad;
+	u8 way;         /* enum action, where nothing but that and a record is to be done, or WAY_GENERAL */
+	u8 pad[3];
+	const struct decision *decision; /* policy_rows[] of the same number, or what decide_init() made of it */
+	u64 what;       /* `what` of its records, without what the trap adds */
 	u64 would;      /* of `hits`: those that a rule changed at run time let pass */
-	const struct decision *decision; /* &policy_rows[] of the same number */
-	u64 unused[3];
+	u64 unused[2];
 };
 _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to find it");
 #define ROW_LOG   1u /* the row has log once or always */
+#define ROW_FIRST 128u /* ... once */
 #define ROW_LIMIT 2u
 #define ROW_WOULD 4u /* overrule.c: what the row refuses is let pass, and logged as WOULD */
 #define ROW_STOP  8u /* ... the operator is asked first */
@@ -38,6 +41,13 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define ROW_DEBUG 32u /* decides on debug registers while debug.c uses them */
 #define ROW_CHANGED (ROW_WOULD | ROW_STOP | ROW_DEBUG)
 #define ROW_WHERE 64u /* the arguments of the call decide too */
+#define WAY_GENERAL ACT_COUNT
+
+/* To be called when flags or decision change. */
+static inline void row_set_way(struct row_state *s)
+{
+	s->way = s->flags & ~(ROW_LOG | ROW_FIRST) ? WAY_GENERAL : s->decision->action;
+}
 
 /* Work to do before the guest goes on. */
 #define WORK_VGIC    1u /* something may be pending for a list register */
@@ -60,13 +70,24 @@ _Static_assert(WORK_VGIC + WORK_LOG + WORK_MONITOR + WORK_DUMP + WORK_DEBUG + WO
 
 /*
  * What policy_call() and policy_mmio() answered: they are pure, so it may be remembered. `key` is all they were asked;
- * a key that never stands in its slot marks an empty one.
+ * a key that never stands in its slot marks an empty one. By the function's last digit, and by the word's.
  */
 #define MEMOS 16
-struct memo {
+struct call_memo { /* of calls that a constant answers */
+	u64 key;
+	struct row_state *row;
+	u64 value, selector; /* x0, if none of these bits is set in x1 */
+};
+struct mmio_memo {
 	u64 key;
 	struct row_state *row;
 };
+struct memos {
+	struct call_memo hvc, smc;
+	struct mmio_memo mmio;
+	u64 unused[6];
+};
+_Static_assert(sizeof(struct memos) == 128, "a shift to find it");
 
 struct cpu {
 	struct trap_frame frame; /* first: SP_EL2 points here while the guest runs */
@@ -78,6 +99,7 @@ struct cpu {
 	u64 *seen;               /* log once: what has been logged, SEEN_SLOTS tags */
 	u32 work;                /* WORK_* */
 	u32 index;               /* 0.. */
+	struct memos memos[MEMOS];
 	struct log_ring log;
 	struct vgic_cpu vgic;
 	const char *why;         /* why the monitor opens: "key", "break", "pause", "rule", "panic", "kill" */
@@ -85,8 +107,6 @@ struct cpu {
 	bool online;             /* runs the guest, or is on its way there */
 	volatile bool parked;    /* stands still in smp_park() for the monitor */
 	u64 start_entry, start_context; /* PSCI CPU_ON: where it begins */
-	struct memo hvc[MEMOS], smc[MEMOS]; /* by the function's last digit */
-	struct memo mmio[MEMOS];            /* by the word's last digit */
 };
 _Static_assert(offsetof(struct cpu, frame) == 0, "container of the frame");
 _Static_assert(sizeof(struct cpu) <= CPU_BLOCK_SIZE - CPU_STRUCT_OFFSET, "fits above the stack");
@@ -107,12 +127,21 @@ static inline struct cpu *this_cpu(void)
 	return (struct cpu *)sysreg_read(tpidr_el2);
 }
 
+/* What was remembered of calls and windows: the answer may be another one now. */
+static inline void memos_forget(struct cpu *c)
+{
+	for (unsigned i = 0; i < MEMOS; i++) {
+		c->memos[i].hvc.key = c->memos[i].smc.key = i ^ 1; /* ends in another digit */
+		c->memos[i].mmio.key = (i ^ 1) << 2;
+	}
+}
+
 /* Decides nothing: counts row `row` and does what its log and limit ask for. Returns the row that decides. */
 const struct decision *decide_slow(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux);
 
 /*
  * The one way to a decision: counts it, logs it, applies its limit. value, addr, aux are the match inputs for
- * the record. trap.c adds the cost afterwards.
+ * the record. trap_end() adds the cost afterwards. Rows whose way is short are decided by straight.h as well.
  */
 static inline const struct decision *decide(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux)
 {
@@ -123,17 +152,6 @@ static inline const struct decision *decide(struct cpu *c, unsigned row, u64 val
 	if (unlikely(s->flags))
 		return decide_slow(c, row, value, addr, aux);
 	return s->decision;
-}
-
-/*
- * decide() for handlers that keep no frame on their straight way: false when the row wants more than counting. Then
- * the handler goes on, by a tail call, with a general one that calls decide_slow() first.
- */
-static inline bool decide_fast(struct cpu *c, struct row_state *s)
-{
-	s->hits++;
-	c->row = s;
-	return likely(!s->flags);
 }
 
 #endif

@@ -2,13 +2,39 @@
 /* Decisions whose row logs or has a rate limit: the part of decide() that is not inline. */
 #include "arch/arch.h"
 #include "cpu.h"
-#include "decide.h"
 #include "esr.h"
 #include "mmu.h"
 #include "overrule.h"
+#include "straight.h"
 
 /* Ticks between two decisions at the limit's rate; index as policy_limits[]. */
 static u64 *interval;
+
+#define ID_REGISTERS 56
+
+/*
+ * Identification registers do not change: what a row makes of the real one (op0 3, op1 0, CRn 0, CRm 1 to 7: those that
+ * HCR_EL2.TID3 traps) is worked out once, and the row gives a value then.
+ */
+static void fold_constants(struct cpu *c)
+{
+	struct decision *folded = carve(ID_REGISTERS * sizeof(*folded), 64);
+
+	for (u32 n = 0; n < ID_REGISTERS; n++) {
+		struct row_state *s = &c->rows[policy_sysreg(3u << 20 | (n % 8) << 17 | (n / 8 + 1) << 1 | 1)];
+		const struct decision *d = s->decision;
+		u64 real;
+
+		if (d->action != ACT_ALLOW && d->action != ACT_MASK)
+			continue;
+		real = replay_read(policy_replay + 16 * (u64)d->arg);
+		folded[n] = *d;
+		folded[n].action = ACT_VALUE;
+		folded[n].value = d->action == ACT_ALLOW ? real : (real & d->mask) | d->value;
+		s->decision = &folded[n];
+		row_set_way(s);
+	}
+}
 
 void decide_init(struct cpu *c)
 {
@@ -18,15 +44,16 @@ void decide_init(struct cpu *c)
 	c->limit_time = carve(policy_n_limits * sizeof(u64) + 8, 64);
 	c->seen = carve(SEEN_SLOTS * sizeof(u64), 64);
 	c->row = c->rows;
-	for (unsigned i = 0; i < MEMOS; i++) {
-		c->hvc[i].key = c->smc[i].key = i ^ 1; /* ends in another digit */
-		c->mmio[i].key = (i ^ 1) << 2;
-	}
+	memos_forget(c);
 	for (unsigned i = 0; i < policy_n_rows; i++) {
 		c->rows[i].decision = &policy_rows[i];
+		c->rows[i].what = log_what((u16)i);
 		c->rows[i].flags = (policy_rows[i].log != LOG_NEVER ? ROW_LOG : 0) |
+				   (policy_rows[i].log == LOG_ONCE ? ROW_FIRST : 0) |
 				   (policy_rows[i].limit ? ROW_LIMIT : 0) | (policy_rows[i].where ? ROW_WHERE : 0);
+		row_set_way(&c->rows[i]);
 	}
+	fold_constants(c);
 	if (!interval) {
 		interval = carve(policy_n_limits * sizeof(u64) + 8, 64);
 		for (unsigned i = 1; i < policy_n_limits; i++)
@@ -69,9 +96,10 @@ static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
 	return (u64)row << 48 | (u64)esr_class(esr) << 42 | (what & 0x3ffffffffff);
 }
 
-/* True the first time; a slot that another access has taken since makes it true again, never false too early. */
-static bool first_time(struct cpu *c, u64 tag)
+/* A slot that another access has taken since makes it true again, never false too early. */
+bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 {
+	u64 tag = access_tag(c, (unsigned)(s - c->rows), value, addr);
 	u64 *slot = &c->seen[(tag * 0x9e3779b97f4a7c15UL) >> 54];
 
 	_Static_assert(SEEN_SLOTS == 1 << 10, "shift by 54");
@@ -83,20 +111,31 @@ static bool first_time(struct cpu *c, u64 tag)
 
 const struct decision *decide_slow(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux)
 {
-	const struct decision *d = &policy_rows[row];
+	const struct decision *d = c->rows[row].decision;
 
 	if (d->limit && !within_limit(c, d->limit)) {
 		c->row->hits--;
 		row = policy_limits[d->limit].over;
-		d = &policy_rows[row];
+		d = c->rows[row].decision;
 		c->row = &c->rows[row];
 		c->row->hits++;
 	}
-	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && first_time(c, access_tag(c, row, value, addr)))) {
-		c->record = log_decision(c, (u16)row, value, addr, aux);
+	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && decide_first(c, c->row, value, addr))) {
+		c->record = log_decision(c, c->row, value, addr, aux);
 		c->work |= log_mode == LOG_QUIET ? WORK_RECORD : WORK_RECORD | WORK_LOG;
 	}
 	return unlikely(c->row->flags & ROW_CHANGED) ? overrule(c, d) : d;
+}
+
+void straight_slow(struct cpu *c, struct row_state *s, u64 pc, u64 spsr, u64 value, u64 addr, u64 aux, u64 ticks)
+{
+	if (s->flags & ROW_LOG && (!(s->flags & ROW_FIRST) || decide_first(c, s, value, addr))) {
+		log_fill(c, log_next(&c->log), s->what, pc, spsr, value, addr, aux, (u32)ticks);
+		if (log_mode != LOG_QUIET)
+			c->work |= WORK_LOG;
+	}
+	if (c->work)
+		trap_work(c);
 }
 
 void complete_record(struct cpu *c)

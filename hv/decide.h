@@ -7,6 +7,8 @@
 
 /* Row counters, limits and the log-once memory of one CPU. */
 void decide_init(struct cpu *c);
+/* log: once. True the first time that row `s` decides on this access, or another access has taken its slot since. */
+bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr);
 /* The trap whose record this is has been handled: adds its cost, and the value that a read returned. */
 void complete_record(struct cpu *c);
 /* Decisions so far on this CPU: all of them (-1) or those of one enum verdict_word. */

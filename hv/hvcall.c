@@ -17,6 +17,7 @@
 static u64 get_id(u64 selector)
 {
 	switch (selector) {
+	case 0: return HV_ID;
 	case 1: return HV_API;
 	case 2: return build_number;
 	case 3: return policy_hash;
@@ -98,8 +99,6 @@ enum verdict hvcall(struct trap_frame *f, unsigned model, const struct call_tabl
 {
 	struct cpu *c = cpu_of(f);
 
-	if (hvcall_constant(model, f->x[1], &f->x[0]))
-		return done;
 	switch (model) {
 	case MODEL_HV_GET_ID:
 		f->x[0] = get_id(f->x[1]);

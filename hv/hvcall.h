@@ -10,16 +10,20 @@
 
 /* Serves `model` with the arguments in f->x; the result is in f->x[0]. `done`, or STOP: the guest is gone for good. */
 enum verdict hvcall(struct trap_frame *f, unsigned model, const struct call_table *table, enum verdict done);
-/* Answers that are constants, for those who ask again and again: false if `model` with `selector` (x1) is none. */
-static inline bool hvcall_constant(unsigned model, u64 selector, u64 *value)
+/* Whether a constant answers `model`, if none of the bits `selector` is set in x1. */
+static inline bool hvcall_constant(unsigned model, u64 *value, u64 *selector)
 {
-	if (model == MODEL_PSCI_VERSION)
+	switch (model) {
+	case MODEL_PSCI_VERSION:
 		*value = PSCI_1_1;
-	else if (model == MODEL_HV_GET_ID && !selector)
+		return true;
+	case MODEL_HV_GET_ID:
 		*value = HV_ID;
-	else
+		*selector = ~0UL;
+		return true;
+	default:
 		return false;
-	return true;
+	}
 }
 /* PSCI and SMCCC part of it (psci.c). */
 u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table);

@@ -3,13 +3,14 @@
 #include "log.h"
 #include "arch/arch.h"
 #include "cpu.h"
+#include "record.h"
 
 enum log_mode log_mode;
 bool log_live;
 u64 log_epoch;
 
 _Static_assert(REC_DECISION == 0 && offsetof(struct log_record, info) - offsetof(struct log_record, what) == 6,
-	       "fill() writes them as one word");
+	       "log_record() writes them as one word");
 _Static_assert((LOG_RING & (LOG_RING - 1)) == 0, "a power of two");
 
 /* EC of HVC and SMC, AArch32 and AArch64: 0x12, 0x13, 0x16, 0x17. */
@@ -23,14 +24,15 @@ static size_t rule_words(void)
 
 size_t log_ring_bytes(void)
 {
-	return (LOG_RING + LOG_NOTABLE_RING) * sizeof(struct log_record) + 3 * rule_words() * sizeof(u64) + LOG_LINE;
+	return (LOG_MARGIN + LOG_RING + LOG_NOTABLE_RING) * sizeof(struct log_record) + 3 * rule_words() * sizeof(u64) + LOG_LINE;
 }
 
 void log_init(struct cpu *c, void *memory)
 {
 	struct log_ring *l = &c->log;
 
-	*l = (struct log_ring){ .main = memory };
+	*l = (struct log_ring){ .main = (struct log_record *)memory + LOG_MARGIN };
+	l->main[-1] = l->main[-2] = (struct log_record){ .seq = ~0UL };
 	l->notable = l->main + LOG_RING;
 	l->told = (u64 *)(l->notable + LOG_NOTABLE_RING);
 	l->hits = l->told + rule_words();
@@ -57,11 +59,6 @@ void log_init(struct cpu *c, void *memory)
 		log_epoch = counter();
 }
 
-static inline struct log_record *slot(const struct log_ring *l, u64 seq)
-{
-	return &l->main[seq & (LOG_RING - 1)];
-}
-
 /*
  * True if the newest two decisions are equal in every match input and in the value read: the newest may join the
  * one before. Asked only when the next record comes, because the value read is known late.
@@ -73,7 +70,7 @@ static inline bool same(const struct log_record *a, const struct log_record *b)
 
 static void join(struct log_ring *l)
 {
-	struct log_record *last = slot(l, l->seq - 1), *before = slot(l, l->seq - 2);
+	struct log_record *last = log_slot(l, l->seq - 1), *before = log_slot(l, l->seq - 2);
 
 	if (!same(last, before))
 		return;
@@ -98,54 +95,52 @@ static void save(struct log_ring *l, const struct log_record *r)
 		l->notable[l->saved++ & (LOG_NOTABLE_RING - 1)] = *r;
 }
 
-static inline struct log_record *fill(struct cpu *c, u16 row, u64 value, u64 addr, u64 aux)
+u64 log_what(u16 row)
 {
-	struct log_ring *l = &c->log;
-	struct log_record *r = slot(l, l->seq);
-	unsigned verdict = policy_rows[row].verdict;
-	unsigned info = verdict | (unsigned)(c->frame.spsr_el2 & 0xc) << 2;
+	unsigned info = policy_rows[row].verdict;
 
-	r->seq = l->seq++;
-	r->time = c->entered;
-	r->pc = c->frame.elr_el2;
-	r->addr = addr;
-	r->value = value;
-	r->cost = 0;
-	r->n = 1;
-	r->aux = aux;
-	if (verdict != V_ALLOW && verdict != V_EMUL) {
+	if (info != V_ALLOW && info != V_EMUL)
 		info |= INFO_NOTABLE;
-		l->notable_end = l->seq;
-	}
-	/* esr, row, info; kind is REC_DECISION, zero. One store instead of four. */
-	r->what = (u32)c->frame.esr_el2 | (u64)row << 32 | (u64)info << 48;
+	return (u64)row << 32 | (u64)info << 48; /* kind is REC_DECISION, zero */
+}
+
+struct log_record *log_next(struct log_ring *l)
+{
+	struct log_record *r = log_slot(l, l->seq);
+
+	if (log_has_room(r))
+		return r;
+	join(l);
+	r = log_slot(l, l->seq);
+	save(l, r);
 	return r;
 }
 
-static __attribute__((noinline)) struct log_record *decision_slow(struct cpu *c, u16 row, u64 value, u64 addr,
-								  u64 aux)
+static inline struct log_record *decision(struct cpu *c, struct log_record *r, u64 what, u64 value, u64 addr, u64 aux)
 {
-	struct log_ring *l = &c->log;
+	log_fill(c, r, what, c->frame.elr_el2, c->frame.spsr_el2, value, addr, aux, 0);
+	return r;
+}
 
-	join(l);
-	save(l, slot(l, l->seq));
-	return fill(c, row, value, addr, aux);
+static __attribute__((noinline)) struct log_record *decision_slow(struct cpu *c, u64 what, u64 value, u64 addr, u64 aux)
+{
+	return decision(c, log_next(&c->log), what, value, addr, aux);
 }
 
 /* At most 45 instructions and no call on the straight path: tests/host/test_log.py counts. */
-struct log_record *log_decision(struct cpu *c, u16 row, u64 value, u64 addr, u64 aux)
+struct log_record *log_decision(struct cpu *c, const struct row_state *s, u64 value, u64 addr, u64 aux)
 {
-	const struct log_ring *l = &c->log;
+	struct log_record *r = log_slot(&c->log, c->log.seq);
 
-	if (unlikely(same(slot(l, l->seq - 1), slot(l, l->seq - 2)) || slot(l, l->seq)->info & INFO_NOTABLE))
-		return decision_slow(c, row, value, addr, aux);
-	return fill(c, row, value, addr, aux);
+	if (unlikely(!log_has_room(r)))
+		return decision_slow(c, s->what, value, addr, aux);
+	return decision(c, r, s->what, value, addr, aux);
 }
 
 static struct log_record *push(struct cpu *c, enum record_kind kind, u16 row)
 {
 	struct log_ring *l = &c->log;
-	struct log_record *r = slot(l, l->seq);
+	struct log_record *r = log_slot(l, l->seq);
 
 	save(l, r);
 	*r = (struct log_record){ .seq = l->seq++, .time = counter(), .pc = c->frame.elr_el2, .row = row,
@@ -178,8 +173,8 @@ const struct log_record *log_find(struct cpu *c, u64 seq)
 
 	if (seq >= l->seq)
 		return NULL;
-	if (slot(l, seq)->seq == seq)
-		return slot(l, seq);
+	if (log_slot(l, seq)->seq == seq)
+		return log_slot(l, seq);
 	for (unsigned i = 0; i < LOG_NOTABLE_RING; i++)
 		if (l->notable[i].seq == seq)
 			return &l->notable[i];

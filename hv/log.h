@@ -9,6 +9,7 @@
 #include "policy.h"
 
 struct cpu;
+struct row_state;
 
 enum log_mode { LOG_TEXT, LOG_NOTABLE, LOG_FULL, LOG_QUIET };
 enum record_kind { REC_DECISION, REC_EVENT, REC_EXCEPTION };
@@ -44,6 +45,7 @@ _Static_assert(sizeof(struct log_record) == 64, "one cache line");
 #define INFO_EL(i)     ((i) >> 4 & 3)
 
 #define LOG_RING    16384 /* records, a power of two */
+#define LOG_MARGIN  2     /* look like records and are none, so that any slot has two before it */
 #define LOG_NOTABLE_RING 512
 
 /*
@@ -52,7 +54,7 @@ _Static_assert(sizeof(struct log_record) == 64, "one cache line");
  * loss by comparing it.
  */
 struct log_ring {
-	struct log_record *main, *notable;
+	struct log_record *main, *notable; /* `main` has LOG_MARGIN more before its first */
 	u64 seq;           /* of the next record */
 	u64 drained;       /* seq of the first record not yet drained */
 	u64 notable_end;   /* seq behind the newest notable record; > drained: something notable waits */
@@ -80,7 +82,7 @@ void log_init(struct cpu *c, void *memory);
  * A new decision record; the caller adds cost and the value read until the next record is made. Then, if all of it
  * equals the record before, the two become one with n = 2 (never hvc or smc). Never fails, never blocks.
  */
-struct log_record *log_decision(struct cpu *c, u16 row, u64 value, u64 addr, u64 aux);
+struct log_record *log_decision(struct cpu *c, const struct row_state *s, u64 value, u64 addr, u64 aux);
 void log_event(struct cpu *c, enum log_event event, u64 value, u64 addr);
 void log_exception(struct cpu *c, u64 esr, u64 elr, u64 far);
 /* The record with this seq, or NULL when it is overwritten or not yet written. */

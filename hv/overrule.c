@@ -111,6 +111,8 @@ bool overrule_rule(unsigned rule, u32 set, u32 clear)
 		for (unsigned i = 0; cpus[cpu] && cpus[cpu]->rows && i < policy_n_rows; i++)
 			if (policy_rows[i].rule == rule) {
 				cpus[cpu]->rows[i].flags = (cpus[cpu]->rows[i].flags & ~clear) | set;
+				row_set_way(&cpus[cpu]->rows[i]);
+				memos_forget(cpus[cpu]);
 				any = true;
 			}
 	return any;
@@ -131,9 +133,13 @@ void overrule_debug(bool on)
 		for (u32 low = 0; low < 32; low++) {
 			u16 row = policy_sysreg(2u << 20 | op2 << 17 | low);
 
-			for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-				if (cpus[cpu] && cpus[cpu]->rows)
-					cpus[cpu]->rows[row].flags = on ? cpus[cpu]->rows[row].flags | ROW_DEBUG :
-									  cpus[cpu]->rows[row].flags & ~ROW_DEBUG;
+			for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+				struct row_state *s = cpus[cpu] && cpus[cpu]->rows ? &cpus[cpu]->rows[row] : NULL;
+
+				if (!s)
+					continue;
+				s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
+				row_set_way(s);
+			}
 		}
 }

@@ -41,6 +41,8 @@ u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table)
 		/* No workaround is needed or offered on this board. */
 		return x[1] == SMCCC_VERSION_ID || x[1] == SMCCC_VERSION_ID + 1 ? features(table, (u32)x[1]) :
 										   ERROR(SMCCC_NOT_SUPPORTED);
+	case MODEL_PSCI_VERSION:
+		return PSCI_1_1;
 	case MODEL_PSCI_FEATURES:
 		return features(table, (u32)x[1]);
 	case MODEL_PSCI_CPU_SUSPEND:

@@ -12,27 +12,25 @@
 #include "monitor.h"
 #include "power.h"
 #include "smp.h"
+#include "take.h"
 #include "virtio.h"
 
-typedef enum verdict (*class_handler)(struct trap_frame *f);
+typedef void (*class_handler)(struct trap_frame *f, u64 esr);
+
+static void by_verdict(struct trap_frame *f, u64 esr);
 
 static const class_handler classes[64] = {
-	[0x00] = trap_other,
-	[EC_WFX] = trap_wfx,
-	[0x02 ... 0x15] = trap_other,
+	[0x00 ... 0x15] = by_verdict,
 	[EC_HVC64] = trap_hvc,
 	[EC_SMC64] = trap_smc,
 	[EC_SYSREG] = trap_sysreg,
-	[0x19 ... 0x1f] = trap_other,
-	[EC_IABT_LOW] = trap_iabt,
-	[0x21 ... 0x23] = trap_other,
+	[0x19 ... 0x23] = by_verdict,
 	[EC_DABT_LOW] = trap_dabt,
-	[0x25 ... 0x2f] = trap_other,
-	[0x30 ... 0x3f] = trap_debug,
+	[0x25 ... 0x3f] = by_verdict,
 };
 
 /* What waited for a quiet moment: the log, the operator, interrupts for the guest. */
-static void __attribute__((noinline)) work(struct cpu *c)
+void trap_work(struct cpu *c)
 {
 	u32 todo = c->work;
 
@@ -96,40 +94,52 @@ static void __attribute__((noinline)) finish(struct trap_frame *f, enum verdict 
 	}
 }
 
-/* The end of every trap. A record to complete is work, so that one look finds both. */
-static inline void account(struct cpu *c)
+/* The other way to move the PC is straight_next(): by 4, and nothing else. */
+void trap_end(struct trap_frame *f, enum verdict v)
 {
-	c->row->cost += counter() - c->entered;
-	if (unlikely(c->work))
-		work(c);
-}
-
-/* TPIDR_EL2 finds struct cpu again after the handler for one instruction; a saved register takes two. */
-static inline void sync(struct trap_frame *f, u64 esr, bool aarch32)
-{
-	enum verdict v;
 	struct cpu *c = cpu_of(f);
 
-	c->entered = counter();
-	v = classes[esr_class(esr)](f);
-	c = this_cpu();
-	if (likely(v == NEXT))
-		c->frame.elr_el2 += aarch32 ? esr_length(c->frame.esr_el2) : 4;
-	else if (v != AGAIN) {
-		finish(&c->frame, v);
-		c = this_cpu();
+	if (v == NEXT) /* an AArch32 EL0 has instructions of two bytes, too */
+		f->elr_el2 += f->spsr_el2 & SPSR_A32 ? esr_length(f->esr_el2) : 4;
+	else if (v != AGAIN)
+		finish(f, v);
+	c->row->cost += counter() - c->entered;
+	if (unlikely(c->work))
+		trap_work(c);
+}
+
+static enum verdict verdict_of(struct trap_frame *f)
+{
+	switch (esr_class(f->esr_el2)) {
+	case EC_WFX:
+		return trap_wfx(f);
+	case EC_IABT_LOW:
+		return trap_iabt(f);
+	case EC_DABT_LOW:
+		return trap_dabt_general(f);
+	case 0x30 ... 0x3f:
+		return trap_debug(f);
+	default:
+		return trap_other(f);
 	}
-	account(c);
+}
+
+static void by_verdict(struct trap_frame *f, u64 esr)
+{
+	(void)esr;
+	trap_end(f, verdict_of(f));
 }
 
 void trap_sync(struct trap_frame *f, u64 esr)
 {
-	sync(f, esr, false);
+	cpu_of(f)->entered = counter();
+	classes[esr_class(esr)](f, esr);
 }
 
 void trap_sync32(struct trap_frame *f, u64 esr)
 {
-	sync(f, esr, true);
+	cpu_of(f)->entered = counter();
+	by_verdict(f, esr);
 }
 
 void trap_irq(struct trap_frame *f)
@@ -178,7 +188,7 @@ void trap_irq(struct trap_frame *f)
 	if (park)
 		smp_park(c);
 	if (c->work)
-		work(c);
+		trap_work(c);
 }
 
 void trap_serror(struct trap_frame *f)

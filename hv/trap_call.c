@@ -4,7 +4,7 @@
 #include "hvcall.h"
 #include "monitor.h"
 #include "psci.h"
-#include "trap.h"
+#include "straight.h"
 
 /* A number that no table names: what an SMC or HVC with an immediate, or with a malformed x0, asks for. */
 #define NO_FUNCTION 0xffffffffu
@@ -21,16 +21,16 @@ static u32 function_of(const struct trap_frame *f)
 	return (u32)x0;
 }
 
+static const s64 codes[REFUSE_COUNT] = {
+	[REFUSE_SEA] = SMCCC_NOT_SUPPORTED,
+	[REFUSE_SERROR] = SMCCC_NOT_SUPPORTED,
+	[REFUSE_NOT_SUPPORTED] = SMCCC_NOT_SUPPORTED,
+	[REFUSE_INVALID_PARAMETERS] = PSCI_INVALID_PARAMETERS,
+	[REFUSE_DENIED] = PSCI_DENIED,
+};
+
 static enum verdict refuse(struct trap_frame *f, unsigned refusal, enum verdict done)
 {
-	static const s64 codes[REFUSE_COUNT] = {
-		[REFUSE_SEA] = SMCCC_NOT_SUPPORTED,
-		[REFUSE_SERROR] = SMCCC_NOT_SUPPORTED,
-		[REFUSE_NOT_SUPPORTED] = SMCCC_NOT_SUPPORTED,
-		[REFUSE_INVALID_PARAMETERS] = PSCI_INVALID_PARAMETERS,
-		[REFUSE_DENIED] = PSCI_DENIED,
-	};
-
 	if (refusal == REFUSE_UNDEF) {
 		if (done == AGAIN)
 			f->elr_el2 -= 4; /* HVC's preferred return is the next instruction, UNDEFINED's is its own */
@@ -40,27 +40,18 @@ static enum verdict refuse(struct trap_frame *f, unsigned refusal, enum verdict 
 	return done;
 }
 
-static enum verdict __attribute__((noinline)) pause(struct trap_frame *f, enum verdict done)
-{
-	monitor_pause(cpu_of(f));
-	return done;
-}
-
 /* `done`: AGAIN for HVC, whose ELR is already behind it; NEXT for SMC. */
-static inline enum verdict act(struct trap_frame *f, const struct decision *d, const struct call_table *table,
-			       enum verdict done)
+static enum verdict act(struct trap_frame *f, const struct decision *d, const struct call_table *table, enum verdict done)
 {
-	if (likely(d->action == ACT_EMULATE)) {
-		if (hvcall_constant(d->arg, f->x[1], &f->x[0]))
-			return done;
-		return hvcall(f, d->arg, table, done);
-	}
 	switch (d->action) {
+	case ACT_EMULATE:
+		return hvcall(f, d->arg, table, done);
 	case ACT_VALUE:
 		f->x[0] = d->value;
 		return done;
 	case ACT_PAUSE:
-		return pause(f, done);
+		monitor_pause(cpu_of(f));
+		return done;
 	case ACT_KILL:
 		return STOP;
 	case ACT_DENY:
@@ -71,55 +62,71 @@ static inline enum verdict act(struct trap_frame *f, const struct decision *d, c
 	}
 }
 
-/* Rows that log, are limited or ask for arguments. */
-static enum verdict __attribute__((noinline)) decided_slowly(struct trap_frame *f, struct row_state *s,
-							     const struct call_table *table, enum verdict done)
+/* Whether a constant answers the row's calls: what act() does is then to put it into x0. */
+static bool constant(const struct row_state *s, struct call_memo *memo)
 {
-	struct cpu *c = cpu_of(f);
-	u16 row = policy_where((u16)(s - c->rows), f->x[1], f->x[2]);
+	const struct decision *d = s->decision;
 
-	s->hits--;
-	c->row = &c->rows[row];
-	c->row->hits++;
-	return act(f, decide_slow(c, row, f->x[0], f->x[1], f->x[2]), table, done);
-}
-
-static inline enum verdict decided(struct trap_frame *f, struct row_state *s, const struct call_table *table,
-				   enum verdict done)
-{
-	if (!decide_fast(cpu_of(f), s))
-		return decided_slowly(f, s, table, done);
-	return act(f, s->decision, table, done);
+	memo->selector = 0;
+	switch (s->way) {
+	case ACT_VALUE:
+		memo->value = d->value;
+		return true;
+	case ACT_DENY:
+		memo->value = (u64)codes[d->arg];
+		return d->arg != REFUSE_UNDEF;
+	case ACT_EMULATE:
+		return hvcall_constant(d->arg, &memo->value, &memo->selector);
+	case ACT_ALLOW:
+		memo->value = (u64)SMCCC_NOT_SUPPORTED;
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* Only plain numbers are remembered: below 2^32, where the number is all of x0, and with an immediate of 0. */
-static enum verdict __attribute__((noinline)) looked_up(struct trap_frame *f, struct memo *memo, u64 id,
-							const struct call_table *table, enum verdict done)
+static void __attribute__((noinline)) general(struct trap_frame *f, struct call_memo *memo, const struct call_table *table,
+					      enum verdict done)
 {
-	struct row_state *s = &cpu_of(f)->rows[policy_call(table, function_of(f))];
+	struct cpu *c = cpu_of(f);
+	u64 x0 = f->x[0];
+	u16 row = policy_call(table, function_of(f));
+	struct call_memo found = { .key = x0, .row = &c->rows[row] };
 
-	if (!(id >> 32))
-		*memo = (struct memo){ id, s };
-	return decided(f, s, table, done);
+	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
+		*memo = found;
+	row = policy_where(row, f->x[1], f->x[2]);
+	trap_end(f, act(f, decide(c, row, x0, f->x[1], f->x[2]), table, done));
 }
 
-static inline enum verdict call(struct trap_frame *f, struct memo *memos, const struct call_table *table,
-				enum verdict done)
+static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 x0, u64 ticks)
 {
-	u64 id = f->x[0] | f->esr_el2 << 48; /* an immediate makes it a number that no memo holds */
-	struct memo *memo = &memos[f->x[0] % MEMOS];
-
-	if (unlikely(memo->key != id))
-		return looked_up(f, memo, id, table, done);
-	return decided(f, memo->row, table, done);
+	straight_late(cpu_of(f), s, pc, f->spsr_el2, x0, f->x[1], f->x[2], ticks);
 }
 
-enum verdict trap_hvc(struct trap_frame *f)
+static inline void call(struct trap_frame *f, u64 esr, struct call_memo *memo, const struct call_table *table,
+			enum verdict done)
 {
-	return call(f, cpu_of(f)->hvc, &policy_hvc, AGAIN);
+	u64 x0 = f->x[0], pc, ticks;
+
+	/* An immediate makes it a number that no memo holds. */
+	if (unlikely(memo->key != (x0 | esr << 48) || f->x[1] & memo->selector)) {
+		general(f, memo, table, done);
+		return;
+	}
+	f->x[0] = memo->value;
+	pc = done == NEXT ? straight_next(f) : f->elr_el2;
+	if (unlikely(!straight_end(cpu_of(f), memo->row, &ticks)))
+		late(f, memo->row, pc, x0, ticks);
 }
 
-enum verdict trap_smc(struct trap_frame *f)
+void trap_hvc(struct trap_frame *f, u64 esr)
 {
-	return call(f, cpu_of(f)->smc, &policy_smc, NEXT);
+	call(f, esr, &cpu_of(f)->memos[f->x[0] % MEMOS].hvc, &policy_hvc, AGAIN);
+}
+
+void trap_smc(struct trap_frame *f, u64 esr)
+{
+	call(f, esr, &cpu_of(f)->memos[f->x[0] % MEMOS].smc, &policy_smc, NEXT);
 }

@@ -5,7 +5,7 @@
 #include "guestmem.h"
 #include "inject.h"
 #include "monitor.h"
-#include "trap.h"
+#include "straight.h"
 #include "virtio.h"
 #include "vrtc.h"
 #include "vuart.h"
@@ -107,8 +107,7 @@ static enum verdict act_mask(struct trap_frame *f, const struct decision *d, u64
 	return NEXT;
 }
 
-/* Every other emulated access. */
-static enum verdict __attribute__((noinline)) emulate(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	const struct access acc = access_of(f, ipa), *a = &acc;
 	struct cpu *c = cpu_of(f);
@@ -159,26 +158,6 @@ static enum verdict __attribute__((noinline)) emulate(struct trap_frame *f, cons
 	return NEXT;
 }
 
-/* The distributor's words that need no lock come first: they are most of what a guest asks for. */
-static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, u64 ipa)
-{
-	u64 esr = f->esr_el2, value;
-	u32 offset = (u32)(ipa - d->value);
-	unsigned rt = dabt_rt(esr);
-
-	if (d->arg == MODEL_VGIC_DIST && (esr & (DABT_SAS | DABT_SSE | DABT_SF)) == DABT_WORD) {
-		if (esr & DABT_WNR) {
-			if (vgic_dist_idle_write(offset, (u32)f->x[rt]))
-				return NEXT;
-		} else if (vgic_dist_peek(offset, &value)) {
-			f->x[rt] = (u32)value;
-			f->x[31] = 0;
-			return NEXT;
-		}
-	}
-	return emulate(f, d, ipa);
-}
-
 /* The operator looks first; then the real device, where the guest may have one (arg), else there is none. */
 static enum verdict act_pause(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
@@ -218,26 +197,29 @@ static u64 fault_ipa(const struct trap_frame *f)
 	return ipa;
 }
 
-/* Rows that log or are limited. */
-static enum verdict __attribute__((noinline)) decided_slowly(struct trap_frame *f, unsigned row, u64 ipa)
+/* Any access that its syndrome describes, decided by all of its row's terms. */
+static enum verdict decided(struct trap_frame *f, struct row_state *s, u64 ipa)
 {
+	struct cpu *c = cpu_of(f);
 	struct access a = access_of(f, ipa);
-	const struct decision *d = decide_slow(cpu_of(f), row, a.value, ipa, f->far_el2);
+	const struct decision *d = decide(c, (unsigned)(s - c->rows), a.value, ipa, f->far_el2);
 
 	return actions[d->action](f, d, ipa);
 }
 
-static inline enum verdict decided(struct trap_frame *f, struct row_state *s, u64 ipa)
+/* IPAs end at bit 51. Above: what kind of fault, CM, S1PTW, WnR; then SAS and ISV: all that decides. */
+static inline u64 key_of(u64 esr, u64 ipa)
 {
-	struct cpu *c = cpu_of(f);
+	return ipa | FIELD(esr, 8, 2) << 52 | FIELD(esr, 24, 22) << 59;
+}
 
-	if (!decide_fast(c, s))
-		return decided_slowly(f, (unsigned)(s - c->rows), ipa);
-	return actions[s->decision->action](f, s->decision, ipa);
+static inline struct mmio_memo *memo_of(struct trap_frame *f, u64 ipa)
+{
+	return &cpu_of(f)->memos[ipa / 4 % MEMOS].mmio;
 }
 
 /* Aborts that are no access to a window, or whose syndrome does not describe it; and windows not met before. */
-static enum verdict __attribute__((noinline)) looked_up(struct trap_frame *f, struct memo *memo, u64 key)
+enum verdict trap_dabt_general(struct trap_frame *f)
 {
 	u64 esr = f->esr_el2, ipa = fault_ipa(f);
 	struct row_state *s;
@@ -251,20 +233,72 @@ static enum verdict __attribute__((noinline)) looked_up(struct trap_frame *f, st
 
 	s = &cpu_of(f)->rows[policy_mmio(ipa, dabt_log2_size(esr), esr & DABT_WNR)];
 	if (abort_fault(esr) == FSC_TRANSLATION) /* others may have their IPA from elsewhere than the key */
-		*memo = (struct memo){ key, s };
+		*memo_of(f, ipa) = (struct mmio_memo){ key_of(esr, ipa), s };
 	return decided(f, s, ipa);
 }
 
-enum verdict trap_dabt(struct trap_frame *f)
+/* The general way, its row found. */
+static void __attribute__((noinline)) general(struct trap_frame *f, struct row_state *s, u64 ipa)
 {
-	u64 esr = f->esr_el2, ipa = reported_ipa(f);
-	/* IPAs end at bit 51. Above: what kind of fault, CM, S1PTW, WnR; then SAS and ISV: all that decides. */
-	u64 key = ipa | FIELD(esr, 8, 2) << 52 | FIELD(esr, 24, 22) << 59;
-	struct memo *memo = &cpu_of(f)->mmio[ipa / 4 % MEMOS];
+	trap_end(f, decided(f, s, ipa));
+}
 
-	if (unlikely(memo->key != key))
-		return looked_up(f, memo, key);
-	return decided(f, memo->row, ipa);
+static void __attribute__((noinline)) not_met(struct trap_frame *f)
+{
+	trap_end(f, trap_dabt_general(f));
+}
+
+static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 ticks)
+{
+	u64 esr = f->esr_el2, value = f->x[dabt_rt(esr)];
+
+	if (esr & DABT_WNR)
+		value = low_bits(value, dabt_log2_size(esr));
+	straight_late(cpu_of(f), s, pc, f->spsr_el2, value, reported_ipa(f), f->far_el2, ticks);
+}
+
+static inline void next(struct trap_frame *f, struct row_state *s)
+{
+	u64 pc = straight_next(f), ticks;
+
+	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
+		late(f, s, pc, ticks);
+}
+
+/* The distributor's words that need no lock: they are most of what a guest asks for. */
+static void straight_emulate(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
+{
+	u32 offset = (u32)(ipa - s->decision->value);
+	unsigned rt = dabt_rt(esr);
+	u64 value;
+
+	if (s->decision->arg == MODEL_VGIC_DIST && (esr & (DABT_SAS | DABT_SSE)) == DABT_WORD) {
+		if (esr & DABT_WNR) {
+			if (vgic_dist_idle_write(offset, (u32)f->x[rt])) {
+				next(f, s);
+				return;
+			}
+		} else if (vgic_dist_peek(offset, &value)) {
+			f->x[rt] = (u32)value;
+			f->x[31] = 0;
+			next(f, s);
+			return;
+		}
+	}
+	general(f, s, ipa);
+}
+
+void trap_dabt(struct trap_frame *f, u64 esr)
+{
+	u64 ipa = reported_ipa(f);
+	struct mmio_memo *memo = memo_of(f, ipa);
+
+	if (unlikely(memo->key != key_of(esr, ipa)))
+		not_met(f);
+	else if (memo->row->way == ACT_EMULATE)
+		straight_emulate(f, memo->row, esr, ipa);
+	else
+		general(f, memo->row, ipa);
 }
 
 enum verdict trap_iabt(struct trap_frame *f)

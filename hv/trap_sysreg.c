@@ -3,11 +3,12 @@
 #include "arch/arch.h"
 #include "cache.h"
 #include "esr.h"
-#include "inject.h"
 #include "monitor.h"
-#include "trap.h"
+#include "straight.h"
+#include "take.h"
 
 typedef enum verdict (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
+typedef void (*sysreg_way)(struct trap_frame *f, u64 esr, struct row_state *s);
 
 /* XZR is slot 31, which the next trap stores as zero again: what is read into it is dropped. */
 static inline void give(struct trap_frame *f, u32 iss, u64 value)
@@ -20,7 +21,7 @@ static inline const char *stub(const struct decision *d)
 	return policy_replay + 16 * (u64)d->arg;
 }
 
-static enum verdict act_allow(struct trap_frame *f, const struct decision *d, u32 iss)
+static inline enum verdict act_allow(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	if (iss_is_read(iss))
 		give(f, iss, replay_read(stub(d)));
@@ -37,13 +38,13 @@ static enum verdict act_deny(struct trap_frame *f, const struct decision *d, u32
 	return UNDEF;
 }
 
-static enum verdict act_value(struct trap_frame *f, const struct decision *d, u32 iss)
+static inline enum verdict act_value(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	give(f, iss, d->value);
 	return NEXT;
 }
 
-static enum verdict act_ignore(struct trap_frame *f, const struct decision *d, u32 iss)
+static inline enum verdict act_ignore(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	(void)f;
 	(void)d;
@@ -51,7 +52,7 @@ static enum verdict act_ignore(struct trap_frame *f, const struct decision *d, u
 	return NEXT;
 }
 
-static enum verdict act_mask(struct trap_frame *f, const struct decision *d, u32 iss)
+static inline enum verdict act_mask(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	u64 real = replay_read(stub(d));
 
@@ -113,22 +114,86 @@ static const sysreg_action actions[ACT_COUNT] = {
 	[ACT_KILL] = act_kill,
 };
 
-/* Rows that log or are limited. */
-static enum verdict __attribute__((noinline)) decided_slowly(struct trap_frame *f, unsigned row, u32 iss)
-{
-	const struct decision *d = decide_slow(cpu_of(f), row, f->x[iss_rt(iss)], 0, 0);
-
-	return actions[d->action](f, d, iss);
-}
-
-enum verdict trap_sysreg(struct trap_frame *f)
+/* Any row, decided by all of its terms. */
+static void __attribute__((noinline)) general(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	struct cpu *c = cpu_of(f);
-	u32 iss = (u32)f->esr_el2;
-	unsigned row = policy_sysreg(iss);
-	struct row_state *s = &c->rows[row];
+	const struct decision *d = decide(c, (unsigned)(s - c->rows), f->x[iss_rt(esr)], 0, 0);
 
-	if (!decide_fast(c, s))
-		return decided_slowly(f, row, iss);
-	return actions[s->decision->action](f, s->decision, iss);
+	trap_end(f, actions[d->action](f, d, (u32)esr));
+}
+
+static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 ticks, u64 spsr)
+{
+	straight_late(cpu_of(f), s, pc, spsr, f->x[iss_rt(f->esr_el2)], 0, 0, ticks);
+}
+
+static void __attribute__((noinline)) late_next(struct trap_frame *f, struct row_state *s, u64 pc, u64 ticks)
+{
+	late(f, s, pc, ticks, f->spsr_el2);
+}
+
+static inline void next(struct trap_frame *f, struct row_state *s)
+{
+	u64 pc = straight_next(f), ticks;
+
+	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
+		late_next(f, s, pc, ticks);
+}
+
+static void straight_allow(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	act_allow(f, s->decision, (u32)esr);
+	next(f, s);
+}
+
+static void straight_value(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	act_value(f, s->decision, (u32)esr);
+	next(f, s);
+}
+
+static void straight_ignore(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	(void)esr;
+	next(f, s);
+}
+
+static void straight_mask(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	act_mask(f, s->decision, (u32)esr);
+	next(f, s);
+}
+
+static void straight_deny(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	u64 pc = f->elr_el2, spsr = f->spsr_el2, ticks;
+
+	(void)esr;
+	take_undef(f);
+	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
+		late(f, s, pc, ticks, spsr);
+}
+
+/* An SGI to nobody needs no lock. */
+static void straight_emulate(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	if (s->decision->arg == MODEL_VGIC_SGI && !vgic_sgi_targets(f->x[iss_rt(esr)]))
+		next(f, s);
+	else
+		general(f, esr, s);
+}
+
+static const sysreg_way ways[ACT_COUNT + 1] = {
+	[ACT_ALLOW] = straight_allow, [ACT_DENY] = straight_deny,       [ACT_VALUE] = straight_value,
+	[ACT_IGNORE] = straight_ignore, [ACT_MASK] = straight_mask,     [ACT_EMULATE] = straight_emulate,
+	[ACT_FORWARD] = general,      [ACT_PAUSE] = general,            [ACT_KILL] = general,
+	[WAY_GENERAL] = general,
+};
+
+void trap_sysreg(struct trap_frame *f, u64 esr)
+{
+	struct row_state *s = &cpu_of(f)->rows[policy_sysreg((u32)esr)];
+
+	ways[s->way](f, esr, s);
 }

@@ -43,6 +43,11 @@ static inline void wfi(void)
 {
 	asm volatile("dsb sy; wfi" : : : "memory");
 }
+/* Memory is read and written again behind it. */
+static inline void barrier(void)
+{
+	asm volatile("" : : : "memory");
+}
 static inline u64 counter(void)
 {
 	return sysreg_read(cntpct_el0);

@@ -24,7 +24,7 @@ static struct log_record *decide_line(struct cpu *c, const char *s)
 	c->frame.spsr_el2 = spsr;
 	c->entered = counter();
 	c->rows[row].hits++;
-	return log_decision(c, (u16)row, value, addr, aux);
+	return log_decision(c, &c->rows[row], value, addr, aux);
 }
 
 static void step(struct cpu *c, char *line)
@@ -45,7 +45,7 @@ static void step(struct cpu *c, char *line)
 		for (; a > 1; a--) {
 			c->frame.elr_el2 += 4;
 			c->rows[last->row].hits++;
-			last = log_decision(c, last->row, last->value, last->addr, last->aux);
+			last = log_decision(c, &c->rows[last->row], last->value, last->addr, last->aux);
 		}
 		break;
 	case 'r':

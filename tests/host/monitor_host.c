@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 	c->rows[1].hits = 34;
 	c->rows[2].hits = 9733;
 	c->rows[2].cost = 58700;
-	log_decision(c, 1, 0, 0, 0)->cost = 388;
+	log_decision(c, &c->rows[1], 0, 0, 0)->cost = 388;
 	if (setjmp(fake_stop)) {
 		fprintf(stderr, "end: %s\n", fake_end);
 		return strcmp(fake_end, "input") ? 2 : 3;

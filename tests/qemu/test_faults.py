@@ -19,20 +19,22 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
     return plant
 
 
-STEP = "c->frame.elr_el2 += aarch32 ? esr_length(c->frame.esr_el2) : 4;"
+STEP = "	f->elr_el2 = pc + 4;"
+GENERAL_STEP = "	if (v == NEXT) /* an AArch32 EL0 has instructions of two bytes, too */"
 FAULTS = {
-    "PC steps by two instructions": replace("hv/trap.c", STEP, STEP.replace(": 4", ": 8")),
-    "PC does not step": replace("hv/trap.c", STEP, STEP.replace(": 4", ": 0")),
-    "a decision is not counted": replace("hv/cpu.h", "	s->hits++;\n	c->row = s;\n	return likely(!s->flags);",
-                                         "	c->row = s;\n	return likely(!s->flags);"),
+    "PC steps by two instructions": replace("hv/straight.h", STEP, STEP.replace("4", "8")),
+    "PC does not step": replace("hv/straight.h", STEP, STEP.replace("4", "0")),
+    "PC does not step after an MMIO access": replace("hv/trap.c", GENERAL_STEP, "	if (0)"),
+    "a decision is not counted": replace("hv/straight.h", "	s->hits++;\n", ""),
+    "a general decision is not counted": replace("hv/cpu.h", "	s->hits++;\n", ""),
     "the wrong register gets the value": replace("hv/trap_sysreg.c", "	f->x[iss_rt(iss)] = value;",
                                                  "	f->x[iss_rt(iss) & 15] = value;"),
     "XZR is not zero": replace("hv/vectors.S", "x30, xzr, [sp, #FRAME_X30]\n	.endm",
                                "x30, x29, [sp, #FRAME_X30]\n	.endm"),
     "loads are not sign-extended": replace("hv/trap_mem.c", "if (esr & DABT_SSE) {", "if (0) {"),
     "a bound is off by one": replace("hv/guestmem.c", "size > GUEST_SIZE - offset", "size > GUEST_SIZE - offset + 1"),
-    "x1 comes back changed": replace("hv/trap_call.c", "	if (likely(d->action == ACT_EMULATE)) {\n",
-                                     "	if (likely(d->action == ACT_EMULATE)) {\n		f->x[1]++;\n"),
+    "x1 comes back changed": replace("hv/trap_call.c", "	f->x[0] = memo->value;\n",
+                                     "	f->x[0] = memo->value;\n	f->x[1]++;\n"),
 }
 
 

@@ -12,6 +12,7 @@
 #include "inject.h"
 #include "guestmem.h"
 #include "power.h"
+#include "record.h"
 #include "integrity.h"
 #include "smp.h"
 #include "stage2.h"
@@ -340,6 +341,10 @@ struct cpu *fake_cpu(void)
 	memset(block, 0x5a, CPU_STRUCT_OFFSET);
 	memset(c, 0, sizeof(*c));
 	c->rows = calloc(policy_n_rows, sizeof(*c->rows));
+	for (unsigned i = 0; i < policy_n_rows; i++) {
+		c->rows[i].decision = &policy_rows[i];
+		c->rows[i].what = log_what((u16)i);
+	}
 	c->stopped_seq = ~0UL;
 	c->frame.spsr_el2 = 0x3c5;
 	c->vgic.n_lrs = 4;

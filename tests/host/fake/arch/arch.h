@@ -22,6 +22,7 @@ static inline u64 counter(void)
 	fake_now += fake_step;
 	return fake_now;
 }
+static inline void barrier(void) {}
 static inline void isb(void) {}
 static inline void dsb_sy(void) {}
 static inline void dsb_ish(void) {}

@@ -137,7 +137,7 @@ def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
             continue
         for spsr in SPSR:
             for fault in (0x7, 0xf, 0x90 if ec == IABT else 0x22):
-                for entry in (0, 1, 2):
+                for entry in (1 if spsr & 0x10 else 0, 2):
                     t = trap(dice, ec << 26 | dice.randrange(2) << 25 | fault | 0x8000)
                     yield Trap(t.x, t.elr, spsr, t.esr, t.far & ~(dice.randrange(2) << 46), t.hpfar, entry=entry)
 

@@ -339,7 +339,7 @@ release-files: all
 
 PACKAGES := gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu gcc libc6-dev make git qemu-system-arm ipxe-qemu \
 	python3 python3-yaml python3-jinja2 python3-pytest python3-pytest-xdist python3-hypothesis python3-pexpect \
-	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache cppcheck shellcheck flake8 mypy gdb-multiarch
+	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache cppcheck shellcheck flake8 mypy gdb-multiarch zsh
 SETUP_CMD := apt-get install -y --no-install-recommends $(PACKAGES)
 setup: ## install what building, running and testing need (Debian or Ubuntu; as root or through sudo)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import importlib
+from typing import Dict, Iterable, List, Tuple
 
-from policygen import board, cli, formats
+from policygen import board, cli, schema
 from policygen.codes import CODES
+from policygen.names import known_names
 
 HELP = "completion for bash or zsh"
 
 BASH = """\
 # policygen completion for bash: eval "$(policygen completion bash)"
 _policygen() {{
-    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} verb='' each policies
+    local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} verb='' each policies words=''
     for each in {verbs}; do
-        [[ " ${{COMP_WORDS[*]:1:COMP_CWORD-1}} " == *" $each "* ]] && verb=$each
+        [[ " ${{COMP_WORDS[*]:1:COMP_CWORD-1}} " == *" $each "* ]] && verb=$each && break
     done
     policies=$(for each in policy/*.yaml; do [ -e "$each" ] && each=${{each##*/}} && echo "${{each%.yaml}}"; done)
     case $before in
-        --format) mapfile -t COMPREPLY < <(compgen -W '{formats}' -- "$word"); return;;
-        --cpu) mapfile -t COMPREPLY < <(compgen -W '{cpus}' -- "$word"); return;;
-        --mode) mapfile -t COMPREPLY < <(compgen -W 'enforce audit' -- "$word"); return;;
-        --color) mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word"); return;;
-        --gate) mapfile -t COMPREPLY < <(compgen -W 'looser any' -- "$word"); return;;
-        -o|--output) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return;;
+{values}
     esac
-    case $word in
-        -*) mapfile -t COMPREPLY < <(compgen -W '{options}' -- "$word"); return;;
+    [[ -z $words ]] && case $verb/$word in
+{options}
+        /*) words="{verbs} $policies";;
+{special}
+        *) mapfile -t COMPREPLY < <(compgen -W "$policies" -- "$word"; compgen -f -- "$word"); return;;
     esac
-    case $verb in
-        '') mapfile -t COMPREPLY < <(compgen -W "{verbs} $policies" -- "$word");;
-        code) mapfile -t COMPREPLY < <(compgen -W '{codes}' -- "$word");;
-        completion) mapfile -t COMPREPLY < <(compgen -W 'bash zsh' -- "$word");;
-        *) mapfile -t COMPREPLY < <(compgen -W "$policies" -- "$word"; compgen -f -- "$word");;
-    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }}
 complete -F _policygen policygen
 """
@@ -41,42 +37,72 @@ ZSH = """\
 #compdef policygen
 # policygen completion for zsh: eval "$(policygen completion zsh)"
 _policygen() {{
-    local -a policies verbs
-    verbs=({verbs})
+    local -a policies words_here
+    local before=$words[CURRENT-1] word=$words[CURRENT] verb='' each
+    for each in {verbs}; do
+        (( $words[(I)$each] > 1 && $words[(I)$each] < CURRENT )) && verb=$each && break
+    done
     policies=(policy/*.yaml(N:t:r))
-    case $words[CURRENT-1] in
-        --format) compadd {formats}; return;;
-        --cpu) compadd {cpus}; return;;
-        --mode) compadd enforce audit; return;;
-        --color) compadd auto always never; return;;
-        --gate) compadd looser any; return;;
-        -o|--output) _files; return;;
+    case $before in
+{values}
     esac
-    if [[ $words[CURRENT] == -* ]]; then
-        compadd -- {options}
-    elif (( CURRENT == 2 )); then
-        compadd $verbs $policies
-    else
-        case $words[2] in
-            code) compadd {codes};;
-            completion) compadd bash zsh;;
-            *) compadd $policies; _files;;
-        esac
-    fi
+    (( $#words_here )) || case $verb/$word in
+{options}
+        /*) words_here=({verbs} $policies);;
+{special}
+        *) compadd -a policies; _files; return;;
+    esac
+    compadd -a words_here
 }}
 compdef _policygen policygen
 """
-OPTIONS = "--check --format --cpu --mode -q --quiet --color --gate --strength --min --diff --extends -o --output --help"
+PATHS = ("-o", "--output", "--run", "--plan", "--gen", "--image", "--qemu")      # take the name of a file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh"))
 
 
+def options_of(*modules: str) -> List[argparse.Action]:
+    parser = argparse.ArgumentParser(parents=[cli.global_parser()])
+    for module in modules:
+        importlib.import_module(module).arguments(parser)
+    return [action for action in parser._actions if action.option_strings]
+
+
+def choices(actions: Iterable[argparse.Action]) -> Dict[str, Tuple[str, ...]]:
+    """What may follow an option: `--gate` -> looser, any."""
+    out = {"--cpu": tuple(sorted({cpu for name in board.names() for cpu in board.load_board(name).cpus}))}
+    for action in actions:
+        if action.choices is not None:
+            out.update({option: tuple(map(str, action.choices)) for option in action.option_strings})
+    return out
+
+
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    from policygen.__main__ import VERBS
-    cpus = sorted({cpu for name in board.names() for cpu in board.load_board(name).cpus})
-    print({"bash": BASH, "zsh": ZSH}[parsed.shell].format(
-        verbs=" ".join(VERBS), formats=" ".join(formats.FORMATS), cpus=" ".join(cpus), codes=" ".join(CODES),
-        options=OPTIONS), end="")
+    from policygen.__main__ import REVIEW, VERBS, WITHOUT_VERB
+    bash = parsed.shell == "bash"
+    by_verb = {"": options_of(WITHOUT_VERB, REVIEW), **{verb: options_of(module) for verb, module in VERBS.items()}}
+
+    def put(words: Iterable[str]) -> str:
+        return f"words='{' '.join(words)}'" if bash else f"words_here=({' '.join(words)})"
+    named: Dict[str, List[str]] = {}
+    for name in board.names():
+        for word, kind, _ in known_names(board.load_board(name)):
+            named.setdefault(kind, []).append(word)
+    after = {**{option: put(words) for option, words in choices(sum(by_verb.values(), [])).items()},
+             "|".join(PATHS): 'mapfile -t COMPREPLY < <(compgen -f -- "$word"); return' if bash else "_files; return",
+             "hvc|smc": put(named["call"] + named["group of calls"]), "exception": put(named["exception class"]),
+             "read|write|access": put(named["register"] + named["group of registers"] + named["device"])}
+    special = {"code": put(CODES), "completion": put(("bash", "zsh")),
+               "explain": f'words="{" ".join(schema.OPERATIONS)} $policies"' if bash else
+               f"words_here=({' '.join(schema.OPERATIONS)} $policies)"}
+    flags = {verb: [option for action in actions for option in action.option_strings]
+             for verb, actions in by_verb.items()}
+    flags[""].append("--check")
+    print((BASH if bash else ZSH).format(
+        verbs=" ".join(verb for verb in by_verb if verb),
+        values="\n".join(f"        {option}) {body};;" for option, body in after.items()),
+        options="\n".join(f"        {verb}/-*) {put(body)};;" for verb, body in flags.items()),
+        special="\n".join(f"        {verb}/*) {body};;" for verb, body in special.items())), end="")
     return cli.OK

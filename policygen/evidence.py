@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from policygen import check, cli, words
 from policygen.arch import load_arch, make_key
 from policygen.board import load_board
+from policygen.explain import NO_FUNCTION
 from policygen.meaning import meaning_hash
 from policygen.model import Access, Decision, Policy
 from policygen.names import EXCEPTIONS
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 TOOLS = PACKAGE.parent / "tools"
 PCS = 16                        # instructions told apart for one access
-NO_FUNCTION = 0xffffffff        # hv/trap_call.c: what HVC #1, or a malformed x0, asks for
 REFUSALS = ("DENY", "KILL", "WOULD")
 Range = Tuple[int, int, str]    # base, size, name
 
@@ -129,9 +129,7 @@ def another(policy: Policy, log: Log) -> str:
 
 
 def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
-    if not (TOOLS / "hvl").is_dir():
-        raise Unreadable("reading a log takes tools/hvl, which stands beside policygen in a clone of the project")
-    if str(TOOLS) not in sys.path:
+    if (TOOLS / "hvl").is_dir() and str(TOOLS) not in sys.path:         # else it is installed beside policygen
         sys.path.insert(0, str(TOOLS))
     from hvl.record import DECISIONS, Rec
     from hvl.rules import Places
@@ -141,14 +139,14 @@ def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
     from hvl.tally import Tally
 
     board = load_board(policy.platform)
-    known: List[Range] = [(window.base, window.size, window.name) for window in policy.windows]
-    known += [(device.base, device.size, device.name) for device in board.devices.values()]
-    log: Optional[Log] = None
+    devices = [(device.base, device.size, device.name) for device in board.devices.values()]
+    known, log = devices, None                                          # type: List[Range], Optional[Log]
     try:
         run = Run(Reader([name], False, number), Places(None), None, Options())
         for event, _ in run.events():
             if isinstance(event, Start):
                 log = Log(name, event.session, Tally(event.session))
+                known = [*windows_that_ran(policy, log), *devices]
             elif isinstance(event, Rec) and log is not None:
                 log.tally.add(event)
                 if event.kind not in DECISIONS:
@@ -166,6 +164,18 @@ def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
     if log is None:
         raise Unreadable(f"{name}: {refusal or f'no session {number}'}")
     return log
+
+
+def windows_that_ran(policy: Policy, log: Log) -> List[Range]:
+    """A line names a window of the policy that ran: this one, or a profile that has the log's name and hash."""
+    if not log.ran(policy):
+        name = log.policy.rpartition("#")[0]
+        for mode in ("enforce", "audit") if name in check.policy_names() else ():
+            other, _ = check.load(name, mode=mode)
+            if other is not None and log.ran(other):
+                return [(window.base, window.size, window.name) for window in other.windows]
+        return []
+    return [(window.base, window.size, window.name) for window in policy.windows]
 
 
 def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 
-from policygen import cli, schema, words
+from policygen import cli, schema, traps, words
 from policygen.arch import encoding, load_arch, make_key
 from policygen.board import load_board
 from policygen.claims import ClaimReader
@@ -18,8 +18,10 @@ from policygen.judge import told
 from policygen.model import Access, Decision, Entry, Policy
 from policygen.names import Names
 from policygen.overlap import spoken
+from policygen.paint import paint
 from policygen.source import Scalar
 from policygen.spelling import action_text
+from policygen.tables import passthrough
 
 HELP = "why one access is decided so: read NAME, write uart0+0x18, hvc NAME, an ESR value, a log line"
 
@@ -28,7 +30,7 @@ LOG_REGISTER = re.compile(r"(msr\.r|msr\.w|sys) +([A-Za-z0-9_]+)")
 LOG_ADDRESS = re.compile(r"mmio\.([rw]) +(\S+?)/(\d+)(?:=|\s|\Z)")
 LOG_CALL = re.compile(r"(hvc|smc) +(0x[0-9a-fA-F]+|\d+)(?: +x1=(\S+))?(?: +x2=(\S+))?")
 LOG_EXCEPTION = re.compile(r"exc +(\S+)")
-ARGUMENT = re.compile(r"x([12])=(\S+)\Z")
+NO_FUNCTION = 0xffffffff        # hv/trap_call.c: what HVC #1, or a malformed x0, asks for
 
 
 @dataclass
@@ -46,7 +48,8 @@ class Question:
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the policy")
     parser.add_argument("access", nargs="+", metavar="ACCESS", help="read PMCCNTR_EL0 | write uart0+0x18/4 | "
-                        "hvc HV_PAUSE x1=1 | exception WFX | 0x62380405 | '@D ...'")
+                        "hvc HV_PAUSE x1=1 | exception WFX | 0x62380405 | 0x5a000000 x0=3 | "
+                        "0x93800006 0x09000018 | '@D ...'")
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
@@ -79,8 +82,8 @@ def understand(text: str) -> "Question | str":
     if log or text.startswith("@"):
         return from_log(log, text) if log else "only @D and @A log lines are about an access"
     parts = text.split()
-    if len(parts) == 1 and (value := words.number(parts[0])) is not None:
-        return from_esr(value)
+    if parts and (value := words.number(parts[0])) is not None:
+        return from_esr(value, parts[1:])
     if len(parts) < 2 or parts[0] not in schema.OPERATIONS:
         return f"an access is `{' X`, `'.join(schema.OPERATIONS)} X`, an ESR value, or a log line"
     question = Question(parts[0], parts[1])
@@ -89,35 +92,53 @@ def understand(text: str) -> "Question | str":
         if width not in ("1", "2", "4", "8"):
             return f"/{width}: a width is 1, 2, 4 or 8 bytes"
         question.width = int(width)
-    given = [0, 0]
-    for part in parts[2:]:
-        match = ARGUMENT.match(part)
-        value = words.number(match.group(2)) if match else None
-        if match is None or value is None:
-            return f"{part}: after the name of a call come x1=NUMBER and x2=NUMBER"
-        given[int(match.group(1)) - 1] = value
-    question.args = (given[0], given[1])
+    given = registers(parts[2:], "x1", "x2")
+    if isinstance(given, str):
+        return f"{given}: after the name of a call come x1=NUMBER and x2=NUMBER"
+    question.args = (given.get("x1", 0), given.get("x2", 0))
     return question
 
 
-def from_esr(value: int) -> "Question | str":
-    """The syndrome of a trap. Addresses and call numbers are not in it."""
+def registers(parts: List[str], *known: str) -> "Dict[str, int] | str":
+    """x1=9 and the like, or the word that is none."""
+    out: Dict[str, int] = {}
+    for part in parts:
+        name, _, text = part.partition("=")
+        value = words.number(text)
+        if name not in known or value is None:
+            return part
+        out[name] = value
+    return out
+
+
+def from_esr(value: int, more: List[str]) -> "Question | str":
+    """The syndrome of a trap. Addresses and call numbers are not in it: unless `more` has them, the whole section."""
     ec, iss = value >> 26 & 0x3f, value & 0x1ffffff
     heading = [f"ESR_EL2 {value:#x}  EC {ec:#04x}  ISS {iss:#09x}"]
     if value >> 32 & ~0xffffff or value < 1 << 25:
         return f"{value:#x} is no ESR_EL2 value of a trap; for an address write: read {value:#x}"
-    if ec == 0x18:
+    if ec == 0x18 and not more:
         key = make_key(iss >> 20 & 3, iss >> 14 & 7, iss >> 10 & 15, iss >> 1 & 15, iss >> 17 & 7)
         number = iss >> 5 & 31
         return Question("read" if iss & 1 else "write", encoding(key), heading=heading,
                         suffix=f", Rt = {'xzr' if number == 31 else f'x{number}'}")
     if ec in (0x16, 0x17):
         call = {0x16: "hvc", 0x17: "smc"}[ec]
-        return f"{heading[0]}: {call.upper()} #{iss & 0xffff}; which call is in x0: explain NAME {call} 0x84000000"
+        given = registers(more, "x0", "x1", "x2")
+        if isinstance(given, str):
+            return f"{given}: after the syndrome of a call come x0=NUMBER, x1=NUMBER and x2=NUMBER"
+        heading.append(f"  {call.upper()} #{iss & 0xffff}" + ("" if given else "; which call is in x0: all of them"))
+        target = f"{NO_FUNCTION:#x}" if iss & 0xffff else f"{given['x0'] & 0xffffffff:#x}" if "x0" in given else call
+        return Question(call, target, args=(given.get("x1", 0), given.get("x2", 0)), heading=heading)
     if ec == 0x24 and iss >> 24 & 1:
-        verb, width = "write" if iss >> 6 & 1 else "read", 1 << (iss >> 22 & 3)
-        return f"{heading[0]}: a data abort, {verb} of {width} bytes; the address is in HPFAR_EL2: " \
-               f"explain NAME {verb} 0x09000000/{width}"
+        address = words.number(more[0]) if len(more) == 1 else None
+        if more and address is None:
+            return f"{' '.join(more)}: after the syndrome of a data abort comes the IPA"
+        heading.append("  a data abort" + ("" if more else "; where is in HPFAR_EL2 and FAR_EL2: all addresses"))
+        return Question("write" if iss >> 6 & 1 else "read", "mmio" if address is None else f"{address:#x}",
+                        1 << (iss >> 22 & 3), heading=heading)
+    if more:
+        return f"{' '.join(more)}: nothing comes after this syndrome"
     if ec == 0x24:
         target = "DABT_WALK" if iss >> 7 & 1 else "DABT_NO_SYNDROME"
         return Question("exception", target, heading=heading)
@@ -220,9 +241,36 @@ def wider(policy: Policy, access: Access, decision: Decision) -> List[str]:
 
 
 def enforced(policy: Policy, access: Access, decision: Decision, cpu: str) -> List[str]:
-    if access.section != "sysregs":
-        return []
-    from policygen import traps
+    """What brings the access to EL2 on this CPU, or why nothing does."""
+    if access.section == "sysregs":
+        return register_enforced(policy, access, decision, cpu)
+    if access.section == "mmio":
+        free = next((item for item in passthrough(paint(policy)) if item.base <= access.key <= item.last), None)
+        if free is None or not (free.read if access.direction == "read" else free.write):
+            return ["stage 2 does not map it" + (" for writing" if free and free.read else "") + ": each access faults"]
+        return ["stage 2 maps the real device: runs without a trap"]
+    if access.section in schema.CALLS:
+        return ["HCR_EL2.TSC=1" if access.section == "smc" else "HVC always comes to EL2"]
+    return class_enforced(policy, access.key, cpu)
+
+
+def class_enforced(policy: Policy, number: int, cpu: str) -> List[str]:
+    arch = load_arch()
+    info = arch.class_info.get(number)
+    if info is None or not info.controls:
+        return ["always comes to EL2"] if info is not None and info.origin == "always" else \
+            ["never comes to EL2 from a guest at EL1" if info is None or info.origin == "never" else
+             f"decided one by one in {info.origin.split()[-1]}"]
+    active = {bit.name for bit in traps.plan(policy, cpu).bits}
+    there = [name for name in info.controls if arch.has_control(arch.controls[name], cpu)]
+    on = [f"{name}={arch.controls[name].traps_when}" for name in there if name in active]
+    if on or not there:
+        return on or [f"never comes to EL2 on {cpu}, which lacks {' and '.join(info.controls)}"]
+    off = ", ".join(f"{name}={1 - arch.controls[name].traps_when}" for name in there)
+    return [f"never comes to EL2: {off}, since nothing here asks for it"]
+
+
+def register_enforced(policy: Policy, access: Access, decision: Decision, cpu: str) -> List[str]:
     plan = traps.plan(policy, cpu)
     control = plan.traps.get((access.key, access.direction))
     if control is not None:

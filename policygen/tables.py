@@ -106,6 +106,18 @@ def lay_out(policy: Policy, plan: Plan) -> Image:
     return _Layout(policy, plan).image()
 
 
+def passthrough(painted: Painted) -> Tuple[Passthrough, ...]:
+    """Whole pages of a real device that the guest may use without a trap."""
+    out: List[Passthrough] = []
+    for cell in painted.mmio:
+        free = [outcome.plain and outcome.real and widths == (1, 2, 4, 8)
+                for outcome, widths in zip(cell.rows, cell.widths)]
+        base, after = -(-cell.base // PAGE) * PAGE, (cell.last + 1) // PAGE * PAGE
+        if any(free) and base < after:
+            out.append(Passthrough(base, after - 1, free[0], free[1], cell.rows[0 if free[0] else 1].rule))
+    return tuple(out)
+
+
 class _Layout:
     def __init__(self, policy: Policy, plan: Plan) -> None:
         self.policy, self.plan = policy, plan
@@ -131,7 +143,7 @@ class _Layout:
             raise TooLarge(f"{len(mmio_leaves)} different 2 MiB blocks of windows: the tables hold 256")
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
                      ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.stubs.values()), root, mmio_leaves,
-                     mmio_ranges, default, straddle, calls, exceptions, self.passthrough())
+                     mmio_ranges, default, straddle, calls, exceptions, passthrough(self.painted))
 
     # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -290,17 +302,6 @@ class _Layout:
         refused = tuple(row if listed == 15 else self.row(outcome, "mmio", what) for row, listed, outcome, what in
                         zip(decided, (read, write), cell.refuse, ("another width, read", "another width, write")))
         return Range(base, last, decided, (refused[0], refused[1]), (read, write), more)
-
-    def passthrough(self) -> Tuple[Passthrough, ...]:
-        """Whole pages of a real device that the guest may use without a trap."""
-        out: List[Passthrough] = []
-        for cell in self.painted.mmio:
-            free = [outcome.plain and outcome.real and widths == (1, 2, 4, 8)
-                    for outcome, widths in zip(cell.rows, cell.widths)]
-            base, after = -(-cell.base // PAGE) * PAGE, (cell.last + 1) // PAGE * PAGE
-            if any(free) and base < after:
-                out.append(Passthrough(base, after - 1, free[0], free[1], cell.rows[0 if free[0] else 1].rule))
-        return tuple(out)
 
     # --- calls --------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -73,6 +74,10 @@ class Result:
     seconds: float
 
 
+class Unbuilt(Exception):
+    """There is no program to ask; says why."""
+
+
 @dataclass(frozen=True)
 class Tables:
     """What the compiled tables hold, beside the answers to questions."""
@@ -97,10 +102,14 @@ def verify(policy: Policy, cpu: str = cli.DEFAULT_CPU, generated: Optional[Path]
 
 def build(generated: Path, program: Path, sanitize: bool = False) -> Path:
     root = paths.PACKAGE.parent
+    if shutil.which("gcc") is None or not (root / "hv" / "policy.c").is_file():
+        raise Unbuilt("verify takes gcc, and hv/ of a clone of the project")
     command = ["gcc", "-no-pie", *CFLAGS, *(SANITIZE if sanitize else ()), f"-I{root / 'hv'}", "-o", str(program),
                str(paths.PACKAGE / "templates" / "verify.c"), str(root / "hv" / "policy.c"),
                str(generated / "policy_tables.c")]
-    subprocess.run(command, check=True)
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Unbuilt("the tables do not compile:\n" + done.stderr.strip())
     return program
 
 
@@ -399,7 +408,15 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         worst = max(worst, status)
         if policy is None:
             continue
-        result = verify(policy, options.cpu, parsed.gen)
+        try:
+            result = verify(policy, options.cpu, parsed.gen)
+        except Unbuilt as problem:
+            print(f"policygen: {problem}", file=sys.stderr)
+            return cli.USAGE
+        except (subprocess.SubprocessError, ValueError) as problem:     # of tables that are none
+            print(f"policygen: {policy.name}: the tables cannot be asked: {problem}", file=sys.stderr)
+            worst = cli.FAILED
+            continue
         total = sum(result.counts.values())
         verdict = f"{len(result.differences)} differ" if result.differences else "agrees with the reference evaluator"
         if options.format == "json":

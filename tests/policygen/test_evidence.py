@@ -261,6 +261,16 @@ def test_the_rules_of_another_policy_are_not_mistaken(make_log: Any) -> None:
     assert "nothing is dropped: the log ran policy default#" in policygen("learn", "strict", path).stdout
 
 
+def test_a_window_of_another_policy_is_found_where_it_was(make_log: Any, policy_file: Any) -> None:
+    """`scratch` is a window of default alone; a window of the same name elsewhere is not it."""
+    path = str(make_log(profile("default"), [Access("mmio", 0x0b000004, "read"), Access("hvc", 0)]))
+    other = policy_file("mmio: { default: deny, scratch: { at: 0x0b008000, size: 4K, do: raz-wi } }\n")
+    for name in ("strict", other):
+        text = policygen("replay", name, path).stdout
+        assert "2 decisions re-evaluated" in text and "0 undecidable" in text and "read 0xb000004" in text, text
+        assert "EMUL   ->  DENY" in text
+
+
 @pytest.mark.parametrize("verb", ["learn", "replay", "cover", "cost"])
 def test_no_log_is_a_clear_line(verb: str, tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b"no records\n")

@@ -2,11 +2,13 @@
 """Pages for people: every code fires as its page shows and its fix silences it; doc, new and completion are usable."""
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
 
 import jsonschema
+import pexpect
 import pytest
 import yaml
 
@@ -73,18 +75,46 @@ def test_new_passes_check_and_overwrites_nothing(tmp_path: Path, monkeypatch: py
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_completion_completes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["completion", "zsh"]) == 0
-    out = capsys.readouterr().out
-    assert out.startswith("#compdef policygen") and all(verb in out for verb in VERBS)
-    assert main(["completion", "bash"]) == 0
-    script = capsys.readouterr().out
-    for words, wanted in ((["policygen", "expl"], "explain"), (["policygen", "explain", "str"], "strict"),
-                          (["policygen", "--format", "sa"], "sarif"), (["policygen", "code", "PG30"], "PG301"),
-                          (["policygen", "diff", "--ga"], "--gate")):
-        line = f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _policygen; echo \"${{COMPREPLY[@]}}\""
-        done = subprocess.run(["bash", "-c", f"{script}\n{line}"], cwd=ROOT, capture_output=True, text=True, check=True)
-        assert wanted in done.stdout.split() and not done.stderr, done
+COMPLETIONS = [
+    ("expl", "explain"), ("explain str", "strict"), ("explain strict re", "read"), ("code PG9", "PG901 PG902"),
+    ("explain strict read PMCCNTR", "PMCCNTR_EL0"), ("explain strict hvc PSCI_VER", "PSCI_VERSION"),
+    ("explain strict exception DABT_NO", "DABT_NO_SYNDROME"), ("--format sa", "sarif"), ("diff --ga", "--gate"),
+    ("diff --gate lo", "looser"), ("learn --sess", "--session"), ("completion z", "zsh"), ("--che", "--check"),
+    ("--check linux", "linux-strict"), ("probe --cpu neo", "neoverse-n1")]
+
+
+def script(shell: str, capsys: pytest.CaptureFixture[str], folder: Path) -> Path:
+    assert main(["completion", shell]) == 0
+    path = folder / shell
+    path.write_text(capsys.readouterr().out, encoding="utf-8")
+    return path
+
+
+def test_bash_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    lines = [f". {script('bash', capsys, tmp_path)}"]
+    for line, _ in COMPLETIONS:
+        words = ["policygen", *line.split()]
+        lines.append(f"COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; _policygen; echo ${{COMPREPLY[@]}}")
+    done = subprocess.run(["bash", "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not done.stderr
+    assert list(zip((line for line, _ in COMPLETIONS), done.stdout.splitlines())) == COMPLETIONS
+
+
+def test_zsh_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As a person does: TAB at a terminal inserts what all that fit have in common, Enter runs a stand-in."""
+    path = script("zsh", capsys, tmp_path)
+    environment = {**os.environ, "TERM": "dumb", "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path)}
+    shell = pexpect.spawn("zsh", ["-f", "-i"], cwd=str(ROOT), env=environment, encoding="utf-8", timeout=120,
+                          dimensions=(50, 200))
+    try:
+        shell.sendline(f"PS1=; autoload -Uz compinit; compinit -u -D; . {path}; "
+                       "policygen() { print -r -- \"<$*>\" }; print rea''dy")
+        shell.expect_exact("ready\r\n")
+        for line, wanted in COMPLETIONS:
+            shell.send(f"policygen {line}\t\r")
+            shell.expect_exact(f"<{' '.join([*line.split()[:-1], os.path.commonprefix(wanted.split())])}>")
+    finally:
+        shell.close(force=True)
 
 
 def test_files_for_other_tools_are_what_they_read() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import List
+from typing import Callable, List
 
 import jsonschema
 import pytest
@@ -69,6 +69,17 @@ def test_the_message_of_the_specification(capsys: pytest.CaptureFixture[str]) ->
     (["hvc", "PSCI_CPU_ON", "x1=9"], ["deny (INVALID_PARAMETERS)"]),
     (["exception", "WFX"], ["allow"]),
     (["0x62380405"], ["SMPRI_EL1 (S3_0_C1_C2_4), Rt = x0", "sme: hide"]),
+    (["write", "uart0+0x18"], ["enforced  stage 2 does not map it"]),
+    (["hvc", "HV_PAUSE"], ["enforced  HVC always comes to EL2"]), (["smc", "PSCI_VERSION"], ["HCR_EL2.TSC=1"]),
+    (["exception", "SVE", "--cpu", "max"], ["CPTR_EL2.TZ=1"]), (["exception", "SVE"], ["which lacks CPTR_EL2.TZ"]),
+    (["exception", "FP_ASIMD"], ["never comes to EL2: CPTR_EL2.TFP=0"]), (["exception", "SERROR"], ["always comes"]),
+    (["exception", "SYSREG"], ["decided one by one in sysregs"]), (["exception", "ILLEGAL"], ["never comes to EL2"]),
+    (["0x07e00000"], ["exception WFX", "HCR_EL2.TWI=1"]),
+    (["0x5a000000", "x0=0x84000003", "x1=9"], ["(PSCI_CPU_ON) x1=0x9", "INVALID_PARAMETERS"]),
+    (["0x5a000000"], ["all of them", "pause", "deny (NOT_SUPPORTED)"]), (["0x5e000001", "x0=3"], ["smc 0xffffffff"]),
+    (["0x93800046", "0x09010000"], ["write rtc+0x0, 4 bytes", "deny (SEA)"]),
+    (["0x93800006"], ["all addresses", "read rtc+0x0", "emulate pl011"]),
+    (["0x92000046"], ["exception DABT_NO_SYNDROME"]), (["0x92000086"], ["exception DABT_WALK"]),
     (["@D 7 0.000001 DENY r1 msr.r PMCR_EL0=0x0 pc=0x40000000 el=1 cost=9 esr=0x62333001 *00000000"],
      ["read PMCR_EL0", "DENY by r1: the same"]),
     (["@D 7.1 0.000001 EMUL r2 mmio.w uart0+0x18/4=0x41 pc=0x40000000 el=1 cost=9 esr=0x0 *00000000"],
@@ -79,6 +90,22 @@ def test_explain(access: List[str], words: List[str], capsys: pytest.CaptureFixt
     assert main(["explain", "strict", *access]) == 0
     out = capsys.readouterr().out
     assert all(word in out for word in words), out
+
+
+@pytest.mark.parametrize("access", [["0x0"], ["0x62380405", "3"], ["0x5a000000", "x9=1"], ["0x93800006", "here"],
+                                    ["smc"], ["hvc", "HV_PAUSE", "x1=y"], ["read", "uart0+0x18/3"], ["@E 1 0.1 boot"]])
+def test_explain_says_what_it_needs(access: List[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "strict", *access]) == 2
+    out = capsys.readouterr()
+    assert not out.out and out.err.count("\n") == 1, out
+
+
+def test_what_runs_without_a_trap_is_told(policy_file: Callable[[str], str],
+                                          capsys: pytest.CaptureFixture[str]) -> None:
+    path = policy_file("mmio: { default: deny, rtc: { read: allow, write: deny } }\n")
+    assert main(["explain", path, "read", "rtc+0x0"]) == 0 and main(["explain", path, "write", "rtc+0x0"]) == 0
+    out = capsys.readouterr().out
+    assert "maps the real device: runs without a trap" in out and "does not map it for writing" in out
 
 
 def test_every_verb_is_in_the_usage(capsys: pytest.CaptureFixture[str]) -> None:

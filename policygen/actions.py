@@ -355,5 +355,7 @@ class ActionReader:
             if span is not None and span[1] < 1 << 64:
                 return span
         shown = quoted(node.text) if isinstance(node, Scalar) else kind(node)
-        self.diags.refuse("PG109", node.span, f"an argument is a number, a range 1..3, or ram; this is {shown}")
+        self.diags.refuse("PG109", node.span, f"an argument is a number, a range 1..3, or ram; this is {shown}",
+                          helps=["did you mean ram?"] if isinstance(node, Scalar) and words.nearest(node.text, ["ram"])
+                          else [])
         return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from policygen import ranges, schema, words
 from policygen.board import Board
 from policygen.diag import Diagnostics, Span, quoted
 from policygen.model import Assertion, Test, Window
-from policygen.names import CALL_IDS, EXCEPTIONS, SYSREGS, Names
+from policygen.names import CALL_IDS, ENCODING, EXCEPTIONS, SYSREGS, SPELLINGS, Names, describe_register
 from policygen.nodes import alternatives, as_list, as_map, as_number, as_text, keys_of, pick
 from policygen.ranges import Ranges
 from policygen.source import Mapping as MapNode, Node, Scalar, kind
@@ -94,6 +94,35 @@ class ClaimReader:
         if not isinstance(node, Scalar):
             self.diags.refuse("PG119", node.span, f"a target is one name, this is {kind(node)}")
             return None
+        meant = self.meant(operation, node)
+        return self.known_target(operation, meant) if meant is not None else None
+
+    def meant(self, operation: str, node: Scalar) -> Optional[Scalar]:
+        """The target with its name as it is spelled, if only one can have been meant."""
+        base, plus, offset = node.text.partition("+")
+        name = base.strip().replace(" ", "_")
+        arch, board = self.names.arch, self.board
+        code, what, others = "PG101", self.names.kind_of(name), [*arch.el2_names, *self.written]
+        describe: Callable[[str], str] = describe_register
+        help_text = SPELLINGS
+        if operation in schema.CALLS:
+            known, others = [operation, *self.names.calls_of(operation)], list(board.calls)
+            code, what, describe = "PG103", f"{operation} call", str
+            help_text = "a function name, a group, 0x86000001 or 0x86000000..0x8600ffff: see `policygen list`"
+        elif operation == "exception":
+            known, others = ["exceptions", *arch.classes], []
+            code, what, describe, help_text = "PG104", "exception class", str, "see `policygen list class`"
+        else:
+            known = [*board.devices, *(window.name for window in self.windows)]
+            known += [] if plus else ["sysregs", "mmio", *arch.registers, *arch.groups]
+            code, what = ("PG102", "window") if plus else (code, what)
+        if name in known or name in others or name[:1].isdigit() or ENCODING.match(name):
+            return node
+        stem = Scalar(Span(node.span.file, node.span.line, node.span.col, node.span.col + len(base)), name, True)
+        guess = pick(stem, known, code, what, self.diags, describe=describe, helps=[help_text])
+        return Scalar(node.span, guess + plus + offset, True) if guess is not None else None
+
+    def known_target(self, operation: str, node: Scalar) -> Optional[Speaks]:
         text = node.text
         if operation in schema.CALLS:
             if text == operation:
@@ -130,16 +159,10 @@ class ClaimReader:
         base, _, offset = node.text.partition("+")
         places = {device.name: (device.base, device.last) for device in self.board.devices.values()}
         places.update({window.name: (window.base, window.base + window.size - 1) for window in self.windows})
-        registers = self.names.arch
         if base in self.written and base not in places:
             return None                 # what is wrong with the window has been said
         if base in places:
             return self.place(node, places[base], offset, "+" in node.text)
-        like_group = base != base.lower() or base in registers.groups or words.nearest(base, registers.groups)
-        if "+" in node.text or (not like_group and words.nearest(base, places)):
-            stem = Scalar(Span(node.span.file, node.span.line, node.span.col, node.span.col + len(base)), base, True)
-            guess = pick(stem, places, "PG119", "window", self.diags, "no such window")
-            return self.place(node, places[guess], offset, "+" in node.text) if guess else None
         found = self.names.sysreg(node, claim=True)
         if found is None:
             return None

@@ -8,7 +8,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional, Sequence, TextIO, Tuple
+from typing import Mapping, Optional, Sequence, TextIO, Tuple
 
 from policygen import check, formats
 from policygen.board import load_board, names
@@ -18,6 +18,7 @@ from policygen.paths import display
 
 OK, FAILED, USAGE, BUG = 0, 1, 2, 3
 DEFAULT_CPU = "cortex-a57"
+JSON_VERSION = 1        # another one when a key goes or means something else; new keys may come
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,9 @@ def emit(diags: Diagnostics, options: Options, passed: Sequence[str] = ()) -> No
         print(shown.render(options.coloured(sys.stderr)), file=sys.stderr)
 
 
-def print_json(value: Dict[str, object]) -> None:
-    print(json.dumps(value, indent=2))
+def print_json(value: Mapping[str, object]) -> None:
+    """With the version of what policy/README.md says of it, unless the format has one of its own (SARIF)."""
+    print(json.dumps(value if "version" in value else {"version": JSON_VERSION, **value}, indent=2))
 
 
 def status(diags: Diagnostics) -> int:

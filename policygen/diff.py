@@ -161,7 +161,7 @@ def report(found: Difference, options: cli.Options, seconds: float) -> List[str]
 # --- for machines -----------------------------------------------------------------------------------------------
 
 def as_json(found: Difference, tripped: bool) -> Dict[str, object]:
-    return {"version": 1, "old": found.old.file, "new": found.new.file, "meaning": [f"{h:#018x}" for h in found.hashes],
+    return {"old": found.old.file, "new": found.new.file, "meaning": [f"{h:#018x}" for h in found.hashes],
             "counts": {kind.lower(): number for kind, number in found.counts.items()}, "gate": tripped,
             "changes": [change_json(change, found) for change in found.changes], "features": list(found.features),
             "claims": list(found.claims), "traps": list(found.bits)}

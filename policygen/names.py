@@ -38,6 +38,9 @@ def describe_register(name: str) -> str:
     return f"{name} ({encoding(register.key)})" if register else name
 
 
+SPELLINGS = "a register is UPPER_CASE, a group is lower-case, an encoding is S3_0_C15_C2_0: see `policygen list`"
+
+
 class Names:
     def __init__(self, board: Board, diags: Diagnostics) -> None:
         self.arch: Arch = load_arch()
@@ -59,17 +62,16 @@ class Names:
             if text == "el2" and not claim:
                 return self._el2(node, text, claim)
             return Target(text, ranges.of_keys(self.arch.groups[text]), single=False)
-        helps = ["a register is UPPER_CASE, a group is lower-case, an encoding is S3_0_C15_C2_0: see `policygen list`"]
         known = list(self.arch.registers) + [group for group in self.arch.groups if claim or group != "el2"]
-        guess = pick(node, known, "PG101", self._what(text), self.diags, "no such register",
-                     describe_register, helps)
+        guess = pick(node, known, "PG101", self.kind_of(text), self.diags, "no such register",
+                     describe_register, [SPELLINGS])
         if guess is None:
             return None
         return self._register(guess) if guess in self.arch.registers else \
             Target(guess, ranges.of_keys(self.arch.groups[guess]), single=False)
 
     @staticmethod
-    def _what(text: str) -> str:
+    def kind_of(text: str) -> str:
         return "register group" if text == text.lower() else "system register"
 
     def _register(self, name: str) -> Target:
@@ -112,19 +114,23 @@ class Names:
         board, text = self.board, node.text
         if text[:1].isdigit():
             return self._call_numbers(section, node)
-        here = [name for name, call in board.calls.items() if section in call.by]
+        here = self.calls_of(section)
         if text in board.calls and text not in here:
             self.diags.refuse("PG103", node.span, f"{text} is a call by {', '.join(board.calls[text].by)} only",
                               f"never arrives by {section}")
             return None
-        groups = [name for name, members in board.groups.items() if any(member in here for member in members)]
-        name = pick(node, here + groups, "PG103", f"{section} call", self.diags, "no such call",
+        name = pick(node, here, "PG103", f"{section} call", self.diags, "no such call",
                     helps=["a function name, a group, 0x86000001 or 0x86000000..0x8600ffff: see `policygen list`"])
         if name is None:
             return None
         members = tuple(board.calls[member] for member in board.groups.get(name, (name,)) if member in here)
         return Target(name, ranges.of_keys(number for call in members for number in call.ids),
                       single=name in board.calls, calls=members)
+
+    def calls_of(self, section: str) -> List[str]:
+        """Calls that arrive by this instruction, and groups with one of them."""
+        here = [name for name, call in self.board.calls.items() if section in call.by]
+        return here + [name for name, members in self.board.groups.items() if any(item in here for item in members)]
 
     def _call_numbers(self, section: str, node: Scalar) -> Optional[Target]:
         span = words.number_range(node.text)

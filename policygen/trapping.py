@@ -18,5 +18,8 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     if policy is None:
         return status
     from policygen import traps
-    print(traps.report_json(policy, options.cpu) if options.format == "json" else traps.report(policy, options.cpu))
+    if options.format == "json":
+        cli.print_json(traps.as_json(policy, options.cpu))
+    else:
+        print(traps.report(policy, options.cpu))
     return cli.OK

@@ -6,7 +6,6 @@ what its CPU lacks. Only the search for what cannot be enforced is about one mod
 """
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
@@ -382,12 +381,12 @@ def report(policy: Policy, cpu: str = DEFAULT_CPU) -> str:
     return "\n".join(lines) + "\n"
 
 
-def report_json(policy: Policy, cpu: str = DEFAULT_CPU) -> str:
+def as_json(policy: Policy, cpu: str = DEFAULT_CPU) -> Mapping[str, object]:
     found, arch = plan(policy, cpu), load_arch()
 
     def spell(accesses: Tuple[Access, ...]) -> List[str]:
         return [f"{direction} {arch.name(key)}" for key, direction in accesses]
-    data = {
+    return {
         "policy": policy.name, "cpu": cpu, "controls": {name: f"{value:#x}" for name, value in found.controls.items()},
         "bits": [{"control": bit.name, "reason": bit.reason, "wanted": spell(bit.wanted),
                   "replayed": spell(bit.collateral)} for bit in found.bits],
@@ -395,7 +394,6 @@ def report_json(policy: Policy, cpu: str = DEFAULT_CPU) -> str:
                       "entry": problem.subject, "message": problem.message, "notes": list(problem.notes),
                       "accesses": spell(problem.accesses)} for problem in found.problems],
         "notes": list(found.notes)}
-    return json.dumps(data, indent=1, sort_keys=True) + "\n"
 
 
 def _here(accesses: Optional[Tuple[Access, ...]], arch: Arch, cpu: str) -> int:

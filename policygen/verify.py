@@ -402,7 +402,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     if parsed.plan or parsed.run:
         return verify_run.run(parsed, options)
-    worst = cli.OK
+    worst, verified = cli.OK, []        # type: int, List[Dict[str, object]]
     for name in parsed.names or check.policy_names():
         policy, status = cli.load(name, options)
         worst = max(worst, status)
@@ -420,13 +420,15 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         total = sum(result.counts.values())
         verdict = f"{len(result.differences)} differ" if result.differences else "agrees with the reference evaluator"
         if options.format == "json":
-            cli.print_json({"policy": policy.name, "counts": result.counts, "seconds": round(result.seconds, 1),
-                            "differences": [shown(difference, policy) for difference in result.differences]})
+            verified.append({"policy": policy.name, "counts": result.counts, "seconds": round(result.seconds, 1),
+                             "differences": [shown(difference, policy) for difference in result.differences]})
         elif result.differences or not options.quiet:
             print(f"{policy.name:12} generated C   {total} accesses, {verdict:40} {result.seconds:.1f} s")
         for difference in result.differences[:20] if options.format == "text" else ():
             print(f"  {shown(difference, policy)}", file=sys.stderr)
         worst = max(worst, cli.FAILED if result.differences else cli.OK)
+    if options.format == "json":
+        cli.print_json({"policies": verified})
     return worst
 
 

@@ -119,3 +119,34 @@ def test_junit(capsys: pytest.CaptureFixture[str]) -> None:
     diags = Diagnostics()
     diags.error("PG001", None, "<&\"' \x00\x1b \ud800")
     xml.fromstring(junit(diags, ["<a> & 'b' \x01"]))
+
+
+def documented() -> Dict[str, List[str]]:
+    """Command -> its keys, as policy/README.md has them."""
+    rows, text = {}, (HERE.parents[1] / "policy" / "README.md").read_text(encoding="utf-8")
+    for line in text[text.index("### JSON"):].splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("| `") else []
+        for command, keys in zip(cells[0].split(" · "), cells[1].split(" · ")) if cells else ():
+            rows[command.strip("`")] = re.findall(r"`([a-z_]+)`", keys)
+    return rows
+
+
+@pytest.mark.parametrize("command, words", [
+    ("--check", ["--check", "strict"]), ("test", ["test", "strict"]), ("diff", ["diff", "strict", "default"]),
+    ("explain", ["explain", "strict", "read", "PMCR_EL0"]), ("traps", ["traps", "strict"]),
+    ("verify", ["verify", "strict"]), ("expand", ["expand", "strict"]), ("list", ["list", "pmu"]), ("code", ["code"])])
+def test_json_is_as_documented(command: str, words: List[str], capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(run(capsys, *words, "--format", "json")[1])
+    assert found.pop("version") == 1
+    assert list(found) == [key for key in documented()[command] if key != "strength"]
+    if command == "diff":
+        text = (HERE.parents[1] / "policy" / "README.md").read_text(encoding="utf-8")
+        assert all(f"`{key}`" in text for change in found["changes"] for key in change)
+
+
+def test_json_of_errors_is_as_documented(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (HERE.parents[1] / "policy" / "README.md").read_text(encoding="utf-8")
+    for name in (OVERLAP, str(HERE / "bad" / "unknown-register.yaml")):
+        found = json.loads(run(capsys, "expand", name, "--format", "json")[1])
+        assert list(found) == ["version", "diagnostics"]
+        assert all(f"`{key}`" in text for item in found["diagnostics"] for key in item)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
+import zlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, Dict, List, Tuple
 
 import pytest
 from hypothesis import given, settings
@@ -13,12 +15,14 @@ from hypothesis import strategies as st
 
 from policygen import check, cli, source
 from policygen.arch import load_arch
+from policygen.board import load_board
 from policygen.diag import Diagnostics
 from policygen.evaluate import decide, evaluator
 from policygen.expand import expand
 from policygen.judge import told
 from policygen.meaning import meaning_hash
 from policygen.model import Access, Policy
+from policygen.names import known_names
 from policygen.paint import paint
 from policygen.review import review
 
@@ -88,39 +92,67 @@ def test_order_does_not_matter(name: str, tmp_path: Path) -> None:
     assert meaning_hash(loaded(str(path))) == meaning_hash(loaded(name))
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_a_slip_in_a_key_is_one_error_with_the_right_word(name: str, tmp_path: Path) -> None:
-    """Every key that is a word of the language or of the platform, each with one letter too many."""
+Words = Dict[Tuple[str, ...], source.Scalar]            # by what leads to them
+
+
+def spelled(name: str) -> Tuple[str, Words]:
+    """A shipped policy and its words, keys and values alike: not numbers, encodings, text for people, or names that it
+    chooses. One that stands in the same place of another entry again is left out."""
     text = (ROOT / "policy" / f"{name}.yaml").read_text(encoding="utf-8").replace(f"name: {name}", "name: slip")
     found = source.parse(text.encode(), "t.yaml", Diagnostics())
     assert found is not None and found.root is not None
-    keys: List[source.Scalar] = []
+    words: Words = {}
 
-    def walk(node: source.Node, free: bool) -> None:
+    def add(scalar: source.Scalar, place: Tuple[str, ...]) -> None:
+        if re.fullmatch(r"(?!S\d_)[A-Za-z][A-Za-z0-9_-]{2,}", scalar.text):
+            words[(*place, scalar.text)] = scalar
+
+    def walk(node: source.Node, place: Tuple[str, ...]) -> None:
         if isinstance(node, source.Mapping):
             for key, value in node.items:
-                own = key.text in ("assert", "regs")                # names and offsets that the author chooses
-                if not free and not key.text[0].isdigit() and "_*" not in key.text and \
-                        not (isinstance(value, source.Mapping) and value.get("at")):
-                    keys.append(key)
-                walk(value, own)
+                own = place in (("assert",), ("waive",)) or isinstance(value, source.Mapping) and value.get("at")
+                if not own:
+                    add(key, (*place, "key"))
+                if key.text not in ("name", "about", "why"):
+                    walk(value, (place or (key.text,)) if own or not place or place[0] != "tests" else place)
         elif isinstance(node, source.Sequence):
             for item in node.items:
-                walk(item, False)
+                walk(item, place)
+        elif isinstance(node, source.Scalar):
+            add(node, (*place, "value"))
 
-    walk(found.root, False)
+    walk(found.root, ())
+    return text, words
+
+
+def slip(word: str) -> str:
+    """A letter too many, one too few, two swapped, one doubled, or a wrong one."""
+    at, odd = len(word) // 2, "q" if word.islower() else "Q"
+    return (word[:at] + odd + word[at:], word[:at] + word[at + 1:], word[:at] + word[at] + word[at:],
+            word[:at - 1] + word[at] + word[at - 1] + word[at + 1:],
+            word[:at] + odd + word[at + 1:])[zlib.crc32(word.encode()) % 5]
+
+
+@pytest.mark.parametrize("name", check.policy_names())
+def test_a_slip_in_any_word_is_one_error_with_the_right_word(name: str, tmp_path: Path) -> None:
+    text, words = spelled(name)
+    assert len(words) > 150
+    taken = {word for word, _, _ in known_names(load_board("qemu-virt"))} | {word.text for word in words.values()}
+    for other in check.policy_names()[:check.policy_names().index(name)]:       # their words have had their turn
+        theirs = spelled(other)[1]
+        words = {place: word for place, word in words.items() if place not in theirs}
     path, lines = tmp_path / "slip.yaml", text.split("\n")
-    for key in keys[::3] if name == "default" else keys[::5]:
-        wrong = list(lines)
-        line = wrong[key.span.line - 1]
-        middle = key.span.col + len(key.text) // 2
-        wrong[key.span.line - 1] = line[:middle] + ("q" if key.text.islower() else "Q") + line[middle:]
-        path.write_text("\n".join(wrong), encoding="utf-8")
+    for word in words.values():
+        wrong, before = slip(word.text), lines[word.span.line - 1]
+        if wrong in taken:
+            continue
+        after = before[:word.span.col - 1] + wrong + before[word.span.end - 1:]
+        path.write_text("\n".join([*lines[:word.span.line - 1], after, *lines[word.span.line:]]), encoding="utf-8")
         _, diags = check.load(str(path))
         errors = [item for item in diags.items if item.severity == "error"]
-        assert len(errors) == 1, diags.render()
-        assert errors[0].span is not None and errors[0].span.line == key.span.line
-        assert any(key.text in text for text in errors[0].helps), diags.render()
+        assert len(errors) == 1, (wrong, diags.render())
+        assert errors[0].span is not None and errors[0].span.line == word.span.line
+        assert any(word.text in text for text in errors[0].helps), (wrong, diags.render())
 
 
 # --- one access at a time ---------------------------------------------------------------------------------------

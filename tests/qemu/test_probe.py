@@ -44,6 +44,8 @@ def test_the_facts_are_the_machine(cpu: str, lacks: bool, more: List[str]) -> No
     done = probe("--cpu", cpu, "--qemu", QEMU, "--format", "json")
     assert done.returncode == 0, done.stdout
     found: Dict[str, Any] = json.loads(done.stdout)
+    text = (ROOT / "policy" / "README.md").read_text(encoding="utf-8")
+    assert found.pop("version") == 1 and ", ".join(f"`{key}`" for key in found) in text
     assert found["accesses"] > 2 * 98304 and found["controls"] > 50 and not found["has"]
     assert sorted(gap["control"] for gap in found["gaps"]) == KNOWN and all(gap["known"] for gap in found["gaps"])
     assert bool(found["lacks"]) == lacks and [item["control"] for item in found["more"]] == more

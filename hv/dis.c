@@ -7,8 +7,8 @@
 /*
  * In a format: %d %n %m %t registers [4:0] [9:5] [20:16] [4:0], 64-bit when bit 31 is set (%T: always); %b a base,
  * where 31 is SP; %j %k %l targets of 26, 19 and 14 bits; %A %P ADR and ADRP; %r the system register; %h imm16 at
- * bit 5, in hexadecimal; %w the same with a move's shift; %i imm12 at bit 10; %c condition; %y bit number; %s a load
- * or store of one register; %p of two; %x exclusive or ordered.
+ * bit 5, %H imm7, in hexadecimal; %w imm16 with a move's shift; %i imm12 at bit 10; %c condition; %y bit number; %s a
+ * load or store of one register; %p of two; %x exclusive or ordered.
  */
 static const struct {
 	u32 mask, value;
@@ -16,7 +16,8 @@ static const struct {
 } table[] = {
 	{ 0xffffffff, 0xd503201f, "nop" },          { 0xffffffff, 0xd503203f, "yield" },
 	{ 0xffffffff, 0xd503205f, "wfe" },          { 0xffffffff, 0xd503207f, "wfi" },
-	{ 0xfffff01f, 0xd503201f, "hint" },         { 0xfffff0ff, 0xd5033fdf & 0xfffff0ff, "isb" },
+	{ 0xffffffff, 0xd503233f, "paciasp" },      { 0xffffffff, 0xd50323bf, "autiasp" },
+	{ 0xfffff01f, 0xd503201f, "hint %H" },      { 0xfffff0ff, 0xd5033fdf & 0xfffff0ff, "isb" },
 	{ 0xfffff0ff, 0xd503309f, "dsb" },          { 0xfffff0ff, 0xd50330bf, "dmb" },
 	{ 0xfffff0ff, 0xd503305f, "clrex" },        { 0xfffff0ff, 0xd50340df, "msr daifset" },
 	{ 0xfffff0ff, 0xd50340ff, "msr daifclr" },  { 0xfffff0ff, 0xd50040bf, "msr spsel" },
@@ -163,6 +164,7 @@ static size_t item(char *buf, size_t size, char what, u32 insn, u64 pc)
 	case 'A': to = pc + (u64)far; break;
 	case 'P': to = (pc & ~0xfffUL) + (u64)far * 4096; break;
 	case 'h': return ksnprintf(buf, size, "#0x%lx", FIELD(insn, 20, 5));
+	case 'H': return ksnprintf(buf, size, "#0x%lx", FIELD(insn, 11, 5));
 	case 'w': return ksnprintf(buf, size, FIELD(insn, 22, 21) ? "#0x%lx, lsl #%u" : "#0x%lx", FIELD(insn, 20, 5),
 				   (unsigned)FIELD(insn, 22, 21) * 16);
 	case 'i': return ksnprintf(buf, size, "#0x%lx", FIELD(insn, 21, 10) << (insn & BIT(22) ? 12 : 0));

@@ -104,6 +104,8 @@ void log_header(struct cpu *c);
 void log_drain(struct cpu *c, u32 budget, bool notable_only);
 /* The same, then as @B what the mode held back and the ring still has. */
 void log_dump(struct cpu *c);
+/* log_live, on the record. */
+void log_set_live(struct cpu *c, bool on);
 /* @S, in full. */
 void log_totals(struct cpu *c);
 /* At most once a second, in the modes for people: @S with the rules that moved (notable: if anything was refused). */

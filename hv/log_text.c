@@ -318,7 +318,7 @@ static void end_text(struct line *line)
 	l->drained = ++l->seq;
 }
 
-/* A batch holds addresses: what the lines of the other modes call them. */
+/* A batch holds addresses, the lines of the other modes names: whoever reads the log may want either. */
 static void name_windows(struct cpu *c)
 {
 	struct line line = begin_text(c, 'E');
@@ -346,7 +346,7 @@ void log_header(struct cpu *c)
 	    log_modes[log_mode]);
 	end_text(&line);
 	c->log.header_due = c->log.written + HEADER_EVERY;
-	if (log_mode == LOG_NOTABLE || log_mode == LOG_FULL)
+	if (log_mode != LOG_QUIET)
 		name_windows(c);
 }
 
@@ -399,6 +399,13 @@ void log_dump(struct cpu *c)
 			append(c, &b, r);
 	}
 	flush(c, &b);
+}
+
+void log_set_live(struct cpu *c, bool on)
+{
+	log_dump(c); /* what one of the two would write is written under it */
+	log_live = on;
+	log_note(c, on ? "set live=on" : "set live=off");
 }
 
 /* In one pass: a policy may have thousands of rows, and this runs every second. */

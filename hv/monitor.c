@@ -42,8 +42,8 @@ static const struct command {
 	{ "policy", "traps", "[-r | -w]", "decisions and their cost by class, or by rule; -w: each second until a key", monitor_traps, false },
 	{ "policy", "rule", "[rN would | stop | reset]", "refusals pass and are logged WOULD; ask first; as built",
 	  monitor_rule, true },
-	{ "log", "log", "[status | tail [N] | mode [text|notable|full|quiet] | dump]", "the evidence log",
-	  monitor_log, false },
+	{ "log", "log", "[status | tail [N] | grep WORD | mode [text|notable|full|quiet] | live on|off | dump]",
+	  "the evidence log", monitor_log, false },
 	{ "log", "mark", "TEXT", "a marker in the log", monitor_mark, false },
 	{ "log", "dump", "", "totals into the log, now", monitor_dump, false },
 	{ "run", "cont", "", "the guest goes on (^D)", go_on, false },
@@ -53,7 +53,8 @@ static const struct command {
 	{ "run", "bp", "ADDR [if $xN == V] [log] | -d N | -l", "breakpoint; log: a mark, and on; -d deletes, -l lists",
 	  monitor_bp, true },
 	{ "run", "wp", "r|w|rw ADDR [BYTES] [if ...] [log] | -d N | -l", "watchpoint", monitor_wp, true },
-	{ "run", "set", "$REG = VALUE | esc ^]|none", "a register of the guest; the monitor's key", monitor_set, true },
+	{ "run", "set", "$REG = VALUE | esc ^]|none | columns N", "a register of the guest; the monitor's key; your terminal",
+	  monitor_set, true },
 	{ "run", "inject", "undef | serror | abort [ADDR] | irq N", "an exception or interrupt for the guest",
 	  monitor_inject, true },
 	{ "run", "reset", "", "finish the log and reset the machine", reset, false },
@@ -175,7 +176,10 @@ static void leave(struct monitor *m)
 	log_event(c, EV_MONITOR_LEAVE, paused, 0);
 	if (gdb_active)
 		return; /* records wait for the end of gdb's session */
-	log_header(c); /* drains first: a capture cut here still decodes */
+	if (m->brief)
+		log_drain(c, 0, false);
+	else
+		log_header(c); /* drains first: a capture cut here still decodes */
 	console_input(c); /* typed behind `cont`: the UART tells only of the first byte of many */
 }
 
@@ -201,6 +205,18 @@ static void power_off(struct monitor *m, const char *args)
 	machine_off("poweroff");
 }
 
+bool monitor_refuses(struct monitor *m, const char *what)
+{
+	char text[32];
+
+	if (!build_locked)
+		return false;
+	ksnprintf(text, sizeof(text), "refused %s", what);
+	log_note(m->c, text);
+	kprintf("%s: this build is locked (LOCKED=1)\n", what);
+	return true;
+}
+
 void monitor_execute(struct monitor *m, const char *line)
 {
 	const struct command *k;
@@ -214,14 +230,8 @@ void monitor_execute(struct monitor *m, const char *line)
 	m->lines = 0;
 	if (!k)
 		return;
-	if (build_locked && k->writes) {
-		char text[MONITOR_LINE + 16];
-
-		ksnprintf(text, sizeof(text), "refused %s", k->name);
-		log_note(m->c, text);
-		kprintf("%s: this build is locked (LOCKED=1)\n", k->name);
+	if (k->writes && monitor_refuses(m, k->name))
 		return;
-	}
 	k->run(m, skip_blanks(line + n));
 }
 
@@ -250,10 +260,10 @@ static bool enter(struct monitor *m)
 
 static void resume(struct monitor *m)
 {
-	if (!gdb_active)
+	if (!gdb_active && !m->brief)
 		kprintf("-- guest resumes --\n");
-	monitor_remember(m);
 	leave(m);
+	monitor_remember(m); /* behind what leave() hides of the time */
 	m->c->stopped_seq = ~0UL;
 	debug_resume(m->c);
 	spin_unlock(&shared);
@@ -347,11 +357,8 @@ void monitor_note(struct cpu *c, u32 todo)
 			  FIELD(f->spsr_el2, 3, 2), c->log.seq, c->log.lost, rules_hit(), policy_n_rules);
 		log_note(c, text);
 	}
-	if (todo & WORK_LIVE) {
-		log_dump(c); /* what one of the two would write is written under it */
-		log_live = !log_live;
-		log_note(c, log_live ? "set live=on" : "set live=off");
-	}
+	if (todo & WORK_LIVE)
+		log_set_live(c, !log_live);
 	if (todo & WORK_WATCH) {
 		log_event(c, EV_MONITOR_ENTER, (u64)"watch", 0);
 		log_drain(c, 0, false);

@@ -108,6 +108,16 @@ static void set_escape(struct monitor *m, const char *args)
 	log_header(m->c);
 }
 
+static void set_columns(const char *args)
+{
+	u64 n;
+
+	if (!take_number(&args, &n) || *args || n < COLUMNS_MIN || n > COLUMNS_MAX)
+		kprintf("set columns %u to %u: how wide the terminal is\n", COLUMNS_MIN, COLUMNS_MAX);
+	else
+		monitor_columns((unsigned)n);
+}
+
 void monitor_set(struct monitor *m, const char *args)
 {
 	struct trap_frame *f = &m->c->frame;
@@ -119,6 +129,10 @@ void monitor_set(struct monitor *m, const char *args)
 
 	if (take_exactly(&args, "esc")) {
 		set_escape(m, args);
+		return;
+	}
+	if (take_exactly(&args, "columns")) {
+		set_columns(args);
 		return;
 	}
 	while (*args == '$' && name[n] && name[n] != ' ' && name[n] != '=')

@@ -14,6 +14,7 @@ struct monitor {
 	unsigned lines;   /* printed since the command began, as far as monitor_more() was told */
 	bool interactive; /* somebody types: no input was waiting when the prompt came */
 	bool leave;       /* the guest goes on */
+	bool brief;       /* ... for a step: what is said of that fits in two lines */
 };
 
 /* `args` is what follows the command's name: no blanks in front of it, or "/8b ..." */
@@ -21,6 +22,8 @@ typedef void monitor_command(struct monitor *m, const char *args);
 
 /* monitor.c: does what the line says. */
 void monitor_execute(struct monitor *m, const char *line);
+/* True in a locked build: it is said, and logged, that `what` is refused. */
+bool monitor_refuses(struct monitor *m, const char *what);
 /* monitor_line.c: reads one line, edited. False: ^D on an empty line. */
 bool monitor_line(struct monitor *m, char line[MONITOR_LINE]);
 /* One line was printed. False: the operator has seen enough. */
@@ -29,6 +32,10 @@ bool monitor_more(struct monitor *m);
 const char *monitor_name(unsigned n);
 const char *monitor_usage(const char *line, size_t n);
 monitor_command monitor_history;
+/* How wide the operator's terminal is. */
+#define COLUMNS_MIN 20
+#define COLUMNS_MAX 250
+void monitor_columns(unsigned n);
 
 /* monitor_args.c */
 enum space { SPACE_VA, SPACE_IPA, SPACE_PA };
@@ -65,6 +72,8 @@ size_t describe_frame(char *buf, size_t size, const struct trap_frame *f);
 /* The guest goes on: what `regs -c` and `sysregs -d` compare with. */
 void monitor_remember(struct monitor *m);
 void remember_sysregs(void);
+/* True, and said so, if there was no stop before this one. */
+bool first_stop(void);
 /* SP as the guest's code sees it now. */
 u64 guest_sp(const struct trap_frame *f);
 /* "12.345" */
@@ -96,6 +105,8 @@ bool take_rule(const char **args, unsigned *rule);
 
 /* monitor_debug.c */
 monitor_command monitor_bp, monitor_wp, monitor_step, monitor_until, monitor_dis;
+/* The instruction at a VA. False: it can not be read, and why is said. */
+bool say_insn(struct monitor *m, u64 pc);
 /* The instruction we stopped at, when that is what the operator waited for. */
 void say_place(struct monitor *m);
 

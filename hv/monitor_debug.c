@@ -10,7 +10,7 @@
 
 #define LINES_MAX 1000
 
-static bool say_insn(struct monitor *m, u64 pc)
+bool say_insn(struct monitor *m, u64 pc)
 {
 	struct address a = { SPACE_VA, pc };
 	char text[64];
@@ -205,7 +205,7 @@ void monitor_step(struct monitor *m, const char *args)
 	if ((*args && (!take_number(&args, &n) || !n)) || !no_more(args) || !can_go(m))
 		return;
 	debug_step(m->c, n, hold);
-	m->leave = true;
+	m->leave = m->brief = true;
 }
 
 /* "13.0s" or "13": seconds of guest time, as @D shows them without what is hidden. */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's line: editing, history, completion, paging. Draws with CR and BS only, so any terminal will do. */
+/*
+ * The monitor's line: editing, history, completion, paging. Draws with CR and BS only, so any terminal will do. A line
+ * that is longer than the terminal is wide moves under the cursor: neither CR nor BS goes back to the row above.
+ */
 #include "console.h"
 #include "monitor_cmd.h"
 #include "string.h"
@@ -18,11 +21,13 @@ enum { KEY_UP = 0x200, KEY_DOWN, KEY_RIGHT, KEY_LEFT, KEY_HOME, KEY_END, KEY_DEL
 
 static char history[HISTORY][MONITOR_LINE];
 static unsigned history_count; /* lines ever stored */
+static unsigned columns = 80;  /* of the operator's terminal */
 static bool after_cr;          /* an LF now belongs to the line that CR ended */
 
 struct editor {
 	char *text;
 	size_t length, cursor;
+	size_t shown;  /* characters on the screen */
 	unsigned back; /* how many lines back in history; 0: the new line */
 };
 
@@ -63,12 +68,29 @@ static int get_key(struct monitor *m)
 	return ch == ESC ? escape_sequence() : ch;
 }
 
-/* The whole line again; `wipe` columns behind it may hold something old. */
-static void redraw(const struct editor *e, size_t wipe)
+void monitor_columns(unsigned n)
 {
-	kprintf("\r" PROMPT "%s%*s", e->text, (int)wipe, "");
-	for (size_t i = e->length + wipe; i > e->cursor; i--)
+	columns = n;
+}
+
+/* Characters behind the prompt, so that the cursor can stand behind the last one. */
+static size_t view(void)
+{
+	return columns - sizeof(PROMPT);
+}
+
+/* The line again, or the part of it that has room and holds the cursor. */
+static void redraw(struct editor *e)
+{
+	size_t first = e->cursor > view() ? e->cursor - view() : 0, n = e->length - first, wipe;
+
+	if (n > view())
+		n = view();
+	wipe = e->shown > n ? e->shown - n : 0;
+	kprintf("\r" PROMPT "%.*s%*s", (int)n, e->text + first, (int)wipe, "");
+	for (size_t i = first + n + wipe; i > e->cursor; i--)
 		kprintf("\b");
+	e->shown = n;
 }
 
 static void insert(struct editor *e, char ch)
@@ -80,10 +102,12 @@ static void insert(struct editor *e, char ch)
 	memmove(e->text + e->cursor + 1, e->text + e->cursor, e->length - e->cursor + 1);
 	e->text[e->cursor++] = ch;
 	e->length++;
-	if (e->cursor == e->length)
+	if (e->cursor == e->length && e->length <= view()) {
 		kprintf("%c", ch);
-	else
-		redraw(e, 0);
+		e->shown = e->length;
+	} else {
+		redraw(e);
+	}
 }
 
 /* Removes [from, to); the cursor stays where the gap was. */
@@ -92,13 +116,11 @@ static void cut(struct editor *e, size_t from, size_t to)
 	memmove(e->text + from, e->text + to, e->length - to + 1);
 	e->length -= to - from;
 	e->cursor = from;
-	redraw(e, to - from);
+	redraw(e);
 }
 
 static void recall(struct editor *e, unsigned back)
 {
-	size_t old = e->length;
-
 	if (back > history_count || back > HISTORY)
 		return;
 	e->back = back;
@@ -106,7 +128,7 @@ static void recall(struct editor *e, unsigned back)
 	if (back)
 		memcpy(e->text, history[(history_count - back) % HISTORY], MONITOR_LINE);
 	e->length = e->cursor = strlen(e->text);
-	redraw(e, old > e->length ? old - e->length : 0);
+	redraw(e);
 }
 
 static void remember(const char *line)
@@ -178,7 +200,7 @@ static void complete(struct editor *e)
 			if (!strncmp(found, e->text + start, n))
 				kprintf(" %s", found);
 		kprintf("\n");
-		redraw(e, 0);
+		redraw(e);
 		return;
 	}
 	while (n < common)
@@ -211,22 +233,24 @@ static void edit(struct editor *e, int key)
 	case CTRL('a'):
 	case KEY_HOME:
 		e->cursor = 0;
-		redraw(e, 0);
+		redraw(e);
 		break;
 	case CTRL('e'):
 	case KEY_END:
 		e->cursor = e->length;
-		redraw(e, 0);
+		redraw(e);
 		break;
 	case KEY_LEFT:
 		if (e->cursor) {
 			e->cursor--;
-			kprintf("\b");
+			redraw(e);
 		}
 		break;
 	case KEY_RIGHT:
-		if (e->cursor < e->length)
-			kprintf("%c", e->text[e->cursor++]);
+		if (e->cursor < e->length) {
+			e->cursor++;
+			redraw(e);
+		}
 		break;
 	case KEY_UP:
 		recall(e, e->back + 1);
@@ -239,7 +263,7 @@ static void edit(struct editor *e, int key)
 		kprintf("^C\n");
 		*e = (struct editor){ .text = e->text };
 		e->text[0] = '\0';
-		redraw(e, 0);
+		redraw(e);
 		break;
 	case '\t':
 		complete(e);
@@ -273,7 +297,7 @@ bool monitor_line(struct monitor *m, char line[MONITOR_LINE])
 			edit(&e, key);
 		} else if (!e.length) { /* a minute of silence */
 			kprintf("\a\r-- the guest stands still: `cont` lets it go on, `help` helps --\n");
-			redraw(&e, 0);
+			redraw(&e);
 		}
 	}
 }

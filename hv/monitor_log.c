@@ -3,6 +3,7 @@
 #include "console.h"
 #include "log.h"
 #include "monitor_cmd.h"
+#include "string.h"
 
 #define TAIL_DEFAULT 10
 
@@ -16,28 +17,66 @@ static void log_status(struct cpu *c)
 		LOG_NOTABLE_RING);
 }
 
-static void tail(struct monitor *m, const char *args)
+/* Further back there is nothing but what `notable` keeps. */
+static u64 oldest(const struct cpu *c)
+{
+	return c->log.seq > LOG_RING ? c->log.seq - LOG_RING : 0;
+}
+
+/* Does the record's verdict, rule or subject contain the word? */
+static bool speaks_of(const struct log_record *r, const char *word)
+{
+	char text[128];
+	size_t n = 0;
+
+	if (r->kind == REC_DECISION && r->row < policy_n_rows)
+		n = ksnprintf(text, sizeof(text), "%s r%u ", log_verdicts[INFO_VERDICT(r->info) % V_COUNT],
+			      policy_rows[r->row].rule);
+	log_describe(text + n, sizeof(text) - n, r);
+	return strstr(text, word) != NULL;
+}
+
+/* The records from `first` on, or those of them that speak of `word`. */
+static void print(struct monitor *m, u64 first, const char *word)
 {
 	struct cpu *c = m->c;
-	u64 n = TAIL_DEFAULT;
 
-	if ((*args && !take_number(&args, &n)) || !no_more(args)) {
-		kprintf("log tail N: how many records\n");
-		return;
-	}
-	if (n > c->log.seq)
-		n = c->log.seq;
-	if (n > LOG_RING)
-		n = LOG_RING;
-	for (u64 seq = c->log.seq - n; seq < c->log.seq; seq++) {
+	for (u64 seq = first; seq < c->log.seq; seq++) {
 		const struct log_record *r = log_find(c, seq);
 
-		if (!r)
+		if (!r || (word && !speaks_of(r, word)))
 			continue;
 		log_print(c, r);
 		if (!monitor_more(m))
 			return;
 	}
+}
+
+static void tail(struct monitor *m, const char *args)
+{
+	struct cpu *c = m->c;
+	u64 n = TAIL_DEFAULT, first = c->log.seq;
+
+	if ((*args && !take_number(&args, &n)) || !no_more(args)) {
+		kprintf("log tail N: how many records\n");
+		return;
+	}
+	/* Numbers in between may be lines that have no record: @H, @S. */
+	for (; n && first > oldest(c); first--)
+		if (log_find(c, first - 1))
+			n--;
+	print(m, first, NULL);
+}
+
+static void live(struct monitor *m, const char *args)
+{
+	bool on = take_exactly(&args, "on");
+
+	if ((!on && !take_exactly(&args, "off")) || !no_more(args)) {
+		kprintf("log live on | off\n");
+		return;
+	}
+	log_set_live(m->c, on);
 }
 
 static void mode(struct monitor *m, const char *args)
@@ -50,7 +89,7 @@ static void mode(struct monitor *m, const char *args)
 	}
 	for (unsigned i = LOG_TEXT; i <= LOG_QUIET; i++)
 		if (take_word(&args, log_modes[i])) {
-			if (!no_more(args))
+			if (!no_more(args) || monitor_refuses(m, "log mode"))
 				return;
 			log_drain(m->c, 0, false); /* what was made under the old mode is written under it */
 			log_mode = (enum log_mode)i;
@@ -79,10 +118,14 @@ void monitor_log(struct monitor *m, const char *args)
 		tail(m, args);
 	else if (take_word(&args, "mode"))
 		mode(m, args);
+	else if (take_word(&args, "grep") && *args)
+		print(m, oldest(m->c), args);
+	else if (take_word(&args, "live"))
+		live(m, args);
 	else if (take_word(&args, "dump"))
 		monitor_dump(m, args);
 	else
-		kprintf("log status | tail [N] | mode [MODE] | dump\n");
+		kprintf("log status | tail [N] | grep WORD | mode [MODE] | live on|off | dump\n");
 }
 
 void monitor_mark(struct monitor *m, const char *args)

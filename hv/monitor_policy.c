@@ -2,6 +2,7 @@
 /* The policy at run time: which line decided what, how often, at what cost, and why. */
 #include "arch/arch.h"
 #include "console.h"
+#include "esr.h"
 #include "log.h"
 #include "monitor_cmd.h"
 #include "string.h"
@@ -366,6 +367,26 @@ const struct log_record *monitor_subject(struct monitor *m)
 	return newest;
 }
 
+/* What the operator can do about it. */
+static void say_remedy(const struct decision *d, unsigned verdict)
+{
+	if (verdict == V_DENY || verdict == V_KILL || verdict == V_PAUSE || verdict == V_INJECT)
+		kprintf("  to let it pass: `rule r%u would`; to be asked first: `rule r%u stop`\n"
+			"  for good: an entry for it beside %s, and build again\n", d->rule, d->rule, policy_rules[d->rule].place);
+}
+
+/* The trap that the guest stopped at, by a rule that does not log. */
+static void why_last(const struct monitor *m)
+{
+	char what[96];
+	const struct decision *d = m->c->row->decision;
+
+	describe_frame(what, sizeof(what), &m->c->frame);
+	kprintf("the last trap: %s %s (no record: its rule does not log)\n", log_verdicts[d->verdict % V_COUNT], what);
+	say_rule(d->rule);
+	say_effect(d);
+}
+
 void monitor_why(struct monitor *m, const char *args)
 {
 	const struct log_record *r;
@@ -380,6 +401,9 @@ void monitor_why(struct monitor *m, const char *args)
 			kprintf("seq %lu is no decision\n", seq);
 			return;
 		}
+	} else if (m->c->stopped_seq == ~0UL && (!strcmp(m->why, "until") || !strcmp(m->why, "rule"))) {
+		why_last(m);
+		return;
 	} else {
 		r = monitor_subject(m);
 	}
@@ -389,10 +413,12 @@ void monitor_why(struct monitor *m, const char *args)
 	}
 	d = &policy_rows[r->row];
 	log_print(m->c, r);
+	say_insn(m, r->pc - (esr_class(r->esr) == EC_HVC64 ? 4 : 0)); /* of an HVC alone the PC is behind it */
 	say_rule(d->rule);
 	say_effect(d);
 	row_sum(r->row, &hits, &cost);
 	kprintf("  decided so %lu times\n", hits);
-	kprintf("  entries that lost are known to the compiler alone, which takes the line above:\n"
+	say_remedy(d, INFO_VERDICT(r->info));
+	kprintf("  which entries lost, the compiler knows; it takes the first line:\n"
 		"    python3 -m policygen explain %s \"@%c %lu ...\"\n", policy_name, r->n > 1 ? 'A' : 'D', r->seq);
 }

@@ -138,7 +138,8 @@ void monitor_regs(struct monitor *m, const char *args)
 	if (!no_more(args))
 		return;
 	if (changed) {
-		changed_regs(f);
+		if (!first_stop())
+			changed_regs(f);
 		return;
 	}
 	kprintf("pc  0x%016lx  sp  0x%016lx  ", f->elr_el2, guest_sp(f));

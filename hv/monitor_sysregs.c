@@ -162,26 +162,37 @@ static bool selected(unsigned i, const char *want)
 }
 
 static u64 before[ARRAY_SIZE(registers)]; /* as the guest went on */
+static bool remembered;
 
 void remember_sysregs(void)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
 		before[i] = registers[i].read();
+	remembered = true;
+}
+
+bool first_stop(void)
+{
+	if (!remembered)
+		kprintf("this is the first stop: there is none to compare with\n");
+	return !remembered;
 }
 
 void monitor_sysregs(struct monitor *m, const char *args)
 {
 	bool any = false, changed = take_exactly(&args, "-d");
 
+	if (changed && first_stop())
+		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(registers); i++) {
 		if (!selected(i, changed && !*args ? "all" : args))
 			continue;
 		any = true;
 		if (changed && registers[i].read() == before[i])
 			continue;
-		if (changed)
-			kprintf("%-16s 0x%016lx, now\n", "was", before[i]);
 		say_register(i);
+		if (changed)
+			kprintf("%-16s 0x%016lx\n", "  before:", before[i]);
 		if (!monitor_more(m))
 			return;
 	}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
 from policygen import check, cli, words
 from policygen.arch import load_arch, make_key
 from policygen.board import load_board
-from policygen.explain import NO_FUNCTION
+from policygen.explain import function
 from policygen.meaning import meaning_hash
 from policygen.model import Access, Decision, Policy
 from policygen.names import EXCEPTIONS
@@ -80,7 +80,7 @@ class Log:
         return self.policy.rpartition("#")[2] == f"{meaning_hash(policy) >> 32:08x}"
 
     def seconds(self) -> float:
-        return max(0, self.session.end_time - self.session.paused) / 1e9
+        return self.session.guest_time / 1e9
 
     def ns(self, ticks: int) -> int:
         return self.session.ns(ticks) or 0
@@ -197,8 +197,7 @@ def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
         if x0 is None:
             return None
         args = [words.number(body.kv.get(name, "")) or 0 for name in ("x1", "x2")]
-        wrong = esr & 0xffff or x0 >> 32 and not x0 & 1 << 31      # as function_of() in hv/trap_call.c
-        return Access(body.cls, NO_FUNCTION if wrong else x0 & 0xffffffff, args=(args[0], args[1]))
+        return Access(body.cls, function(x0, esr), args=(args[0], args[1]))
     if body.cls == "exc" and body.name:
         number = words.number(body.name)
         number = load_arch().classes.get(body.name) if number is None else number

@@ -29,6 +29,7 @@ LOG_LINE = re.compile(r"@?[DA]\+? +\d+(?:\.\d+)? +[\d.]+ +([A-Z]+) +r(\d+) +(.*)
 LOG_REGISTER = re.compile(r"(msr\.r|msr\.w|sys) +([A-Za-z0-9_]+)")
 LOG_ADDRESS = re.compile(r"mmio\.([rw]) +(\S+?)/(\d+)(?:=|\s|\Z)")
 LOG_CALL = re.compile(r"(hvc|smc) +(0x[0-9a-fA-F]+|\d+)(?: +x1=(\S+))?(?: +x2=(\S+))?")
+LOG_ESR = re.compile(r" esr=0x([0-9a-f]{1,16})\b")
 LOG_EXCEPTION = re.compile(r"exc +(\S+)")
 NO_FUNCTION = 0xffffffff        # hv/trap_call.c: what HVC #1, or a malformed x0, asks for
 
@@ -145,6 +146,11 @@ def from_esr(value: int, more: List[str]) -> "Question | str":
     return Question("exception", f"{ec:#x}", heading=heading)
 
 
+def function(x0: int, esr: int) -> int:
+    """The function that a call asks for: function_of() in hv/trap_call.c."""
+    return NO_FUNCTION if esr & 0xffff or x0 >> 32 and not x0 & 1 << 31 else x0 & 0xffffffff
+
+
 def from_log(log: "re.Match[str]", text: str) -> "Question | str":
     verdict, rule, what = log.group(1), int(log.group(2)), log.group(3)
     question: Optional[Question] = None
@@ -154,7 +160,12 @@ def from_log(log: "re.Match[str]", text: str) -> "Question | str":
         question = Question("read" if match.group(1) == "r" else "write", match.group(2), int(match.group(3)))
     elif (match := LOG_CALL.match(what)) is not None:
         x1, x2 = (words.number(part) if part else 0 for part in match.group(3, 4))
-        question = Question(match.group(1), match.group(2), args=(x1 or 0, x2 or 0))
+        esr = LOG_ESR.search(what)
+        call, suffix = function(words.number(match.group(2)) or 0, int(esr.group(1), 16) if esr else 0), ""
+        if call == NO_FUNCTION:
+            suffix = f": {match.group(1)} {match.group(2)} names no function" \
+                     + (f", with #{int(esr.group(1), 16) & 0xffff:#x} in the instruction" if esr else "")
+        question = Question(match.group(1), f"{call:#x}", args=(x1 or 0, x2 or 0), suffix=suffix)
     elif (match := LOG_EXCEPTION.match(what)) is not None:
         question = Question("exception", match.group(1))
     if question is None:
@@ -166,6 +177,10 @@ def from_log(log: "re.Match[str]", text: str) -> "Question | str":
 def resolve(policy: Policy, question: Question, diags: Diagnostics) -> List[Access]:
     """One access of each piece of the target that is decided as a whole."""
     board = load_board(policy.platform)
+    address = words.number(question.target)
+    # Above RAM no claim says anything; a guest may go there, and `default` decides.
+    if question.operation in ("read", "write") and address is not None and board.ram[1] < address < 1 << 64:
+        return [Access("mmio", address, question.operation, question.width)]
     reader = ClaimReader(board, Names(board, diags), policy.windows, diags)
     node = Scalar(Span("<access>", 1, 1, len(question.target) + 1), question.target, True)
     target = reader.target(question.operation, node)

@@ -20,7 +20,7 @@ ldr x1, [x2]; ldr w1, [sp, #8]; str x3, [x4, #-8]!; ldrb w5, [x6], #1; strh w7, 
 ldur x1, [x2, #-3]; ldr x1, [x2, x3, lsl #3]; ldr x1, [x2, x3]; ldr w1, [x2, w3, sxtw]
 str w1, [x2, w3, uxtw #2]; ldr x7, .+16; ldp x29, x30, [sp], #32; stp x1, xzr, [sp, #-16]!
 ldp w1, w2, [x3, #8]; ldxr x2, [x3]; stxr w4, x5, [x6]; ldaxrb w1, [x2]; stlxr w1, w2, [sp]; ldar x1, [x2]
-stlr w3, [x4]; ldrsb w1, [x2]; ldrsh x1, [x2, #2]
+stlr w3, [x4]; ldrsb w1, [x2]; ldrsh x1, [x2, #2]; hint #25; hint #29; hint #3; hint #48; hint #127
 """
 
 

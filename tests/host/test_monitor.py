@@ -45,8 +45,9 @@ def say(host: Path, *commands: str, args: Tuple[str, ...] = ()) -> List[str]:
 def test_it_opens_and_closes_with_records(host: Path) -> None:
     records, text = type_(host, b"cont\n")
     kinds = [(r.kind, r.body.split(" paused")[0]) for r in records if r.kind in "EH"]
-    assert [k for k, _ in kinds] == ["H", "E", "E", "E", "H"]
-    assert [b for k, b in kinds if k == "E"] == ["boot", "mon+ why=key", "mon-"]
+    assert [k for k, _ in kinds] == ["H", "E", "E", "E", "E", "H", "E"]
+    events = [b for k, b in kinds if k == "E" and not b.startswith("windows ")]
+    assert events == ["boot", "mon+ why=key", "mon-"]
     assert text == "hv> cont\r\n-- guest resumes --\r\n"
 
 
@@ -115,6 +116,28 @@ def test_tab_completes_arguments(host: Path) -> None:
 def test_long_lines_end_with_a_bell(host: Path) -> None:
     _, text = type_(host, b"a" * 300 + b"\x15cont\n")
     assert text.count("\a") == 300 - 119
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+def test_a_line_longer_than_the_terminal_moves_under_the_cursor(host: Path, columns: int) -> None:
+    """Played on a terminal that has no more than those columns, it never runs into the next row."""
+    typed = "mark " + "".join(chr(ord("a") + i % 26) for i in range(105))
+    keys = f"{typed}\x7f\x7f".encode() + b"\x1b[D" * 90 + b"Q" + b"\x05" + b"Z" + b"\x1b[A\x1b[B\n\x04"
+    records, text = type_(host, f"set columns {columns}\n".encode() + keys)
+    text = text[text.index("hv> ", 10):]
+    row, at = [" "] * columns, 0
+    for ch in text[:text.index("\n")]:
+        if ch == "\r":
+            at = 0
+        elif ch == "\b":
+            at -= 1
+        else:
+            row[at] = ch        # IndexError: beyond the last column
+            at += 1
+        assert 0 <= at < columns
+    assert "".join(row).rstrip() == "hv>"       # history: down from the newest is the empty line
+    records, text = type_(host, typed.encode() + b"\x01\x1b[C\x05\x7f\n\x04")
+    assert f'mark "{typed[5:-1]}"' in [r.body for r in records]
 
 
 def test_break_is_ignored_and_eof_is_bounded(host: Path) -> None:
@@ -211,11 +234,12 @@ def test_the_map_has_windows_and_ram(host: Path) -> None:
 
 def test_decisions_are_explained(host: Path) -> None:
     why, older, show, find, digest, traps, by_rule = say(
-        host, "why", "why 2", "policy show r1", "policy find pmu", "policy hash", "traps", "traps -r")
+        host, "why", "why 3", "policy show r1", "policy find pmu", "policy hash", "traps", "traps -r")
     assert why == older and "decided so 34 times" in why
-    for text in ("@D 2 ", " DENY r1 msr.", "r1  policy/test.yaml:11  (sysregs)", "pmu: deny",
+    for text in ("@D 3 ", " DENY r1 msr.", "r1  policy/test.yaml:11  (sysregs)", "pmu: deny",
                  "why: no performance counters",
-                 "effect: refused: UNDEFINED instruction", "policygen explain lockdown \"@D 2 ...\""):
+                 "effect: refused: UNDEFINED instruction", "policygen explain lockdown \"@D 3 ...\"",
+                 "`rule r1 would`", "`rule r1 stop`", "an entry for it beside policy/test.yaml:11"):
         assert text in why
     assert "WOULD  0 hits" in show and "r1" in find and digest.startswith("lockdown#3b1c77aa01234567")
     assert re.search(r"^mmio +9733  99\.6", traps, re.M) and re.search(r"^total +9767 100\.0", traps, re.M)
@@ -249,6 +273,14 @@ WORDS = st.sampled_from(COMMANDS[:15] + COMMANDS[18:-1] + [
     "show", "find", "tail", "-r", "99999999999999999999", "all", "vgic", "mode", "text", '"x"', "\x1b[A", "\t", "\x17"])
 KEYS = st.one_of(st.lists(WORDS, max_size=6).map(lambda w: " ".join(w).encode() + b"\n"), st.binary(max_size=40))
 WORD64 = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([RAM + 0x10003, RAM + 0x11003, RAM + 0x10001, 0]))
+
+
+def test_the_log_is_searched_and_shown(host: Path) -> None:
+    tail, tails, grep, none, live, first, regs = say(
+        host, "log tail 1", "log tail 2", "log grep PMCR", "log grep TTBR", "log live on", "sysregs -d", "regs -c")
+    assert " mon+ why=key" in tail and tails.count("@") == 2
+    assert grep.startswith("@D 3 ") and grep.count("@") == 1 and not none
+    assert "log live" not in live and "first stop" in first and "first stop" in regs
 
 
 def test_what_is_changed_is_said_and_recorded(host: Path) -> None:

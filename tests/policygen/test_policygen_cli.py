@@ -67,6 +67,7 @@ def test_the_message_of_the_specification(capsys: pytest.CaptureFixture[str]) ->
     (["write", "uart0+0x18/8"], ["deny (SEA)", "width"]),
     (["hvc", "HV_PAUSE"], ["pause", "HV_PAUSE: pause"]),
     (["hvc", "PSCI_CPU_ON", "x1=9"], ["deny (INVALID_PARAMETERS)"]),
+    (["read", "0x70000000/1"], ["deny (SEA)", "default: deny"]),
     (["exception", "WFX"], ["allow"]),
     (["0x62380405"], ["SMPRI_EL1 (S3_0_C1_C2_4), Rt = x0", "sme: hide"]),
     (["write", "uart0+0x18"], ["enforced  stage 2 does not map it"]),
@@ -85,6 +86,8 @@ def test_the_message_of_the_specification(capsys: pytest.CaptureFixture[str]) ->
     (["@D 7.1 0.000001 EMUL r2 mmio.w uart0+0x18/4=0x41 pc=0x40000000 el=1 cost=9 esr=0x0 *00000000"],
      ["write uart0+0x18", "another policy"]),
     (["@D 9 0.1 DENY r99 smc 0x84000003 x1=0x1 x2=0x0 pc=0x0 el=1 cost=1 esr=0x0 *00000000"], ["smc 0x84000003"]),
+    (["@D 9 0.1 DENY r99 hvc 0x0 x1=0x0 x2=0x0 pc=0x0 el=1 cost=1 esr=0x5a000001 *00000000"],
+     ["hvc 0x0 names no function, with #0x1 in the instruction", "deny (NOT_SUPPORTED)"]),
 ])
 def test_explain(access: List[str], words: List[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "strict", *access]) == 0

@@ -51,7 +51,9 @@ def off(c: Any) -> str:
 
 def test_steps_go_one_instruction_at_a_time(console: Any) -> None:
     c = paused(console, MOV_X2_7, ADD_X2_1, NOP, SPIN)
-    assert f" > {CODE + 4:#x}  91000442  add x2, x2, #0x1" in c.command("step")
+    said = c.command("step")
+    assert f" > {CODE + 4:#x}  91000442  add x2, x2, #0x1" in said
+    assert said.count("@") == 2, "of a step the log says that the guest went on and that it stopped"
     assert f" > {CODE + 12:#x}  14000000  b {CODE + 12:#x}" in c.command("step 2")
     assert re.search(r"x2 .*0x0000000000000008", c.command("regs"))
     assert f" > {CODE + 12:#x}" in c.command("step -i 3")  # a branch to itself is a step too
@@ -117,7 +119,8 @@ def test_watchpoints_stop_before_the_access(console: Any) -> None:
 def test_until(console: Any) -> None:
     c = paused(console, MOV_X2_7, 0xD53800C0, NOP, 0xD53800C0, SPIN)
     assert f" > {CODE + 8:#x}" in c.command(f"until {CODE + 8:#x}")
-    assert f" > {CODE + 16:#x}" in c.command("until trap")
+    stopped = c.command("until trap")
+    assert f" > {CODE + 16:#x}" in stopped and "REVIDR_EL1" in c.command("why"), "the trap it stopped at, logged or not"
     found = re.search(r"(\d+\.\d+) s guest", c.command("status"))
     assert found
     want = float(found.group(1)) + 0.4
@@ -194,7 +197,8 @@ def test_what_is_done_to_the_guest_is_logged(console: Any) -> None:
 def test_a_locked_build_changes_nothing(console: Any) -> None:
     c = console(machine(build("default", "LOCKED=1", tag="-locked")))
     c.expect(PROMPT)
-    for line in ("set $x0 = 1", "w4 0x40200000 0", "rule r1 would", "inject undef", "step", "bp 0x40200000", "gdb"):
+    for line in ("set $x0 = 1", "w4 0x40200000 0", "rule r1 would", "inject undef", "step", "bp 0x40200000", "gdb",
+                 "log mode quiet"):
         said = c.command(line)
         assert "this build is locked" in said and "@E" in said and "refused" in said, said
     assert "guest" in c.command("status")

@@ -10,6 +10,11 @@ from typing import Any
 
 from vm import PROMPT, ROOT, build, decode, machine, make, run
 
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+from policygen import check, evidence, explain  # noqa: E402
+from policygen.diag import Diagnostics  # noqa: E402
+from policygen.evaluate import evaluator  # noqa: E402
+
 
 def test_the_command_line_typed_by_hand(console: Any) -> None:
     c = console(machine(build("default"), nic=True))
@@ -39,6 +44,28 @@ def test_every_first_command_answers(console: Any) -> None:
     c.command("x/4x 0xdeadbeef00000000")
     c.command("x/4x pa:0x40080000")
     assert "passed" not in c.command("status")
+    c.send("poweroff\r")
+    assert c.end() == 0
+
+
+def test_why_says_what_policygen_says(console: Any) -> None:
+    """Of every decision that the diagnostic guest's run has logged, without a look at what is on the wire."""
+    policy, _ = check.load("default")
+    assert policy is not None
+    c = console(machine(build("default")))
+    c.expect("0 failed")
+    c.expect(PROMPT)
+    lines = re.findall(r"^(@[DA] (\d+) \S+ ([A-Z]+) r(\d+) .*) \*[0-9a-f]{8}\r?$", c.command("log tail 500"), re.M)
+    assert len(lines) > 50
+    for line, seq, verdict, rule in lines:
+        question = explain.understand(line)
+        assert not isinstance(question, str), question
+        access, = explain.resolve(policy, question, Diagnostics(sources={"<access>": [question.target]}))
+        decision = evaluator(policy).decide(access)
+        assert evidence.same(decision, verdict) and decision.entry.rule == int(rule), line
+        said = c.command(f"why {seq}")
+        assert line in said and f"r{rule}  {decision.entry.place}  (" in said, said
+        assert ("rule r" in said) == (verdict in ("DENY", "KILL", "PAUSE", "INJECT")), said
     c.send("poweroff\r")
     assert c.end() == 0
 
@@ -85,7 +112,8 @@ def test_unattended_make_fails_with_the_guest(tree: Path) -> None:
 
 def test_the_tee_pipeline(tmp_path: Path) -> None:
     log = tmp_path / "uart.log"
-    pipeline = (f"printf 'poweroff\\n' | make --no-print-directory run 2>&1 | tee {log} >/dev/null;"
+    kept = tmp_path / "kept.log"
+    pipeline = (f"printf 'poweroff\\n' | make --no-print-directory run UART_LOG={kept} 2>&1 | tee {log} >/dev/null;"
                 f" {sys.executable} tools/log_decode.py --summary < {log}")
     done = subprocess.run(["bash", "-c", pipeline], cwd=ROOT, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=300, check=False)
@@ -93,6 +121,10 @@ def test_the_tee_pipeline(tmp_path: Path) -> None:
     assert "COMPLETE" in done.stdout and "INCOMPLETE" not in done.stdout, done.stdout
     for word in ("ALLOW", "DENY", "EMUL"):
         assert re.search(word + r" +[1-9]", done.stdout), done.stdout
+    # Without tee there is the same: QEMU keeps what was on the line.
+    wire = kept.read_bytes()
+    assert wire.startswith(b"\x1e@H 0 ") and wire in log.read_bytes()
+    assert "policy/default.yaml" in decode(kept, "show").stdout, "the places of a policy that was built are known"
 
 
 def test_an_edited_line_is_the_decision_in_the_log(tree: Path, tmp_path: Path) -> None:

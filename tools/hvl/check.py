@@ -100,7 +100,7 @@ class Check:
         if wrong:
             self._cases.append(Case(name + "the policy is the one given", 5, wrong))
         if self._max_cost is not None:
-            ns, total = s.ns(tally.cost_ticks()), max(1, s.end_time - s.paused)
+            ns, total = s.ns(tally.cost_ticks()), max(1, s.guest_time)
             share = 100 * (ns or 0) / total
             over = ns is None or share > self._max_cost
             text = "the header has no cntfrq" if ns is None else f"{share:.2f} % of the time was spent in EL2"

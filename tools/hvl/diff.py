@@ -41,7 +41,7 @@ class Profile:
     def _close(self, tally: Optional[Tally]) -> None:
         if tally is not None:
             self.cost += tally.session.ns(tally.cost_ticks()) or 0
-            self.time += max(0, tally.session.end_time - tally.session.paused)
+            self.time += tally.session.guest_time
 
     def _add(self, rec: Rec, view: View, ignored: List[str]) -> None:
         f = rec.f

@@ -9,7 +9,7 @@ from typing import Deque, Dict, List, Optional, Tuple
 
 from .fields import View
 from .record import DECISIONS, Rec, VERDICTS, number, printable, seconds, what
-from .rules import DEFAULT
+from .rules import ROOT
 from .run import Output, Run, completeness, span
 from .sequence import End, Start
 from .summary import _ns
@@ -35,13 +35,15 @@ code,pre{font:12px/1.4 ui-monospace,monospace}pre{white-space:pre-wrap;backgroun
 
 
 class Slots:
-    """Counts over time in a fixed number of slots, whose width doubles whenever the run outgrows them."""
+    """Counts from `zero` on, in a fixed number of slots, whose width doubles whenever the run outgrows them."""
 
-    def __init__(self) -> None:
+    def __init__(self, zero: int = 0) -> None:
+        self.zero = zero
         self.width = 100_000_000
         self.slots: List[Dict[str, int]] = [{} for _ in range(_COLUMNS)]
 
     def at(self, ns: int) -> int:
+        ns = max(0, ns - self.zero)
         while ns // self.width >= _COLUMNS:
             half = [_merged(self.slots[i], self.slots[i + 1]) for i in range(0, _COLUMNS, 2)]
             self.slots = half + [{} for _ in range(_COLUMNS - len(half))]
@@ -106,6 +108,8 @@ class Report:
         self._console = (self._console + data[-_CONSOLE:].decode("utf-8", "replace"))[-_CONSOLE:]
 
     def record(self, rec: Rec, view: View) -> None:
+        if not self.tally.decisions and rec.kind == "E" and rec.f.event == "guest+" and rec.t is not None:
+            self.rate, self.heat = Slots(rec.t), Slots(rec.t)      # what came before is EL2's boot
         self.tally.add(rec)
         f = rec.f
         line = _line(rec)
@@ -197,14 +201,15 @@ class Report:
                     y -= h
                     parts.append(f"<rect x='{i * width:.1f}' y='{y:.1f}' width='{max(1.0, width - 1):.1f}' "
                                  f"height='{h:.1f}' fill='{_COLOURS[word]}'><title>{word} {n} at "
-                                 f"{span(i * self.rate.width)}</title></rect>")
+                                 f"{span(self.rate.zero + i * self.rate.width)}</title></rect>")
         total = used * self.rate.width
         for t, text in self.marks:
-            x = t / total * 1000
+            x = max(0, t - self.rate.zero) / total * 1000
             parts.append(f"<line x1='{x:.1f}' x2='{x:.1f}' y1='0' y2='{height}' stroke='#222' stroke-dasharray='3'>"
                          f"<title>{_html(text)}</title></line>")
-        parts.append(f"<text x='0' y='{height + 15}' font-size='12'>0</text><text x='1000' y='{height + 15}' "
-                     f"font-size='12' text-anchor='end'>{span(total)}</text></svg>")
+        parts.append(f"<text x='0' y='{height + 15}' font-size='12'>{span(self.rate.zero)}</text>"
+                     f"<text x='1000' y='{height + 15}' "
+                     f"font-size='12' text-anchor='end'>{span(self.rate.zero + total)}</text></svg>")
         parts.append("<p class='key'>" + "".join(f"<span style='background:{_COLOURS[w]}'></span>{w}"
                                                  for w in VERDICTS if self.tally.verdicts.get(w)) +
                      f"<span style='background:{_COLOURS['counted']}'></span>counted, not logged</p>")
@@ -278,7 +283,7 @@ class Report:
         hits = self.tally.rule_hits()
         lines: Dict[str, Dict[int, List[int]]] = {}
         for each in places.numbers(self.view.session):
-            file, _, line = places.rules[each].place.rpartition(":")
+            file, _, line = (places.place(self.view.session, each) or "").rpartition(":")
             if line.isdigit():
                 lines.setdefault(file, {}).setdefault(int(line), []).append(each)
         refused = {rule for (_, _, _, rule) in self.tally.refused}
@@ -329,7 +334,7 @@ def _line(rec: Rec) -> str:
 
 
 def _read(file: str) -> Optional[List[str]]:
-    for base in (Path.cwd(), DEFAULT.parents[2]):
+    for base in (Path.cwd(), ROOT):
         try:
             return (base / file).read_text(encoding="utf-8", errors="replace").splitlines()
         except (OSError, ValueError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a rule's number to its line in the policy, through build/gen/rules.json, if that is the policy that ran."""
+"""From a rule's number to its line in the policy, through the rules.json of the policy that ran."""
 from __future__ import annotations
 
 import json
@@ -9,7 +9,8 @@ from typing import Any, Dict, List, Optional
 from .sequence import Session
 from .source import UsageError
 
-DEFAULT = Path(__file__).resolve().parents[2] / "build" / "gen" / "rules.json"
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "build" / "rules"         # the Makefile keeps one of each policy that was built: HASH.json
 
 
 class Rule:
@@ -26,27 +27,11 @@ class Rule:
         self.name = str(row.get("name") or "")
 
 
-class Places:
-    """A policy's rules, used for those sessions whose header has its hash."""
+class Rules:
+    """A rules.json."""
 
-    def __init__(self, given: Optional[str] = None, default: Path = DEFAULT) -> None:
-        self.given = given is not None
+    def __init__(self, path: Path) -> None:
         self.rules: Dict[int, Rule] = {}
-        self.name = ""
-        self.hash = ""
-        self.file = given or ""
-        self._verdicts: Dict[str, bool] = {}
-        path = Path(given) if given is not None else default
-        if not self.given and not path.is_file():
-            return
-        try:
-            self._load(path)
-        except UsageError:
-            if self.given:
-                raise
-            self.rules.clear()
-
-    def _load(self, path: Path) -> None:
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             self.name, self.hash = str(data["policy"]), str(data["hash"]).lower()
@@ -58,28 +43,56 @@ class Places:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UsageError(f"{path}: not a rules.json of policygen ({type(error).__name__}: {error})") from None
 
-    def match(self, session: Session) -> bool:
-        """Is this the policy that the session ran? The header holds the hash's first digits."""
+    def are(self, short: str) -> bool:
+        """Is this the policy with that hash? A header holds its first digits."""
+        return len(short) >= 8 and self.hash.startswith(short)
+
+
+class Places:
+    """Rules for those sessions whose header has their policy's hash: from the file given, or from those kept."""
+
+    def __init__(self, given: Optional[str] = None, kept: Path = KEPT) -> None:
+        self._given = None if given is None else Rules(Path(given))
+        self._file = given or ""
+        self._kept = kept
+        self._found: Dict[str, Optional[Rules]] = {}
+
+    def of(self, session: Session) -> Optional[Rules]:
         short = session.policy_hash().lower()
-        known = self._verdicts.get(short)
-        if known is None:
-            known = bool(self.hash) and len(short) >= 8 and self.hash.startswith(short)
-            if len(self._verdicts) < 1000:
-                self._verdicts[short] = known
-        return known
+        if short not in self._found:
+            if len(self._found) > 1000:     # a log of a thousand policies is none
+                return None
+            self._found[short] = self._find(short)
+        return self._found[short]
+
+    def _find(self, short: str) -> Optional[Rules]:
+        if self._given is not None:
+            return self._given if self._given.are(short) else None
+        if len(short) < 8 or not set(short) <= set("0123456789abcdef"):
+            return None
+        for path in sorted(self._kept.glob(f"{short}*.json")):
+            try:
+                rules = Rules(path)
+            except UsageError:
+                continue
+            if rules.are(short):
+                return rules
+        return None
 
     def mismatch(self, session: Session) -> Optional[str]:
-        if not self.given or self.match(session):
+        if self._given is None or self.of(session):
             return None
         return (f"session {session.number} ran policy {session.name('policy')}, "
-                f"{self.file} is {self.name}#{self.hash[:8]}")
+                f"{self._file} is {self._given.name}#{self._given.hash[:8]}")
 
     def rule(self, session: Session, rule: int) -> Optional[Rule]:
-        return self.rules.get(rule) if self.rules and self.match(session) else None
+        found = self.of(session)
+        return None if found is None else found.rules.get(rule)
 
     def place(self, session: Session, rule: int) -> Optional[str]:
         found = self.rule(session, rule)
         return None if found is None else found.place
 
     def numbers(self, session: Session) -> List[int]:
-        return sorted(self.rules) if self.match(session) else []
+        found = self.of(session)
+        return [] if found is None else sorted(found.rules)

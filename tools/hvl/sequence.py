@@ -67,6 +67,7 @@ class Session:
         self.records = 0
         self.first: Optional[int] = None
         self.last: Optional[int] = None
+        self.start_time: Optional[int] = None   # the guest begins, or else the first record
         self.end_time = 0
         self.lost = 0
         self.losses: List[Loss] = []
@@ -105,6 +106,11 @@ class Session:
         """Bytes of the guest's that EL2 sent and that are not here. Foreign text between records can hide some."""
         sent = number(self.trailer.f.kv.get("guestbytes", "")) if self.trailer else None
         return max(0, (sent or 0) - self.guest_bytes)
+
+    @property
+    def guest_time(self) -> int:
+        """Nanoseconds that the guest had, without what was hidden from it."""
+        return max(0, self.end_time - (self.start_time or 0) - self.paused)
 
     @property
     def head_cut(self) -> bool:
@@ -319,8 +325,9 @@ class Sequencer:
         last = rec.seq + rec.span - 1
         if s.last is None or last > s.last:
             s.last = last
-        if rec.t is not None and rec.t > s.end_time:
-            s.end_time = rec.t
+        if rec.t is not None:
+            s.start_time = rec.t if s.start_time is None else s.start_time
+            s.end_time = max(s.end_time, rec.t)
         kind = rec.kind
         if kind in "DA":
             return
@@ -344,6 +351,8 @@ class Sequencer:
         s = self._out_session
         if event == "windows":
             s.windows = batch.windows(rec.body)
+        elif event == "guest+" and rec.t is not None and not rec.cpu:
+            s.start_time = rec.t
         if event in ("mon+", "gdb+"):
             self._stream = "monitor" if event == "mon+" else "gdb"
             self._stream_gap = s._gaps()

@@ -73,7 +73,7 @@ class Summary:
         line(printable(f"session {s.number}   build {s.name('build')}   policy {s.name('policy')}   "
                        f"guest {s.name('guest')}   cpu {s.name('cpu')}   {_hertz(s)}{source}"))
         line(f"log         {completeness(s)}")
-        total_ns = max(0, s.end_time - s.paused)
+        total_ns = s.guest_time
         cost = tally.cost_ticks()
         ns = s.ns(cost)
         in_el2 = f"{cost} ticks in EL2" if ns is None else f"{ns / 1e9:.3f} s ({100 * ns / total_ns:.2f} %) in EL2" \
@@ -177,7 +177,7 @@ def as_dict(tally: Tally, view: View) -> Dict[str, Any]:
                 "missing": s.missing, "not_sent": s.held, "damaged": s.damaged, "suspect": s.suspect,
                 "repaired": s.repaired, "repeated": s.duplicate, "batched": s.batched, "weak": s.weak,
                 "trailer": s.ended, "head_cut": s.head_cut, "guest_text_short": s.text_short},
-        "time": {"guest_ns": max(0, s.end_time - s.paused), "el2_ns": s.ns(tally.cost_ticks()),
+        "time": {"guest_ns": s.guest_time, "el2_ns": s.ns(tally.cost_ticks()),
                  "paused_ns": s.paused},
         "decisions": {"total": tally.total(), "logged": tally.decisions, "exact": tally.exact,
                       "verdicts": {word: tally.verdict(word) for word in VERDICTS}},

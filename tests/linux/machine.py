@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, List
+from typing import Callable, List, Sequence
 
 import pexpect
 
@@ -46,7 +46,7 @@ class Setup:
 class Machine:
     """One run of QEMU, with the console in OUT/NAME.log."""
 
-    def __init__(self, setup: Setup, name: str, prepare: List[str], smp: int = 1) -> None:
+    def __init__(self, setup: Setup, name: str, prepare: List[str], smp: int = 1, front: Sequence[str] = ()) -> None:
         self.setup, self.name = setup, name
         self.directory = setup.out / name
         self.log = setup.out / f"{name}.log"
@@ -58,7 +58,8 @@ class Machine:
             raise Failed("linux_prep refused (see above)")
         arguments = [*shlex.split(machine), "-smp", str(smp), *CONSOLE, "-nic", "none", *self._loaders()]
         self._file = self.log.open("wb")
-        self.child = pexpect.spawn(setup.options.qemu, arguments, timeout=setup.options.timeout, logfile=None)
+        command = [*front, setup.options.qemu, *arguments]
+        self.child = pexpect.spawn(command[0], command[1:], timeout=setup.options.timeout, logfile=None)
         self.child.logfile_read = self._file
 
     def _loaders(self) -> List[str]:

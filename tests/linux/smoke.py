@@ -11,6 +11,8 @@ import hashlib
 import http.server
 import random
 import re
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -21,7 +23,7 @@ import pexpect
 
 import artifacts
 import initramfs
-from machine import MACHINE, Failed, Machine, Setup, with_machine
+from machine import MACHINE, ROOT, Failed, Machine, Setup, with_machine
 
 UNEXPECTED = "verdict==KILL or class in (msr, sys, mmio, s2) and verdict==DENY"
 
@@ -102,6 +104,42 @@ def _fast(machine: Machine) -> None:
     machine.expect("aarch64", "uname")
     machine.expect("SMOKE-42", "the answer")
     machine.end()
+
+
+def gdb(setup: Setup) -> None:
+    """gdb-multiarch at a kernel that idles, through tools/hvmux.py; then the shell goes on as if nothing had been."""
+    setup.out.mkdir(parents=True, exist_ok=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    wire = setup.out / "gdb-wire.log"
+    front = [sys.executable, str(ROOT / "tools" / "hvmux.py"), "--port", str(port), "--log", str(wire), "--"]
+    machine = Machine(setup, "gdb", [*installer(setup), "--cmdline", "rdinit=/bin/sh"], front=front)
+    try:
+        machine.expect("job control turned off", "the shell")
+        machine.expect("# ", "the prompt")
+        _gdb(port)
+        machine.expect("guest resumes", "gdb to detach")
+        machine.type("echo STILL-$((6*7)); poweroff -f\r")
+        machine.expect("STILL-42", "the answer after gdb")
+        machine.end()
+    finally:
+        machine.stop()
+    machine.log = wire
+    machine.judge()
+
+
+def _gdb(port: int) -> None:
+    words = ["gdb-multiarch", "-nx", "-batch"]
+    for command in ("set confirm off", "set pagination off", "set architecture aarch64", "set remotetimeout 60",
+                    f"target remote 127.0.0.1:{port}", "set $first = $pc", 'printf "EL%d\\n", ($cpsr >> 2) & 3',
+                    "x/2i $pc", "monitor xlat $pc", "stepi", "stepi", "hbreak *$first", "continue",
+                    'printf "BACK %d\\n", $pc == $first', "delete", "rwatch *(long *)$sp", "delete", "detach"):
+        words += ["-ex", command]
+    said = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=240, check=False).stdout
+    for want in ("EL1", "BACK 1", "AT S12E1R agrees", "detached"):
+        if want not in said:
+            raise Failed(f"gdb did not say {want!r}:\n{said}")
 
 
 def full(setup: Setup) -> None:
@@ -332,8 +370,8 @@ def _kernel(setup: Setup, modules: Sequence[str]) -> Tuple[Path, List[Path]]:
     return image, [files[name] for name in modules]
 
 
-SCENARIOS: Dict[str, Callable[[Setup], None]] = {"fast": fast, "busybox": busybox, "smp": smp, "disk": disk,
-                                                 "files": files, "net": net, "dmesg": dmesg,
+SCENARIOS: Dict[str, Callable[[Setup], None]] = {"fast": fast, "gdb": gdb, "busybox": busybox, "smp": smp,
+                                                 "disk": disk, "files": files, "net": net, "dmesg": dmesg,
                                                  "full": full}
 ON_DEMAND: Dict[str, Callable[[Setup], None]] = {"disk-ro": disk_ro}     # under a policy of its own
 

@@ -226,6 +226,11 @@ void console_input(struct cpu *c)
 	(void)c;
 }
 
+void gic_route_uart(u32 cpu)
+{
+	(void)cpu;
+}
+
 void smp_stop_others(struct cpu *c)
 {
 	(void)c;

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from policygen import cli
-from policygen.arch import load_arch
+from policygen.arch import ALL_BITS, load_arch
 from policygen.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
 from policygen.diag import Diagnostics
 from policygen.explain import access_text
@@ -123,10 +123,31 @@ def what(change: Change, found: Difference) -> str:
 
 
 def sides(change: Change) -> Tuple[str, str]:
-    old, new = described(change.old), described(change.new)
+    old, new = fields(change) or (described(change.old), described(change.new))
     if change.kind == REPORTING and change.old.log != change.new.log or old == new:
         old, new = f"{old}, log {change.old.log}", f"{new}, log {change.new.log}"
     return old, new
+
+
+def fields(change: Change) -> Optional[Tuple[str, str]]:
+    """Two masks of one register in the names of the fields in which they differ, if they differ in whole fields."""
+    both = change.old, change.new
+    if change.section != "sysregs" or change.size != 1 or change.direction != "read" or \
+            any(outcome.do not in ("allow", "mask") or outcome.limit for outcome in both):
+        return None
+    arch = load_arch()
+    masks = [ALL_BITS if outcome.do == "allow" else outcome.mask for outcome in both]
+    values = [outcome.value if outcome.do == "mask" else 0 for outcome in both]
+    differ, texts = masks[0] ^ masks[1] | values[0] ^ values[1], ([], [])       # type: int, Tuple[List[str], List[str]]
+    for (register, field), (shift, width) in arch.fields.items():
+        bits = ((1 << width) - 1) << shift
+        if register == arch.name(change.sample.key) and differ & bits:
+            if any(mask & bits not in (0, bits) for mask in masks):
+                return None
+            differ &= ~bits
+            for text, mask, value in zip(texts, masks, values):
+                text.append(f"{field} {'real' if mask & bits else f'{(value & bits) >> shift:#x}'}")
+    return None if differ or not texts[0] else (", ".join(texts[0]), ", ".join(texts[1]))
 
 
 def line_of(policy: Policy, outcome: Outcome) -> str:

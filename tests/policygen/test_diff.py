@@ -12,8 +12,9 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from policygen import canonical, check, image
+from policygen import canonical, check, diff, image
 from policygen.__main__ import main
+from policygen.arch import load_arch
 from policygen.compare import Change, compare
 from policygen.evaluate import decide, evaluator
 from policygen.expand import expand
@@ -197,6 +198,15 @@ def test_what_people_read(policy_file: PolicyFile, tmp_path: Path, capsys: pytes
     assert main(["diff", str(new), "strict", "--gate", "any", "-q"]) == 1
     assert main(["diff", "strict", "strict", "--gate", "any"]) == 0
     assert "decided alike" in capsys.readouterr().out
+
+
+def test_id_registers_are_told_by_field(policy_file: PolicyFile, tmp_path: Path) -> None:
+    base = "sysregs: { default: deny, core: allow, id: allow }\nfeatures: { pmu: hide, sve: hide }\n"
+    old = fresh(str(Path(policy_file(base)).rename(tmp_path / "old.yaml")))
+    new = fresh(policy_file(base.replace("sve: hide", "sve: expose")))
+    shown = [diff.sides(change) for change in compare(old, new) if change.sample.key == load_arch().registers[
+        "ID_AA64PFR0_EL1"].key]
+    assert shown == [("SVE 0x0", "SVE real")]
 
 
 def test_a_new_waiver_trips_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,12 +26,12 @@ def parse(data: bytes) -> "tuple[source.Source | None, Diagnostics]":
     ("\ufeffé: yes\n".encode(), "PG007", "1:4"), (b"a: 0o10\nb: 08\n", "PG008", "2:4"),
 ])
 def test_refused(data: bytes, code: str, place: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     _, diags = parse(data)
     found = [(item.code, f"{item.span.line}:{item.span.col}") for item in diags.items if item.span]
     assert found == [(code, place)]
     assert "\x1b" not in diags.render()
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_ignore_comments_stand_in_comments_only() -> None:

@@ -36,7 +36,7 @@ static const struct command {
 	{ "memory", "xlat", "ADDR", "both stages of the translation, level by level", monitor_xlat, false },
 	{ "memory", "map", "", "what each IPA is, and by which line of the policy", monitor_map, false },
 	{ "memory", "dis", "[ADDR [N]]", "instructions", monitor_dis, false },
-	{ "policy", "policy", "[hits | show rN | find WORD | hash]", "rules, their lines and how often they decided",
+	{ "policy", "policy", "[hits | show rN | find WORD | hash | diff]", "rules, their lines and how often they decided",
 	  monitor_policy, false },
 	{ "policy", "why", "[SEQ]", "why a decision came out as it did", monitor_why, false },
 	{ "policy", "traps", "[-r | -w]", "decisions and their cost by class, or by rule; -w: each second until a key", monitor_traps, false },

@@ -336,8 +336,10 @@ void monitor_policy(struct monitor *m, const char *args)
 		policy_find(m, args);
 	else if (take_word(&args, "hash") && !*args)
 		kprintf("%s#%016lx  (equal if and only if the decisions are equal)\n", policy_name, policy_hash);
+	else if (take_word(&args, "diff") && !*args)
+		monitor_rule(m, "");
 	else
-		kprintf("policy hits | show rN | find WORD | hash\n");
+		kprintf("policy hits | show rN | find WORD | hash | diff\n");
 }
 
 /* --- why ------------------------------------------------------------------------------------------ */
@@ -370,9 +372,12 @@ const struct log_record *monitor_subject(struct monitor *m)
 /* What the operator can do about it. */
 static void say_remedy(const struct decision *d, unsigned verdict)
 {
-	if (verdict == V_DENY || verdict == V_KILL || verdict == V_PAUSE || verdict == V_INJECT)
-		kprintf("  to let it pass: `rule r%u would`; to be asked first: `rule r%u stop`\n"
-			"  for good: an entry for it beside %s, and build again\n", d->rule, d->rule, policy_rules[d->rule].place);
+	if (verdict == V_ALLOW || verdict == V_EMUL || verdict == V_WOULD)
+		return;
+	if (d->action == ACT_DENY || d->action == ACT_KILL || d->action == ACT_FORWARD) /* as let_pass() has it */
+		kprintf("  to let it pass: `rule r%u would`\n", d->rule);
+	kprintf("  to be asked first, next time: `rule r%u stop`\n"
+		"  for good: an entry for it beside %s, and build again\n", d->rule, policy_rules[d->rule].place);
 }
 
 /* The trap that the guest stopped at, by a rule that does not log. */

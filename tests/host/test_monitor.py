@@ -288,7 +288,7 @@ def test_what_is_changed_is_said_and_recorded(host: Path) -> None:
     records, text = type_(host, b"w2 0x40001000 0xbeef\nx 0x40001000\nw ipa:0x40001008 1\n"
                           b"w1 0x40001000 256\n"
                           b"w3 0x40001000 1\nw4 0x9000000 1\nset $x5 = $x5+7\nset $spsr = 0x9\nset $pc=0x40002000\n"
-                          b"dis $pc 2\nrule r1 would\nrule\nrule r1 reset\nrule r77 stop\n"
+                          b"dis $pc 2\nrule r1 would\nrule\npolicy diff\nrule r1 reset\nrule r77 stop\n"
                           b"bp 0x40002004 if $x1 > 3 log\nbp\nbp 0x40002001\nbp -d 0\nbp -d 0\nwp rw 0x40001000 4\n"
                           b"wp\nwp w 0x40001006 4\n"
                           b"inject abort 0x1234\ninject irq 999\ninject irq 40\nset esc none\nuntil 3s\n", *args)
@@ -300,6 +300,7 @@ def test_what_is_changed_is_said_and_recorded(host: Path) -> None:
                  "stands at a VA", "-d N: -l lists them",
                  "0  0x40001000  rw 4 bytes  0 hits", "covers 1 to 8 bytes", "inject irq N, 0 to 255"):
         assert line in text, line
+    assert text.count("1 rules changed") == 2
     bodies = [r.body for r in records]
     for body in ("write addr=0x40001000 value=0xbeef", "set x5=0x7 old=0x0", "set pc=0x40002000 old=0x0",
                  "set esc=none",

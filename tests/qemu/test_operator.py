@@ -66,7 +66,8 @@ def test_why_says_what_policygen_says(console: Any) -> None:
         said = c.command(f"why {seq}")
         what = line.partition(" cost=")[0]      # of the PAUSE that we are in, it still grows
         assert what in said and f"r{rule}  {decision.entry.place}  (" in said, said
-        assert ("rule r" in said) == (verdict in ("DENY", "KILL", "PAUSE", "INJECT")), said
+        assert (f"`rule r{rule} stop`" in said) == (verdict not in ("ALLOW", "EMUL", "WOULD")), said
+        assert (f"`rule r{rule} would`" in said) == (verdict in ("DENY", "KILL", "INJECT")), said
     c.send("poweroff\r")
     assert c.end() == 0
 

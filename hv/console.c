@@ -14,6 +14,13 @@
 
 #define INPUT_AT_ONCE 8192 /* bytes: more than the guest's ring holds */
 
+/*
+ * Seconds in which a guest that lives reads a few bytes. One that does not must not keep the operator's key waiting
+ * behind what it does not read: that is dropped then. Each is counted by an interrupt of its own, so that a host that
+ * stands still makes nobody deaf.
+ */
+#define DEAF 10
+
 bool console_escape = true;
 u64 console_guest_bytes;
 static bool midline;
@@ -23,6 +30,8 @@ static u64 watch_due;    /* 0: nobody watches */
 static bool quit_asked;  /* ^] q came: the next key says yes or no */
 static u8 held;          /* a byte the guest's ring had no room for */
 static bool holding;
+static unsigned deaf;    /* seconds for which the ring has had no room, at most DEAF: then the guest counts as deaf */
+static u64 deaf_due;     /* when the next one is over */
 bool console_polls;
 
 void console_guest(u8 byte)
@@ -60,19 +69,28 @@ void console_raw(const char *s, size_t n)
 		uart_put((u8)s[i]);
 }
 
+static void deaf_wait(void)
+{
+	deaf_due = counter() + sysreg_read(cntfrq_el0);
+	alarm_set(ALARM_DEAF, deaf_due);
+}
+
 /* To the guest's receiver; false: no room, the byte is kept and the UART's interrupt is off until there is. */
 static bool to_guest(struct cpu *c, u8 byte)
 {
-	if (vuart_receive(c, byte))
+	if (vuart_receive(c, byte) || deaf == DEAF)
 		return true;
 	held = byte;
 	holding = true;
 	uart_rx_interrupt(false);
+	deaf = 0;
+	deaf_wait();
 	return false;
 }
 
 void console_input_room(struct cpu *c)
 {
+	deaf = 0;
 	if (!holding)
 		return;
 	holding = false;
@@ -181,6 +199,19 @@ void console_input(struct cpu *c)
 	}
 }
 
+/* Another second in which the guest did not make room. */
+static void deaf_tick(struct cpu *c)
+{
+	if (++deaf < DEAF) {
+		deaf_wait();
+		return;
+	}
+	log_note(c, "input dropped: the guest does not read");
+	holding = false;
+	uart_rx_interrupt(true);
+	console_input(c);
+}
+
 void console_tick(struct cpu *c)
 {
 	u64 due = escape_time + sysreg_read(cntfrq_el0);
@@ -190,6 +221,9 @@ void console_tick(struct cpu *c)
 		to_guest(c, KEY_ESCAPE);
 	}
 	alarm_set(ALARM_ESCAPE, escape_seen ? due : 0);
+	alarm_set(ALARM_DEAF, holding ? deaf_due : 0);
+	if (holding && counter() >= deaf_due)
+		deaf_tick(c);
 	if (watch_due && counter() >= watch_due) {
 		c->work |= WORK_WATCH;
 		console_watch();

@@ -125,15 +125,16 @@ class Machine:
         self.child.close(force=True)
         self._file.close()
 
-    def judge(self) -> None:
-        """The log must be whole and show nothing that permissive should not refuse."""
-        if self.setup.bare:
-            return
-        command = [sys.executable, str(ROOT / "tools" / "log_decode.py"), "check", "--max-lost", "0", "--fail-on",
-                   self.setup.options.fail_on, str(self.log)]
-        status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
-        if status:
-            raise Failed(f"log_decode check says {status} about {self.log}")
+
+def judge(setup: Setup, log: Path) -> None:
+    """The log must be whole and show nothing that permissive should not refuse."""
+    if setup.bare:
+        return
+    command = [sys.executable, str(ROOT / "tools" / "log_decode.py"), "check", "--max-lost", "0", "--fail-on",
+               setup.options.fail_on, str(log)]
+    status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
+    if status:
+        raise Failed(f"log_decode check says {status} about {log}")
 
 
 def with_machine(setup: Setup, name: str, use: Callable[[Machine], None], prepare: List[str], cpus: int = 1) -> None:
@@ -143,4 +144,4 @@ def with_machine(setup: Setup, name: str, use: Callable[[Machine], None], prepar
         use(machine)
     finally:
         machine.stop()
-    machine.judge()
+    judge(setup, machine.log)

@@ -23,7 +23,7 @@ import pexpect
 
 import artifacts
 import initramfs
-from machine import MACHINE, ROOT, Failed, Machine, Setup, with_machine
+from machine import MACHINE, ROOT, Failed, Machine, Setup, judge, with_machine
 
 UNEXPECTED = "verdict==KILL or class in (msr, sys, mmio, s2) and verdict==DENY"
 
@@ -76,6 +76,13 @@ udhcpc -n -q -i eth0 -s /bin/lease >/dev/null 2>&1
 echo "IP=$(ip addr show eth0 | grep -o '10.0.2.[0-9]*/24')"
 for i in 1 2 3; do echo "BLOB$i=$(wget -q -O - http://10.0.2.2:@PORT@/blob | md5sum)"; done
 """
+# What goes wrong, what is to be said of it, and what make is told. The last one ends with the time that it is given.
+FAULTS = {
+    "panic": ("echo c > /proc/sysrq-trigger", "reset; kernel panic: sysrq triggered crash", []),
+    "init-exits": ("exit 7", "reset; kernel panic: Attempted to kill init! exitcode=0x00000700", []),
+    "reboot": ("reboot -f", "reset\n", []),
+    "wedged": ("while :; do :; done", "the log has no end", ["TIMEOUT=8"]),
+}
 CHECK_END = r"""
 echo "COMPLAINTS=$(dmesg -r | grep -c '^<[0-3]>')"
 dmesg -r | grep '^<[0-3]>'
@@ -124,8 +131,7 @@ def gdb(setup: Setup) -> None:
         machine.end()
     finally:
         machine.stop()
-    machine.log = wire
-    machine.judge()
+    judge(setup, wire)
 
 
 def _gdb(port: int) -> None:
@@ -323,6 +329,26 @@ def _warnings(setup: Setup, name: str) -> List[str]:
     return found
 
 
+def faults(setup: Setup) -> None:
+    """Guests that come to no good end by themselves: `make run-linux UNATTENDED=1` ends, and says how."""
+    program = artifacts.fetch(artifacts.BUSYBOX, setup.out.parent, foreign=True).files["busybox"]
+    kernel = artifacts.fetch(artifacts.INSTALLER, setup.out.parent).files["linux"]
+    setup.out.mkdir(parents=True, exist_ok=True)
+    for name, (commands, said, words) in FAULTS.items():
+        initrd = setup.out / f"fault-{name}.cpio.gz"
+        initrd.write_bytes(initramfs.build(program.read_bytes(), commands))
+        done = subprocess.run(["make", "--no-print-directory", "run-linux", f"LINUX_IMAGE={kernel}",
+                               f"LINUX_INITRD={initrd}", "LINUX_CMDLINE=quiet", "UNATTENDED=1", *words], cwd=ROOT,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              timeout=setup.options.timeout * 2, check=False)
+        log = setup.out / f"fault-{name}.log"
+        log.write_bytes(done.stdout)
+        if not done.returncode or f"linux_end: {said}" not in done.stdout.decode("utf-8", "replace"):
+            raise Failed(f"{name}: status {done.returncode}, not a line 'linux_end: {said}' in {log}")
+        if not words:
+            judge(setup, log)
+
+
 @contextlib.contextmanager
 def server(blob: bytes) -> Iterator[int]:
     """Serves `blob` on a port of the loopback interface, which the guest's network reaches as 10.0.2.2."""
@@ -372,7 +398,7 @@ def _kernel(setup: Setup, modules: Sequence[str]) -> Tuple[Path, List[Path]]:
 
 SCENARIOS: Dict[str, Callable[[Setup], None]] = {"fast": fast, "gdb": gdb, "busybox": busybox, "smp": smp,
                                                  "disk": disk, "files": files, "net": net, "dmesg": dmesg,
-                                                 "full": full}
+                                                 "faults": faults, "full": full}
 ON_DEMAND: Dict[str, Callable[[Setup], None]] = {"disk-ro": disk_ro}     # under a policy of its own
 
 

@@ -14,7 +14,8 @@ from typing import List
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from hvl.handover import find_decision  # noqa: E402
+from hvl.handover import find_decision, hand_over  # noqa: E402
+from hvl.record import Rec  # noqa: E402
 from hvl.source import UsageError  # noqa: E402
 
 # What is said of the guest where gdb stops. $hvcpu is EL2's struct cpu.
@@ -52,6 +53,17 @@ def script(folder: Path, seq: int, cpu: int) -> str:
         "continue", "set $hvcpu = (struct cpu *)$x0", HELLO])
 
 
+def why(rec: Rec, seq: str, log: Path) -> None:
+    """What `why` says in the monitor and of a log; the bare record where policygen cannot say more."""
+    try:
+        told = hand_over("why", "explain", [seq, str(log)]) == 0
+    except UsageError:
+        told = False
+    if not told:
+        print(rec.text())
+    sys.stdout.flush()
+
+
 def main(argv: List[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", type=Path, help="what `make record` made")
@@ -61,7 +73,8 @@ def main(argv: List[str]) -> int:
     try:
         if not (args.folder / "rr.bin").is_file():
             raise UsageError(f"{args.folder}: no recording; `make record` makes one")
-        rec, _, _, _ = find_decision(str(args.folder / "uart.log"), args.seq)
+        log = args.folder / "uart.log"
+        rec, _, _, _ = find_decision(str(log), args.seq)
     except UsageError as error:
         print(f"replay: {error}", file=sys.stderr)
         return 2
@@ -69,7 +82,7 @@ def main(argv: List[str]) -> int:
     if gdb is None:
         print("replay: gdb-multiarch is missing: run make setup", file=sys.stderr)
         return 2
-    print(rec.text(), flush=True)
+    why(rec, args.seq, log)
     commands = args.folder / "replay.gdb"
     commands.write_text(script(args.folder, rec.seq, rec.cpu), encoding="utf-8")
     words = [gdb, "-q", "-nx", *(["-batch"] if args.batch else []), "-x", str(commands),

@@ -409,10 +409,13 @@ def test_html_in_a_browser(log: Path, rules: Path, tmp_path: Path) -> None:
     report, shot = tmp_path / "r.html", tmp_path / "r.png"
     assert run("html", "--policy", str(rules), "-o", str(report), str(log)).returncode == 0
 
-    def look(*words: str) -> "subprocess.CompletedProcess[bytes]":
-        return subprocess.run([*BROWSER, f"--user-data-dir={tmp_path / 'home'}", *words, report.as_uri()],
+    def look(word: str, page: Path = report) -> "subprocess.CompletedProcess[bytes]":
+        return subprocess.run([*BROWSER, f"--user-data-dir={tmp_path / 'home'}", word, page.as_uri()],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240, check=False)
 
+    broken = tmp_path / "broken.html"
+    broken.write_text("<script>nothing()</script>")
+    assert b"CONSOLE" in look("--dump-dom", broken).stderr, "an error would be told"
     done = look(f"--screenshot={shot}")
     errors = done.stderr.decode(errors="replace")
     assert done.returncode == 0, errors[-2000:]

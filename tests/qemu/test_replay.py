@@ -9,13 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from vm import ROOT, build, decode, make
 
 
-@pytest.mark.skipif(shutil.which("gdb-multiarch") is None, reason="replay opens gdb-multiarch")
 def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
+    assert shutil.which("gdb-multiarch"), "gdb-multiarch is missing: run make setup"
     build("default")
     make("record", "POLICY=default", "B=build/test/default", f"R={tmp_path}", "UNATTENDED=1", stdin=subprocess.DEVNULL)
     log = tmp_path / "uart.log"
@@ -32,6 +30,7 @@ def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True, timeout=120, check=False)
     assert done.returncode == 0 and f"stopped before decision {wanted['seq']} takes effect" in done.stdout, done.stdout
+    assert "because   policy/default.yaml:" in done.stdout and f"DENY by r{wanted['rule']}: the same" in done.stdout
     assert f"pc  {int(wanted['pc'], 16):016x}" in done.stdout and f"esr {wanted['esr']:08x}" in done.stdout
 
 

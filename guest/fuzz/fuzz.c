@@ -117,6 +117,7 @@ static bool harmful(u32 key)
 	case 0xc100: case 0xc102: /* TTBR0_EL1, TCR_EL1 */
 	case 0xc510: case 0xc518: /* MAIR_EL1, AMAIR_EL1 */
 	case 0xc600:            /* VBAR_EL1 */
+	case 0xc663:            /* ICC_BPR1_EL1: QEMU 7.2 ends itself when bits above the field hide that it is 0 */
 		return true;
 	}
 	return false;

@@ -73,6 +73,8 @@ exceptions:
   default: forward
   WFX: allow
   SERROR: kill
+  DABT_NO_SYNDROME: { do: allow, log: always }
+  IABT: pause
   BRK64: { do: forward, log: once, limit: 2/s, over: pause }
 assert:
   keep: { read: debug, never: value }

@@ -17,11 +17,13 @@ from policygen.arch import split_key
 from policygen.model import Policy
 from policygen.schema import CALLS
 from trap_host import link, parts
-from trap_model import ANSWER, DABT, HVC, IABT, Model, SMC, SYSREG, Trap, answered, differences
+from trap_model import (ANSWER, DABT, DEACTIVATE, DISABLE, DROP, FLUSH, HVC, IABT, INPUT, MAINTENANCE, MONITOR, Model,
+                        NOTE, Outcome, PARK, PHYSICAL, SMC, SYSREG, TICK, Trap, answered, differences)
 
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded"]
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46)
+KEEP, WORK, FEATURES, FREQUENCY = 0x100, 0x200, 0x400, 62500000     # trap_host.c
 SPSR = (0x3c5, 0x3c4, 0x0, 0x10, 0x600001c5, 0xf1400000, 0x30)  # EL1h, EL1t, EL0, AArch32 EL0, flags, PAN and DIT, T32
 
 
@@ -115,6 +117,7 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
 
 def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     numbers = [low + d for e in policy.entries if e.section in CALLS for low, _ in e.ranges for d in (-1, 0, 1)]
+    numbers += [0xc4000003, 0x84000003] * 8
     numbers += [*range(8), *range(0x84000000, 0x84000014), *range(0xc4000000, 0xc4000014), 0x80000000, 0x80000001]
     edges = (0, 1, 2, 3, 4, 0x40000000, 0x40002fc1, 0x6ffffffe, 0x6fffffff, 0x70000000, 0x3fffffff, 0x80000001,
              0xc4000003, 0x60000000, 1 << 63, 0x6fffeff0, 0x6ffffffc)
@@ -124,6 +127,8 @@ def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
         for ec in (HVC, SMC):
             x = [dice.choice(edges) if n in (1, 2) else v for n, v in enumerate(registers(dice))]
             x[0] = number | (dice.getrandbits(32) << 32 if dice.randrange(12) == 0 else 0)
+            if number & 0xff == 3 and dice.randrange(2):
+                x[1], x[2] = 1, dice.choice((0x40000000, 0x40002fc1, 0x6ffffffc, 0x6ffffffe, 0x70000000, 0x3ffffffc))
             if number == 4 and dice.randrange(2):
                 x[1], x[2] = dice.choice(texts)
             immediate = dice.getrandbits(16) if dice.randrange(12) == 0 else 0
@@ -146,6 +151,72 @@ def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
 def test_a_trap_does_what_the_policy_says(host: Host, kind: Kind) -> None:
     traps = list(kind(random.Random(6), host.policy))
     assert compare(host, traps) > 500
+
+
+Ask = Callable[[List[Trap]], bytes]
+
+
+def asker(program: Path) -> Ask:
+    return lambda traps: run(program, b"".join(t.pack() for t in traps))[0]
+
+
+def seen(ask: Ask, traps: List[Trap]) -> List[Outcome]:
+    wire = ask(traps)
+    at = len(wire) - ANSWER.size * len(traps)
+    rows = list(verify.ROW.iter_unpack(wire[:at]))
+    return [answered(raw, rows, verify.VERDICTS) for raw in ANSWER.iter_unpack(wire[at:])]
+
+
+def check_limits(ask: Ask) -> None:
+    """`crowded`: refused calls may come five times a second; the sixth ends the guest. Logged once is logged once."""
+    again = replace(Trap((9, *[0] * 30), 0x40000000, 0x3c5, HVC << 26 | 1 << 25), entry=KEEP)
+    flood = [replace(again, entry=0), *[again] * 5, replace(again, sp_el0=FREQUENCY // 5), again,
+             replace(again, sp_el0=FREQUENCY * 10), *[again] * 5]
+    assert [o.verdict for o in seen(ask, flood)] == ["DENY"] * 5 + ["KILL", "DENY", "KILL"] + ["DENY"] * 5 + ["KILL"]
+    read = SYSREG << 26 | 1 << 25 | 3 << 20 | 2 << 10 | 1 << 17 | 1     # TTBR1_EL1 of `mmu`: log once
+    other = replace(again, esr=read ^ 3 << 17)                  # TCR_EL1: another register of the same rule
+    traps = [replace(again, esr=read, entry=0), replace(again, esr=read), other, other, replace(again, esr=read & ~1),
+             replace(again, esr=read), replace(again, esr=read | 7 << 5)]
+    assert [o.recorded is not None for o in seen(ask, traps)] == [True, False, True, False, True, False, False]
+
+
+def check_interrupts(ask: Ask) -> None:
+    def ops(*irqs: int, work: int = 0) -> List[Tuple[int, ...]]:
+        t = Trap((0,) * 31, 0x40000000, 0x3c5, 0, far=int.from_bytes(bytes(irqs), "little"), sp_el0=work,
+                 entry=3 | (WORK if work else 0))
+        raw = ANSWER.unpack(ask([t])[-ANSWER.size:])
+        assert raw[32] == t.elr and list(raw[:31]) == list(t.x) and not raw[42], "an interrupt changes the guest"
+        return [tuple(raw[56 + 4 * i:60 + 4 * i]) for i in range(raw[55])]
+
+    for irq in (23, 27, 30):                        # the guest's own: it ends them
+        assert ops(irq) == [(DROP, irq, 0, 0), (PHYSICAL, irq, 0, 0)]
+    for irq, what in ((33, INPUT), (26, TICK), (25, MAINTENANCE)):
+        assert ops(irq) == [(DROP, irq, 0, 0), (what, 0, 0, 0), (DEACTIVATE, irq, 0, 0)]
+    assert ops(1) == [(DROP, 1, 0, 0), (DEACTIVATE, 1, 0, 0), (PARK, 0, 0, 0)]
+    assert ops(79) == [(DROP, 79, 0, 0), (DEACTIVATE, 79, 0, 0)]
+    assert ops(80) == [(DROP, 80, 0, 0), (DISABLE, 0, 80, 0), (DEACTIVATE, 80, 0, 0)], "nobody's: never again"
+    assert ops(27, 33) == ops(27) + ops(33) and ops() == []
+    # What waits: the virtual GIC, the operator, what he typed, a line for him.
+    flush, monitor, typed = (FLUSH, 0, 0, 0), (MONITOR, ord("k"), 0, 0), (INPUT, 0, 0, 0)
+    assert ops(work=1) == [flush] and ops(work=2048) == [typed] and ops(work=8) == [(NOTE, 8, 0, 0)]
+    assert ops(work=4) == [monitor, typed] and ops(work=5) == [monitor, typed, flush]
+    assert [op for op, *_ in ops(0, work=1 | 512)] == [NOTE, FLUSH]
+
+
+def check_features(ask: Ask) -> None:
+    """PAN, SSBS and TCO as AArch64.TakeException() sets them on a CPU that has them."""
+    undef = Trap((0,) * 31, 0x40000000, 0x3c0, 0, entry=FEATURES)
+    for sctlr, state in ((0, 1 << 22 | 1 << 25), (1 << 23, 1 << 25), (1 << 23 | 1 << 44, 1 << 25 | 1 << 12)):
+        assert seen(ask, [replace(undef, sctlr=sctlr)])[0].spsr == 0x3c5 | state
+
+
+CHECKS = [check_limits, check_interrupts, check_features]
+
+
+@pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])
+@pytest.mark.parametrize("check", CHECKS)
+def test_what_goes_on_from_trap_to_trap(host: Host, check: Callable[[Ask], None]) -> None:
+    check(asker(host.program))
 
 
 def test_the_same_seeds_as_the_hostile_guest(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@
 #include "esr.h"
 #include "gdb.h"
 #include "gic.h"
+#include "inject.h"
 #include "integrity.h"
 #include "mmu.h"
 #include "monitor.h"
@@ -37,9 +38,15 @@
 
 enum op {
 	OP_REPLAY_READ = 1, OP_REPLAY_WRITE, OP_DEVICE_READ, OP_DEVICE_WRITE, OP_MODEL_READ, OP_MODEL_WRITE, OP_SGI,
-	OP_CLEAN, OP_IC, OP_MONITOR, OP_CPU_ON, OP_CPU_OFF, OP_CONSOLE,
+	OP_CLEAN, OP_IC, OP_MONITOR, OP_CPU_ON, OP_CPU_OFF, OP_CONSOLE, OP_DROP, OP_DEACTIVATE, OP_DISABLE, OP_PHYSICAL,
+	OP_INPUT, OP_TICK, OP_MAINTENANCE, OP_PARK, OP_FLUSH, OP_NOTE, OP_WFI,
 };
-#define OPS 4
+#define OPS 8
+/* More in question.entry. */
+#define KEEP     0x100 /* time, limits and what has been logged go on; sp_el0: ticks that have passed */
+#define WORK     0x200 /* sp_el0: what is to do before the guest goes on */
+#define FEATURES 0x400 /* the CPU has PAN, SSBS and MTE; from then on */
+#define ENDS     0x3000u /* bytes of RAM at either end that have something in them */
 
 struct question {
 	u64 x[31], elr, spsr, esr, far, hpfar, sp_el0, entry, sctlr, vbar;
@@ -48,6 +55,8 @@ struct answer {
 	u64 x[32], elr, spsr, sp_el0, esr_el1, elr_el1, spsr_el1, far_el1, hcr, par;
 	u64 end;           /* first letter of why the machine went off, or 0 */
 	u64 hits, denied;  /* how many decisions were counted */
+	u64 cost;          /* of the row that was */
+	u64 changed_at, changed; /* in RAM's ends: where, and how many bytes are zero now */
 	u64 row;           /* the one that was */
 	u64 records, record_row, record_value, record_addr, record_aux, record_pc, record_esr;
 	u64 n_ops, op[OPS][4];
@@ -155,6 +164,7 @@ void dc_civac(const void *p)
 	must((u64)p >= GUEST_PA && (u64)p < (u64)GUEST_PA + GUEST_SIZE, "cache maintenance outside the guest's RAM");
 	note(OP_CLEAN, (u64)p, 0, 0);
 }
+void wfi(void) { note(OP_WFI, 0, 0, 0); }
 void ic_ialluis(void) { note(OP_IC, 0, 0, 0); }
 
 void spin_lock(struct spinlock *l) { must(!l->taken++, "a lock is taken twice"); }
@@ -177,7 +187,7 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 	(void)c;
 	return d->action;
 }
-void monitor_note(struct cpu *c, u32 todo) { (void)c; (void)todo; }
+void monitor_note(struct cpu *c, u32 todo) { (void)c; note(OP_NOTE, todo & WORK_NOTES, 0, 0); }
 void machine_off(const char *reason)
 {
 	why_off = reason;
@@ -185,7 +195,7 @@ void machine_off(const char *reason)
 }
 void guest_reset(void) { machine_off("reset"); }
 unsigned smp_online(void) { return 2; }
-void smp_park(struct cpu *c) { (void)c; }
+void smp_park(struct cpu *c) { must(!shared.taken, "stands still with the lock held"); note(OP_PARK, c->index, 0, 0); }
 u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
 {
 	must(shared.taken, "a CPU starts without the lock");
@@ -282,16 +292,24 @@ bool vrtc_read(u32 o, u64 *v) { *v = model(MODEL_PL031, false, o, 4, 0); return 
 bool vrtc_write(u32 o, u64 v) { model(MODEL_PL031, true, o, 4, v); return true; }
 void vgic_sgi(struct cpu *c, u64 value) { (void)c; must(shared.taken, "an SGI without the lock"); note(OP_SGI, value, 0, 0); }
 void vgic_sync(struct cpu *c) { (void)c; }
-void vgic_flush(struct cpu *c) { (void)c; }
+void vgic_flush(struct cpu *c) { (void)c; must(shared.taken, "flushed without the lock"); note(OP_FLUSH, 0, 0, 0); }
 bool vgic_pending(struct cpu *c) { (void)c; return false; }
-void vgic_physical(struct cpu *c, u32 irq) { (void)c; (void)irq; }
-void vgic_maintenance(struct cpu *c) { (void)c; }
-u32 gic_acknowledge(void) { return 1023; }
-void gic_drop(u32 irq) { (void)irq; }
-void gic_deactivate(u32 irq) { (void)irq; }
-void gic_enable(u32 cpu, u32 irq, bool on) { (void)cpu; (void)irq; (void)on; }
-void console_input(struct cpu *c) { (void)c; }
-void console_tick(struct cpu *c) { (void)c; }
+void vgic_physical(struct cpu *c, u32 irq) { (void)c; note(OP_PHYSICAL, irq, 0, 0); }
+void vgic_maintenance(struct cpu *c) { (void)c; note(OP_MAINTENANCE, 0, 0, 0); }
+static u64 waiting; /* interrupts, a byte each; 0 ends them */
+u32 gic_acknowledge(void)
+{
+	u32 irq = waiting & 0xff;
+
+	must(shared.taken, "an interrupt is taken without the lock");
+	waiting >>= 8;
+	return irq ? irq : 1023;
+}
+void gic_drop(u32 irq) { note(OP_DROP, irq, 0, 0); }
+void gic_deactivate(u32 irq) { note(OP_DEACTIVATE, irq, 0, 0); }
+void gic_enable(u32 cpu, u32 irq, bool on) { note(OP_DISABLE, cpu, irq, on); }
+void console_input(struct cpu *c) { (void)c; note(OP_INPUT, 0, 0, 0); }
+void console_tick(struct cpu *c) { (void)c; note(OP_TICK, 0, 0, 0); }
 bool console_midline(void) { return false; }
 void console_raw(const char *s, size_t n) { (void)s; (void)n; }
 void console_guest(u8 byte)
@@ -310,14 +328,18 @@ void console_guest(u8 byte)
 
 /* ---- the machine --------------------------------------------------------------------------------------------- */
 
+static u8 pattern[ENDS];
+
 static struct cpu *boot(void)
 {
 	u8 *ram = mmap((void *)GUEST_PA, GUEST_SIZE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
 
 	must(ram == (u8 *)GUEST_PA, "no room for the guest's RAM");
-	for (unsigned i = 0; i < 0x3000; i++) /* at both ends: something to read, the same in test_trap.py */
-		ram[i] = ram[GUEST_SIZE - 0x3000 + i] = (u8)(i * 7 + (i >> 8));
+	for (unsigned i = 0; i < ENDS; i++) /* the same in trap_model.py */
+		pattern[i] = (u8)(i * 7 + (i >> 8));
+	memcpy(ram, pattern, ENDS);
+	memcpy(ram + GUEST_SIZE - ENDS, pattern, ENDS);
 	fake_sysreg_write("dczid_el0", 4);
 	fake_sysreg_write("ich_vtr_el2", 3);
 	log_mode = LOG_QUIET;
@@ -329,6 +351,7 @@ static struct cpu *boot(void)
 		c->index = i;
 		c->online = true;
 		c->stopped_seq = ~0UL;
+		c->why = "key";
 		decide_init(c);
 		log_init(c, carve_dirty(log_ring_bytes(), 64));
 #ifdef REAL_DEVICES
@@ -379,7 +402,7 @@ static bool trap(struct cpu *c, const struct question *q)
 		shared.taken = 0;
 		return false;
 	}
-	switch (q->entry) {
+	switch (q->entry & 0xff) {
 	case 0: trap_sync(&c->frame, q->esr); break;
 	case 1: trap_sync32(&c->frame, q->esr); break;
 	case 2: trap_serror(&c->frame); break;
@@ -390,6 +413,23 @@ static bool trap(struct cpu *c, const struct question *q)
 }
 
 #ifndef REAL_DEVICES
+static void look_at_ram(void)
+{
+	for (u64 ipa = GUEST_IPA; ipa <= GUEST_IPA + GUEST_SIZE - ENDS; ipa += GUEST_SIZE - ENDS) {
+		u8 *end = (u8 *)(ipa - GUEST_IPA + GUEST_PA);
+
+		if (!memcmp(end, pattern, ENDS))
+			continue;
+		for (u64 i = 0; i < ENDS; i++) {
+			if (end[i] == pattern[i] && end[i])
+				continue;
+			if (!end[i] && !answer.changed++)
+				answer.changed_at = ipa + i;
+		}
+		memcpy(end, pattern, ENDS);
+	}
+}
+
 int main(void)
 {
 	struct cpu *c = boot();
@@ -401,19 +441,37 @@ int main(void)
 	while (fread(&q, sizeof(q), 1, stdin) == 1) {
 		u64 hits = decisions(c, -1), denied = decisions(c, V_DENY), seq = c->log.seq;
 		const struct log_record *r;
+		u64 cost = 0;
 
+		for (unsigned i = 0; i < policy_n_rows; i++)
+			cost += c->rows[i].cost;
 		memset(&answer, 0, sizeof(answer));
-		memset(c->seen, 0, SEEN_SLOTS * sizeof(u64));
-		memset(c->limit_time, 0, policy_n_limits * sizeof(u64) + 8);
+		if (!(q.entry & KEEP)) {
+			memset(c->seen, 0, SEEN_SLOTS * sizeof(u64));
+			memset(c->limit_time, 0, policy_n_limits * sizeof(u64) + 8);
+			fake_now += 62500000; /* whatever may happen once in a while may happen again */
+		} else {
+			fake_now += q.entry & WORK ? 0 : q.sp_el0;
+		}
 		console_guest_bytes = 0;
-		fake_now += 62500000; /* whatever may happen once in a while may happen again */
+		waiting = (q.entry & 0xff) == 3 ? q.far : 0;
 		for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
 			if (registers[i].name[0] && strcasecmp(registers[i].name, "dczid_el0"))
 				registers[i].value = 0;
 		fake_sysreg_write("par_el1", 0x5a5a);
 		load(c, &q);
+		if (q.entry & WORK)
+			c->work = (u32)q.sp_el0;
+		if (q.entry & FEATURES) {
+			fake_sysreg_write("id_aa64mmfr1_el1", 1 << 20);
+			fake_sysreg_write("id_aa64pfr1_el1", 2 << 8 | 1 << 4);
+			inject_init();
+		}
 		answer.end = trap(c, &q) ? 0 : (u8)why_off[0];
 		answer.hits = decisions(c, -1) - hits;
+		answer.cost = -cost;
+		for (unsigned i = 0; i < policy_n_rows; i++)
+			answer.cost += c->rows[i].cost;
 		answer.denied = decisions(c, V_DENY) - denied;
 		answer.row = counted(c);
 		answer.records = c->log.seq - seq;
@@ -426,6 +484,7 @@ int main(void)
 			answer.record_pc = r->pc;
 			answer.record_esr = r->esr;
 		}
+		look_at_ram();
 		memcpy(answer.x, c->frame.x, sizeof(answer.x));
 		answer.elr = c->frame.elr_el2;
 		answer.spsr = c->frame.spsr_el2;

@@ -12,13 +12,14 @@ from policygen.model import Access, Decision, Policy
 from policygen.traps import plan
 
 QUESTION = struct.Struct("<40Q")
-ANSWER = struct.Struct("<69Q")
+ANSWER = struct.Struct("<88Q")
+OPS = 8
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
 RAM, RAM_PA, RAM_SIZE = 0x40000000, 0x42000000, 0x30000000
 WORD = {1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: MASK}
 (REPLAY_READ, REPLAY_WRITE, DEVICE_READ, DEVICE_WRITE, MODEL_READ, MODEL_WRITE, SGI, CLEAN, IC, MONITOR, CPU_ON,
- CPU_OFF, CONSOLE) = range(1, 14)
+ CPU_OFF, CONSOLE, DROP, DEACTIVATE, DISABLE, PHYSICAL, INPUT, TICK, MAINTENANCE, PARK, FLUSH, NOTE, WFI) = range(1, 25)
 HVC, SMC, SYSREG, IABT, DABT, SERROR, WFX = 0x16, 0x17, 0x18, 0x20, 0x24, 0x2f, 0x01
 NOT_SUPPORTED, INVALID, DENIED, BAD_ADDRESS = -1 & MASK, -2 & MASK, -3 & MASK, -9 & MASK
 CODES = {"SEA": NOT_SUPPORTED, "SERROR": NOT_SUPPORTED, "NOT_SUPPORTED": NOT_SUPPORTED, "INVALID_PARAMETERS": INVALID,
@@ -71,17 +72,21 @@ class Outcome:
     verdict: str = ""
     recorded: Optional[Tuple[int, ...]] = None      # value, addr, aux, pc, esr
     par: int = 0x5a5a                               # the guest's, never changed
+    zeroed: Tuple[int, int] = (0, 0)                # in RAM's ends: where, how many bytes
 
 
 def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequence[str]) -> Outcome:
     """What trap_host.c says."""
-    x, (elr, spsr, _, esr1, elr1, spsr1, far1, hcr, par, end, hits, denied, row, records) = list(raw[:32]), raw[32:46]
-    record, n_ops, ops = raw[46:52], raw[52], raw[53:69]
+    x = list(raw[:32])
+    elr, spsr, _, esr1, elr1, spsr1, far1, hcr, par, end, hits, denied, cost, *zeroed, row, records = raw[32:49]
+    record, n_ops, ops = raw[49:55], raw[55], raw[56:88]
     rule, _action, verdict = rows[row][:3]
     assert hits == 1 and denied == (verdicts[verdict] == "DENY"), f"{hits} decisions, {denied} denials"
-    return Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, 4))],
+    assert end or 0 < cost < 1000, f"it took {cost} ticks"
+    return Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
                    (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None, bool(hcr >> 8 & 1),
-                   rule, verdicts[verdict], tuple(record[1:6]) if records else None, par)
+                   rule, verdicts[verdict], tuple(record[1:6]) if records else None, par,
+                   (zeroed[0], zeroed[1]))
 
 
 class Model:
@@ -125,6 +130,8 @@ class Model:
             do = allowed
         if do == "next":
             self.step(t, out)
+            if ec == WFX and t.esr & 3 == 0:
+                out.ops.append((WFI, 0, 0, 0))
         elif do == "deny":
             self.take(t, out, 1 << 25)
         elif do == "kill":
@@ -253,6 +260,8 @@ class Model:
         elif zero and not inside:
             self.abort(t, out)
             return True
+        elif zero and ram_byte(ipa + 1):
+            out.zeroed = (ipa, 64)
         return False
 
     # --- memory -------------------------------------------------------------------------------------------------
@@ -374,6 +383,9 @@ class Model:
         name = model.upper().replace("-", "_")
         if name in ("PSCI_SYSTEM_OFF", "PSCI_SYSTEM_RESET"):
             out.end, out.elr = ("p" if name == "PSCI_SYSTEM_OFF" else "r"), t.elr
+        elif name == "PSCI_CPU_SUSPEND":
+            out.ops.append((WFI, 0, 0, 0))
+            out.x[0] = 0
         elif name == "PSCI_CPU_OFF":
             out.ops.append((CPU_OFF, 0, 0, 0))
             out.x[0] = DENIED
@@ -392,7 +404,7 @@ class Model:
         elif name in ("HV_GET_STATUS", "HV_DUMP_LOG"):
             out.x[0] = UNTOLD if name == "HV_DUMP_LOG" or x1 < 4 else INVALID
         else:
-            out.x[0] = {"SMCCC_VERSION": 0x10001, "PSCI_VERSION": 0x10001, "PSCI_CPU_SUSPEND": 0,
+            out.x[0] = {"SMCCC_VERSION": 0x10001, "PSCI_VERSION": 0x10001,
                         "PSCI_MIGRATE_INFO_TYPE": 2, "PSCI_FEATURES": self.served(section, x1 & 0xffffffff),
                         "SMCCC_ARCH_FEATURES": self.served(section, x1) if x1 in (0x80000000, 0x80000001)
                         else NOT_SUPPORTED,
@@ -433,8 +445,8 @@ class Model:
 
 def differences(t: Trap, expected: Outcome, seen: Outcome) -> List[str]:
     """Field by field. x31 is XZR: what is in its slot means nothing, and UNTOLD is what only the target knows."""
-    if len(expected.ops) > 4:                       # trap_host.c keeps the first and the last
-        expected.ops = [*expected.ops[:3], expected.ops[-1]]
+    if len(expected.ops) > OPS:                     # trap_host.c keeps the first and the last
+        expected.ops = [*expected.ops[:OPS - 1], expected.ops[-1]]
     if expected.x[0] == UNTOLD:
         seen.x[0] = UNTOLD
         seen.recorded = seen.recorded if expected.recorded else None    # DUMP_LOG leaves events

@@ -87,6 +87,10 @@ void ic_ialluis(void)
 {
 }
 
+void wfi(void)
+{
+}
+
 u64 gich_lr_read(unsigned n)
 {
 	return n;

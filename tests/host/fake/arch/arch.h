@@ -26,7 +26,7 @@ static inline void barrier(void) {}
 static inline void isb(void) {}
 static inline void dsb_sy(void) {}
 static inline void dsb_ish(void) {}
-static inline void wfi(void) {}
+void wfi(void);
 
 /* The tests' idea of AT: fills PAR_EL1. */
 void fake_at(u64 va, bool write, bool both_stages);

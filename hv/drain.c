@@ -43,8 +43,9 @@ void drain_work(struct cpu *c, bool all)
 		drain_hidden(c, 0, false);
 	} else if (log_mode == LOG_QUIET) {
 		return;
-	} else if (nearly_full(c) && streams) {
-		drain_hidden(c, FULL_BUDGET, false);
+	} else if (nearly_full(c) && (streams || log_notable_waiting(&c->log))) {
+		/* Whatever the guest leaves unfinished: it must not talk over its refusals until they are overwritten. */
+		drain_hidden(c, FULL_BUDGET, !streams);
 	} else if (console_midline()) {
 		c->work |= WORK_LOG; /* later, at the end of the guest's line */
 	} else {

@@ -23,7 +23,7 @@ from trap_model import (ANSWER, DABT, DEACTIVATE, DISABLE, DROP, FLUSH, HVC, IAB
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded"]
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46)
-KEEP, WORK, FEATURES, FREQUENCY = 0x100, 0x200, 0x400, 62500000     # trap_host.c
+KEEP, WORK, FEATURES, MIDLINE, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 62500000     # trap_host.c
 SPSR = (0x3c5, 0x3c4, 0x0, 0x10, 0x600001c5, 0xf1400000, 0x30)  # EL1h, EL1t, EL0, AArch32 EL0, flags, PAN and DIT, T32
 
 
@@ -186,7 +186,7 @@ def check_interrupts(ask: Ask) -> None:
                  entry=3 | (WORK if work else 0))
         raw = ANSWER.unpack(ask([t])[-ANSWER.size:])
         assert raw[32] == t.elr and list(raw[:31]) == list(t.x) and not raw[42], "an interrupt changes the guest"
-        return [tuple(raw[56 + 4 * i:60 + 4 * i]) for i in range(raw[55])]
+        return [tuple(raw[57 + 4 * i:61 + 4 * i]) for i in range(raw[56])]
 
     for irq in (23, 27, 30):                        # the guest's own: it ends them
         assert ops(irq) == [(DROP, irq, 0, 0), (PHYSICAL, irq, 0, 0)]
@@ -210,11 +210,19 @@ def check_features(ask: Ask) -> None:
         assert seen(ask, [replace(undef, sctlr=sctlr)])[0].spsr == 0x3c5 | state
 
 
+def check_flood(ask: Ask) -> None:
+    """A guest that leaves its line unfinished and does thousands of other things that are refused loses none of them."""
+    call = Trap((0,) * 31, 0x40000000, 0x3c5, SMC << 26 | 1 << 25, entry=KEEP | MIDLINE)
+    flood = [replace(call, x=(0x90000000 + n, *[0] * 30)) for n in range(20000)]
+    last = ANSWER.unpack(ask(flood)[-ANSWER.size:])
+    assert last[45] == 0, f"{last[45]} records lost"
+
+
 CHECKS = [check_limits, check_interrupts, check_features]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", [*CHECKS, check_flood])
 def test_what_goes_on_from_trap_to_trap(host: Host, check: Callable[[Ask], None]) -> None:
     check(asker(host.program))
 

@@ -46,6 +46,7 @@ enum op {
 #define KEEP     0x100 /* time, limits and what has been logged go on; sp_el0: ticks that have passed */
 #define WORK     0x200 /* sp_el0: what is to do before the guest goes on */
 #define FEATURES 0x400 /* the CPU has PAN, SSBS and MTE; from then on */
+#define MIDLINE  0x800 /* the guest has left a line unfinished, and only refusals are written */
 #define ENDS     0x3000u /* bytes of RAM at either end that have something in them */
 
 struct question {
@@ -56,6 +57,7 @@ struct answer {
 	u64 end;           /* first letter of why the machine went off, or 0 */
 	u64 hits, denied;  /* how many decisions were counted */
 	u64 cost;          /* of the row that was */
+	u64 lost;          /* records that were overwritten before they were on the wire, so far */
 	u64 changed_at, changed; /* in RAM's ends: where, and how many bytes are zero now */
 	u64 row;           /* the one that was */
 	u64 records, record_row, record_value, record_addr, record_aux, record_pc, record_esr;
@@ -310,7 +312,8 @@ void gic_deactivate(u32 irq) { note(OP_DEACTIVATE, irq, 0, 0); }
 void gic_enable(u32 cpu, u32 irq, bool on) { note(OP_DISABLE, cpu, irq, on); }
 void console_input(struct cpu *c) { (void)c; note(OP_INPUT, 0, 0, 0); }
 void console_tick(struct cpu *c) { (void)c; note(OP_TICK, 0, 0, 0); }
-bool console_midline(void) { return false; }
+static bool midline;
+bool console_midline(void) { return midline; }
 void console_raw(const char *s, size_t n) { (void)s; (void)n; }
 void console_guest(u8 byte)
 {
@@ -462,6 +465,8 @@ int main(void)
 		load(c, &q);
 		if (q.entry & WORK)
 			c->work = (u32)q.sp_el0;
+		midline = q.entry & MIDLINE;
+		log_mode = midline ? LOG_NOTABLE : LOG_QUIET;
 		if (q.entry & FEATURES) {
 			fake_sysreg_write("id_aa64mmfr1_el1", 1 << 20);
 			fake_sysreg_write("id_aa64pfr1_el1", 2 << 8 | 1 << 4);
@@ -470,6 +475,9 @@ int main(void)
 		answer.end = trap(c, &q) ? 0 : (u8)why_off[0];
 		answer.hits = decisions(c, -1) - hits;
 		answer.cost = -cost;
+		answer.lost = c->log.lost;
+		if (c->log.seq - c->log.drained > LOG_RING)
+			answer.lost += c->log.seq - c->log.drained - LOG_RING;
 		for (unsigned i = 0; i < policy_n_rows; i++)
 			answer.cost += c->rows[i].cost;
 		answer.denied = decisions(c, V_DENY) - denied;

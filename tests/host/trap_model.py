@@ -12,7 +12,7 @@ from policygen.model import Access, Decision, Policy
 from policygen.traps import plan
 
 QUESTION = struct.Struct("<40Q")
-ANSWER = struct.Struct("<88Q")
+ANSWER = struct.Struct("<89Q")
 OPS = 8
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
@@ -78,8 +78,8 @@ class Outcome:
 def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequence[str]) -> Outcome:
     """What trap_host.c says."""
     x = list(raw[:32])
-    elr, spsr, _, esr1, elr1, spsr1, far1, hcr, par, end, hits, denied, cost, *zeroed, row, records = raw[32:49]
-    record, n_ops, ops = raw[49:55], raw[55], raw[56:88]
+    elr, spsr, _, esr1, elr1, spsr1, far1, hcr, par, end, hits, denied, cost, _, *zeroed, row, records = raw[32:50]
+    record, n_ops, ops = raw[50:56], raw[56], raw[57:89]
     rule, _action, verdict = rows[row][:3]
     assert hits == 1 and denied == (verdicts[verdict] == "DENY"), f"{hits} decisions, {denied} denials"
     assert end or 0 < cost < 1000, f"it took {cost} ticks"
@@ -131,7 +131,7 @@ class Model:
         if do == "next":
             self.step(t, out)
             if ec == WFX and t.esr & 3 == 0:
-                out.ops.append((WFI, 0, 0, 0))
+                self.sleep(out)
         elif do == "deny":
             self.take(t, out, 1 << 25)
         elif do == "kill":
@@ -147,6 +147,11 @@ class Model:
     @staticmethod
     def step(t: Trap, out: Outcome) -> None:
         out.elr = (t.elr + (2 if t.entry == 1 and not t.esr >> 25 & 1 else 4)) & MASK
+
+    @staticmethod
+    def sleep(out: Outcome) -> None:
+        if not out.recorded:                        # a record to be completed is work: the guest asks again
+            out.ops.append((WFI, 0, 0, 0))
 
     # --- AArch64.TakeException() to EL1, on a CPU without PAN, SSBS, MTE --------------------------------------------
 
@@ -384,7 +389,7 @@ class Model:
         if name in ("PSCI_SYSTEM_OFF", "PSCI_SYSTEM_RESET"):
             out.end, out.elr = ("p" if name == "PSCI_SYSTEM_OFF" else "r"), t.elr
         elif name == "PSCI_CPU_SUSPEND":
-            out.ops.append((WFI, 0, 0, 0))
+            self.sleep(out)
             out.x[0] = 0
         elif name == "PSCI_CPU_OFF":
             out.ops.append((CPU_OFF, 0, 0, 0))

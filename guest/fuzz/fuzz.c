@@ -76,7 +76,7 @@ static u64 device(void)
 
 	switch (below(8)) {
 	case 0: return at | 0xff8;      /* the page's end */
-	case 1: return at + 0x6000;
+	case 1: return (at + 0x6000) & 0x3fffffff; /* not into the first pages of RAM, which are this program */
 	case 2:
 		at = below(1UL << 30);
 		return at >> 16 == 0x0a00 ? at + 0x10000 : at;

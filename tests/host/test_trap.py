@@ -211,7 +211,7 @@ def check_features(ask: Ask) -> None:
 
 
 def check_flood(ask: Ask) -> None:
-    """A guest that leaves its line unfinished and does thousands of other things that are refused loses none of them."""
+    """A guest that leaves its line unfinished and goes on to thousands of other refusals hides none of them."""
     call = Trap((0,) * 31, 0x40000000, 0x3c5, SMC << 26 | 1 << 25, entry=KEEP | MIDLINE)
     flood = [replace(call, x=(0x90000000 + n, *[0] * 30)) for n in range(20000)]
     last = ANSWER.unpack(ask(flood)[-ANSWER.size:])

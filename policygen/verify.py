@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from policygen import check, cli, paths, render, verify_run
+from policygen import check, cli, controls, paths, render, verify_run
 from policygen.arch import ALL_BITS, N_KEYS, Register, load_arch, make_key, split_key
 from policygen.evaluate import Evaluator, evaluator, whole
 from policygen.model import Access, Action, Decision, Policy
@@ -34,6 +34,9 @@ REFUSALS = ("UNDEF", "SEA", "SERROR", "NOT_SUPPORTED", "INVALID_PARAMETERS", "DE
 KINDS = {"sysregs": 0, "mmio": 1, "hvc": 2, "smc": 3, "exceptions": 4}
 ROW = struct.Struct("<HBBBBHHHHHQQ")
 LIMIT = struct.Struct("<IHH")
+COUNTS = struct.Struct("<HHH")
+CONTROLS = struct.Struct(f"<{len(controls.MEMBERS)}Q")
+FREE = struct.Struct("<IIBBBBHH")
 QUESTION = struct.Struct("<IIQQQ")
 STUB = re.compile(r"(mrs\s+x0, |msr\s+|sys\s+)(S\d_\d_C\d+_C\d+_\d|#\d, C\d+, C\d+, #\d)(, x0)?\Z")
 PAGE = 4096
@@ -161,14 +164,18 @@ class Verifier:
     def examine(self, program: Path, replay: str) -> List[Difference]:
         """What the compiled tables answer differently; `replay` is the text of replay.S."""
         output = self.ask(program)
-        n_rows, n_limits = struct.unpack_from("<HH", output)
-        at, after = 4 + n_rows * ROW.size, 4 + n_rows * ROW.size + n_limits * LIMIT.size
-        answers = array("H", output[after:])
+        n_rows, n_limits, n_free = COUNTS.unpack_from(output)
+        at = COUNTS.size + n_rows * ROW.size
+        after = at + n_limits * LIMIT.size
+        free_at = after + CONTROLS.size
+        answers = array("H", output[free_at + n_free * FREE.size:])
         if len(answers) != len(self.cases) + len(self.inner):
             raise ValueError("the program answered another number of questions")
-        tables = Tables(tuple(_row(output, 4 + index * ROW.size) for index in range(n_rows)),
+        tables = Tables(tuple(_row(output, COUNTS.size + index * ROW.size) for index in range(n_rows)),
                         tuple((rate, over) for rate, over, _ in LIMIT.iter_unpack(output[at:after])), stubs_of(replay))
-        found: List[Difference] = []
+        found: List[Difference] = [Difference(*self.cases[0], None, why) for why in self.without_questions(
+            CONTROLS.unpack_from(output, after),
+            list(FREE.iter_unpack(output[free_at:free_at + n_free * FREE.size])))]
         good: Set[Tuple[object, ...]] = set()           # comparisons that need not be made again
         first: Dict[Tuple[int, str], int] = {}
         if tables.limits[:1] != ((0, 0),):
@@ -181,6 +188,31 @@ class Verifier:
             if number != first[low, access.direction]:
                 self.compare(access, self.reference.decide(access), number, tables, good, found)
         return found
+
+    def without_questions(self, values: Tuple[int, ...], free: List[Tuple[int, ...]]) -> Iterator[str]:
+        """What decides before any lookup: the controls that trap, and the pages that do not."""
+        for (register, member), value in zip(controls.MEMBERS.items(), values):
+            if value != self.plan.controls[register]:
+                yield f"policy_traps.{member} is {value:#x} instead of {self.plan.controls[register]:#x}"
+        if free != self.free_pages():
+            yield "policy_passthrough maps other pages of real devices than the policy gives without a trap"
+
+    def free_pages(self) -> List[Tuple[int, ...]]:
+        """base, last, read, write, rule: pieces that are plain `allow` on a real device, in whole pages."""
+        pieces: List[Tuple[int, ...]] = []
+        for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform)):
+            decided = [[self.reference.decide(Access("mmio", low, side, width)) for width in (1, 2, 4, 8)
+                        if width <= high - low + 1] for side in ("read", "write")]
+            read, write = (self.reference.board.real(low, high) and all(
+                (one.do, one.verdict, one.log, one.limit) == ("allow", "ALLOW", "never", None) for one in side)
+                for side in decided)
+            piece = (low, high, int(read), int(write), 0, 0, decided[0 if read else 1][0].entry.rule, 0)
+            if pieces and pieces[-1][2:] == piece[2:] and pieces[-1][1] + 1 == low:
+                piece = (pieces.pop()[0], *piece[1:])
+            pieces.append(piece)
+        whole_pages = [(-(-low // PAGE) * PAGE, (high + 1) // PAGE * PAGE - 1, *rest) for low, high, *rest in pieces
+                       if rest[0] or rest[1]]
+        return [piece for piece in whole_pages if piece[0] < piece[1]]
 
     # --- which accesses -----------------------------------------------------------------------------------------
 

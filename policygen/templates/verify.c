@@ -34,15 +34,18 @@ static void put(const void *data, size_t size)
 		exit(1);
 }
 
-/* Counts, rows and limits; then one row number for each question. */
+/* Counts, rows, limits, controls and passthrough; then one row number for each question. */
 int main(void)
 {
 	struct question q;
 
 	put(&policy_n_rows, sizeof(policy_n_rows));
 	put(&policy_n_limits, sizeof(policy_n_limits));
+	put(&policy_n_passthrough, sizeof(policy_n_passthrough));
 	put(policy_rows, policy_n_rows * sizeof(policy_rows[0]));
 	put(policy_limits, policy_n_limits * sizeof(policy_limits[0]));
+	put(&policy_traps, sizeof(policy_traps));
+	put(policy_passthrough, policy_n_passthrough * sizeof(policy_passthrough[0]));
 	while (fread(&q, sizeof(q), 1, stdin) == 1) {
 		u16 row = ask(&q);
 

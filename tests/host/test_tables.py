@@ -176,6 +176,11 @@ def places(tables: Tables, rng: random.Random) -> Iterator[int]:
     yield from pick("hvc_slots", 8, list(range(8)), 6)
     yield from pick("hvc_disp", 2, [0, 1], 2)
     yield from pick("smc_ranges", 12, list(range(12)), 2)
+    yield from pick("smc_slots", 8, list(range(8)), 2)
+    yield from pick("smc_disp", 2, [0, 1], 1)
+    yield from pick("policy_mmio_leaf", 2, [0, 1], 6)
+    yield from pick("policy_traps", 8, list(range(8)), 6)
+    yield from pick("policy_passthrough", 16, list(range(16)), 4)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -290,7 +290,7 @@ bool monitor_run(struct cpu *c, const char *why)
 
 	if (!enter(&m))
 		return false;
-	if (!strcmp(m.why, "gdb") && !build_locked)
+	if (!strcmp(m.why, "gdb") && !monitor_refuses(&m, "gdb"))
 		gdb_begin(&m);
 	if (!gdb_active)
 		say_place(&m);

@@ -202,6 +202,12 @@ def test_a_locked_build_changes_nothing(console: Any) -> None:
         said = c.command(line)
         assert "this build is locked" in said and "@E" in said and "refused" in said, said
     assert "guest" in c.command("status")
+    c.send("cont\r")
+    c.expect("guest resumes")
+    c.send("\x1dg")
+    c.expect("refused gdb")
+    c.expect("this build is locked")
+    c.expect(PROMPT)
     off(c)
 
 

@@ -192,9 +192,10 @@ $(B)/guest.elf: $(GUEST_OBJ) linker/guest.ld
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
-$(ELF): $(HV_OBJ) linker/hv.ld $(G)/policy.canonical.json
+$(ELF): $(HV_OBJ) linker/hv.ld tools/seal.py $(G)/policy.canonical.json
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HV_LDFLAGS) -T linker/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
+	$(Q)$(PYTHON) tools/seal.py $@
 
 $(B)/hypervisor.bin: $(ELF)
 	$(Q)$(OBJCOPY) -O binary $< $@

@@ -15,7 +15,11 @@ _start:
 
 	adrp	x1, __bss_start			/* page aligned, and so is __bss_end: see hv.ld */
 	adrp	x2, __bss_end
-1:	stp	xzr, xzr, [x1], #16
+1:	stp	xzr, xzr, [x1]			/* a page is a number of these */
+	stp	xzr, xzr, [x1, #16]
+	stp	xzr, xzr, [x1, #32]
+	stp	xzr, xzr, [x1, #48]
+	add	x1, x1, #64
 	cmp	x1, x2
 	b.lo	1b
 

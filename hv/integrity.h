@@ -4,9 +4,9 @@
 
 #include "types.h"
 
-/* Remembers the checksum of what no longer changes: EL2's text and constants, and all translation tables. */
+/* Remembers the checksum of all translation tables, which no longer change. */
 void integrity_seal(void);
-/* True if it is still the same, or if nothing was sealed yet. */
+/* True if they, EL2's text and its constants are still the same, or if nothing was sealed yet. */
 bool integrity_holds(void);
 
 #endif

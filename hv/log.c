@@ -95,15 +95,6 @@ static void save(struct log_ring *l, const struct log_record *r)
 		l->notable[l->saved++ & (LOG_NOTABLE_RING - 1)] = *r;
 }
 
-u64 log_what(u16 row)
-{
-	unsigned info = policy_rows[row].verdict;
-
-	if (info != V_ALLOW && info != V_EMUL)
-		info |= INFO_NOTABLE;
-	return (u64)row << 32 | (u64)info << 48; /* kind is REC_DECISION, zero */
-}
-
 struct log_record *log_next(struct log_ring *l)
 {
 	struct log_record *r = log_slot(l, l->seq);

@@ -54,7 +54,7 @@ void main(void)
 	log_event(c, EV_GUEST_ENTER, guest.entry, 1);
 	log_drain(c, 0, false);         /* a guest that never traps shows that it was started */
 	vcpu_reset(c, guest.entry, guest.context);
-	integrity_seal();               /* last: from here on text, constants and tables stay as they are */
+	integrity_seal();               /* last: from here on the tables stay as they are */
 	c->online = true;
 	guest_enter(c);
 }

@@ -11,7 +11,15 @@ static inline struct log_record *log_slot(const struct log_ring *l, u64 seq)
 }
 
 /* What `what` of a row's records has in common. */
-u64 log_what(u16 row);
+static inline u64 log_what(u16 row)
+{
+	unsigned info = policy_rows[row].verdict;
+
+	if (info != V_ALLOW && info != V_EMUL)
+		info |= INFO_NOTABLE;
+	return (u64)row << 32 | (u64)info << 48; /* kind is REC_DECISION, zero */
+}
+
 /* The slot of the next record, after the newest two were joined if they are equal, and what it held was saved. */
 struct log_record *log_next(struct log_ring *l);
 

@@ -28,8 +28,12 @@ static volatile bool stopped;
 /* The stack is painted so that the monitor can show how deep it went; `top`: not above what is in use. */
 static void paint(char *block, u64 top)
 {
-	for (u64 p = (u64)block + CPU_GUARD_SIZE; p < top; p += 8)
-		*(u64 *)p = 0x5a5a5a5a5a5a5a5aUL;
+	u64 *p = (u64 *)(block + CPU_GUARD_SIZE);
+
+	for (; p + 8 <= (u64 *)top; p += 8)
+		p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = 0x5a5a5a5a5a5a5a5aUL;
+	for (; p < (u64 *)top; p++)
+		*p = 0x5a5a5a5a5a5a5a5aUL;
 }
 
 void smp_init(void)

@@ -17,9 +17,19 @@ void *memcpy(void *restrict to, const void *restrict from, size_t n)
 	u8 *d = to;
 	const u8 *s = from;
 
-	if (aligned(d, s))
+	if (aligned(d, s)) {
+		for (; n >= 4 * WORD; n -= 4 * WORD, d += 4 * WORD, s += 4 * WORD) {
+			word_t a = ((const word_t *)s)[0], b = ((const word_t *)s)[1];
+			word_t e = ((const word_t *)s)[2], f = ((const word_t *)s)[3];
+
+			((word_t *)d)[0] = a;
+			((word_t *)d)[1] = b;
+			((word_t *)d)[2] = e;
+			((word_t *)d)[3] = f;
+		}
 		for (; n >= WORD; n -= WORD, d += WORD, s += WORD)
 			*(word_t *)d = *(const word_t *)s;
+	}
 	while (n--)
 		*d++ = *s++;
 	return to;

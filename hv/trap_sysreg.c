@@ -128,7 +128,7 @@ static void __attribute__((noinline)) late(struct trap_frame *f, struct row_stat
 	straight_late(cpu_of(f), s, pc, spsr, f->x[iss_rt(f->esr_el2)], 0, 0, ticks);
 }
 
-static void __attribute__((noinline)) late_next(struct trap_frame *f, struct row_state *s, u64 pc, u64 ticks)
+static void __attribute__((noinline)) late_next(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks)
 {
 	late(f, s, pc, ticks, f->spsr_el2);
 }
@@ -138,7 +138,7 @@ static inline void next(struct trap_frame *f, struct row_state *s)
 	u64 pc = straight_next(f), ticks;
 
 	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
-		late_next(f, s, pc, ticks);
+		late_next(f, pc, s, ticks);
 }
 
 static void straight_allow(struct trap_frame *f, u64 esr, struct row_state *s)

@@ -19,6 +19,7 @@ static struct {
 	u32 ris, imsc, cr, lcr, ibrd, fbrd, ifls, dmacr, ilpr;
 	u32 head, tail; /* ring[head & (RING - 1)] is the next to read */
 	bool broken;    /* the next DR read reports a BREAK */
+	bool level;     /* of the interrupt's line */
 } uart = { .cr = 0x300, .ifls = 0x12 };
 static u8 ring[RING];
 
@@ -33,10 +34,15 @@ static u32 raw_interrupts(void)
 
 static void update(void)
 {
-	vgic_set_level(IRQ_UART, (raw_interrupts() & uart.imsc) != 0);
+	bool level = (raw_interrupts() & uart.imsc) != 0;
+
+	if (level == uart.level)
+		return;
+	uart.level = level;
+	vgic_set_level(IRQ_UART, level);
 }
 
-static u32 flags(void)
+u32 vuart_flags(void)
 {
 	u32 n = uart.tail - uart.head;
 
@@ -68,7 +74,7 @@ bool vuart_read(struct cpu *c, u32 offset, u64 *value)
 	switch (offset) {
 	case 0x00: *value = read_data(c); return true;
 	case 0x04: *value = 0; return true;
-	case 0x18: *value = flags(); return true;
+	case 0x18: *value = vuart_flags(); return true;
 	case 0x20: *value = uart.ilpr; return true;
 	case 0x24: *value = uart.ibrd; return true;
 	case 0x28: *value = uart.fbrd; return true;
@@ -88,16 +94,21 @@ bool vuart_read(struct cpu *c, u32 offset, u64 *value)
 	return false;
 }
 
+/* Sent at once, so the FIFO is below its trigger level again. */
+void vuart_transmit(u32 value)
+{
+	console_guest((u8)value);
+	uart.ris |= INT_TX;
+	update();
+}
+
 bool vuart_write(struct cpu *c, u32 offset, u64 value)
 {
 	u32 v = (u32)value;
 
 	(void)c;
 	switch (offset) {
-	case 0x00: /* sent at once, so the FIFO is below its trigger level again */
-		console_guest((u8)v);
-		uart.ris |= INT_TX;
-		break;
+	case 0x00: vuart_transmit(v); return true;
 	case 0x04: break; /* ECR: no errors are ever latched */
 	case 0x20: uart.ilpr = v & 0xff; break;
 	case 0x24: uart.ibrd = v & 0xffff; break;

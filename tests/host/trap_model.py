@@ -345,8 +345,12 @@ class Model:
                     return 0x00780007
                 if offset % 4 == 0 and 0x104 <= offset < 0x104 + 28:
                     return 0x11111111 * ((offset - 0x104) // 4 + 1)
+        if model == "PL011" and offset == 0x18 and not write:
+            return 0x90
         wide = 4 if model in ("PL011", "PL031") else size
         which = self.models[model] << 32 | offset
+        if model == "PL011" and offset == 0:
+            written &= WORD[4]
         out.ops.append((MODEL_WRITE if write else MODEL_READ, which, wide, written if write else 0))
         return (which * GOLDEN & MASK) >> (64 - 8 * wide)
 

@@ -296,13 +296,15 @@ test-policygen test-host test-qemu: test-%: all
 	$(Q)$(PYTEST) tests/$*
 
 .PHONY: bench bench-compare
-bench: ## instructions for each operation, against goals, others and growing policies: build/bench.json, bench.svg
+bench: ## instructions for each operation, against goals, others and growing policies; Linux against bare EL1
+	@$(havetests)
 	@$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(PYTHON) tests/bench/bench.py --out $(B)/bench.json
+	$(Q)$(TESTPY) tests/bench/bench.py --out $(B)/bench.json
 
 bench-compare: ## fail when an operation costs more than tests/bench/baseline.json says
+	@$(havetests)
 	@$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(PYTHON) tests/bench/bench.py --out $(B)/bench.json --compare tests/bench/baseline.json
+	$(Q)$(TESTPY) tests/bench/bench.py --out $(B)/bench.json --compare tests/bench/baseline.json
 
 test-linux-smoke: all ## fetch the tested Debian installer and boot it under POLICY=
 	@$(havetests)

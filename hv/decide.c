@@ -127,7 +127,7 @@ const struct decision *decide_slow(struct cpu *c, unsigned row, u64 value, u64 a
 	return unlikely(c->row->flags & ROW_CHANGED) ? overrule(c, d) : d;
 }
 
-void straight_slow(struct cpu *c, struct row_state *s, u64 pc, u64 spsr, u64 value, u64 addr, u64 aux, u64 ticks)
+void straight_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux)
 {
 	if (s->flags & ROW_LOG && (!(s->flags & ROW_FIRST) || decide_first(c, s, value, addr))) {
 		log_fill(c, log_next(&c->log), s->what, pc, spsr, value, addr, aux, (u32)ticks);

@@ -7,6 +7,7 @@
 #include "build.h"
 #include "crc32.h"
 #include "panic.h"
+#include "string.h"
 
 #define IMAGE_MAGIC 0x644d5241 /* "ARM\x64" */
 #define FDT_MAGIC   0xd00dfeed
@@ -82,8 +83,7 @@ static void load_bundled(struct guest *g)
 	struct part part = { "bundled guest", GUEST_IPA, (size + 7) & ~7UL };
 
 	scrub_rest(&part, 1);
-	for (u64 i = 0; i < (size + 7) / 8; i++)
-		to[i] = from[i];
+	memcpy(to, from, part.size);
 	for (u64 i = 0; i < size; i += 64)
 		dc_civac((const char *)to + i);
 	dsb_sy();

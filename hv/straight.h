@@ -34,16 +34,16 @@ static inline u64 straight_next(struct trap_frame *f)
  * The row's record, if this access has one, and then the work that waits. `pc`, `spsr`: as they were at the trap;
  * `value` as the record has it in the end.
  */
-void straight_slow(struct cpu *c, struct row_state *s, u64 pc, u64 spsr, u64 value, u64 addr, u64 aux, u64 ticks);
+void straight_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux);
 
 /* The same, by itself where the row logs always and nothing is to be joined or saved. */
-static inline void straight_late(struct cpu *c, struct row_state *s, u64 pc, u64 spsr, u64 value, u64 addr, u64 aux,
-				 u64 ticks)
+static inline void straight_late(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr,
+				 u64 aux)
 {
 	struct log_record *r = log_slot(&c->log, c->log.seq);
 
 	if (unlikely(s->flags != ROW_LOG || !log_has_room(r))) {
-		straight_slow(c, s, pc, spsr, value, addr, aux, ticks);
+		straight_slow(c, pc, s, ticks, spsr, value, addr, aux);
 		return;
 	}
 	log_fill(c, r, s->what, pc, spsr, value, addr, aux, (u32)ticks);

@@ -102,7 +102,7 @@ static void __attribute__((noinline)) general(struct trap_frame *f, struct call_
 
 static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 x0, u64 ticks)
 {
-	straight_late(cpu_of(f), s, pc, f->spsr_el2, x0, f->x[1], f->x[2], ticks);
+	straight_late(cpu_of(f), pc, s, ticks, f->spsr_el2, x0, f->x[1], f->x[2]);
 }
 
 static inline void call(struct trap_frame *f, u64 esr, struct call_memo *memo, const struct call_table *table,

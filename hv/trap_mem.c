@@ -257,7 +257,7 @@ static void __attribute__((noinline)) late(struct trap_frame *f, struct row_stat
 
 	if (esr & DABT_WNR)
 		value = low_bits(value, dabt_log2_size(esr));
-	straight_late(cpu_of(f), s, pc, f->spsr_el2, value, reported_ipa(f), f->far_el2, ticks);
+	straight_late(cpu_of(f), pc, s, ticks, f->spsr_el2, value, reported_ipa(f), f->far_el2);
 }
 
 static inline void next(struct trap_frame *f, struct row_state *s)

@@ -123,14 +123,14 @@ static void __attribute__((noinline)) general(struct trap_frame *f, u64 esr, str
 	trap_end(f, actions[d->action](f, d, (u32)esr));
 }
 
-static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 ticks, u64 spsr)
+static void __attribute__((noinline)) late(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks, u64 spsr)
 {
-	straight_late(cpu_of(f), s, pc, spsr, f->x[iss_rt(f->esr_el2)], 0, 0, ticks);
+	straight_late(cpu_of(f), pc, s, ticks, spsr, f->x[iss_rt(f->esr_el2)], 0, 0);
 }
 
 static void __attribute__((noinline)) late_next(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks)
 {
-	late(f, s, pc, ticks, f->spsr_el2);
+	late(f, pc, s, ticks, f->spsr_el2);
 }
 
 static inline void next(struct trap_frame *f, struct row_state *s)
@@ -172,7 +172,7 @@ static void straight_deny(struct trap_frame *f, u64 esr, struct row_state *s)
 	(void)esr;
 	take_undef(f);
 	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
-		late(f, s, pc, ticks, spsr);
+		late(f, pc, s, ticks, spsr);
 }
 
 /* An SGI to nobody needs no lock. */

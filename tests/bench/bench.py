@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Optional, Tuple
 
+import linux
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
@@ -84,11 +86,11 @@ class Failed(Exception):
 
 # ---- building --------------------------------------------------------------------------------------------------------
 
-def build(policy: str, folder: str) -> Path:
+def build(policy: str, folder: str, guest: str = "bench") -> Path:
     """The image with the bench guest under a policy file."""
     env = {k: v for k, v in os.environ.items()
            if not k.startswith("MAKE") and k not in ("POLICY", "MODE", "B", "GUEST")}
-    words = ["make", "--no-print-directory", "-j2", f"{folder}/hypervisor.elf", "GUEST=bench", f"POLICY={policy}",
+    words = ["make", "--no-print-directory", "-j2", f"{folder}/hypervisor.elf", f"GUEST={guest}", f"POLICY={policy}",
              f"B={folder}"]
     done = subprocess.run(words, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=900, check=False)
@@ -339,6 +341,20 @@ def compare(result: Dict[str, float], baseline: Path) -> int:
     return worse
 
 
+def with_linux(folder: Path) -> Tuple[Dict[str, float], Dict[str, float]]:
+    """Debian's kernel under permissive, and with all that it does logged, against bare EL1."""
+    text = (ROOT / "policy" / "permissive.yaml").read_text(encoding="utf-8")
+    name = os.path.relpath(folder, ROOT)
+    images = {"permissive": build("permissive", f"{name}/permissive", "diag")}
+    for policy in ("logged", "logged-all"):
+        (folder / f"{policy}.yaml").write_text(linux.logged(text, policy), encoding="utf-8")
+        images[policy] = build(f"{name}/{policy}.yaml", f"{name}/{policy}", "diag")
+    try:
+        return linux.measure(QEMU, folder / "linux", images)
+    except (linux.Failed, linux.artifacts.Unavailable) as error:
+        raise Failed(str(error)) from None
+
+
 def everything(out: Path, quick: bool) -> Tuple[Dict[str, float], Dict[int, Dict[str, float]], Traced]:
     folder = os.path.relpath(out.parent, ROOT)
     elf = build("tests/bench/bench.yaml", f"{folder}/bench/base")
@@ -364,14 +380,18 @@ def everything(out: Path, quick: bool) -> Tuple[Dict[str, float], Dict[int, Dict
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json", help="JSON; a plot goes beside it")
-    parser.add_argument("--quick", action="store_true", help="without the larger policies")
+    parser.add_argument("--quick", action="store_true", help="without the larger policies and Linux")
     parser.add_argument("--compare", type=Path, metavar="JSON", help="fail if a row is worse than there")
     parser.add_argument("--save", type=Path, metavar="JSON", help="store the rows as a baseline")
     options = parser.parse_args()
     out = Path(os.path.abspath(options.out))
     out.parent.mkdir(parents=True, exist_ok=True)
+    quick = options.quick or bool(options.compare)
+    ratios: Dict[str, float] = {}
     try:
-        result, growth, traced = everything(out, options.quick or bool(options.compare))
+        result, growth, traced = everything(out, quick)
+        if not quick:
+            ratios, seconds = with_linux(out.parent / "bench")
     except Failed as failed:
         print(f"bench: {failed}", file=sys.stderr)
         return 1
@@ -385,8 +405,10 @@ def main() -> int:
         print_growth(growth)
         out.with_suffix(".svg").write_text(plot(growth), encoding="utf-8")
     print_listing(traced)
+    if ratios:
+        missed += linux.report(ratios, seconds)
     rows = {"rows": result, "goals": {row.key: row.goal for row in ROWS + EXTRA if row.goal is not None}}
-    full = {**rows, "entries": growth, "functions": {"boot": traced.boot, **traced.operations}}
+    full = {**rows, "linux": ratios, "entries": growth, "functions": {"boot": traced.boot, **traced.operations}}
     out.write_text(json.dumps(full, indent=1) + "\n", encoding="utf-8")
     if options.save:
         options.save.write_text(json.dumps({"rows": result}, indent=1) + "\n", encoding="utf-8")

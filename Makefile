@@ -318,11 +318,27 @@ test-matrix: ## Linux of two versions under two profiles on each CPU model of QE
 qemu-backports: ## fetch the newest QEMU that Debian's backports have into build/ and print its path
 	@$(havetests) && $(TESTPY) tests/linux/artifacts.py $(abspath $(B)/linux)
 
+MUTANTS ?= 0
+.PHONY: mutate fuzz-host coverage
+mutate: all ## flip comparisons, masks, offsets and verdicts of the trap path, MUTANTS= of them (0: all); what the host suite misses
+	@$(havetests)
+	$(Q)$(TESTPY) tests/mutate.py --mutants $(MUTANTS)
+
+FUZZ_SECONDS ?= 60
+fuzz-host: $(G)/stamp ## libFuzzer on the trap path with the devices of this policy, FUZZ_SECONDS= long (needs clang and its runtime)
+	$(Q)$(call have,clang,clang libclang-rt-14-dev)
+	$(Q)$(PYTHON) tests/host/fuzz_host.py $(B)/fuzz-host $(G) $(FUZZ_SECONDS)
+
+coverage: all ## lines and branches of hv/ that the host tests reach, and those they do not: build/coverage/
+	@$(havetests)
+	$(Q)$(TESTPY) tests/coverage.py $(B)/coverage
+
 PY_SRC := policygen tools tests
 lint: all ## static checks of C, Python and shell
 	@$(call have,cppcheck,cppcheck); $(call have,shellcheck,shellcheck); $(call have,flake8,flake8); $(call have,mypy,mypy)
 	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --enable=warning,portability --suppress=missingInclude \
 		--suppress=unusedStructMember -D__aarch64__ -Ihv hv
+	$(Q)for f in $(HV_SRC); do $(CC) $(HV_CFLAGS) -fanalyzer -c $$f -o /dev/null || exit 1; done
 	$(Q)flake8 --max-line-length 120 $(PY_SRC)
 	$(Q)mypy --strict --ignore-missing-imports policygen tools
 	$(Q)shellcheck .ci/run policygen/policygen

@@ -2,6 +2,7 @@
 """Builds the log and the monitor for this machine under sanitizers, and reads what they write (EVIDENCE 1.2, 1.3)."""
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import zlib
@@ -16,7 +17,7 @@ MONITOR = LOG + ["monitor", "monitor_line", "monitor_args", "monitor_state", "mo
                  "overrule", "dis", "gdb", "gdb_packet"]
 FLAGS = ["-std=gnu11", "-g", "-O1", "-fno-builtin", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
          "-Wall", "-Wextra", "-Werror", "-iquote", "hv", "-iquote", "tests/host/fake",
-         "-include", "tests/host/fake/arch/arch.h"]
+         "-include", "tests/host/fake/arch/arch.h", *os.environ.get("HOST_CFLAGS", "").split()]
 RECORD = re.compile(rb"@(?:([AC-Z])(\+?) (\d+)(?:\.\d+)? \d+\.\d{9}|(B)(\+?) (\d+)(?:\.\d+)?) (.*) \Z", re.DOTALL)
 
 

@@ -29,7 +29,7 @@ struct row_state {
 	const struct decision *decision; /* policy_rows[] of the same number, or what decide_init() made of it */
 	u64 what;       /* `what` of its records, without what the trap adds */
 	u64 would;      /* of `hits`: those that a rule changed at run time let pass */
-	u64 unused[2];
+	u64 cleared_hits, cleared_cost; /* what they were at the operator's `traps clear` */
 };
 _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to find it");
 #define ROW_LOG   1u /* the row has log once or always */

@@ -39,11 +39,12 @@ static const struct command {
 	{ "policy", "policy", "[hits | show rN | find WORD | hash | diff]", "rules, their lines and how often they decided",
 	  monitor_policy, false },
 	{ "policy", "why", "[SEQ]", "why a decision came out as it did", monitor_why, false },
-	{ "policy", "traps", "[-r | -w]", "decisions and their cost by class, or by rule; -w: each second until a key", monitor_traps, false },
+	{ "policy", "traps", "[-r | -w | clear]", "decisions and their cost by class, or by rule; -w: each second until a key;\n"
+	  "  clear: counted anew; p50, p95 and max are of the decisions that the rings hold", monitor_traps, false },
 	{ "policy", "rule", "[rN would | stop | reset]", "refusals pass and are logged WOULD; ask first; as built",
 	  monitor_rule, true },
-	{ "log", "log", "[status | tail [N] | grep WORD | mode [text|notable|full|quiet] | live on|off | dump]",
-	  "the evidence log", monitor_log, false },
+	{ "log", "log", "[status | tail [N] | grep WORD | mode [text|notable|full|quiet] | live on|off | clear | dump]",
+	  "the evidence log; clear: tail and grep begin here", monitor_log, false },
 	{ "log", "mark", "TEXT", "a marker in the log", monitor_mark, false },
 	{ "log", "dump", "", "totals into the log, now", monitor_dump, false },
 	{ "run", "cont", "", "the guest goes on (^D)", go_on, false },
@@ -60,6 +61,7 @@ static const struct command {
 	{ "run", "reset", "", "finish the log and reset the machine", reset, false },
 	{ "run", "poweroff", "", "finish the log and power off", power_off, false },
 	{ "session", "gdb", "", "gdb's remote protocol on this line, until it detaches", gdb, true },
+	{ "session", "time", "[hide on|off]", "whether the guest's CNTVCT stands still while it is stopped", monitor_time, false },
 	{ "session", "help", "[COMMAND]", "this list, or one command", help, false },
 	{ "session", "hist", "", "the lines typed so far", monitor_history, false },
 };
@@ -142,7 +144,8 @@ static void help(struct monitor *m, const char *args)
 		return;
 	}
 	seconds_text(paused, sizeof(paused), counter() - m->opened);
-	kprintf("hv monitor, build %s.  guest paused %s s (hidden from guest).  ^D = cont", build_id, paused);
+	kprintf("hv monitor, build %s.  guest paused %s s (%s guest).  ^D = cont", build_id, paused,
+		vtime_hides ? "hidden from" : "seen by");
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(group, commands[i].group)) {
 			group = commands[i].group;
@@ -362,7 +365,7 @@ void monitor_note(struct cpu *c, u32 todo)
 	if (todo & WORK_WATCH) {
 		log_event(c, EV_MONITOR_ENTER, (u64)"watch", 0);
 		log_drain(c, 0, false);
-		say_traps();
+		say_traps(c);
 		log_event(c, EV_MONITOR_LEAVE, 0, 0);
 		log_drain(c, 0, false);
 	}

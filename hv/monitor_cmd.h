@@ -66,7 +66,7 @@ size_t read_memory(const struct address *from, void *to, size_t size);
 void say_unreadable(const struct address *a);
 
 /* monitor_state.c */
-monitor_command monitor_status, monitor_regs, monitor_el2;
+monitor_command monitor_status, monitor_regs, monitor_el2, monitor_time;
 /* What the frame's syndrome is about, as the log would say it. */
 size_t describe_frame(char *buf, size_t size, const struct trap_frame *f);
 /* The guest goes on: what `regs -c` and `sysregs -d` compare with. */
@@ -86,10 +86,19 @@ void say_spsr(u64 spsr);
 /* monitor_mem.c, monitor_xlat.c, monitor_map.c */
 monitor_command monitor_x, monitor_find, monitor_bt, monitor_w, monitor_xlat, monitor_map;
 
+/* monitor_traps.c */
+monitor_command monitor_traps;
+/* The table of `traps`, as it stood when this CPU last trapped. */
+void say_traps(const struct cpu *c);
+/* "1.2us", "-" for nothing; "      9733  80.8" */
+void say_time(u64 ticks, int width);
+void say_share(u64 part, u64 whole);
+/* Adds one row's hits and ticks on all CPUs. */
+void row_sum(unsigned row, u64 *hits, u64 *cost);
+
 /* monitor_policy.c */
-monitor_command monitor_policy, monitor_traps, monitor_why;
-/* The table of `traps`. */
-void say_traps(void);
+monitor_command monitor_policy, monitor_why;
+extern const char *const policy_sections[SEC_COUNT]; /* "sysregs", ... */
 /* Hits and ticks of one rule on all CPUs. */
 void rule_sum(unsigned rule, u64 *hits, u64 *cost);
 unsigned rules_hit(void);

@@ -17,10 +17,23 @@ static void log_status(struct cpu *c)
 		LOG_NOTABLE_RING);
 }
 
+static u64 shown_from[MAX_CPUS]; /* `log clear` */
+
 /* Further back there is nothing but what `notable` keeps. */
 static u64 oldest(const struct cpu *c)
 {
-	return c->log.seq > LOG_RING ? c->log.seq - LOG_RING : 0;
+	u64 first = c->log.seq > LOG_RING ? c->log.seq - LOG_RING : 0;
+
+	return first > shown_from[c->index] ? first : shown_from[c->index];
+}
+
+/* Evidence is not the operator's to drop: it goes to the wire, and is out of sight here. */
+static void clear(void)
+{
+	for (unsigned i = 0; i < MAX_CPUS; i++)
+		if (cpus[i])
+			shown_from[i] = cpus[i]->log.seq;
+	kprintf("tail and grep begin here; nothing was dropped\n");
 }
 
 /* Does the record's verdict, rule or subject contain the word? */
@@ -122,10 +135,12 @@ void monitor_log(struct monitor *m, const char *args)
 		print(m, oldest(m->c), args);
 	else if (take_word(&args, "live"))
 		live(m, args);
+	else if (take_word(&args, "clear") && !*args)
+		clear();
 	else if (take_word(&args, "dump"))
 		monitor_dump(m, args);
 	else
-		kprintf("log status | tail [N] | grep WORD | mode [MODE] | live on|off | dump\n");
+		kprintf("log status | tail [N] | grep WORD | mode [MODE] | live on|off | clear | dump\n");
 }
 
 void monitor_mark(struct monitor *m, const char *args)

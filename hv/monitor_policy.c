@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy at run time: which line decided what, how often, at what cost, and why. */
-#include "arch/arch.h"
+/* The policy at run time: which line decided what, how often, and why. */
 #include "console.h"
 #include "esr.h"
 #include "log.h"
@@ -9,7 +8,7 @@
 
 #define RULES_SORTED 1024
 
-static const char *const sections[SEC_COUNT] = {
+const char *const policy_sections[SEC_COUNT] = {
 	[SEC_SYSREGS] = "sysregs", [SEC_MMIO] = "mmio",       [SEC_HVC] = "hvc",
 	[SEC_SMC] = "smc",         [SEC_EXCEPTIONS] = "exceptions", [SEC_FEATURES] = "features",
 };
@@ -33,15 +32,6 @@ static const char *const effects[ACT_COUNT] = {
 	[ACT_KILL] = "the guest stops for good",
 };
 
-static void row_sum(unsigned row, u64 *hits, u64 *cost)
-{
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (cpus[i] && cpus[i]->rows) {
-			*hits += cpus[i]->rows[row].hits;
-			*cost += cpus[i]->rows[row].cost;
-		}
-}
-
 void rule_sum(unsigned rule, u64 *hits, u64 *cost)
 {
 	*hits = *cost = 0;
@@ -60,138 +50,6 @@ unsigned rules_hit(void)
 		n += hits != 0;
 	}
 	return n;
-}
-
-static u64 nanoseconds(u64 ticks)
-{
-	u64 f = sysreg_read(cntfrq_el0);
-
-	f = f ? f : 1;
-	return ticks / f * 1000000000 + ticks % f * 1000000000 / f;
-}
-
-/* "1.2us" in 8 columns; "-" for nothing. */
-static void say_time(u64 ticks)
-{
-	char text[24];
-	u64 ns = nanoseconds(ticks);
-
-	if (!ns)
-		ksnprintf(text, sizeof(text), "-");
-	else if (ns < 10000000)
-		ksnprintf(text, sizeof(text), "%lu.%luus", ns / 1000, ns % 1000 / 100);
-	else
-		ksnprintf(text, sizeof(text), "%lu.%lums", ns / 1000000, ns % 1000000 / 100000);
-	kprintf(" %9s", text);
-}
-
-static u64 permille(u64 part, u64 whole)
-{
-	return whole ? part * 1000 / whole : 0;
-}
-
-static void say_share(u64 part, u64 whole)
-{
-	u64 p = permille(part, whole);
-
-	kprintf(" %9lu %3lu.%lu", part, p / 10, p % 10);
-}
-
-static u64 all_hits(void)
-{
-	u64 hits = 0, cost = 0;
-
-	for (unsigned i = 0; i < policy_n_rows; i++)
-		row_sum(i, &hits, &cost);
-	return hits;
-}
-
-/* --- traps ---------------------------------------------------------------------------------------- */
-
-static void traps_line(const char *what, u64 hits, u64 all, u64 cost)
-{
-	kprintf("%-12s", what);
-	say_share(hits, all);
-	say_time(cost);
-	say_time(hits ? cost / hits : 0);
-}
-
-static void traps_by_class(u64 all)
-{
-	u64 total = 0;
-
-	for (unsigned s = 0; s < SEC_COUNT; s++) {
-		u64 hits = 0, cost = 0, most = 0;
-		unsigned top = 0;
-
-		for (unsigned i = 0; i < policy_n_rows; i++) {
-			u64 h = 0, t = 0;
-
-			if (policy_rules[policy_rows[i].rule].section != s)
-				continue;
-			row_sum(i, &h, &t);
-			hits += h;
-			cost += t;
-			if (h > most) {
-				most = h;
-				top = policy_rows[i].rule;
-			}
-		}
-		if (!hits)
-			continue;
-		total += cost;
-		traps_line(sections[s], hits, all, cost);
-		kprintf("  r%u\n", top);
-	}
-	traps_line("total", all, all, total);
-	kprintf("\n");
-}
-
-static void traps_by_rule(struct monitor *m, u64 all)
-{
-	for (unsigned i = 0; i < policy_n_rules; i++) {
-		char name[8];
-		u64 hits, cost;
-
-		rule_sum(i, &hits, &cost);
-		if (!hits)
-			continue;
-		ksnprintf(name, sizeof(name), "r%u", i);
-		traps_line(name, hits, all, cost);
-		kprintf("  %s\n", policy_rules[i].place);
-		if (!monitor_more(m))
-			return;
-	}
-}
-
-static void traps_head(bool by_rule)
-{
-	kprintf("%-12s     count     %%      time      mean  %s\n", by_rule ? "rule" : "class",
-		by_rule ? "source" : "top rule");
-}
-
-void say_traps(void)
-{
-	traps_head(false);
-	traps_by_class(all_hits());
-}
-
-void monitor_traps(struct monitor *m, const char *args)
-{
-	bool by_rule = take_exactly(&args, "-r"), watch = take_exactly(&args, "-w");
-
-	if (!no_more(args))
-		return;
-	if (by_rule) {
-		traps_head(true);
-		traps_by_rule(m, all_hits());
-		return;
-	}
-	say_traps();
-	if (watch) {
-		console_watch();
-		m->leave = true;
-	}
 }
 
 /* --- policy --------------------------------------------------------------------------------------- */
@@ -231,12 +89,18 @@ static void policy_hits(struct monitor *m)
 {
 	static u64 sums[RULES_SORTED];
 	unsigned n = policy_n_rules < RULES_SORTED ? policy_n_rules : RULES_SORTED, never = 0;
-	u64 all = all_hits(), cost;
+	u64 all = 0, cost;
 
 	kprintf("      hits     %%  verdict rule source                   text\n");
-	for (unsigned i = 0; i < n; i++) {
-		rule_sum(i, &sums[i], &cost);
-		never += !sums[i];
+	for (unsigned i = 0; i < policy_n_rules; i++) {
+		u64 hits;
+
+		rule_sum(i, &hits, &cost);
+		all += hits;
+		if (i >= n)
+			continue;
+		sums[i] = hits;
+		never += !hits;
 	}
 	for (;;) {
 		unsigned best = 0;
@@ -258,7 +122,7 @@ static void say_rule(unsigned rule)
 {
 	const struct rule_info *info = &policy_rules[rule];
 
-	kprintf("r%u  %s  (%s)\n  %s\n", rule, info->place, info->section < SEC_COUNT ? sections[info->section] : "?",
+	kprintf("r%u  %s  (%s)\n  %s\n", rule, info->place, info->section < SEC_COUNT ? policy_sections[info->section] : "?",
 		info->text);
 	if (info->why)
 		kprintf("  why: %s\n", info->why);
@@ -295,7 +159,7 @@ static void policy_show(const char *args)
 		hits = cost = 0;
 		row_sum(i, &hits, &cost);
 		kprintf("  %-6s %lu hits,", log_verdicts[d->verdict % V_COUNT], hits);
-		say_time(cost);
+		say_time(cost, 10);
 		kprintf(", log %s%s%s\n", d->log == LOG_ALWAYS ? "always" : d->log == LOG_ONCE ? "once" : "never",
 			d->limit ? ", with a limit" : "", d->where ? ", where its arguments match" : "");
 		say_effect(d);

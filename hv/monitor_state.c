@@ -10,6 +10,7 @@
 #include "vtime.h"
 
 #define STACK_PAINT 0x5a
+#define TRAIL       16
 
 u64 guest_sp(const struct trap_frame *f)
 {
@@ -63,9 +64,10 @@ void monitor_status(struct monitor *m, const char *args)
 	all_decisions(&hits, &cost);
 	seconds_text(wall, sizeof(wall), counter() - log_epoch);
 	seconds_text(guest, sizeof(guest), up - vtime_hidden());
-	seconds_text(hidden, sizeof(hidden), vtime_hidden() + (counter() - m->opened));
+	seconds_text(hidden, sizeof(hidden), vtime_hidden() + (vtime_hides ? counter() - m->opened : 0));
 	kprintf("guest   %s#%08x  stopped: %s\n", guest_id.name ? guest_id.name : "none", guest_id.hash, m->why);
-	kprintf("time    %s s guest, %s s wall, %s s hidden from CNTVCT (CNTPCT shows it)\n", guest, wall, hidden);
+	kprintf("time    %s s guest, %s s wall, %s s hidden from CNTVCT%s\n", guest, wall, hidden,
+		vtime_hides ? " (CNTPCT shows it)" : ", this stop is not");
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		if (cpus[i] && (cpus[i]->online || cpus[i] == c))
 			status_cpu(cpus[i]);
@@ -75,6 +77,23 @@ void monitor_status(struct monitor *m, const char *args)
 	up = up ? up : 1;
 	cost = cost * 10000 / up;
 	kprintf("traps   %lu decisions, %lu.%02lu %% of the time in EL2\n", hits, cost / 100, cost % 100);
+}
+
+void monitor_time(struct monitor *m, const char *args)
+{
+	bool change = take_word(&args, "hide"), on = change && take_exactly(&args, "on");
+
+	if (change && !on && !take_exactly(&args, "off")) {
+		kprintf("time hide on | off\n");
+		return;
+	}
+	if (!no_more(args) || (change && monitor_refuses(m, "time hide")))
+		return;
+	if (change) {
+		vtime_hides = on;
+		log_note(m->c, on ? "set time.hide=on" : "set time.hide=off");
+	}
+	kprintf("while the guest stands still, CNTVCT %s; CNTPCT always goes on\n", vtime_hides ? "does too" : "goes on");
 }
 
 size_t describe_frame(char *buf, size_t size, const struct trap_frame *f)
@@ -150,6 +169,22 @@ void monitor_regs(struct monitor *m, const char *args)
 	say_syndrome(f);
 }
 
+/* What EL2 handled last, a letter each: the first one of the policy's section, - for an event. */
+static void say_trail(struct cpu *c)
+{
+	u64 seq = c->log.seq > TRAIL ? c->log.seq - TRAIL : 0;
+
+	kprintf("trail   ");
+	for (; seq < c->log.seq; seq++) {
+		const struct log_record *r = log_find(c, seq);
+
+		if (r)
+			kprintf("%c", r->kind == REC_DECISION && r->row < policy_n_rows ?
+				*policy_sections[policy_rules[policy_rows[r->row].rule].section % SEC_COUNT] : '-');
+	}
+	kprintf("  newest last: sysreg mmio hvc c(smc) exception feature -(event)\n");
+}
+
 void monitor_el2(struct monitor *m, const char *args)
 {
 	u64 block = (u64)m->c & ~(u64)(CPU_BLOCK_SIZE - 1), low = block + CPU_GUARD_SIZE;
@@ -162,6 +197,7 @@ void monitor_el2(struct monitor *m, const char *args)
 		p++;
 	monitor_sysregs(m, "el2");
 	kprintf("stack   %lu of %lu bytes used at most\n", top - (u64)p, size);
+	say_trail(m->c);
 	kprintf("image   text, constants and tables %s\n", integrity_holds() ? "as at boot" : "HAVE CHANGED");
 	kprintf("log     seq %lu, %lu lines written, %lu lost\n", m->c->log.seq, m->c->log.written, m->c->log.lost);
 	kprintf("cpu     struct at 0x%lx, %lu list registers, hidden %lu ticks\n", (u64)m->c, (u64)m->c->vgic.n_lrs,

@@ -4,10 +4,12 @@
 #include "arch/arch.h"
 
 static volatile u64 hidden;
+bool vtime_hides = true;
 
 void vtime_hide(u64 ticks)
 {
-	hidden += ticks;
+	if (vtime_hides)
+		hidden += ticks;
 	vtime_load();
 }
 

@@ -5,6 +5,8 @@
 
 #include "types.h"
 
+/* False: the operator wants the guest to see how long it stood still. */
+extern bool vtime_hides;
 /* `ticks` during which every CPU of the guest stood still did not happen to the guest. */
 void vtime_hide(u64 ticks);
 /* This CPU's CNTVOFF_EL2: at its start, and when it goes on after standing still. */

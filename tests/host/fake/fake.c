@@ -215,6 +215,8 @@ void console_watch(void)
 {
 }
 
+bool vtime_hides = true;
+
 void vtime_hide(u64 ticks)
 {
 	(void)ticks;

@@ -41,6 +41,7 @@ class Call:
     ids: Tuple[int, ...]
     by: Tuple[str, ...]
     model: Optional[str] = None
+    args: Tuple[str, ...] = ()          # of x1 and x2: those it takes an argument in
 
     @property
     def ranges(self) -> Ranges:
@@ -161,7 +162,7 @@ class _Reader:
             ids = [as_number(item, "id", self.diags, high=0xffffffff)
                    for item in (as_list(ids_node, "id", self.diags) if ids_node is not None else [])]
             calls[name] = Call(name, tuple(number for number in ids if number is not None),
-                               self.texts(node, "by") or CONDUITS, self.text(node, "model"))
+                               self.texts(node, "by") or CONDUITS, self.text(node, "model"), self.texts(node, "args"))
         group_node = self.root.get("groups")
         groups = {key.text: tuple(item.text for item in as_texts(value, key.text, self.diags))
                   for key, value in (group_node.items if isinstance(group_node, MapNode) else ())}

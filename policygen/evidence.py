@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from policygen import check, cli, words
 from policygen.arch import load_arch, make_key
@@ -213,6 +213,15 @@ def same(decision: Decision, verdict: str) -> bool:
 
 def limited(decision: Decision, verdict: str) -> bool:
     return decision.limit is not None and verdict == {"deny": "DENY", "kill": "KILL", "pause": "PAUSE"}[decision.over]
+
+
+def complete(log: Log) -> Set[int]:
+    """The rules whose every decision the log shows: as many as the hypervisor counted until the end."""
+    shown: Dict[int, int] = {}
+    for (_, _, rule), seen in log.seen.items():
+        shown[rule] = shown.get(rule, 0) + seen.count
+    totals = log.tally.rule_totals if log.session.ended else {}
+    return {rule for rule, count in shown.items() if totals.get(rule, (0, 0))[0] == count}
 
 
 def by_rule(log: Log) -> Mapping[int, Tuple[int, int]]:

@@ -39,6 +39,7 @@ class Want:
     """One refused access, and how often it was wanted."""
     access: Access
     seen: Seen
+    complete: bool = True       # the log has every decision of the entries that refused it
 
 
 @dataclass
@@ -91,19 +92,18 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     target = Path(parsed.output) if parsed.output else None
     parent = os.path.relpath(base, target.parent if target else Path.cwd()) if "/" in parsed.name or \
         parsed.name.endswith(".yaml") else parsed.name
-    if options.format == "json":
-        cli.print_json(as_json(policy, title, learned))
-        return cli.OK
     text = rendered(policy, log, title, parent, learned)
-    if target is None:
-        print(text, end="")
-        return cli.OK
     try:
-        target.write_text(text, encoding="utf-8")
+        if target is not None:
+            target.write_text(text, encoding="utf-8")
     except OSError as error:
         print(f"policygen: {parsed.output}: {error.strerror}", file=sys.stderr)
         return cli.USAGE
-    if not options.quiet:
+    if options.format == "json":
+        cli.print_json(as_json(policy, title, learned))
+    elif target is None:
+        print(text, end="")
+    elif not options.quiet:
         wider = sum(not proposal.tightens for proposal in learned.proposals)
         print(f"{title}: {wider} entries widen, {len(learned.proposals) - wider} dropped, {len(learned.kept)} accesses "
               f"stay refused; review {parsed.output}")
@@ -115,11 +115,14 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 def widened(policy: Policy, log: Log, verdicts: Set[str], least: int) -> Learned:
     learned, evaluating = Learned(), evaluator(policy)
     wants: Dict[Access, Want] = {}
-    for (access, verdict, _), seen in log.seen.items():
+    complete = evidence.complete(log)
+    for (access, verdict, rule), seen in log.seen.items():
         decision = evaluating.decide(access)
         if verdict not in verdicts or decision.do != "deny":
             continue            # allowed by now, or refused for its rate alone
-        wants.setdefault(access, Want(access, Seen())).seen.join(seen)
+        want = wants.setdefault(access, Want(access, Seen()))
+        want.seen.join(seen)
+        want.complete &= rule in complete
     groups: Dict[Tuple[str, object], List[Want]] = {}
     for want in wants.values():
         why = refusal(policy, evaluating, want, least)
@@ -184,21 +187,37 @@ def told(wants: List[Want]) -> str:
 
 
 def propose_key(policy: Policy, wants: List[Want], learned: Learned) -> None:
-    """sysregs, calls, exceptions: the key itself, in the directions that were seen."""
+    """sysregs, calls, exceptions: the key itself, in the directions and with the arguments that were seen."""
     access = wants[0].access
     section, key = access.section, access.key
     own = next((entry for entry in policy.entries if entry.section == section and entry.ranges == ((key, key),)), None)
     actions: Dict[str, Action] = dict(own.actions) if own else {}
     for want in wants:
-        actions[want.access.direction] = Action("allow", NOWHERE)
+        actions[want.access.direction] = Action("allow", NOWHERE, where=arguments_seen(policy, wants))
     name = own.name if own else spelled(policy, section, key)
     if section == "sysregs" and own is None:
         register = load_arch().by_key.get(key)
         missing = [side for side in ("read", "write") if side not in actions]
         if register is not None and not any(register.has(side) for side in missing):
             actions.update({side: Action("allow", NOWHERE) for side in missing})    # it has no other direction
-    text = braces(pairs_of(actions, section))
-    learned.proposals.append(Proposal(section, name, [f"{name}: {text}"], told(wants), wants))
+    text, evidence_text = braces(pairs_of(actions, section)), told(wants)
+    if taken(policy, access) and not actions[""].where:
+        evidence_text += "; any arguments: the log lacks some (`log: always` on the entry that refused shows all)"
+    learned.proposals.append(Proposal(section, name, [f"{name}: {text}"], evidence_text, wants))
+
+
+def taken(policy: Policy, access: Access) -> Tuple[str, ...]:
+    """The registers, of those that `where` can match, that a call takes arguments in."""
+    call = load_board(policy.platform).call_at(access.section, access.key)
+    return call.args if call else ()
+
+
+def arguments_seen(policy: Policy, wants: List[Want]) -> Tuple[Tuple[str, int, int], ...]:
+    """From the lowest to the highest that was seen, unless calls of it are not in the log (`log: once`)."""
+    if not all(want.complete for want in wants):
+        return ()
+    seen = {register: [want.access.args[at] for want in wants] for at, register in enumerate(schema.WHERE_REGISTERS)}
+    return tuple((register, min(seen[register]), max(seen[register])) for register in taken(policy, wants[0].access))
 
 
 def spelled(policy: Policy, section: str, key: int) -> str:

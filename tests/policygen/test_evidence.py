@@ -190,6 +190,10 @@ def test_what_is_learned_opens_that_and_nothing_else(name: str, seed: int, make_
     for access in accesses(policy, 99, 1500) + found:
         old, new = evaluator(before).decide(access), evaluator(after).decide(access)
         if old.verdict != new.verdict:
+            call = load_board(policy.platform).call_at(access.section, access.key)
+            for at in [int(register[1:]) - 1 for register in call.args] if call else []:
+                args = [it.args[at] for it in found if (it.section, it.key) == (access.section, access.key)]
+                assert min(args) <= access.args[at] <= max(args), access
             key = access.key & (-4 if access.section == "mmio" else -1)
             assert {(access.section, k, access.direction) for k in (key, key + 4)} & (seen | words), access
             assert old.verdict == "DENY" and new.verdict != "DENY"
@@ -208,6 +212,29 @@ def test_learn_says_what_it_leaves_refused_and_why(make_log: Any) -> None:
         assert part in text, text
     assert "CNTPCT_EL0" not in policygen("learn", "strict", str(log), "--min", "4").stdout.split("# Refused")[0]
     assert policygen("learn", "strict", str(log), "--from", "sometimes").returncode == 2
+
+
+def test_a_call_is_learned_with_the_arguments_that_were_seen(policy_file: Any, tmp_path: Path) -> None:
+    path = policy_file("hvc: { default: deny, HV_GET_ID: { do: deny, log: always } }\n")
+    policy, cpu_on = profile(path, "audit"), 0xc4000003
+    for hidden in (0, 1):                   # a call of the entry of HV_PAUSE and PSCI_CPU_ON that is not in the log
+        log = Wire(policy)
+        for x1 in (2, 0, 2):
+            log.decide(Access("hvc", 0, args=(x1, 0x999)))
+        log.decide(Access("hvc", 3, args=(7, 7)))
+        for x1 in (1, 3):
+            log.decide(Access("hvc", cpu_on, args=(x1, 0x40080000 + x1)))
+        log.hits[evaluator(policy).decide(Access("hvc", 3)).entry.rule] += hidden
+        target = tmp_path / f"learned{hidden}.yaml"
+        done = policygen("learn", path, str(log.end(tmp_path / "uart.log")), "--format", "json", "-o", str(target))
+        text, found = target.read_text(encoding="utf-8"), {p["name"]: p for p in json.loads(done.stdout)["entries"]}
+        assert policygen("--check", str(target)).returncode == 0
+        assert "  HV_GET_ID: { do: allow, where: { x1: 0..2 } }  # 3 x, seq 1..3, pc 0x40001000 (3)\n" in text, text
+        assert "  HV_PAUSE: allow  # 1 x, seq 4, pc 0x40001000 (1)\n" in text, text
+        lines = [f"{cpu_on:#x}: " + ("allow" if hidden else
+                                     "{ do: allow, where: { x1: 1..3, x2: 0x40080001..0x40080003 } }")]
+        assert found[f"{cpu_on:#x}"]["lines"] == lines and f"  {lines[0]}  # 2 x, seq 5..6, pc" in text, text
+        assert ("any arguments: the log lacks some" in text) == bool(hidden)
 
 
 def test_an_entry_of_ones_own_keeps_its_other_direction(policy_file: Any, make_log: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -49,18 +51,55 @@ def test_the_installed_command_works_without_the_clone(tmp_path: Path, installed
         assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 
-def test_the_workflow_to_copy_does_what_it_says(tmp_path: Path, installed: Dict[str, str]) -> None:
-    """Its steps in a repository of policies: a pull request that opens nothing passes, one that does is stopped."""
-    flow = yaml.safe_load((ROOT / "policy" / "examples" / "github-workflow.yml").read_text(encoding="utf-8"))
-    steps = {step["name"]: step["run"] for step in flow["jobs"]["policy"]["steps"] if "run" in step and "name" in step}
-    summary, repository = tmp_path / "summary", tmp_path / "repository"
+def committed(repository: Path) -> Path:
+    """A repository of policies: its strict.yaml."""
     path = repository / "policy" / "strict.yaml"
-    environment = {**installed, "GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(summary)}
     path.parent.mkdir(parents=True)
     shutil.copy(ROOT / "policy" / "strict.yaml", path)
     for words in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "one"],
                   ["update-ref", "refs/remotes/origin/main", "HEAD"]):
         subprocess.run(["git", *words], cwd=repository, check=True)
+    return path
+
+
+def test_the_hooks_do_what_pre_commit_makes_of_them(tmp_path: Path, installed: Dict[str, str]) -> None:
+    """Each entry with the staged files that its pattern matches; what fails, or changes a file, stops the commit.
+    (pre-commit itself installs a hook's Python package and what that needs from the network first.)"""
+    hooks = {hook["id"]: hook for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))}
+    path = committed(tmp_path / "repository")
+    good = path.read_text(encoding="utf-8")
+    (path.parent / "examples").mkdir()
+    for other in (path.parent / "examples" / "flow.yaml", path.parents[1] / "other.yaml"):
+        other.write_text("nothing: of ours\n", encoding="utf-8")
+
+    def stopped(name: str, text: str) -> bool:
+        hook = hooks[name]
+        assert hook["language"] == "python" and hook["pass_filenames"] and set(hook) == {
+            "id", "name", "description", "entry", "language", "files", "pass_filenames"}
+        path.write_text(text, encoding="utf-8")
+        subprocess.run(["git", "add", "."], cwd=path.parents[1], check=True)
+        staged = subprocess.run(["git", "ls-files"], cwd=path.parents[1], check=True, text=True, capture_output=True)
+        files = [file for file in staged.stdout.split() if re.search(hook["files"], file)]
+        assert files == ["policy/strict.yaml"]
+        done = run([*shlex.split(hook["entry"]), *files], path.parents[1], installed)
+        assert done.returncode in (0, 1) and "internal" not in done.stderr, done.stderr
+        return done.returncode != 0 or path.read_text(encoding="utf-8") != text
+
+    loose = good.replace("  HV_GET_ID: allow\n", "  HV_GET_ID:   {do: allow}\n")
+    wrong = good.replace("HV_GET_ID", "HV_GET_IT")
+    assert len({good, loose, wrong}) == 3
+    assert [stopped("policygen-check", text) for text in (good, loose, wrong)] == [False, False, True]
+    assert [stopped("policygen-fmt", text) for text in (good, loose)] == [False, True]
+    assert not stopped("policygen-fmt", path.read_text(encoding="utf-8")), "what it wrote stays as it is"
+
+
+def test_the_workflow_to_copy_does_what_it_says(tmp_path: Path, installed: Dict[str, str]) -> None:
+    """Its steps in a repository of policies: a pull request that opens nothing passes, one that does is stopped."""
+    flow = yaml.safe_load((ROOT / "policy" / "examples" / "github-workflow.yml").read_text(encoding="utf-8"))
+    steps = {step["name"]: step["run"] for step in flow["jobs"]["policy"]["steps"] if "run" in step and "name" in step}
+    summary, repository = tmp_path / "summary", tmp_path / "repository"
+    environment = {**installed, "GITHUB_BASE_REF": "main", "GITHUB_STEP_SUMMARY": str(summary)}
+    path = committed(repository)
 
     def step(name: str) -> "subprocess.CompletedProcess[str]":
         return run(["bash", "-eo", "pipefail", "-c", steps[name]], repository, environment)    # as GitHub does

@@ -9,7 +9,7 @@ from typing import Callable, List
 import jsonschema
 import pytest
 
-from policygen import editor, schema, source
+from policygen import check, editor, schema, source
 from policygen.__main__ import VERBS, main
 from policygen.diag import Diagnostics
 
@@ -137,7 +137,7 @@ def plain(node: source.Node) -> object:
         return node.text
 
 
-@pytest.mark.parametrize("name", ["default", "strict", "permissive"])
+@pytest.mark.parametrize("name", check.policy_names())
 def test_the_schema_accepts_the_profiles(name: str) -> None:
     found = source.parse((ROOT / "policy" / f"{name}.yaml").read_bytes(), name, Diagnostics())
     assert found is not None and found.root is not None

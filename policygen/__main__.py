@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
@@ -44,6 +45,7 @@ REVIEW = "policygen.review"             # policygen --check
 
 def main(argv: Optional[List[str]] = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
+    gc.set_threshold(100_000, 50)       # a large policy is kept to the end: seldom look for what nobody needs
     try:
         return run(words)
     except BrokenPipeError:

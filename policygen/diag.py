@@ -68,6 +68,7 @@ class Diagnostics:
     """Everything that was found in one run, with the source lines needed to show it."""
     items: List[Diagnostic] = field(default_factory=list)
     sources: Dict[str, Sequence[str]] = field(default_factory=dict)
+    ignores: Dict[str, Sequence[Ignore]] = field(default_factory=dict)      # as `sources`: by file
     unreadable: bool = False                        # a file that cannot be read: exit 2, not 1
     asked: int = 0                                  # for likely words
     dropped: int = 0                                # complaints beyond MOST

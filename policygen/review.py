@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import List, Mapping, Optional, Sequence
+from typing import List, Optional
 
 from policygen import check, cli
 from policygen.board import load_board
 from policygen.coherence import check_denied
-from policygen.diag import Diagnostic, Diagnostics, Ignore, Span
+from policygen.diag import Diagnostic, Diagnostics, Span
 from policygen.judge import judge
 from policygen.model import Policy
-from policygen.source import parse
 
 HELP = "validate, run assertions and tests, check enforceability; write nothing"
 
@@ -96,7 +95,7 @@ def enforceability(policy: Policy, cpu: str, diags: Diagnostics) -> None:
     seen = {key_of(item) for item in found.items}
     if all(key in seen or not key.startswith(check.PER_CPU) for key in policy.accepted):
         return
-    idle = [ignore for ignore in own_ignores(policy, diags.sources) if ignore.code.startswith(check.PER_CPU)
+    idle = [ignore for ignore in diags.ignores.get(policy.file, ()) if ignore.code.startswith(check.PER_CPU)
             and f"{ignore.code} {policy.file}:{ignore.line}" not in seen]
     if idle:                            # of use on another model?
         others = [other for other in load_board(policy.platform).cpus if other != cpu]
@@ -122,10 +121,3 @@ def per_cpu(policy: Policy, cpu: str) -> Diagnostics:
         out.error(problem.code, span, problem.message, problem.label, helps=helps, notes=problem.notes,
                   severity=problem.severity)
     return out
-
-
-def own_ignores(policy: Policy, sources: Mapping[str, Sequence[str]]) -> List[Ignore]:
-    if policy.file not in sources:                      # out of an image: there are no comments in there
-        return []
-    source = parse("\n".join(sources[policy.file]).encode(), policy.file, Diagnostics())
-    return list(source.ignores) if source else []

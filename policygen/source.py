@@ -131,7 +131,8 @@ def parse(data: bytes, shown: str, diags: Diagnostics) -> Optional[Source]:
     root = builder.build(text)
     if root is None:
         return None
-    return Source(shown, tuple(lines), root, tuple(builder.ignores()))
+    diags.ignores[shown] = tuple(builder.ignores())
+    return Source(shown, tuple(lines), root, tuple(diags.ignores[shown]))
 
 
 class _Builder:

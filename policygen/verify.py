@@ -88,6 +88,9 @@ class Tables:
     limits: Tuple[Tuple[int, int], ...]
     stubs: Tuple[Tuple[Optional[int], Optional[int]], ...]      # register keys that a stub reads and writes
 
+    def row(self, number: int) -> Optional[Row]:
+        return self.rows[number] if number < len(self.rows) else None
+
 
 def verify(policy: Policy, cpu: str = cli.DEFAULT_CPU, generated: Optional[Path] = None,
            sanitize: bool = False) -> Result:
@@ -99,7 +102,7 @@ def verify(policy: Policy, cpu: str = cli.DEFAULT_CPU, generated: Optional[Path]
             render.render(policy, generated, cpu)
         program = build(generated, Path(scratch) / "verify", sanitize)
         verifier = Verifier(policy, cpu)
-        differences = verifier.examine(program, (generated / "replay.S").read_text(encoding="utf-8"))
+        differences = verifier.examine(verifier.ask(program), (generated / "replay.S").read_text(encoding="utf-8"))
     return Result(verifier.counts(), differences, time.monotonic() - start)
 
 
@@ -147,6 +150,12 @@ class Verifier:
         self.models = enumerators((paths.PACKAGE.parent / "hv" / "policy.h").read_text(encoding="utf-8"))
         self.cases = [(access, self.reference.decide(access)) for section in KINDS for access in self.accesses(section)]
         self.inner = list(self.pages())
+        kinds: Dict[Tuple[object, ...], int] = {}       # what decides whether an answer is right -> its number
+        self.kinds = [kinds.setdefault(self.kind(access, expected), len(kinds)) for access, expected in self.cases]
+        self.examples = {kind: case for kind, case in zip(reversed(self.kinds), reversed(self.cases))}
+        starts = {(access.key, access.direction): at for at, (access, _) in reversed([*enumerate(self.cases)])
+                  if access.section == "mmio"}
+        self.starts = [starts[low, access.direction] for access, low in self.inner]
         self.questions = b"".join(_question(access) for access, _ in (*self.cases, *self.inner))
 
     def counts(self) -> Dict[str, int]:
@@ -161,9 +170,8 @@ class Verifier:
         return subprocess.run([str(program)], input=self.questions, stdout=subprocess.PIPE, check=True,
                               timeout=TIMEOUT).stdout
 
-    def examine(self, program: Path, replay: str) -> List[Difference]:
-        """What the compiled tables answer differently; `replay` is the text of replay.S."""
-        output = self.ask(program)
+    def examine(self, output: bytes, replay: str) -> List[Difference]:
+        """What the compiled tables, which say `output`, answer differently; `replay` is the text of replay.S."""
         n_rows, n_limits, n_free = COUNTS.unpack_from(output)
         at = COUNTS.size + n_rows * ROW.size
         after = at + n_limits * LIMIT.size
@@ -176,17 +184,20 @@ class Verifier:
         found: List[Difference] = [Difference(*self.cases[0], None, why) for why in self.without_questions(
             CONTROLS.unpack_from(output, after),
             list(FREE.iter_unpack(output[free_at:free_at + n_free * FREE.size])))]
-        good: Set[Tuple[object, ...]] = set()           # comparisons that need not be made again
-        first: Dict[Tuple[int, str], int] = {}
         if tables.limits[:1] != ((0, 0),):
             found.append(Difference(*self.cases[0], None, "policy_limits[0], which means no limit, is one"))
-        for (access, expected), number in zip(self.cases, answers):
-            self.compare(access, expected, number, tables, good, found)
-            if access.section == "mmio":
-                first.setdefault((access.key, access.direction), number)
-        for (access, low), number in zip(self.inner, answers[len(self.cases):]):
-            if number != first[low, access.direction]:
-                self.compare(access, self.reference.decide(access), number, tables, good, found)
+        wrong = {pair: why for pair in set(zip(self.kinds, answers))
+                 for why in [self.mismatch(*self.examples[pair[0]], pair[1], tables)] if why}
+        if wrong:
+            found += [Difference(access, expected, tables.row(pair[1]), wrong[pair])
+                      for (access, expected), pair in zip(self.cases, zip(self.kinds, answers)) if pair in wrong]
+        inner = answers[len(self.cases):]
+        if inner != array("H", map(answers.__getitem__, self.starts)):
+            for (access, _), number, start in zip(self.inner, inner, self.starts):
+                if number != answers[start]:
+                    expected = self.reference.decide(access)
+                    why = self.mismatch(access, expected, number, tables)
+                    found += [Difference(access, expected, tables.row(number), why)] if why else []
         return found
 
     def without_questions(self, values: Tuple[int, ...], free: List[Tuple[int, ...]]) -> Iterator[str]:
@@ -261,24 +272,19 @@ class Verifier:
 
     # --- one answer ---------------------------------------------------------------------------------------------
 
-    def compare(self, access: Access, expected: Decision, number: int, tables: Tables, good: Set[Tuple[object, ...]],
-                found: List[Difference]) -> None:
+    def kind(self, access: Access, expected: Decision) -> Tuple[object, ...]:
+        """All that mismatch() looks at, but for the row."""
         replays = access.section == "sysregs" and (access.key in self.arch.by_key or
                                                    expected.do in ("allow", "mask", "pause"))
-        known = (number, access.section, expected.entry.rule, expected.do, expected.verdict, expected.value,
-                 expected.mask, expected.model, expected.refuse, expected.log, expected.limit, expected.over,
-                 access.key if replays else 0, access.direction, access.width if access.section == "mmio" else 0)
-        if known in good:
-            return
-        row = tables.rows[number] if number < len(tables.rows) else None
-        why = "no such row" if row is None else self.mismatch(access, expected, row, tables)
-        if why:
-            found.append(Difference(access, expected, row, why))
-        else:
-            good.add(known)
+        return (access.section, expected.entry.rule, expected.do, expected.verdict, expected.value, expected.mask,
+                expected.model, expected.refuse, expected.log, expected.limit, expected.over,
+                access.key if replays else 0, access.direction, access.width if access.section == "mmio" else 0)
 
-    def mismatch(self, access: Access, expected: Decision, row: Row, tables: Tables) -> str:
-        """Why the row does not mean what the reference decides; empty if it does."""
+    def mismatch(self, access: Access, expected: Decision, number: int, tables: Tables) -> str:
+        """Why the row of this number does not mean what the reference decides; empty if it does."""
+        row = tables.row(number)
+        if row is None:
+            return "no such row"
         if row.rule != expected.entry.rule:
             return f"rule r{row.rule} instead of r{expected.entry.rule}"
         if row.verdict != expected.verdict:

@@ -11,11 +11,27 @@
 #include "monitor_cmd.h"
 #include "overrule.h"
 #include "power.h"
+#include "print.h"
 #include "smp.h"
 #include "string.h"
 #include "vtime.h"
 
 static monitor_command help, go_on, reset, power_off, gdb;
+
+bool monitor_machine;
+static bool failed; /* the command being executed */
+
+void complain(const char *format, ...)
+{
+	va_list ap;
+
+	failed = true;
+	if (monitor_machine)
+		kprintf("err: ");
+	va_start(ap, format);
+	kvprintf(format, ap);
+	va_end(ap);
+}
 
 /* The one list: dispatch, completion and `help` read it. Groups stand together. */
 static const struct command {
@@ -54,13 +70,16 @@ static const struct command {
 	{ "run", "bp", "ADDR [if $xN == V] [log] | -d N | -l", "breakpoint; log: a mark, and on; -d deletes, -l lists",
 	  monitor_bp, true },
 	{ "run", "wp", "r|w|rw ADDR [BYTES] [if ...] [log] | -d N | -l", "watchpoint", monitor_wp, true },
-	{ "run", "set", "$REG = VALUE | esc ^]|none | columns N", "a register of the guest; the monitor's key; your terminal",
-	  monitor_set, true },
+	{ "run", "set", "$REG = VALUE | esc ^]|none | columns N | prompt \"TEXT\" | machine on|off",
+	  "a register of the guest; the monitor's key; your terminal;\n"
+	  "  machine: each command ends with `ok` or `err: ...`",
+	  monitor_set, false },
 	{ "run", "inject", "undef | serror | abort [ADDR] | irq N", "an exception or interrupt for the guest",
 	  monitor_inject, true },
 	{ "run", "reset", "", "finish the log and reset the machine", reset, false },
 	{ "run", "poweroff", "", "finish the log and power off", power_off, false },
 	{ "session", "gdb", "", "gdb's remote protocol on this line, until it detaches", gdb, true },
+	{ "session", "echo", "on|off", "whether the monitor shows what is typed", monitor_echo, false },
 	{ "session", "time", "[hide on|off]", "whether the guest's CNTVCT stands still while it is stopped", monitor_time, false },
 	{ "session", "help", "[COMMAND]", "this list, or one command", help, false },
 	{ "session", "hist", "", "the lines typed so far", monitor_history, false },
@@ -105,10 +124,10 @@ static const struct command *find(const char *word, size_t n)
 	if (matches == 1)
 		return found;
 	if (!matches) {
-		kprintf("no command '%.*s'; `help` lists them\n", (int)n, word);
+		complain("no command '%.*s'; `help` lists them\n", (int)n, word);
 		return NULL;
 	}
-	kprintf("'%.*s' is", (int)n, word);
+	complain("'%.*s' is", (int)n, word);
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
 		if (!strncmp(commands[i].name, word, n))
 			kprintf("%s %s", --matches ? "" : " or", commands[i].name);
@@ -162,7 +181,7 @@ static void go_on(struct monitor *m, const char *args)
 	if (!no_more(args))
 		return;
 	if (gone(m))
-		kprintf("the guest can not go on (%s): reset or poweroff\n", m->why);
+		complain("the guest can not go on (%s): reset or poweroff\n", m->why);
 	else
 		m->leave = true;
 }
@@ -216,7 +235,7 @@ bool monitor_refuses(struct monitor *m, const char *what)
 		return false;
 	ksnprintf(text, sizeof(text), "refused %s", what);
 	log_note(m->c, text);
-	kprintf("%s: this build is locked (LOCKED=1)\n", what);
+	complain("%s: this build is locked (LOCKED=1)\n", what);
 	return true;
 }
 
@@ -229,13 +248,13 @@ void monitor_execute(struct monitor *m, const char *line)
 	n = name_length(line);
 	if (!n)
 		return;
-	k = find(line, n);
+	failed = false;
 	m->lines = 0;
-	if (!k)
-		return;
-	if (k->writes && monitor_refuses(m, k->name))
-		return;
-	k->run(m, skip_blanks(line + n));
+	k = find(line, n);
+	if (k && !(k->writes && monitor_refuses(m, k->name)))
+		k->run(m, skip_blanks(line + n));
+	if (monitor_machine && !failed)
+		kprintf("ok\n");
 }
 
 /* False: nobody is there. Else the guest stands still, this CPU has the line, and the log says so. */

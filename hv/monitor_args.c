@@ -138,14 +138,14 @@ static bool take_term(struct monitor *m, const char **args, u64 *value)
 	if (*s != '$') {
 		if (take_number(args, value))
 			return true;
-		kprintf("no address at '%s': a number, $pc, $sp, $x0 ... with + and -\n", s);
+		complain("no address at '%s': a number, $pc, $sp, $x0 ... with + and -\n", s);
 		return false;
 	}
 	s++;
 	while (is_name(s[n]))
 		n++;
 	if (!n || !register_value(&m->c->frame, s, n, value)) {
-		kprintf("no register '$%.*s': $x0..$x30 $pc $sp $lr $fp $sp_el0 $sp_el1 $far\n", (int)n, s);
+		complain("no register '$%.*s': $x0..$x30 $pc $sp $lr $fp $sp_el0 $sp_el1 $far\n", (int)n, s);
 		return false;
 	}
 	*args = s + n;
@@ -185,7 +185,7 @@ bool no_more(const char *args)
 {
 	if (!*args)
 		return true;
-	kprintf("'%s' was not expected; `help CMD` shows what is\n", args);
+	complain("'%s' was not expected; `help CMD` shows what is\n", args);
 	return false;
 }
 
@@ -258,7 +258,7 @@ void say_unreadable(const struct address *a)
 	const struct window_info *w;
 	u64 ipa = a->value, par;
 
-	kprintf("%s0x%lx: ", space_names[a->space], a->value);
+	complain("%s0x%lx: ", space_names[a->space], a->value);
 	if (a->space == SPACE_PA) {
 		kprintf("not RAM that EL2 may read\n");
 		return;

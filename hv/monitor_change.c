@@ -22,7 +22,7 @@ bool take_rule(const char **args, unsigned *rule)
 	u64 n;
 
 	if (!take_number(&s, &n) || n >= policy_n_rules || (*s && *s != ' ')) {
-		kprintf("which rule? r0 to r%u; `policy hits` lists them\n", policy_n_rules - 1u);
+		complain("which rule? r0 to r%u; `policy hits` lists them\n", policy_n_rules - 1u);
 		return false;
 	}
 	*rule = (unsigned)n;
@@ -36,7 +36,7 @@ bool change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear)
 	char text[96];
 
 	if (!overrule_rule(rule, set, clear)) {
-		kprintf("r%u decides nothing by itself: no row of the tables is its own\n", rule);
+		complain("r%u decides nothing by itself: no row of the tables is its own\n", rule);
 		return false;
 	}
 	ksnprintf(text, sizeof(text), "rule=r%u field=verdict old=%s new=%s by=monitor hash=%08x", rule,
@@ -76,7 +76,7 @@ void monitor_rule(struct monitor *m, const char *args)
 	else if (take_word(&args, "stop"))
 		set = ROW_STOP;
 	else if (!take_word(&args, "reset")) {
-		kprintf("rule r%u would | stop | reset\n", rule);
+		complain("rule r%u would | stop | reset\n", rule);
 		return;
 	}
 	if (no_more(args) && change_rule(m->c, rule, set, clear & ~set))
@@ -90,7 +90,7 @@ static bool between_instructions(const struct monitor *m)
 {
 	if (strcmp(m->why, "rule"))
 		return true;
-	kprintf("the instruction that trapped is not done yet: `step` first\n");
+	complain("the instruction that trapped is not done yet: `step` first\n");
 	return false;
 }
 
@@ -101,7 +101,7 @@ static void set_escape(struct monitor *m, const char *args)
 	else if (take_exactly(&args, "^]"))
 		console_escape = true;
 	else {
-		kprintf("set esc ^] | none (then only BREAK opens the monitor)\n");
+		complain("set esc ^] | none (then only BREAK opens the monitor)\n");
 		return;
 	}
 	log_note(m->c, console_escape ? "set esc=^]" : "set esc=none");
@@ -113,9 +113,36 @@ static void set_columns(const char *args)
 	u64 n;
 
 	if (!take_number(&args, &n) || *args || n < COLUMNS_MIN || n > COLUMNS_MAX)
-		kprintf("set columns %u to %u: how wide the terminal is\n", COLUMNS_MIN, COLUMNS_MAX);
+		complain("set columns %u to %u: how wide the terminal is\n", COLUMNS_MIN, COLUMNS_MAX);
 	else
 		monitor_columns((unsigned)n);
+}
+
+/* set prompt "x> ": the quotes keep its blanks. */
+static void set_prompt(const char *args)
+{
+	size_t n = strlen(args);
+
+	if (n >= 2 && *args == '"' && args[n - 1] == '"') {
+		args++;
+		n -= 2;
+	}
+	if (n > PROMPT_MAX) {
+		complain("set prompt \"TEXT\": at most %u characters\n", PROMPT_MAX);
+		return;
+	}
+	memcpy(monitor_prompt, args, n);
+	monitor_prompt[n] = '\0';
+}
+
+static void set_machine(const char *args)
+{
+	bool on = take_exactly(&args, "on");
+
+	if ((on || take_exactly(&args, "off")) && !*args)
+		monitor_machine = on;
+	else
+		complain("set machine on | off: each command ends with `ok` or `err: ...`\n");
 }
 
 void monitor_set(struct monitor *m, const char *args)
@@ -127,19 +154,30 @@ void monitor_set(struct monitor *m, const char *args)
 	size_t n = 0;
 	u64 *place, old;
 
-	if (take_exactly(&args, "esc")) {
-		set_escape(m, args);
-		return;
-	}
+	/* Of the session first: what follows changes the guest or how it is watched. */
 	if (take_exactly(&args, "columns")) {
 		set_columns(args);
+		return;
+	}
+	if (take_exactly(&args, "prompt")) {
+		set_prompt(args);
+		return;
+	}
+	if (take_exactly(&args, "machine")) {
+		set_machine(args);
+		return;
+	}
+	if (monitor_refuses(m, "set"))
+		return;
+	if (take_exactly(&args, "esc")) {
+		set_escape(m, args);
 		return;
 	}
 	while (*args == '$' && name[n] && name[n] != ' ' && name[n] != '=')
 		n++;
 	place = n ? guest_register(f, name, n) : NULL;
 	if (!place) {
-		kprintf("set $REG = VALUE, with $x0..$x30 $pc $sp $lr $fp $sp_el0 $sp_el1 $spsr\n");
+		complain("set $REG = VALUE, with $x0..$x30 $pc $sp $lr $fp $sp_el0 $sp_el1 $spsr\n");
 		return;
 	}
 	args = skip_blanks(name + n);
@@ -151,7 +189,7 @@ void monitor_set(struct monitor *m, const char *args)
 		return;
 	/* The guest's level is not the operator's to raise. */
 	if (place == &f->spsr_el2 && ((value.value & 0x1f) > 5 || (value.value & 0xf) == 1 || (value.value & 0xe) == 2)) {
-		kprintf("SPSR_EL2.M must be EL0t (0), EL1t (4) or EL1h (5)\n");
+		complain("SPSR_EL2.M must be EL0t (0), EL1t (4) or EL1h (5)\n");
 		return;
 	}
 	old = *place;
@@ -175,7 +213,7 @@ void monitor_inject(struct monitor *m, const char *args)
 
 	if (take_word(&args, "irq")) {
 		if (!take_number(&args, &irq) || *args || irq >= VGIC_IRQS) {
-			kprintf("inject irq N, 0 to %u\n", VGIC_IRQS - 1);
+			complain("inject irq N, 0 to %u\n", VGIC_IRQS - 1);
 			return;
 		}
 		vgic_set_pending(m->c, (u32)irq);
@@ -198,7 +236,7 @@ void monitor_inject(struct monitor *m, const char *args)
 		inject(f, (u64)((f->spsr_el2 & 0xf) ? EC_DABT_CUR : EC_DABT_LOW) << 26 | ESR_IL | FSC_EXTERNAL, &a.value);
 		ksnprintf(text, sizeof(text), "inject abort far=0x%lx", a.value);
 	} else {
-		kprintf("inject undef | serror | abort [ADDR] | irq N\n");
+		complain("inject undef | serror | abort [ADDR] | irq N\n");
 		return;
 	}
 	log_note(m->c, text);

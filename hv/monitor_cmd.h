@@ -22,6 +22,9 @@ typedef void monitor_command(struct monitor *m, const char *args);
 
 /* monitor.c: does what the line says. */
 void monitor_execute(struct monitor *m, const char *line);
+/* Why a command did not work: the last line that it prints. `set machine on`: behind "err: "; else it ends with "ok". */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+extern bool monitor_machine;
 /* True in a locked build: it is said, and logged, that `what` is refused. */
 bool monitor_refuses(struct monitor *m, const char *what);
 /* monitor_line.c: reads one line, edited. False: ^D on an empty line. */
@@ -36,6 +39,11 @@ monitor_command monitor_history;
 #define COLUMNS_MIN 20
 #define COLUMNS_MAX 250
 void monitor_columns(unsigned n);
+/* What is typed is shown; what stands before it, at most PROMPT_MAX characters. */
+#define PROMPT_MAX 15
+extern bool monitor_echoes;
+extern char monitor_prompt[PROMPT_MAX + 1];
+monitor_command monitor_echo;
 
 /* monitor_args.c */
 enum space { SPACE_VA, SPACE_IPA, SPACE_PA };
@@ -114,8 +122,8 @@ bool take_rule(const char **args, unsigned *rule);
 
 /* monitor_debug.c */
 monitor_command monitor_bp, monitor_wp, monitor_step, monitor_until, monitor_dis;
-/* The instruction at a VA. False: it can not be read, and why is said. */
-bool say_insn(struct monitor *m, u64 pc);
+/* The instruction at a VA, or that it can not be read. */
+void say_insn_there(struct monitor *m, u64 pc);
 /* The instruction we stopped at, when that is what the operator waited for. */
 void say_place(struct monitor *m);
 

@@ -10,19 +10,23 @@
 
 #define LINES_MAX 1000
 
-bool say_insn(struct monitor *m, u64 pc)
+static bool say_insn(struct monitor *m, u64 pc)
 {
 	struct address a = { SPACE_VA, pc };
 	char text[64];
 	u32 insn;
 
-	if (read_memory(&a, &insn, sizeof(insn)) < sizeof(insn)) {
-		say_unreadable(&a);
+	if (read_memory(&a, &insn, sizeof(insn)) < sizeof(insn))
 		return false;
-	}
 	dis(text, sizeof(text), insn, pc);
 	kprintf("%s0x%lx  %08x  %s\n", pc == m->c->frame.elr_el2 ? " > " : "   ", pc, insn, text);
 	return true;
+}
+
+void say_insn_there(struct monitor *m, u64 pc)
+{
+	if (!say_insn(m, pc))
+		kprintf("   0x%lx  can not be read: x says why\n", pc);
 }
 
 void say_place(struct monitor *m)
@@ -31,7 +35,7 @@ void say_place(struct monitor *m)
 		kprintf("watchpoint: access to 0x%lx by\n", m->c->frame.far_el2);
 	if (!strcmp(m->why, "step") || !strcmp(m->why, "breakpoint") || !strcmp(m->why, "watchpoint") ||
 	    !strcmp(m->why, "until"))
-		say_insn(m, m->c->frame.elr_el2);
+		say_insn_there(m, m->c->frame.elr_el2);
 }
 
 void monitor_dis(struct monitor *m, const char *args)
@@ -43,18 +47,24 @@ void monitor_dis(struct monitor *m, const char *args)
 		return;
 	args = skip_blanks(args);
 	if (*args && (!take_number(&args, &n) || n > LINES_MAX)) {
-		kprintf("dis ADDR N: up to %u instructions\n", LINES_MAX);
+		complain("dis ADDR N: up to %u instructions\n", LINES_MAX);
 		return;
 	}
 	if (!no_more(args))
 		return;
 	if (a.space != SPACE_VA) {
-		kprintf("code is shown by the VA it runs at\n");
+		complain("code is shown by the VA it runs at\n");
 		return;
 	}
 	a.value &= ~3UL;
-	for (u64 i = 0; i < n && say_insn(m, a.value + 4 * i) && monitor_more(m); i++)
-		;
+	for (; n; n--, a.value += 4) {
+		if (!say_insn(m, a.value)) {
+			say_unreadable(&a);
+			return;
+		}
+		if (!monitor_more(m))
+			return;
+	}
 }
 
 /* --- points --------------------------------------------------------------------------------------- */
@@ -85,7 +95,7 @@ static void delete(const char *args, bool data)
 	u64 n;
 
 	if (!take_number(&args, &n) || *args || n >= debug_slots(data) || !debug_points[first + n].owner) {
-		kprintf("-d N: -l lists them\n");
+		complain("-d N: -l lists them\n");
 		return;
 	}
 	debug_points[first + n].owner = POINT_FREE;
@@ -115,7 +125,7 @@ static bool take_options(const char **args, struct debug_point *p)
 	p->log = take_exactly(args, "log");
 	return no_more(*args);
 usage:
-	kprintf("if $xN == VALUE, with == != < >\n");
+	complain("if $xN == VALUE, with == != < >\n");
 	return false;
 }
 
@@ -124,7 +134,7 @@ static void add(const struct debug_point *p, bool data)
 	int i = debug_add(p, data);
 
 	if (i < 0)
-		kprintf("all %u %s of this CPU are in use\n", debug_slots(data), data ? "watchpoints" : "breakpoints");
+		complain("all %u %s of this CPU are in use\n", debug_slots(data), data ? "watchpoints" : "breakpoints");
 	else
 		kprintf("%s %d of %u at 0x%lx\n", data ? "watchpoint" : "breakpoint", data ? i - DEBUG_CODE : i,
 			debug_slots(data), p->va);
@@ -150,7 +160,7 @@ void monitor_bp(struct monitor *m, const char *args)
 	if (manage(args, false) || !take_address(m, &args, &a) || !take_options(&args, &p))
 		return;
 	if (a.space != SPACE_VA || a.value & 3) {
-		kprintf("a breakpoint stands at a VA, on an instruction\n");
+		complain("a breakpoint stands at a VA, on an instruction\n");
 		return;
 	}
 	p.va = a.value;
@@ -179,7 +189,7 @@ void monitor_wp(struct monitor *m, const char *args)
 	if (!take_options(&args, &p))
 		return;
 	if (a.space != SPACE_VA || !size || size > 8 || (a.value & 7) + size > 8) {
-		kprintf("a watchpoint covers 1 to 8 bytes of one aligned doubleword, by VA\n");
+		complain("a watchpoint covers 1 to 8 bytes of one aligned doubleword, by VA\n");
 		return;
 	}
 	p.va = a.value;
@@ -193,7 +203,7 @@ static bool can_go(const struct monitor *m)
 {
 	if (strcmp(m->why, "panic") && strcmp(m->why, "kill"))
 		return true;
-	kprintf("the guest can not go on (%s): reset or poweroff\n", m->why);
+	complain("the guest can not go on (%s): reset or poweroff\n", m->why);
 	return false;
 }
 
@@ -242,7 +252,7 @@ void monitor_until(struct monitor *m, const char *args)
 			return;
 	} else if (take_exactly(&args, "seq")) {
 		if (!take_number(&args, &n) || *args || n < m->c->log.seq) {
-			kprintf("until seq N: the next is %lu\n", m->c->log.seq);
+			complain("until seq N: the next is %lu\n", m->c->log.seq);
 			return;
 		}
 		debug_until(UNTIL_SEQ, n);
@@ -255,7 +265,7 @@ void monitor_until(struct monitor *m, const char *args)
 			return;
 		p.va = a.value & ~3UL;
 		if (debug_add(&p, false) < 0) {
-			kprintf("no breakpoint is left for it\n");
+			complain("no breakpoint is left for it\n");
 			return;
 		}
 	}

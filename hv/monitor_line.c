@@ -7,7 +7,6 @@
 #include "monitor_cmd.h"
 #include "string.h"
 
-#define PROMPT     "hv> "
 #define HISTORY    16
 #define ESCAPE_MS  20
 #define HINT_MS    60000
@@ -22,6 +21,8 @@ enum { KEY_UP = 0x200, KEY_DOWN, KEY_RIGHT, KEY_LEFT, KEY_HOME, KEY_END, KEY_DEL
 static char history[HISTORY][MONITOR_LINE];
 static unsigned history_count; /* lines ever stored */
 static unsigned columns = 80;  /* of the operator's terminal */
+bool monitor_echoes = true;
+char monitor_prompt[PROMPT_MAX + 1] = "hv> ";
 static bool after_cr;          /* an LF now belongs to the line that CR ended */
 
 struct editor {
@@ -76,7 +77,7 @@ void monitor_columns(unsigned n)
 /* Characters behind the prompt, so that the cursor can stand behind the last one. */
 static size_t view(void)
 {
-	return columns - sizeof(PROMPT);
+	return columns - 1 - strlen(monitor_prompt);
 }
 
 /* The line again, or the part of it that has room and holds the cursor. */
@@ -87,7 +88,9 @@ static void redraw(struct editor *e)
 	if (n > view())
 		n = view();
 	wipe = e->shown > n ? e->shown - n : 0;
-	kprintf("\r" PROMPT "%.*s%*s", (int)n, e->text + first, (int)wipe, "");
+	if (!monitor_echoes)
+		return;
+	kprintf("\r%s%.*s%*s", monitor_prompt, (int)n, e->text + first, (int)wipe, "");
 	for (size_t i = first + n + wipe; i > e->cursor; i--)
 		kprintf("\b");
 	e->shown = n;
@@ -102,6 +105,8 @@ static void insert(struct editor *e, char ch)
 	memmove(e->text + e->cursor + 1, e->text + e->cursor, e->length - e->cursor + 1);
 	e->text[e->cursor++] = ch;
 	e->length++;
+	if (!monitor_echoes)
+		return;
 	if (e->cursor == e->length && e->length <= view()) {
 		kprintf("%c", ch);
 		e->shown = e->length;
@@ -280,12 +285,13 @@ bool monitor_line(struct monitor *m, char line[MONITOR_LINE])
 
 	memset(line, 0, MONITOR_LINE);
 	m->interactive = false;
-	kprintf(PROMPT);
+	kprintf("%s", monitor_prompt);
 	for (;;) {
 		int key = get_key(m);
 
 		if (key == '\r' || key == '\n') {
-			kprintf("\n");
+			if (monitor_echoes)
+				kprintf("\n");
 			remember(line);
 			return true;
 		}
@@ -316,6 +322,17 @@ bool monitor_more(struct monitor *m)
 	kprintf("\r          \r");
 	after_cr = key == '\r';
 	return key != 'q' && key != CTRL('c') && key != ESC;
+}
+
+void monitor_echo(struct monitor *m, const char *args)
+{
+	bool on = take_exactly(&args, "on");
+
+	(void)m;
+	if ((on || take_exactly(&args, "off")) && !*args)
+		monitor_echoes = on;
+	else
+		complain("echo on | off\n");
 }
 
 void monitor_history(struct monitor *m, const char *args)

@@ -71,7 +71,7 @@ static void tail(struct monitor *m, const char *args)
 	u64 n = TAIL_DEFAULT, first = c->log.seq;
 
 	if ((*args && !take_number(&args, &n)) || !no_more(args)) {
-		kprintf("log tail N: how many records\n");
+		complain("log tail N: how many records\n");
 		return;
 	}
 	/* Numbers in between may be lines that have no record: @H, @S. */
@@ -86,7 +86,7 @@ static void live(struct monitor *m, const char *args)
 	bool on = take_exactly(&args, "on");
 
 	if ((!on && !take_exactly(&args, "off")) || !no_more(args)) {
-		kprintf("log live on | off\n");
+		complain("log live on | off\n");
 		return;
 	}
 	log_set_live(m->c, on);
@@ -111,7 +111,7 @@ static void mode(struct monitor *m, const char *args)
 			log_header(m->c);
 			return;
 		}
-	kprintf("no mode '%s': text notable full quiet\n", args);
+	complain("no mode '%s': text notable full quiet\n", args);
 }
 
 void monitor_dump(struct monitor *m, const char *args)
@@ -140,7 +140,7 @@ void monitor_log(struct monitor *m, const char *args)
 	else if (take_word(&args, "dump"))
 		monitor_dump(m, args);
 	else
-		kprintf("log status | tail [N] | grep WORD | mode [MODE] | live on|off | clear | dump\n");
+		complain("log status | tail [N] | grep WORD | mode [MODE] | live on|off | clear | dump\n");
 }
 
 void monitor_mark(struct monitor *m, const char *args)
@@ -149,7 +149,7 @@ void monitor_mark(struct monitor *m, const char *args)
 	size_t n = ksnprintf(text, sizeof(text), "mark \"");
 
 	if (!*args) {
-		kprintf("mark TEXT\n");
+		complain("mark TEXT\n");
 		return;
 	}
 	if (*args == '"')

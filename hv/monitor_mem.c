@@ -65,7 +65,7 @@ void monitor_x(struct monitor *m, const char *args)
 	u8 bytes[16];
 
 	if (!take_format(&args, &f)) {
-		kprintf("a count up to %u and one of x g w h b: x/4x ADDR, x/16b ipa:0x..\n", UNITS_MAX);
+		complain("a count up to %u and one of x g w h b: x/4x ADDR, x/16b ipa:0x..\n", UNITS_MAX);
 		return;
 	}
 	if (!take_address(m, &args, &a) || !no_more(args))
@@ -100,14 +100,14 @@ void monitor_w(struct monitor *m, const char *args)
 		args = skip_blanks(args);
 	}
 	if (unit & (unit - 1)) {
-		kprintf("w1, w2, w4 or w8\n");
+		complain("w1, w2, w4 or w8\n");
 		return;
 	}
 	if (!take_address(m, &args, &a))
 		return;
 	args = skip_blanks(args);
 	if (!take_number(&args, &value) || (unit < 8 && value >> (8 * unit))) {
-		kprintf("a value of %lu bytes must follow the address: w4 0x40000000 0xd503201f\n", unit);
+		complain("a value of %lu bytes must follow the address: w4 0x40000000 0xd503201f\n", unit);
 		return;
 	}
 	if (!no_more(args))
@@ -181,12 +181,12 @@ void monitor_find(struct monitor *m, const char *args)
 	if (!take_address(m, &args, &a))
 		return;
 	if (!take_number(&args, &size) || size > FIND_MAX || a.value + size < a.value) {
-		kprintf("a size up to 1G must follow the address: find 0x40000000 64M \"Linux version\"\n");
+		complain("a size up to 1G must follow the address: find 0x40000000 64M \"Linux version\"\n");
 		return;
 	}
 	n = take_pattern(skip_blanks(args), pattern);
 	if (!n)
-		kprintf("what is to be found? a text or a number\n");
+		complain("what is to be found? a text or a number\n");
 	else
 		search(m, a, size, pattern, n);
 }

@@ -147,7 +147,7 @@ static void policy_show(const char *args)
 	if (*args == 'r')
 		args++;
 	if (!take_number(&args, &rule) || *args || rule >= policy_n_rules) {
-		kprintf("policy show rN: r0 to r%u\n", policy_n_rules - 1u);
+		complain("policy show rN: r0 to r%u\n", policy_n_rules - 1u);
 		return;
 	}
 	say_rule((unsigned)rule);
@@ -172,7 +172,7 @@ static void policy_find(struct monitor *m, const char *word)
 	u64 hits, cost;
 
 	if (!*word) {
-		kprintf("policy find WORD\n");
+		complain("policy find WORD\n");
 		return;
 	}
 	for (unsigned i = 0; i < policy_n_rules; i++) {
@@ -203,7 +203,7 @@ void monitor_policy(struct monitor *m, const char *args)
 	else if (take_word(&args, "diff") && !*args)
 		monitor_rule(m, "");
 	else
-		kprintf("policy hits | show rN | find WORD | hash | diff\n");
+		complain("policy hits | show rN | find WORD | hash | diff\n");
 }
 
 /* --- why ------------------------------------------------------------------------------------------ */
@@ -267,7 +267,7 @@ void monitor_why(struct monitor *m, const char *args)
 			return;
 		r = log_find(m->c, seq);
 		if (r && r->kind != REC_DECISION) {
-			kprintf("seq %lu is no decision\n", seq);
+			complain("seq %lu is no decision\n", seq);
 			return;
 		}
 	} else if (m->c->stopped_seq == ~0UL && (!strcmp(m->why, "until") || !strcmp(m->why, "rule"))) {
@@ -277,12 +277,12 @@ void monitor_why(struct monitor *m, const char *args)
 		r = monitor_subject(m);
 	}
 	if (!r || r->row >= policy_n_rows) {
-		kprintf("no such decision in the rings (overwritten, or its rule does not log)\n");
+		complain("no such decision in the rings (overwritten, or its rule does not log)\n");
 		return;
 	}
 	d = &policy_rows[r->row];
 	log_print(m->c, r);
-	say_insn(m, r->pc - (esr_class(r->esr) == EC_HVC64 ? 4 : 0)); /* of an HVC alone the PC is behind it */
+	say_insn_there(m, r->pc - (esr_class(r->esr) == EC_HVC64 ? 4 : 0)); /* of an HVC alone the PC is behind it */
 	say_rule(d->rule);
 	say_effect(d);
 	row_sum(r->row, &hits, &cost);

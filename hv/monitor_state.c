@@ -84,7 +84,7 @@ void monitor_time(struct monitor *m, const char *args)
 	bool change = take_word(&args, "hide"), on = change && take_exactly(&args, "on");
 
 	if (change && !on && !take_exactly(&args, "off")) {
-		kprintf("time hide on | off\n");
+		complain("time hide on | off\n");
 		return;
 	}
 	if (!no_more(args) || (change && monitor_refuses(m, "time hide")))

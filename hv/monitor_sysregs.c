@@ -174,7 +174,7 @@ void remember_sysregs(void)
 bool first_stop(void)
 {
 	if (!remembered)
-		kprintf("this is the first stop: there is none to compare with\n");
+		complain("this is the first stop: there is none to compare with\n");
 	return !remembered;
 }
 
@@ -199,5 +199,5 @@ void monitor_sysregs(struct monitor *m, const char *args)
 	if (!strcmp(args, "all") || !strcmp(args, "vgic"))
 		say_list_registers(m->c);
 	if (!any)
-		kprintf("no group or register '%s': mmu exc timer debug id vgic el2 all\n", args);
+		complain("no group or register '%s': mmu exc timer debug id vgic el2 all\n", args);
 }

@@ -185,7 +185,7 @@ void monitor_xlat(struct monitor *m, const char *args)
 	if (!take_address(m, &args, &a) || !no_more(args))
 		return;
 	if (a.space == SPACE_PA) {
-		kprintf("a physical address is what translation ends with: give a VA or ipa:0x..\n");
+		complain("a physical address is what translation ends with: give a VA or ipa:0x..\n");
 		return;
 	}
 	x.ipa = a.value;

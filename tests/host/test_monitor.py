@@ -17,7 +17,7 @@ RESUMED, SKIPPED, OFF, INPUT_ENDED = range(4)
 RAM = 0x40000000
 COMMANDS = ["status", "regs", "sysregs", "el2", "bt", "x", "find", "xlat", "map", "policy", "why", "traps", "log",
             "mark", "dump", "cont", "reset", "poweroff", "help", "hist", "w", "dis", "rule", "step", "until", "bp",
-            "wp", "set", "inject", "gdb", "time"]
+            "wp", "set", "inject", "gdb", "time", "echo"]
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +111,20 @@ def test_tab_completes_arguments(host: Path) -> None:
     for seen in ("pol find ", "log mode quiet ", "  undef serror abort irq\r\n", "sys timer ", "help xlat ",
                  "  would stop reset\r\n"):
         assert seen in text, (seen, text)
+
+
+def test_a_program_at_the_prompt(host: Path) -> None:
+    """Nothing but answers, each with its end: `ok`, or one line that says why not."""
+    keys = b"echo off\nset prompt \"\"\nset machine on\n"
+    _, text = type_(host, keys + b"policy hash\nfrob\ns\nx 0x1000000000000\nbp 1\nset columns 3\n"
+                    b"set prompt \"0123456789abcdef\"\nwhy 999\nwhy\n\ndis 0x1000000000000\ntime now\n"
+                    b"set prompt > \nset machine maybe\necho on\npolicy hash\nset machine off\npolicy hash\ncont\n")
+    lines = [line.removeprefix("> ") for line in text.split("\r\n")]
+    assert lines[0] == "hv> echo off" and lines[1] == "hv> ok" and lines[2].startswith("lockdown#")
+    ends = [line.partition(" ")[0] for line in lines[1:] if line.endswith("ok") or line.startswith("err: ")]
+    assert ends == ["hv>", "ok", *["err:"] * 7, "ok", "err:", "err:", "ok", "err:", "ok", "ok"], text
+    assert "err: 's' is status sysregs step or set" in lines
+    assert lines[-6:] == ["set machine off", "policy hash", lines[2], "cont", "-- guest resumes --", ""], text
 
 
 def test_long_lines_end_with_a_bell(host: Path) -> None:

@@ -5,6 +5,8 @@
 POLICY ?= $(if $(filter run-linux test-linux-smoke,$(MAKECMDGOALS)),permissive,default)
 MODE ?=
 LOG ?=
+# What the monitor does before the guest starts: HVINIT="bp 0x40001000; log mode full; cont".
+HVINIT ?=
 UNATTENDED ?=
 LOCKED ?=
 # Seconds after which an unattended guest that has not ended is stopped.
@@ -210,7 +212,7 @@ UART_LOG ?= $(B)/uart.log
 QEMU_ARGS = $(QEMU_MACHINE) -nographic -nic none -chardev stdio,id=uart,mux=on,signal=off,logfile=$(UART_LOG) \
 	-serial chardev:uart -mon chardev=uart
 say_log = @test ! -t 1 || printf 'the log of this run: %s\n  python3 tools/log_decode.py check %s\n' $(UART_LOG) $(UART_LOG)
-BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))
+BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))$(if $(HVINIT), hv.init="$(value HVINIT)")
 ifneq ($(filter-out text notable full quiet,$(LOG)),)
 $(error LOG=$(LOG): text, notable, full or quiet)
 endif
@@ -247,7 +249,7 @@ run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLI
 	$(Q)$(TESTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
 		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline '$(LINUX_CMDLINE)') \
 		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json $(if $(LOG),--log $(LOG)) \
-		$(if $(UNATTENDED),--unattended) $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') $(if $(LINUX_NET),--net '$(LINUX_NET)') \
+		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init '$(value HVINIT)') $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') $(if $(LINUX_NET),--net '$(LINUX_NET)') \
 		--out $(B)/linux
 ifeq ($(UNATTENDED),)
 	$(Q)$(QEMU) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)

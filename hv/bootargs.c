@@ -43,6 +43,12 @@ static bool word(const char **p, const char *end, struct bootargs *out)
 		return out->no_escape = true;
 	if (skip(p, end, "guest=linux"))
 		return out->is_linux = true;
+	if (skip(p, end, "hv.init=\"")) {
+		for (out->init = *p; *p < end && **p && **p != '"'; ++*p)
+			;
+		out->init_size = (size_t)(*p - out->init);
+		return skip(p, end, "\"");
+	}
 	if (skip(p, end, "image="))
 		return number(p, end, &out->image);
 	if (skip(p, end, "initrd="))

@@ -10,6 +10,8 @@ struct bootargs {
 	bool no_escape;         /* only BREAK opens the monitor */
 	bool is_linux;          /* an Image was loaded, not the bundled guest */
 	int log;                /* enum log_mode, or -1: the guest's default */
+	const char *init;       /* commands for the monitor before the guest starts, between `;` */
+	size_t init_size;
 	u32 image, initrd, dtb; /* bytes loaded; 0: none */
 };
 extern struct bootargs bootargs;

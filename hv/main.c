@@ -9,6 +9,7 @@
 #include "guestload.h"
 #include "integrity.h"
 #include "mmu.h"
+#include "monitor.h"
 #include "panic.h"
 #include "smp.h"
 #include "stage2.h"
@@ -56,5 +57,6 @@ void main(void)
 	vcpu_reset(c, guest.entry, guest.context);
 	integrity_seal();               /* last: from here on the tables stay as they are */
 	c->online = true;
+	monitor_init(c);
 	guest_enter(c);
 }

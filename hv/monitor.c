@@ -262,7 +262,7 @@ static bool enter(struct monitor *m)
 {
 	struct cpu *c = m->c;
 
-	if (bootargs.unattended) {
+	if (bootargs.unattended && (!bootargs.init_size || gone(m))) {
 		log_event(c, EV_PAUSE_SKIPPED, 0, 0);
 		return false;
 	}
@@ -292,6 +292,25 @@ static void resume(struct monitor *m)
 	smp_resume_others();
 }
 
+/* The next command of hv.init; false: no more. */
+static bool script_line(char line[MONITOR_LINE])
+{
+	size_t n = 0;
+	char ch = 0;
+
+	if (!bootargs.init_size)
+		return false;
+	for (; bootargs.init_size && ch != ';'; bootargs.init_size--) {
+		ch = *bootargs.init++;
+		if (ch != ';' && n < MONITOR_LINE - 1)
+			line[n++] = ch;
+	}
+	line[n] = '\0';
+	if (monitor_echoes)
+		kprintf("%s%s\n", monitor_prompt, skip_blanks(line));
+	return true;
+}
+
 static void prompt(struct monitor *m)
 {
 	char line[MONITOR_LINE];
@@ -299,7 +318,11 @@ static void prompt(struct monitor *m)
 	for (m->leave = false; !m->leave;) {
 		if (gdb_active && gdb_session(m))
 			return;
-		if (monitor_line(m, line))
+		if (script_line(line))
+			monitor_execute(m, line);
+		else if (bootargs.unattended)
+			m->leave = true;
+		else if (monitor_line(m, line))
 			monitor_execute(m, line);
 		else
 			go_on(m, "");
@@ -319,6 +342,13 @@ bool monitor_run(struct cpu *c, const char *why)
 	prompt(&m);
 	resume(&m);
 	return true;
+}
+
+void monitor_init(struct cpu *c)
+{
+	c->entered = counter();
+	if (bootargs.init_size)
+		monitor_run(c, "init");
 }
 
 void monitor_pause(struct cpu *c)

@@ -37,6 +37,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--log", choices=LOG_MODES, default="notable", help="decisions to print (default notable)")
     parser.add_argument("--unattended", action="store_true", help="no monitor: the end of the guest ends QEMU, and a "
                         "panic is an end (panic=-1 unless the command line has another)")
+    parser.add_argument("--hv-init", metavar="COMMANDS", help="what the monitor does before the guest starts, "
+                        "separated by ;")
     parser.add_argument("--qemu", default=QEMU, metavar="FILE", help=f"the QEMU that will run (default {QEMU})")
     parser.add_argument("--cpu", metavar="MODEL", help="its -cpu, instead of the one in --qemu-args")
     parser.add_argument("--qemu-args", default=MACHINE, metavar="TEXT", help=f"its machine (default {MACHINE!r})")
@@ -105,6 +107,8 @@ def bootargs(kernel: bytes, initrd: bytes, dtb: bytes, options: argparse.Namespa
              f"log={options.log}"]
     if options.unattended:
         words.append("unattended=1")
+    if options.hv_init:
+        words.append(f'hv.init="{options.hv_init}"')
     return " ".join(words).encode("ascii") + b"\0"
 
 

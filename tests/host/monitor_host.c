@@ -30,6 +30,8 @@ static void set(struct cpu *c, char *word)
 		c->frame.esr_el2 = v;
 	else if (!strcmp(word, "unattended"))
 		bootargs.unattended = v;
+	else if (!strcmp(word, "init"))
+		bootargs.init = eq + 1, bootargs.init_size = strlen(eq + 1);
 	else
 		fake_sysreg_write(word, v);
 }

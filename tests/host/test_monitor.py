@@ -127,6 +127,19 @@ def test_a_program_at_the_prompt(host: Path) -> None:
     assert lines[-6:] == ["set machine off", "policy hash", lines[2], "cont", "-- guest resumes --", ""], text
 
 
+@pytest.mark.parametrize("nobody", [False, True])
+def test_a_script_comes_before_the_keys(host: Path, nobody: bool) -> None:
+    args = ("init=policy hash; mark one;;mark two", *(("unattended=1",) if nobody else ()))
+    records, text = type_(host, b"" if nobody else b"mark three\n\x04", *args, why="init")
+    marks = [r.body for r in records if r.body.startswith("mark")]
+    assert marks == ['mark "one"', 'mark "two"', 'mark "three"'][:2 if nobody else 3]
+    assert text.startswith("hv> policy hash\r\nlockdown#") and "hv> mark one\r\n" in text
+
+
+def test_nobody_asks_a_script_about_a_guest_that_is_gone(host: Path) -> None:
+    type_(host, b"", "unattended=1", "init=cont", why="kill", expect=SKIPPED)
+
+
 def test_long_lines_end_with_a_bell(host: Path) -> None:
     _, text = type_(host, b"a" * 300 + b"\x15cont\n")
     assert text.count("\a") == 300 - 119

@@ -32,13 +32,15 @@ USUAL = ["--image", "Image", "--initrd", "initrd", "--dtb", "virt.dtb", "--out",
 
 
 def test_what_is_written(inputs: Path) -> None:
-    done = run(inputs, *USUAL, "--cmdline", "console=ttyAMA0", "--log", "full", "--unattended")
+    done = run(inputs, *USUAL, "--cmdline", "console=ttyAMA0", "--log", "full", "--unattended", "--hv-init",
+               "traps; cont")
     assert done.returncode == 0, done.stderr
     out = inputs / "out"
     assert sorted(path.name for path in out.iterdir()) == ["Image", "bootargs", "guest.dtb", "initrd", "qemu.args"]
     size = (out / "guest.dtb").stat().st_size
     assert (out / "bootargs").read_bytes() == (
-        f"charter1 guest=linux image=4096 initrd=100 dtb={size} log=full unattended=1".encode() + b"\0")
+        f"charter1 guest=linux image=4096 initrd=100 dtb={size} log=full unattended=1 hv.init=\"traps; cont\""
+        .encode() + b"\0")
     assert (out / "qemu.args").read_text().splitlines() == [
         "-device", "loader,file=out/Image,addr=0x42000000,force-raw=on",
         "-device", "loader,file=out/initrd,addr=0x46000000,force-raw=on",

@@ -229,6 +229,34 @@ def test_keys_while_the_guest_runs(console: Any, tmp_path: Path) -> None:
     assert "reason=poweroff" in c.child.before
 
 
+def test_a_boot_script_and_what_reaches_the_guest(console: Any, tmp_path: Path) -> None:
+    """Keys that are not the monitor's arrive as they were typed, behind a script that ran before the guest."""
+    c = console(machine(build("default"), *bootargs(tmp_path, 'hv.init="mark scripted; x ipa:0x40000000;cont"')))
+    c.expect(r"why=init[^$]*guest resumes")
+    assert 'mark "scripted"' in c.child.after and "hv> x ipa:" in c.child.after and "PASS" not in c.child.before
+    c.expect(PROMPT)
+    # UART at x0: CR = 0x301; then each DR that is not empty goes to the memory at x2.
+    program(c, 0xB9003003, 0xB9401801, 0x3727FFE1, 0xB9400001, 0xB8004441, back(4))
+    for register, value in (("x0", 0x9000000), ("x2", DATA), ("x3", 0x301)):
+        c.command(f"set ${register} = {value:#x}")
+    c.send("cont\r")
+    c.expect("guest resumes")
+    typed = "a\x1b[A\x1bOD\x00\x80\xff\x03\x1c\x7f"
+    c.send(typed + "\x1d\x1d" + "\x1dz")
+    c.send("\x1db")
+    c.send("\x1dd")
+    c.expect("@S ")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    expected = list(typed.encode(c.child.encoding)) + [0x1D, 0x1D, ord("z")]
+    words = [int(word, 16) for line in c.command(f"x/{len(expected) + 2}w {DATA:#x}").splitlines()
+             for word in re.findall(r" (0x[0-9a-f]{8})\b", line.partition(":")[2])]
+    assert words.count(0x400) == 1, words
+    words.remove(0x400)
+    assert words == expected + [0], words
+    off(c)
+
+
 def test_no_key_but_break(console: Any, tmp_path: Path) -> None:
     c = paused(console, SPIN, extra=bootargs(tmp_path, "esc=none"))
     c.send("cont\r")

@@ -5,7 +5,7 @@
 
 #include "types.h"
 
-enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_COUNT };
+enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, ALARM_COUNT };
 
 /* This CPU is interrupted (IRQ_HYP_TIMER) when CNTPCT reaches `when`; 0: no longer. */
 void alarm_set(enum alarm which, u64 when);

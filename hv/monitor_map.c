@@ -71,6 +71,8 @@ static void say_devices(const struct window_info *w)
 			s.status, s.requests);
 		if (s.refused)
 			kprintf(", %lu refused", s.refused);
+		if (s.waits)
+			kprintf(", held back %lu times", s.waits);
 		if (s.breaks)
 			kprintf(", broken %lu times, last by %s", s.breaks, s.why);
 		kprintf("\n");

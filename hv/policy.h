@@ -99,9 +99,11 @@ struct decision {
 	u16 otherwise; /* calls: row when `where` does not hold */
 	u16 pad2;
 	u64 value;
-	u64 mask;      /* sysreg ALLOW, write: bits that may be written to the real register */
+	u64 mask;      /* sysreg ALLOW, write: bits that may be written to the real register; virtio: WITHHELD, REQUESTS */
 };
 _Static_assert(sizeof(struct decision) == 32, "policygen renders this layout");
+#define VIRTIO_WITHHELD(mask) ((u32)(mask))         /* feature bits 0 to 31 that are not offered */
+#define VIRTIO_REQUESTS(mask) ((u32)((mask) >> 32)) /* a second and queue, 0: no limit */
 
 /* A rate limit: `rate` decisions a second, a burst of one second's worth; beyond it row `over` decides. */
 struct limit {

@@ -115,6 +115,7 @@ u64 smp_cpu_off(struct cpu *c)
 		if (cpus[i]->online) {
 			gic_route_uart(i);
 			virtio_route(i);
+			gic_send_sgi(i, SGI_KICK); /* the alarm was perhaps ours */
 			break;
 		}
 	spin_unlock(&shared);

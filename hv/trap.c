@@ -170,9 +170,11 @@ void trap_irq(struct trap_frame *f)
 		case IRQ_HYP_TIMER:
 			console_tick(c);
 			debug_tick(c);
+			virtio_tick();
 			break;
 		case SGI_KICK:
 			c->work |= WORK_VGIC;
+			virtio_tick();
 			break;
 		case SGI_STOP:
 			park = true;

@@ -8,6 +8,7 @@
  * ways (balloon, GPU, IOMMU, pmem, ...) are never shown. Not offered: indirect descriptors, event index, packed rings.
  */
 #include "virtio.h"
+#include "alarm.h"
 #include "arch/arch.h"
 #include "board.h"
 #include "cpu.h"
@@ -98,6 +99,8 @@ struct queue {
 	u32 pfn;                   /* legacy */
 	u16 max, num;
 	bool live, spent;          /* spent: it was live since the last reset */
+	bool waits;                /* chains are left in the driver's ring: the policy wants them later */
+	u64 paid;                  /* CNTPCT up to which the chains taken use up the rate; a reset changes nothing */
 	u16 avail_seen;            /* entries of the driver's avail ring taken so far */
 	u16 used_seen, used_given; /* entries of the device's used ring taken; of the driver's written */
 	u16 free, n_free;          /* shadow descriptors that no chain holds: a list through next[] */
@@ -122,12 +125,14 @@ struct device {
 	u32 page_size, align;      /* legacy */
 	u32 status;                /* last written by the driver */
 	u32 isr;                   /* what the driver has not acknowledged */
-	u64 requests, refusals, breaks;
+	u64 price;                 /* ticks that a chain costs its queue, 0: no limit */
+	u64 requests, refusals, breaks, waits;
 	const char *why;
 	struct queue queue[QUEUES];
 };
 
 static struct device *devices[VIRTIO_TRANSPORTS];
+static u64 due; /* CNTPCT when virtio_tick() has work, 0: never */
 
 static u32 real_read(const struct device *d, u32 reg)
 {
@@ -354,6 +359,33 @@ static const char *submit(struct device *d, struct queue *q, u16 at, unsigned *b
 	return NULL;
 }
 
+/* The policy's rate, with a second's worth at once: false if the next chain must wait. No alarm is nearer than 1 ms. */
+static bool may_take(struct device *d, struct queue *q)
+{
+	u64 now, second, when;
+
+	if (!d->price)
+		return true;
+	now = counter();
+	second = sysreg_read(cntfrq_el0);
+	if (q->paid + second < now)
+		q->paid = now - second;
+	when = q->paid + d->price;
+	if (when <= now) {
+		q->paid = when;
+		return true;
+	}
+	if (when < now + second / 1000)
+		when = now + second / 1000;
+	if (!due || when < due) {
+		due = when;
+		alarm_set(ALARM_VIRTIO, due);
+	}
+	d->waits += !q->waits;
+	q->waits = true;
+	return false;
+}
+
 /* The driver has put chains into queue `i`. */
 static void notify(struct device *d, u32 i)
 {
@@ -370,7 +402,7 @@ static void notify(struct device *d, u32 i)
 		break_device(d, "avail-index");
 		return;
 	}
-	for (; n; n--) {
+	for (; n && may_take(d, q); n--) {
 		u16 head = q->guest.avail[2 + (q->avail_seen & (q->num - 1))];
 		const char *why = submit(d, q, head, &budget);
 
@@ -611,6 +643,20 @@ bool virtio_interrupt(u32 irq)
 	return true;
 }
 
+void virtio_tick(void)
+{
+	if (!due)
+		return;
+	due = 0;
+	alarm_set(ALARM_VIRTIO, 0);
+	for (unsigned n = 0; n < VIRTIO_TRANSPORTS; n++)
+		for (u32 i = 0; devices[n] && i < QUEUES; i++)
+			if (devices[n]->queue[i].waits) {
+				devices[n]->queue[i].waits = false;
+				notify(devices[n], i);
+			}
+}
+
 void virtio_route(u32 cpu)
 {
 	for (unsigned i = 0; i < VIRTIO_TRANSPORTS; i++)
@@ -629,6 +675,7 @@ bool virtio_describe(unsigned transport, struct virtio_status *s)
 		.status = d->broken ? d->status | STATUS_NEEDS_RESET : d->status,
 		.requests = d->requests,
 		.refused = d->refusals,
+		.waits = d->waits,
 		.breaks = d->breaks,
 		.why = d->why,
 	};
@@ -656,7 +703,7 @@ static bool serves(unsigned model, u32 type, u32 *offer)
 }
 
 /* Reset, so that nothing that ran before us is still at work; then what the device is, which never changes. */
-static void adopt(unsigned n, unsigned model, u32 version, u32 type, u32 offer)
+static void adopt(unsigned n, const struct decision *row, u32 version, u32 type, u32 offer)
 {
 	struct device *d = carve(sizeof(*d), 64);
 
@@ -665,14 +712,16 @@ static void adopt(unsigned n, unsigned model, u32 version, u32 type, u32 offer)
 	d->version = version;
 	d->type = type;
 	d->vendor = real_read(d, REG_VENDOR_ID);
-	d->read_only = model == MODEL_VIRTIO_BLK_RO;
+	d->read_only = row->arg == MODEL_VIRTIO_BLK_RO;
+	if (VIRTIO_REQUESTS(row->mask))
+		d->price = sysreg_read(cntfrq_el0) / VIRTIO_REQUESTS(row->mask);
 	d->page_size = d->align = PAGE; /* a reset of the device leaves them: Linux writes the first before it */
 	real_write(d, REG_STATUS, 0);
 	for (u32 i = 0; i < 2; i++) {
 		real_write(d, REG_FEATURES_SEL, i);
 		d->real[i] = real_read(d, REG_FEATURES);
 	}
-	d->offered[0] = (d->real[0] & (offer | ANY_LAYOUT)) | (d->read_only ? BLK_RO : 0);
+	d->offered[0] = (d->real[0] & (offer | ANY_LAYOUT) & ~VIRTIO_WITHHELD(row->mask)) | (d->read_only ? BLK_RO : 0);
 	d->offered[1] = version == 1 ? 0 : d->real[1] & OFFER_VERSION_1;
 	for (u32 i = 0; i < QUEUES; i++) {
 		struct queue *q = &d->queue[i];
@@ -707,6 +756,6 @@ void virtio_init(void)
 		if (!guarded_read(pa + REG_VERSION, 4, &version) || !guarded_read(pa + REG_DEVICE_ID, 4, &type))
 			continue;
 		if ((version == 1 || version == 2) && serves(row->arg, (u32)type, &offer))
-			adopt(n, row->arg, (u32)version, (u32)type, offer);
+			adopt(n, row, (u32)version, (u32)type, offer);
 	}
 }

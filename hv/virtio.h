@@ -20,6 +20,8 @@ u64 virtio_read(u64 ipa, unsigned size);
 void virtio_write(u64 ipa, unsigned size, u64 value);
 /* The physical interrupt `irq`; false: it is none of ours. Under the `shared` lock. */
 bool virtio_interrupt(u32 irq);
+/* EL2's timer rang, or a CPU that may have waited for it is gone: chains that the policy's rate held back go on. */
+void virtio_tick(void);
 /* Our physical interrupts go to the CPU with this index. */
 void virtio_route(u32 cpu);
 
@@ -28,6 +30,7 @@ struct virtio_status {
 	u32 type;              /* device ID of the standard */
 	u32 status;            /* as the driver reads it */
 	u64 requests, refused; /* chains given to the device; those that EL2 answered itself */
+	u64 waits;             /* how often the policy's rate held a queue back */
 	u64 breaks;            /* how often the driver broke the rules */
 	const char *why;       /* ... the last time, or NULL */
 };

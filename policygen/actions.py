@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Dict, List, Optional, Tuple
 
-from policygen import schema, words
+from policygen import schema, virtio, words
 from policygen.arch import load_arch
 from policygen.board import Board
 from policygen.diag import Diagnostics, Span, quoted
@@ -24,6 +24,7 @@ class Context:
     target: Target
     default: bool = False               # the widest entry of its section
     extra: Tuple[str, ...] = ()         # further keys of the map, which somebody else reads
+    part: bool = False                  # registers of a window
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Modifiers:
     refuse: Optional[str] = None
     where: Tuple[Tuple[str, int, int], ...] = ()
     otherwise: Optional[Node] = None
+    offer: Optional[int] = None
+    requests: Optional[int] = None
 
 
 @dataclass
@@ -69,7 +72,7 @@ class ActionReader:
             out: Dict[str, Action] = {}
             for name, _, value in given:
                 out.update(self.read(value, context, modifiers, name))
-            self.check_use(node, modifiers, base, out)
+            self.check_use(node, modifiers, context, direction, out)
             return out
         if not said:
             if "default" not in context.extra and not self.diags.complained(node.span.file, node.span.line,
@@ -84,7 +87,7 @@ class ActionReader:
             out = self.word(value, context, modifiers, direction)
         else:
             out = self.keyed(name, key, value, context, modifiers, direction)
-        self.check_use(node, modifiers, base, out)
+        self.check_use(node, modifiers, context, direction, out)
         return out
 
     @staticmethod
@@ -140,6 +143,8 @@ class ActionReader:
             if model is None:
                 return {}
             action = replace(action, model=model)
+            if virtio.speaks_of(model):
+                action = replace(action, mask=virtio.mask(modifiers.offer, modifiers.requests))
         else:
             fields = self.fields(value, context)
             if not fields:
@@ -291,6 +296,11 @@ class ActionReader:
             elif name == "limit":
                 out = replace(out, limit=as_number(value, "`limit`", diags, low=1, high=(1 << 32) - 1, parse=words.rate,
                                                    form="a rate such as 100/s"))
+            elif name == "requests":
+                out = replace(out, requests=as_number(value, "`requests`", diags, low=1, high=virtio.FASTEST,
+                                                      parse=words.rate, form="a rate such as 200/s"))
+            elif name == "offer":
+                out = replace(out, offer=as_number(value, "`offer`", diags, high=virtio.WORD))
             elif name == "width":
                 out = replace(out, widths=self.widths(value) or out.widths)
             elif name == "as":
@@ -307,10 +317,19 @@ class ActionReader:
                 out = replace(out, otherwise=value)
         return out
 
-    def check_use(self, node: Mapping, modifiers: Modifiers, base: Modifiers, actions: Dict[str, Action]) -> None:
+    def check_use(self, node: Mapping, modifiers: Modifiers, context: Context, direction: str,
+                  actions: Dict[str, Action]) -> None:
         """A modifier that modifies nothing is a mistake."""
         if not actions:
             return
+        for name in ("offer", "requests"):
+            key = node.key(name)
+            if key is not None and (direction or context.part):
+                self.diags.error("PG116", key.span, f"`{name}` speaks of a device, not of a part of its window",
+                                 "not here", helps=["write it once, beside the window's own `emulate`"])
+            elif key is not None and not ("read" in actions and virtio.speaks_of(actions["read"].model)):
+                self.diags.error("PG116", key.span, f"`{name}` without a virtio model", "decides nothing",
+                                 helps=["use it beside { emulate: virtio-blk } and its like"])
         for name, needs, there in (("over", "limit", modifiers.limit), ("else", "where", modifiers.where)):
             key = node.key(name)
             if key is not None and not there:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
-from policygen import ranges
+from policygen import ranges, virtio
 from policygen.arch import ALL_BITS, load_arch
 from policygen.meaning import content
 from policygen.model import Access, Entry, Policy
@@ -65,6 +65,8 @@ def _signs(old: Outcome, new: Outcome) -> Set[str]:
         signs.add(_sign(RANK[old.do], RANK[new.do]))
     elif old.do == new.do == "mask" and old.mask != new.mask:
         signs.update(("+" if new.mask & ~old.mask else "-", "-" if old.mask & ~new.mask else "+"))
+    elif old.do == new.do == "emulate" and old.model == new.model and old.mask != new.mask:
+        signs |= virtio.signs(old.mask, new.mask)
     elif (old.do, old.value, old.refuse, old.model, old.base, old.real) != \
             (new.do, new.value, new.refuse, new.model, new.base, new.real):
         signs.add("~")

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from policygen import cli
+from policygen import cli, virtio
 from policygen.arch import ALL_BITS, load_arch
 from policygen.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
 from policygen.diag import Diagnostics
@@ -108,7 +108,8 @@ def trap_bits(old: Policy, new: Policy, cpu: str) -> List[str]:
 def described(outcome: Outcome) -> str:
     """An outcome in the words of the language, with its limit."""
     parts = {"value": f"value {outcome.value:#x}", "mask": f"mask {outcome.mask:#x}",
-             "emulate": f"emulate {outcome.model}", "deny": f"deny {outcome.refuse}"}
+             "emulate": ", ".join((f"emulate {outcome.model}", *virtio.parts(outcome.mask))),
+             "deny": f"deny {outcome.refuse}"}
     text = "raz-wi" if outcome.verdict == "RAZWI" else parts.get(outcome.do, outcome.do)
     if outcome.do == "mask" and outcome.value:
         text += f" with {outcome.value:#x}"

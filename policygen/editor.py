@@ -78,7 +78,9 @@ def modifier(name: str, section: str) -> Json:
         return {"enum": list(schema.LOG_WORDS)}
     if name == "over":
         return {"enum": list(schema.OVER_WORDS)}
-    if name == "limit":
+    if name == "offer":
+        return NUMBER
+    if name in ("limit", "requests"):
         return {"type": "string", "pattern": "^[0-9]+/s$"}
     if name == "width":
         return {"type": "array", "items": {"enum": [1, 2, 4, 8]}}

@@ -7,7 +7,7 @@ from bisect import bisect_right, insort
 from dataclasses import dataclass, replace
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from policygen import ranges, schema, words
+from policygen import ranges, schema, virtio, words
 from policygen.actions import ActionReader, Context, Modifiers
 from policygen.board import Board, Device
 from policygen.diag import Diagnostics, quoted
@@ -183,7 +183,7 @@ class EntryReader:
         entry = self.add("mmio", target.name, raw, actions, target.ranges)
         low, high = target.ranges[0]
         window = Window(target.name, low, high - low + 1, entry,
-                        self.regs(regs, raw, target, widths) if regs is not None else ())
+                        self.regs(regs, raw, target, widths, actions) if regs is not None else ())
         self.windows.append(window)
         insort(self.bases, low)
         self.by_base[low] = window
@@ -255,8 +255,9 @@ class EntryReader:
     def device_target(device: Device) -> Target:
         return Target(device.name, ((device.base, device.last),), device=device)
 
-    def regs(self, node: Node, raw: Raw, window: Target, base: Modifiers) -> Tuple[Entry, ...]:
+    def regs(self, node: Node, raw: Raw, window: Target, base: Modifiers, rest: Dict[str, Action]) -> Tuple[Entry, ...]:
         out: List[Entry] = []
+        device = next((action.mask for action in rest.values() if virtio.speaks_of(action.model)), None)
         written = as_map(node, "`regs`", self.diags)
         for key, value in written.items if written else ():
             offsets = self.offsets(key, value, window)
@@ -265,7 +266,9 @@ class EntryReader:
             first = window.ranges[0][0]
             covers = ((first + offsets[0], first + offsets[1]),)
             target = replace(window, name=f"{window.name}+{key.text}", ranges=covers)
-            actions = self.actions.read(value, Context("mmio", target), base)
+            actions = self.actions.read(value, Context("mmio", target, part=True), base)
+            actions = {side: replace(action, mask=device) if virtio.speaks_of(action.model) else action
+                       for side, action in actions.items()}
             if actions:
                 out.append(self.add("mmio", target.name, replace(raw, key=key, node=value), actions, covers))
         if written is not None and not written.items:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterator, List, Mapping, Optional, Set, Tuple, Union
 
-from policygen import schema
+from policygen import schema, virtio
 from policygen.arch import load_arch
 from policygen.diag import Diagnostics, Span
 from policygen.evaluate import Evaluator, claim_accesses, evaluator
@@ -172,7 +172,8 @@ def say(policy: Policy, access: Access) -> str:
 def told(decision: Decision) -> str:
     """A decision in the words of the language."""
     parts = {"value": f"value {decision.value:#x}", "mask": f"mask {decision.mask:#x}",
-             "emulate": f"emulate {decision.model}", "deny": f"deny ({decision.refuse})"}
+             "emulate": ", ".join((f"emulate {decision.model}", *virtio.parts(decision.mask))),
+             "deny": f"deny ({decision.refuse})"}
     text = parts.get(decision.do, decision.do)
     if decision.do == "mask" and decision.value:
         text += f" with {decision.value:#x}"

@@ -59,6 +59,8 @@ MODIFIERS: Dict[str, Tuple[Tuple[str, ...], str]] = {
     "why": (EVERY + ("features",), "the reason, for documents, explain and the log"),
     "limit": (EVERY, "decisions a second, 100/s"),
     "over": (EVERY, "beyond the limit: deny, pause or kill"),
+    "offer": (("mmio",), "virtio: feature bits (0 to 31) that the driver may see, if EL2 can offer them"),
+    "requests": (("mmio",), "virtio: requests a second of each queue, 200/s; more of them wait"),
     "width": (("mmio",), "access sizes in bytes, [1, 2, 4]; others are denied"),
     "as": (("mmio", "hvc", "smc"), "how a denial looks"),
     "where": (CALLS, "only for these arguments: { x1: 1..3, x2: ram }"),

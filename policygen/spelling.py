@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import List, Mapping, Optional
 
-from policygen import schema
+from policygen import schema, virtio
 from policygen.actions import ALL_WIDTHS
 from policygen.model import Action, Entry, Place, Window
 
@@ -30,6 +30,8 @@ def parts(action: Action, section: str) -> List[str]:
             "emulate": f"emulate: {action.model}",
             "fields": "fields: { " + ", ".join(f"{name}: {value}" for name, value in action.fields) + " }"
             }.get(action.do, f"do: {action.do}")]
+    if action.do == "emulate":
+        out += virtio.parts(action.mask)
     if action.where:
         out.append("where: { " + ", ".join(f"{r}: {number(a)}..{number(b)}" for r, a, b in action.where) + " }")
     if action.otherwise is not None:
@@ -68,8 +70,14 @@ def pairs_of(actions: Mapping[str, Action], section: str) -> List[str]:
             return parts(replace(read, do="raz-wi"), section)
         if unplaced(read) == unplaced(write):
             return parts(read, section)
-    sides = [(side, action) for side, action in (("read", read), ("write", write)) if action is not None]
-    return [f"{side}: {braces(parts(action, section))}" for side, action in sides]
+    sides = [(side, of_window(action)) for side, action in (("read", read), ("write", write)) if action is not None]
+    device = virtio.parts(read.mask) if read is not None and read.do == "emulate" else []
+    return [f"{side}: {braces(parts(action, section))}" for side, action in sides] + device
+
+
+def of_window(action: Action) -> Action:
+    """Without what is said once, for the whole device."""
+    return replace(action, mask=None) if action.do == "emulate" else action
 
 
 def written_in(entry: Entry) -> str:
@@ -100,4 +108,6 @@ def window_lines(window: Window, device: bool) -> List[str]:
     if entry.actions:
         lines.append(f"  default: {action_text(entry)}")
     lines.append("  regs:")
-    return lines + [f"    {reg.name.split('+', 1)[1]}: {action_text(reg)}" for reg in window.regs]
+    regs = [replace(reg, actions={side: of_window(action) for side, action in reg.actions.items()})
+            for reg in window.regs]
+    return lines + [f"    {reg.name.split('+', 1)[1]}: {action_text(reg)}" for reg in regs]

@@ -331,6 +331,8 @@ class Verifier:
         if expected.do == "emulate":
             base = next((window.base for window in self.policy.windows if window.base <= access.key <
                          window.base + window.size), 0) if access.section == "mmio" else 0
+            if row.mask != expected.mask:
+                return f"mask {row.mask:#x} instead of {expected.mask:#x}"
             return "" if row.arg == self.model(expected.model or "") and row.value == base else "another model"
         if expected.do == "pause" and access.section == "mmio":
             real = self.reference.board.real(access.key, access.key + access.width - 1)
@@ -379,7 +381,7 @@ def _left_over(row: Row, section: str) -> str:
     if section == "sysregs" and row.action in ("allow", "mask", "pause"):
         used += ("mask", "arg")
     if section == "mmio":
-        used += {"emulate": ("value",), "pause": ("arg",)}.get(row.action, ())
+        used += {"emulate": ("value", "mask"), "pause": ("arg",)}.get(row.action, ())
     if section in ("hvc", "smc"):
         used += ("where", "otherwise") if row.where else ()
     spare = [name for name in ("value", "mask", "arg", "where", "otherwise", "pad")

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hv/virtio.c between a driver, honest or hostile, and a device that trusts nothing: it aborts as soon as it is shown an
- * address that is not the guest's. argv: scenario, version (1 or 2), read-only (0 or 1), first seed, number of seeds.
+ * address that is not the guest's, or more than the policy's rate.
+ * argv: scenario, version (1 or 2), read-only (0 or 1), first seed, number of seeds, mask of the policy's row.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include "alarm.h"
 #include "board.h"
 #include "cpu.h"
 #include "gic.h"
@@ -50,7 +52,10 @@ static u64 carved = BOOT_PA;
 static bool line, enabled;
 static unsigned events;
 
-u64 fake_sysreg_read(const char *name) { (void)name; return 0; }
+#define HZ 62500000UL
+static u64 due, rate; /* when EL2 wants to be called; requests a second, 0: as fast as it goes */
+u64 fake_sysreg_read(const char *name) { return strcmp(name, "cntfrq_el0") ? 0 : HZ; }
+void alarm_set(enum alarm which, u64 when) { CHECK(rate && which == ALARM_VIRTIO && (!when || when > fake_now)); due = when; }
 void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; }
 void fake_at(u64 va, bool write, bool both) { (void)va; (void)write; (void)both; abort(); }
 u16 policy_mmio(u64 ipa, unsigned log2, bool write)
@@ -91,6 +96,7 @@ static struct {
 } dev;
 static bool hostile_ro;  /* the device must see reads only */
 static bool lazy;        /* the device finishes nothing */
+static u64 taken[4];     /* chains that the device has been shown, by queue */
 static u64 served;
 
 static void dev_reset(void)
@@ -158,6 +164,8 @@ static void dev_run(unsigned share)
 		CHECK(avail[0] == 0);
 		while (dev.q[i].seen != avail[1]) {
 			CHECK(dev.q[i].held < dev.q[i].num);
+			taken[i]++;
+			CHECK(!rate || taken[i] <= rate + fake_now / (HZ / rate));
 			dev.q[i].hold[dev.q[i].held++] = avail[2 + dev.q[i].seen++ % dev.q[i].num];
 		}
 		while (dev.q[i].held && any(100) < share) {
@@ -246,6 +254,13 @@ bool guarded_write(u64 pa, unsigned size, u64 value)
 static u32 get(u32 reg) { return (u32)virtio_read(BASE + reg, 4); }
 static void put(u32 reg, u32 v) { virtio_write(BASE + reg, 4, v); }
 static u8 *ram(u64 ipa) { return (u8 *)(ipa - GUEST_IPA + GUEST_PA); }
+
+static void pass_time(u64 ticks)
+{
+	fake_now += ticks;
+	if (due && fake_now >= due)
+		virtio_tick();
+}
 
 /* Queue 0 at `desc` (its parts follow as the legacy interface wants them), DRIVER_OK. */
 static void set_up(u64 desc, u32 num)
@@ -336,6 +351,7 @@ static void honest(void)
 			given++;
 		}
 		put(0x050, 0);
+		pass_time(any(HZ / 100));
 		if (any(2))
 			dev_run(rounds ? 50 : 100);
 		if (dev.isr)
@@ -450,6 +466,66 @@ static void rules(void)
 	CHECK(!(get(0x070) & 0x40));
 }
 
+/* A driver in a hurry: what it may not have yet waits in its ring, and nothing that it does makes more of it. */
+static void rated(void)
+{
+	u64 desc = GUEST_IPA + 0x200000, before;
+	u16 *avail = (u16 *)ram(desc + 16 * NUM);
+	struct virtio_status s;
+
+	put(0x070, 0);
+	pass_time(5 * HZ);
+	set_up(desc, NUM);
+	for (u16 i = 0; i < NUM; i++) {
+		((struct desc *)ram(desc))[i] = (struct desc){ GUEST_IPA, 16, 0, 0 };
+		avail[2 + i] = i;
+	}
+	avail[1] = NUM;
+	before = taken[0];
+	for (unsigned i = 0; i < 3 * rate; i++) {
+		put(0x050, 0);
+		dev_run(100);
+		CHECK(taken[0] - before == rate && due > fake_now && due <= fake_now + HZ / rate + 1);
+		virtio_tick();
+	}
+	CHECK(get(0x070) == 15 && virtio_describe(TRANSPORT, &s) && s.waits && !s.why);
+	for (unsigned i = 1; i <= 2 * rate; i++) {
+		pass_time(due - fake_now);
+		dev_run(100);
+		CHECK(taken[0] - before == rate + i && virtio_interrupt(IRQ));
+		CHECK(((u16 *)ram((desc + 16 * NUM + 6 + 2 * NUM + 4095) & ~4095UL))[1] == rate + i);
+	}
+	/* A reset forgets the chains and not the rate; a queue that is gone waits for nothing. */
+	put(0x070, 0);
+	pass_time(due - fake_now);
+	CHECK(!due);
+	before = taken[0];
+	for (unsigned i = 0; i < rate; i++) {
+		set_up(desc, NUM);
+		*(struct desc *)ram(desc) = (struct desc){ GUEST_IPA, 16, 0, 0 };
+		avail[1] = 1;
+		put(0x050, 0);
+		dev_run(100);
+	}
+	CHECK(taken[0] - before <= 1);
+}
+
+/* Bits that the policy withholds: the driver does not see them, and taking them all the same fails. */
+static void withheld(void)
+{
+	u32 bits = (u32)rows[1].mask;
+
+	set_up(GUEST_IPA + 0x200000, NUM);
+	put(0x014, 0);
+	CHECK(bits && get(0x010) == (0x08006e56 & ~bits) && dev.taken[0] == (0x08006e56 & ~bits));
+	put(0x070, 0);
+	put(0x070, 3);
+	put(0x024, 0);
+	put(0x020, 0x6e56);
+	put(0x070, 11);
+	CHECK(get(0x070) == 3 && !(dev.taken[0] & bits));
+}
+
 static u64 some_address(u64 desc)
 {
 	static const u64 edges[] = { 0, HV_BASE, BOOT_PA, GUEST_PA, GUEST_IPA, GUEST_IPA + GUEST_SIZE, GUEST_IPA + GUEST_SIZE - 1,
@@ -508,6 +584,7 @@ static void hostile(void)
 				put(0x050, any(4) ? 0 : any(5));
 				break;
 			case 3:
+				pass_time(any(HZ / 1000));
 				dev_run(50);
 				break;
 			case 4:
@@ -579,9 +656,10 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(void); } scenarios[] = {
 		{ "honest", honest }, { "rules", rules }, { "hostile", hostile }, { "race", race },
+		{ "rated", rated }, { "withheld", withheld },
 	};
 
-	if (argc != 6)
+	if (argc != 7)
 		return 2;
 	if (mmap((void *)BOOT_PA, BOOT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
 		    MAP_FAILED ||
@@ -596,6 +674,8 @@ int main(int argc, char **argv)
 	dev.features[1] = 0x3f;
 	hostile_ro = atoi(argv[3]);
 	rows[1].arg = hostile_ro ? MODEL_VIRTIO_BLK_RO : MODEL_VIRTIO_BLK;
+	rows[1].mask = strtoul(argv[6], NULL, 0);
+	rate = rows[1].mask >> 32;
 	virtio_init();
 	CHECK(enabled && get(0x008) == 2);
 	for (unsigned i = 0; i < ARRAY_SIZE(scenarios); i++) {

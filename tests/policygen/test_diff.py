@@ -45,7 +45,7 @@ def fresh(name: str) -> Policy:
 
 def effect(decision: Decision) -> Tuple[object, ...]:
     value = decision.value if decision.do in ("value", "mask") else 0
-    return (decision.do, decision.verdict == "WOULD", value, decision.mask if decision.do == "mask" else 0,
+    return (decision.do, decision.verdict == "WOULD", value, decision.mask if decision.do in ("mask", "emulate") else 0,
             decision.model, decision.refuse if decision.do == "deny" or decision.over == "deny" else None, decision.log,
             decision.limit, decision.over if decision.limit else None)
 
@@ -141,7 +141,8 @@ def test_another_form_is_no_change(name: str, tmp_path: Path) -> None:
 
 BASE = """
 sysregs: { default: deny, core: allow, AFSR0_EL1: { mask: 0xf0 }, imp-def: { do: deny, limit: 5/s, over: kill } }
-mmio: { default: deny, uart0: { emulate: pl011 }, rtc: { read: allow, write: deny, width: [4] } }
+mmio: { default: deny, uart0: { emulate: pl011 }, rtc: { read: allow, write: deny, width: [4] },
+        virtio-net: { emulate: virtio-net, offer: 0x20, requests: 50/s } }
 hvc: { default: deny, PSCI_CPU_ON: { do: allow, where: { x1: 1..3 }, as: DENIED }, 0x86000001: { value: 3 } }
 features: { pmu: hide }
 """
@@ -158,6 +159,9 @@ features: { pmu: hide }
     ("width: [4]", "width: [1, 4]", "LOOSER", "rtc/1"), (", width: [4]", "", "LOOSER", "rtc/1,2,8"),
     ("read: allow, write: deny", "read: allow, write: ignore", "LOOSER", "write rtc"),
     ("emulate: pl011", "emulate: pl011, log: always", "REPORTING", "uart0"),
+    ("offer: 0x20", "offer: 0x21", "LOOSER", "virtio-net"), ("offer: 0x20", "offer: 0", "TIGHTER", "virtio-net"),
+    (", offer: 0x20", "", "LOOSER", "virtio-net"), ("requests: 50/s", "requests: 51/s", "LOOSER", "virtio-net"),
+    ("requests: 50/s", "requests: 9/s", "TIGHTER", "virtio-net"), (", requests: 50/s", "", "LOOSER", "virtio-net"),
     ("x1: 1..3", "x1: 1..4", "LOOSER", "PSCI_CPU_ON, for some arguments"),
     ("x1: 1..3", "x1: 2..3", "TIGHTER", "PSCI_CPU_ON, for some arguments"),
     ("as: DENIED", "as: INVALID_PARAMETERS", "CHANGED", "PSCI_CPU_ON"),

@@ -34,18 +34,26 @@ static unsigned deaf;    /* seconds for which the ring has had no room, at most 
 static u64 deaf_due;     /* when the next one is over */
 bool console_polls;
 
-void console_guest(u8 byte)
+/* Bytes that cannot be sent as they are: gdb has the line, or they are ours. */
+static void __attribute__((noinline)) guest_wrapped(u8 byte)
 {
-	console_guest_bytes++;
-	if (unlikely(gdb_active)) {
+	if (gdb_active) {
 		gdb_text((const char *)&byte, 1);
 		return;
 	}
-	midline = byte != '\n';
-	if (unlikely((byte & ~1u) == RS)) {
-		uart_put(US);
-		byte = byte == RS ? 'e' : 'f';
+	midline = true;
+	uart_put(US);
+	uart_put(byte == RS ? 'e' : 'f');
+}
+
+void console_guest(u8 byte)
+{
+	console_guest_bytes++;
+	if (unlikely(gdb_active || (byte & ~1u) == RS)) {
+		guest_wrapped(byte);
+		return;
 	}
+	midline = byte != '\n';
 	uart_put(byte);
 }
 

@@ -136,21 +136,19 @@ static inline void memos_forget(struct cpu *c)
 	}
 }
 
-/* Decides nothing: counts row `row` and does what its log and limit ask for. Returns the row that decides. */
-const struct decision *decide_slow(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux);
+/* What the log and the limit of a counted row ask for. Returns the decision that holds. */
+const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux);
 
 /*
  * The one way to a decision: counts it, logs it, applies its limit. value, addr, aux are the match inputs for
  * the record. trap_end() adds the cost afterwards. Rows whose way is short are decided by straight.h as well.
  */
-static inline const struct decision *decide(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux)
+static inline const struct decision *decide(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
 {
-	struct row_state *s = &c->rows[row];
-
 	s->hits++;
 	c->row = s;
 	if (unlikely(s->flags))
-		return decide_slow(c, row, value, addr, aux);
+		return decide_slow(c, s, value, addr, aux);
 	return s->decision;
 }
 

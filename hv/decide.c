@@ -109,22 +109,21 @@ bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 	return true;
 }
 
-const struct decision *decide_slow(struct cpu *c, unsigned row, u64 value, u64 addr, u64 aux)
+const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
 {
-	const struct decision *d = c->rows[row].decision;
+	const struct decision *d = s->decision;
 
 	if (d->limit && !within_limit(c, d->limit)) {
-		c->row->hits--;
-		row = policy_limits[d->limit].over;
-		d = c->rows[row].decision;
-		c->row = &c->rows[row];
-		c->row->hits++;
+		s->hits--;
+		s = c->row = &c->rows[policy_limits[d->limit].over];
+		d = s->decision;
+		s->hits++;
 	}
-	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && decide_first(c, c->row, value, addr))) {
-		c->record = log_decision(c, c->row, value, addr, aux);
+	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && decide_first(c, s, value, addr))) {
+		c->record = log_decision(c, s, value, addr, aux);
 		c->work |= log_mode == LOG_QUIET ? WORK_RECORD : WORK_RECORD | WORK_LOG;
 	}
-	return unlikely(c->row->flags & ROW_CHANGED) ? overrule(c, d) : d;
+	return unlikely(s->flags & ROW_CHANGED) ? overrule(c, d) : d;
 }
 
 void straight_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux)

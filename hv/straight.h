@@ -2,7 +2,7 @@
 /*
  * The straight way through a trap: its row is known, one action is all it takes, and nobody looks meanwhile. So the row
  * is counted, its cost added and its record made when everything is over, without a frame on the stack. What such a
- * handler does is what decide(), its action and trap_end() do; tests/host/test_straight.py compares them.
+ * handler does is what decide(), its action and trap_end() do; tests/host/test_trap.py compares both with a model.
  */
 #ifndef HV_STRAIGHT_H
 #define HV_STRAIGHT_H

@@ -72,6 +72,13 @@ static void __attribute__((noinline)) stop(struct cpu *c)
 	machine_off("kill");
 }
 
+static inline void handled(struct cpu *c)
+{
+	c->row->cost += counter() - c->entered;
+	if (unlikely(c->work))
+		trap_work(c);
+}
+
 /* Verdicts that change more than the PC by an instruction. */
 static void __attribute__((noinline)) finish(struct trap_frame *f, enum verdict v)
 {
@@ -92,20 +99,19 @@ static void __attribute__((noinline)) finish(struct trap_frame *f, enum verdict 
 		stop(cpu_of(f));
 		break;
 	}
+	handled(cpu_of(f));
 }
 
 /* The other way to move the PC is straight_next(): by 4, and nothing else. */
 void trap_end(struct trap_frame *f, enum verdict v)
 {
-	struct cpu *c = cpu_of(f);
-
-	if (v == NEXT) /* an AArch32 EL0 has instructions of two bytes, too */
-		f->elr_el2 += f->spsr_el2 & SPSR_A32 ? esr_length(f->esr_el2) : 4;
-	else if (v != AGAIN)
+	if (v != NEXT) {
 		finish(f, v);
-	c->row->cost += counter() - c->entered;
-	if (unlikely(c->work))
-		trap_work(c);
+		return;
+	}
+	/* an AArch32 EL0 has instructions of two bytes, too */
+	f->elr_el2 += f->spsr_el2 & SPSR_A32 ? esr_length(f->esr_el2) : 4;
+	handled(cpu_of(f));
 }
 
 static enum verdict verdict_of(struct trap_frame *f)
@@ -202,7 +208,7 @@ void trap_serror(struct trap_frame *f)
 enum verdict trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum verdict allowed)
 {
 	struct cpu *c = cpu_of(f);
-	const struct decision *d = decide(c, policy_exception[class], 0, addr, f->far_el2);
+	const struct decision *d = decide(c, &c->rows[policy_exception[class]], 0, addr, f->far_el2);
 
 	switch (d->action) {
 	case ACT_PAUSE:

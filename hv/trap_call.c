@@ -97,7 +97,7 @@ static void __attribute__((noinline)) general(struct trap_frame *f, struct call_
 	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
 		*memo = found;
 	row = policy_where(row, f->x[1], f->x[2]);
-	trap_end(f, act(f, decide(c, row, x0, f->x[1], f->x[2]), table, done));
+	trap_end(f, act(f, decide(c, &c->rows[row], x0, f->x[1], f->x[2]), table, done));
 }
 
 static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 x0, u64 ticks)

@@ -201,11 +201,10 @@ static u64 fault_ipa(const struct trap_frame *f)
 }
 
 /* Any access that its syndrome describes, decided by all of its row's terms. */
-static enum verdict decided(struct trap_frame *f, struct row_state *s, u64 ipa)
+static inline enum verdict decided(struct trap_frame *f, struct row_state *s, u64 ipa)
 {
-	struct cpu *c = cpu_of(f);
 	struct access a = access_of(f, ipa);
-	const struct decision *d = decide(c, (unsigned)(s - c->rows), a.value, ipa, f->far_el2);
+	const struct decision *d = decide(cpu_of(f), s, a.value, ipa, f->far_el2);
 
 	return actions[d->action](f, d, ipa);
 }
@@ -268,23 +267,28 @@ static inline void next(struct trap_frame *f, struct row_state *s)
 		late(f, s, pc, ticks);
 }
 
-/* A console writes a character: it asks whether there is room, then sends. No lock to look at the flags. */
-static void __attribute__((noinline)) straight_uart(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
+static void __attribute__((noinline)) straight_send(struct trap_frame *f, struct row_state *s, u64 byte)
+{
+	spin_lock(&shared);
+	vuart_transmit((u8)byte);
+	spin_unlock(&shared);
+	next(f, s);
+}
+
+/* A console writes a character: it asks whether there is room, then sends. The flags fit into the smallest access. */
+static inline void straight_uart(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
 {
 	u64 offset = ipa - s->decision->value, *reg = &f->x[dabt_rt(esr)];
 
 	if (offset == UART_FR && !(esr & (DABT_WNR | DABT_SSE))) {
-		*reg = low_bits(vuart_flags(), dabt_log2_size(esr));
+		*reg = vuart_flags;
 		f->x[31] = 0;
+		next(f, s);
 	} else if (offset == UART_DR && esr & DABT_WNR) {
-		spin_lock(&shared);
-		vuart_transmit((u32)low_bits(*reg, dabt_log2_size(esr)));
-		spin_unlock(&shared);
+		straight_send(f, s, *reg);
 	} else {
 		general(f, s, ipa);
-		return;
 	}
-	next(f, s);
 }
 
 /* The distributor's words that need no lock: they are most of what a guest asks for. */

@@ -118,7 +118,7 @@ static const sysreg_action actions[ACT_COUNT] = {
 static void __attribute__((noinline)) general(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	struct cpu *c = cpu_of(f);
-	const struct decision *d = decide(c, (unsigned)(s - c->rows), f->x[iss_rt(esr)], 0, 0);
+	const struct decision *d = decide(c, s, f->x[iss_rt(esr)], 0, 0);
 
 	trap_end(f, actions[d->action](f, d, (u32)esr));
 }

@@ -12,6 +12,10 @@
 #define INT_RT BIT(6)
 #define INT_BE BIT(9)
 
+#define FR_RXFE BIT(4)
+#define FR_RXFF BIT(6)
+#define FR_TXFE BIT(7)
+
 #define CR_UARTEN BIT(0)
 #define CR_RXE    BIT(9)
 
@@ -22,6 +26,7 @@ static struct {
 	bool level;     /* of the interrupt's line */
 } uart = { .cr = 0x300, .ifls = 0x12 };
 static u8 ring[RING];
+u32 vuart_flags = FR_TXFE | FR_RXFE;
 
 /*
  * RIS. The receive bits follow the ring: unlike the board's, they come back after ICR while there is something to
@@ -42,11 +47,13 @@ static void update(void)
 	vgic_set_level(IRQ_UART, level);
 }
 
-u32 vuart_flags(void)
+/* Behind every change of the ring. */
+static void input_changed(void)
 {
 	u32 n = uart.tail - uart.head;
 
-	return (u32)(BIT(7) /* TXFE */ | (n == 0 && !uart.broken ? BIT(4) : 0) | (n == RING ? BIT(6) : 0));
+	vuart_flags = (u32)(FR_TXFE | (n == 0 && !uart.broken ? FR_RXFE : 0) | (n == RING ? FR_RXFF : 0));
+	update();
 }
 
 static u32 read_data(struct cpu *c)
@@ -63,7 +70,7 @@ static u32 read_data(struct cpu *c)
 	}
 	if (uart.tail - uart.head == RING / 4)
 		console_input_room(c);
-	update();
+	input_changed();
 	return v;
 }
 
@@ -74,7 +81,7 @@ bool vuart_read(struct cpu *c, u32 offset, u64 *value)
 	switch (offset) {
 	case 0x00: *value = read_data(c); return true;
 	case 0x04: *value = 0; return true;
-	case 0x18: *value = vuart_flags(); return true;
+	case 0x18: *value = vuart_flags; return true;
 	case 0x20: *value = uart.ilpr; return true;
 	case 0x24: *value = uart.ibrd; return true;
 	case 0x28: *value = uart.fbrd; return true;
@@ -95,9 +102,9 @@ bool vuart_read(struct cpu *c, u32 offset, u64 *value)
 }
 
 /* Sent at once, so the FIFO is below its trigger level again. */
-void vuart_transmit(u32 value)
+void vuart_transmit(u8 byte)
 {
-	console_guest((u8)value);
+	console_guest(byte);
 	uart.ris |= INT_TX;
 	update();
 }
@@ -108,7 +115,7 @@ bool vuart_write(struct cpu *c, u32 offset, u64 value)
 
 	(void)c;
 	switch (offset) {
-	case 0x00: vuart_transmit(v); return true;
+	case 0x00: vuart_transmit((u8)v); return true;
 	case 0x04: break; /* ECR: no errors are ever latched */
 	case 0x20: uart.ilpr = v & 0xff; break;
 	case 0x24: uart.ibrd = v & 0xffff; break;
@@ -131,7 +138,7 @@ bool vuart_receive(struct cpu *c, u8 byte)
 	if (uart.tail - uart.head == RING)
 		return false;
 	ring[uart.tail++ & (RING - 1)] = byte;
-	update();
+	input_changed();
 	return true;
 }
 
@@ -140,14 +147,17 @@ void vuart_break(struct cpu *c)
 	(void)c;
 	uart.broken = true;
 	uart.ris |= INT_BE;
-	update();
+	input_changed();
 }
 
 int vuart_unread(void)
 {
+	u8 byte;
 	bool receiver = (uart.cr & (CR_UARTEN | CR_RXE)) == (CR_UARTEN | CR_RXE);
 
 	if (receiver || uart.head == uart.tail)
 		return -1;
-	return ring[uart.head++ & (RING - 1)];
+	byte = ring[uart.head++ & (RING - 1)];
+	input_changed();
+	return byte;
 }

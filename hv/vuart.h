@@ -10,9 +10,9 @@ struct cpu;
 /* Register access, offset in the window. False: no such register. */
 bool vuart_read(struct cpu *c, u32 offset, u64 *value);
 bool vuart_write(struct cpu *c, u32 offset, u64 value);
-/* FR and a write to DR, for those who ask without the rest; the write with the lock held. */
-u32 vuart_flags(void);
-void vuart_transmit(u32 value);
+/* FR as it stands, to be read without the lock; and a write to DR, with the lock held. */
+extern u32 vuart_flags;
+void vuart_transmit(u8 byte);
 /* A byte for the guest. False: the ring is full; console_input_room() is called when it no longer is. */
 bool vuart_receive(struct cpu *c, u8 byte);
 void vuart_break(struct cpu *c);

@@ -289,15 +289,15 @@ bool vgic_dist_write(struct cpu *c, u32 o, unsigned size, u64 v)
 }
 bool vgic_redist_read(struct cpu *c, u32 o, unsigned size, u64 *v) { (void)c; *v = model(MODEL_VGIC_REDIST, false, o, size, 0); return true; }
 bool vgic_redist_write(struct cpu *c, u32 o, unsigned size, u64 v) { (void)c; model(MODEL_VGIC_REDIST, true, o, size, v); return true; }
-u32 vuart_flags(void) { return 0x90; }
-void vuart_transmit(u32 value) { model(MODEL_PL011, true, 0, 4, value); }
+u32 vuart_flags = 0x90;
+void vuart_transmit(u8 byte) { model(MODEL_PL011, true, 0, 4, byte); }
 bool vuart_read(struct cpu *c, u32 o, u64 *v)
 {
 	(void)c;
-	*v = o == 0x18 ? vuart_flags() : model(MODEL_PL011, false, o, 4, 0);
+	*v = o == 0x18 ? vuart_flags : model(MODEL_PL011, false, o, 4, 0);
 	return true;
 }
-bool vuart_write(struct cpu *c, u32 o, u64 v) { (void)c; model(MODEL_PL011, true, o, 4, o ? v : (u32)v); return true; }
+bool vuart_write(struct cpu *c, u32 o, u64 v) { (void)c; model(MODEL_PL011, true, o, 4, o ? v : (u8)v); return true; }
 bool vrtc_read(u32 o, u64 *v) { *v = model(MODEL_PL031, false, o, 4, 0); return true; }
 bool vrtc_write(u32 o, u64 v) { model(MODEL_PL031, true, o, 4, v); return true; }
 void vgic_sgi(struct cpu *c, u64 value) { (void)c; must(shared.taken, "an SGI without the lock"); note(OP_SGI, value, 0, 0); }

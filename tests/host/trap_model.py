@@ -350,7 +350,7 @@ class Model:
         wide = 4 if model in ("PL011", "PL031") else size
         which = self.models[model] << 32 | offset
         if model == "PL011" and offset == 0:
-            written &= WORD[4]
+            written &= WORD[1]      # a character
         out.ops.append((MODEL_WRITE if write else MODEL_READ, which, wide, written if write else 0))
         return (which * GOLDEN & MASK) >> (64 - 8 * wide)
 

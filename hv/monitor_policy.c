@@ -6,7 +6,7 @@
 #include "monitor_cmd.h"
 #include "string.h"
 
-#define RULES_SORTED 1024
+#define RULES_SORTED 512
 
 const char *const policy_sections[SEC_COUNT] = {
 	[SEC_SYSREGS] = "sysregs", [SEC_MMIO] = "mmio",       [SEC_HVC] = "hvc",

@@ -6,12 +6,19 @@
 #include "guestmem.h"
 #include "inject.h"
 
-/* The guest's translation failed: the data abort it would have taken, from PAR_EL1.FST. */
+#define PAR_S BIT(9)
+
+/*
+ * The guest's translation failed: the data abort it would have taken, from PAR_EL1.FST. With PAR_EL1.S it was stage 2
+ * that refused the walk: to the guest no memory is there.
+ */
 static enum verdict fault(struct trap_frame *f, u64 va, u64 par)
 {
-	u64 from_el1 = (f->spsr_el2 & 0x1f) == 4 || (f->spsr_el2 & 0x1f) == 5;
+	u64 from_el1 = (f->spsr_el2 & 0x1f) == 4 || (f->spsr_el2 & 0x1f) == 5, status = FIELD(par, 6, 1);
 
-	inject(f, (u64)(from_el1 ? EC_DABT_CUR : EC_DABT_LOW) << 26 | ESR_IL | DABT_CM | DABT_WNR | FIELD(par, 6, 1), &va);
+	if (par & PAR_S)
+		status = FSC_EXTERNAL_WALK | (status & 3);
+	inject(f, (u64)(from_el1 ? EC_DABT_CUR : EC_DABT_LOW) << 26 | ESR_IL | DABT_CM | DABT_WNR | status, &va);
 	return AGAIN;
 }
 

@@ -17,6 +17,7 @@ MEMBERS: Mapping[str, str] = {
 # Bits that trap no register but without which nothing here holds: (register, bit, name, reason).
 STRUCTURE: Tuple[Tuple[str, int, str, str], ...] = (
     ("HCR_EL2", 0, "VM", "stage 2 translation: the guest sees its own memory only"),
+    ("HCR_EL2", 2, "PTW", "no stage 1 table in a device: its walk might abort, and an AT of EL2's walks too"),
     ("HCR_EL2", 5, "AMO", "physical SErrors are EL2's"),
     ("HCR_EL2", 31, "RW", "EL1 is AArch64"),
 )

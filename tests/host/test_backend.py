@@ -115,7 +115,7 @@ def test_the_floor_holds_for_a_policy_that_allows_everything(tmp_path: Path) -> 
         value = plan.controls[control.register] & control.mask
         assert value == (control.mask if control.traps_when else 0), name
     hcr = plan.controls["HCR_EL2"]
-    assert hcr & 1 << 0 and hcr & 1 << 5 and hcr & 1 << 31            # VM, AMO, RW
+    assert all(hcr >> at & 1 for at in (0, 2, 5, 31))                  # VM, PTW, AMO, RW
     assert not any(hcr >> at & 1 for at in (27, 29, 34, 42, 43, 45))   # TGE, HCD, E2H, NV, NV1, NV2
     assert not plan.controls["MDCR_EL2"] & 0x1f                        # HPMN is vcpu.c's
 

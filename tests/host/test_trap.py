@@ -22,7 +22,8 @@ from trap_model import (ANSWER, DABT, DEACTIVATE, DISABLE, DROP, FLUSH, HVC, IAB
 
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded"]
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
-ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46)
+ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
+             3 << 46)
 KEEP, WORK, FEATURES, MIDLINE, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 62500000     # trap_host.c
 SPSR = (0x3c5, 0x3c4, 0x0, 0x10, 0x600001c5, 0xf1400000, 0x30)  # EL1h, EL1t, EL0, AArch32 EL0, flags, PAN and DIT, T32
 

@@ -124,11 +124,11 @@ u64 fake_sysreg_read(const char *name)
 }
 void fake_sysreg_write(const char *name, u64 value) { *sysreg(name) = value; }
 
-/* The guest's stage 1: bit 46 is not mapped, the rest is a window of 4 GiB. test_trap.py knows. */
+/* The guest's stage 1: bit 46 is not mapped, with bit 47 by stage 2; the rest is a window of 4 GiB. trap_model.py knows. */
 void fake_at(u64 va, bool write, bool both)
 {
 	(void)both;
-	fake_sysreg_write("par_el1", va & BIT(46) ? (write ? 0xdUL : 0x7UL) << 1 | 1 : va & 0xfffff000);
+	fake_sysreg_write("par_el1", va & BIT(46) ? (va >> 47 & 1) << 9 | (write ? 0xdUL : 0x7UL) << 1 | 1 : va & 0xfffff000);
 }
 u64 smc(u64 function, u64 x1, u64 x2, u64 x3) { return function + x1 + x2 + x3; }
 

@@ -254,7 +254,10 @@ class Model:
             va &= ~63
         if va >> 46 & 1:                            # trap_host.c: no translation
             ec = 0x25 if t.spsr & 0x1f in (4, 5) else 0x24
-            self.take(t, out, ec << 26 | 1 << 25 | 0x140 | (0xd if zero else 7), va)
+            status = 0xd if zero else 7
+            if va >> 47 & 1:                        # by stage 2: an external abort on the walk
+                status = 0x14 | status & 3
+            self.take(t, out, ec << 26 | 1 << 25 | 0x140 | status, va)
             return True
         ipa = va & 0xffffffff
         if not zero:

@@ -163,6 +163,16 @@ static u64 control_of(unsigned i)
 	return ((1UL << p->size) - 1) << (p->va & 7) << 5 | (u64)p->access << 3 | 3 << 1 | 1;
 }
 
+void debug_reset(void)
+{
+	for (unsigned i = 0; i < DEBUG_POINTS; i++) {
+		if (!there(i))
+			continue;
+		replay_write(stub(i, true), 0);
+		replay_write(stub(i, false), 0);
+	}
+}
+
 void debug_load(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];

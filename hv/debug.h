@@ -43,6 +43,8 @@ void debug_until(enum until what, u64 value);
 void debug_stop(struct cpu *c);
 void debug_resume(struct cpu *c);
 void debug_load(struct cpu *c);
+/* vcpu.c: the breakpoint and watchpoint registers of this CPU match nothing. */
+void debug_reset(void);
 
 /* trap.c: the debug exception classes; WORK_DEBUG: true if the guest must stop; the alarm rang. */
 enum verdict trap_debug(struct trap_frame *f);

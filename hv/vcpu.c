@@ -2,6 +2,7 @@
 /* The guest's CPU. */
 #include "vcpu.h"
 #include "arch/arch.h"
+#include "debug.h"
 #include "stage2.h"
 #include "vtime.h"
 
@@ -24,17 +25,23 @@ static unsigned field(u64 id, unsigned shift)
 	return id >> shift & 0xf;
 }
 
+static bool has_pauth(void)
+{
+	u64 isar1 = sysreg_read(id_aa64isar1_el1), isar2 = sysreg_read(S3_0_C0_C6_2);
+
+	return field(isar1, ISAR1_APA) || field(isar1, ISAR1_API) || field(isar2, ISAR2_APA3);
+}
+
 /* HCR_EL2 bits of features that this CPU lacks are RES0 to it. */
 static u64 hcr_of_this_cpu(u64 hcr)
 {
 	u64 pfr0 = sysreg_read(id_aa64pfr0_el1), mmfr1 = sysreg_read(id_aa64mmfr1_el1);
-	u64 isar1 = sysreg_read(id_aa64isar1_el1), isar2 = sysreg_read(S3_0_C0_C6_2);
 
 	if (!field(pfr0, PFR0_RAS))
 		hcr &= ~(BIT(36) | BIT(47));  /* TERR, FIEN */
 	if (!field(mmfr1, MMFR1_LO))
 		hcr &= ~BIT(35);              /* TLOR */
-	if (!field(isar1, ISAR1_APA) && !field(isar1, ISAR1_API) && !field(isar2, ISAR2_APA3))
+	if (!has_pauth())
 		hcr &= ~(BIT(40) | BIT(41));  /* APK, API */
 	return hcr;
 }
@@ -75,6 +82,43 @@ void vcpu_controls(void)
 	stage2_enable();
 }
 
+/* No counter runs, counts anything or asks for an interrupt. */
+static void reset_counters(void)
+{
+	unsigned n = FIELD(sysreg_read(pmcr_el0), 15, 11);
+
+	sysreg_write(pmcr_el0, 6); /* E clear; P and C: all of them are zero */
+	sysreg_write(pmcntenclr_el0, ~0UL);
+	sysreg_write(pmintenclr_el1, ~0UL);
+	sysreg_write(pmovsclr_el0, ~0UL);
+	sysreg_write(pmccfiltr_el0, 0);
+	sysreg_write(pmuserenr_el0, 0);
+	sysreg_write(pmselr_el0, 0);
+	while (n--) {
+		sysreg_write(pmselr_el0, n);
+		isb();
+		sysreg_write(pmxevtyper_el0, 0);
+	}
+}
+
+static void reset_keys(void)
+{
+	sysreg_write(S3_0_C2_C1_0, 0); /* APIAKeyLo_EL1, Hi */
+	sysreg_write(S3_0_C2_C1_1, 0);
+	sysreg_write(S3_0_C2_C1_2, 0); /* APIBKey */
+	sysreg_write(S3_0_C2_C1_3, 0);
+	sysreg_write(S3_0_C2_C2_0, 0); /* APDAKey */
+	sysreg_write(S3_0_C2_C2_1, 0);
+	sysreg_write(S3_0_C2_C2_2, 0); /* APDBKey */
+	sysreg_write(S3_0_C2_C2_3, 0);
+	sysreg_write(S3_0_C2_C3_0, 0); /* APGAKey */
+	sysreg_write(S3_0_C2_C3_1, 0);
+}
+
+/*
+ * What is UNKNOWN at reset is written, so that a guest finds neither what was there nor what another left. Not those of
+ * SVE, SME, MTE, LORegions, RAS and SCXTNUM: they do nothing before the guest turns on what they belong to.
+ */
 void vcpu_reset(struct cpu *c, u64 entry, u64 context)
 {
 	for (unsigned i = 0; i < 32; i++)
@@ -112,7 +156,15 @@ void vcpu_reset(struct cpu *c, u64 entry, u64 context)
 	sysreg_write(cntp_ctl_el0, 0);
 	sysreg_write(cntp_cval_el0, 0);
 	sysreg_write(mdscr_el1, 0);
-	sysreg_write(pmuserenr_el0, 0);
+	sysreg_write(mdccint_el1, 0);
+	debug_reset();
+	reset_counters();
+	if (has_pauth())
+		reset_keys();
+	if (!(policy_traps.cptr & BIT(10))) { /* TFP is EL2's, too */
+		sysreg_write(fpcr, 0);
+		sysreg_write(fpsr, 0);
+	}
 	/* The OS Lock is set at reset and would hold debug exceptions back. */
 	sysreg_write(oslar_el1, 0);
 	isb();

@@ -64,8 +64,8 @@ static void fault(unsigned which)
 }
 """
 
-# What a reset need not write: PSTATE; what another register shows or a clock moves; what vendors define; EL2's own view of
-# ICC_*; SP_EL0, which is loaded on the way in; the double lock, which would stop EL2.
+# What a reset need not write: PSTATE; what another register shows or a clock moves; what vendors define; EL2's own view
+# of ICC_*; SP_EL0, which is loaded on the way in; the double lock, which would stop EL2.
 NOT_RESET = re.compile(r"NZCV|DAIF|SPSel|OSDLR_EL1|ICC_.*|.*_TVAL_EL0|PMX.*|PM(INTEN|CNTEN|OVS)CLR.*|SP_EL0|L2.*|CPU.*")
 KEYS = [f"AP{which}Key{half}_EL1" for which in ("IA", "IB", "DA", "DB", "GA") for half in ("Lo", "Hi")]
 
@@ -77,7 +77,7 @@ def poisoning(cpu: str) -> str:
              all(arch.exists(register, side, "cortex-a57") for side in ("read", "write"))]
     registers = [(name, encoding(arch.registers[name].key)) for name in [*names, *(KEYS if cpu == "max" else [])]
                  if not NOT_RESET.fullmatch(name)]
-    registers += [(name, name) for name in ("ich_vmcr_el2", "ich_ap0r0_el2", "ich_ap1r0_el2", "ich_lr0_el2", "ich_lr3_el2")]
+    registers += [(f"ich_{name}_el2",) * 2 for name in ("vmcr", "ap0r0", "ap1r0", "lr0", "lr3")]
 
     def lines(form: str) -> List[str]:
         return [form.format(n=n, name=name, spelled=spelled) for n, (name, spelled) in enumerate(registers)]

@@ -23,28 +23,28 @@ void main(void);
 static u64 l1[512] __attribute__((aligned(4096)));
 static void say(u64 v)
 {
-	char text[17];
+    char text[17];
 
-	for (unsigned i = 0; i < 16; i++)
-		text[i] = "0123456789abcdef"[v >> (60 - 4 * i) & 15];
-	text[16] = '\\n';
-	cpu_hvc(4, (u64)text, 17, 0);
+    for (unsigned i = 0; i < 16; i++)
+        text[i] = "0123456789abcdef"[v >> (60 - 4 * i) & 15];
+    text[16] = '\\n';
+    cpu_hvc(4, (u64)text, 17, 0);
 }
 void main(void)
 {
-	l1[0] = 0x09030000UL | 3;
-	l1[1] = 0x40000000UL | 1 | BIT(10) | 1 << 2;
-	cpu_set_sysreg(mair_el1, 0x44UL << 8);
-	cpu_set_sysreg(tcr_el1, 25UL | 1UL << 23 | 2UL << 32);
-	cpu_set_sysreg(ttbr0_el1, (u64)l1);
-	asm volatile("dsb sy; tlbi vmalle1; dsb sy; isb" : : : "memory");
-	cpu_set_sysreg(sctlr_el1, 0x30d00801UL);
-	CATCH(cpu_read(0x1000, 2));
-	say(caught.esr);
-	CATCH(asm volatile("dc civac, %0" : : "r"(0x1000UL) : "memory"));
-	say(caught.esr);
-	cpu_smc(0x84000008, 0, 0, 0);
-	cpu_hvc(0x84000008, 0, 0, 0);
+    l1[0] = 0x09030000UL | 3;
+    l1[1] = 0x40000000UL | 1 | BIT(10) | 1 << 2;
+    cpu_set_sysreg(mair_el1, 0x44UL << 8);
+    cpu_set_sysreg(tcr_el1, 25UL | 1UL << 23 | 2UL << 32);
+    cpu_set_sysreg(ttbr0_el1, (u64)l1);
+    asm volatile("dsb sy; tlbi vmalle1; dsb sy; isb" : : : "memory");
+    cpu_set_sysreg(sctlr_el1, 0x30d00801UL);
+    CATCH(cpu_read(0x1000, 2));
+    say(caught.esr);
+    CATCH(asm volatile("dc civac, %0" : : "r"(0x1000UL) : "memory"));
+    say(caught.esr);
+    cpu_smc(0x84000008, 0, 0, 0);
+    cpu_hvc(0x84000008, 0, 0, 0);
 }
 """
 

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bounds, enumerated: every combination of values at and around each border, against arithmetic without a width."""
+from __future__ import annotations
+
+import itertools
+import struct
+import subprocess
+from pathlib import Path
+from typing import Iterator, List, Tuple
+
+import pytest
+
+from hvl_host import FLAGS, ROOT, run
+
+RAM, PA, SIZE = 0x40000000, 0x42000000, 0x30000000          # CONTRACT "Memory map"
+INITRD, DTB, DTB_MAX = 0x44000000, 0x6fe00000, 0x200000
+IMAGE_MAGIC, DTB_MAGIC = 0x644d5241, 0xd00dfeed
+QUESTION, ANSWER = struct.Struct("<11Q"), struct.Struct("<3Q")
+Case = Tuple[int, ...]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bounds") / "bounds_host"
+    subprocess.run(["gcc", *FLAGS, "tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c",
+                    "-o", str(out)], cwd=ROOT, check=True)
+    return out
+
+
+def ask(program: Path, cases: List[Case]) -> List[Case]:
+    wire, _ = run(program, b"".join(QUESTION.pack(*case, *[0] * (11 - len(case))) for case in cases))
+    answers = list(ANSWER.iter_unpack(wire))
+    assert len(answers) == len(cases)
+    return answers
+
+
+def around(*borders: int) -> List[int]:
+    return sorted({border + d for border in borders for d in (-1, 0, 1) if 0 <= border + d < 1 << 64})
+
+
+def test_guest_ram_is_the_guests_and_nothing_else(program: Path) -> None:
+    values = around(0, 8, 4096, SIZE, RAM, PA, RAM + SIZE // 2, RAM + SIZE, PA + SIZE, 1 << 31, 1 << 32, 1 << 63,
+                    1 << 64, (1 << 64) - RAM, (1 << 64) - SIZE, (1 << 64) - RAM - SIZE, (1 << 64) - 4096)
+    cases = [(0, ipa, size) for ipa, size in itertools.product(values, values)]
+    accepted = 0
+    for (_, ipa, size), answer in zip(cases, ask(program, cases)):
+        inside = RAM <= ipa and ipa + size <= RAM + SIZE
+        assert answer == ((1, ipa - RAM + PA, 0) if inside else (0, 0, 0)), f"{ipa:#x} + {size:#x}: {answer}"
+        accepted += inside
+    assert 50 < accepted < len(cases) / 2
+
+
+def loads() -> Iterator[Case]:
+    """text_offset, image_size, flags, magic, image, initrd, dtb, dtb_magic, totalsize."""
+    offsets = [0, 0x80000, 0x80001, INITRD - RAM - 1, *around(DTB - RAM, SIZE), 1 << 63, (1 << 64) - 1,
+               (1 << 64) - SIZE]
+    sizes = [0, 1, 0x80000, *around(INITRD - RAM, INITRD - RAM - 0x80000, DTB - RAM, SIZE, DTB - RAM - 0x80000),
+             1 << 63, (1 << 64) - 1, (1 << 64) - 0x80000]
+    initrds = [0, *around(DTB - INITRD, RAM + SIZE - INITRD), 0xffffffff]
+    totals = [0, *around(40, DTB_MAX, 0x1000), 0xffffffff]
+    for offset, size, initrd, image in itertools.product(offsets, sizes, initrds, [0, 1, INITRD - RAM + 1, 0xffffffff]):
+        yield 1, offset, size, 0, IMAGE_MAGIC, image, initrd, 0, DTB_MAGIC, 0x1000
+    for total, dtb, size in itertools.product(totals, [0, *around(40, 0x1000, DTB_MAX), 0xffffffff], [0, DTB - RAM]):
+        yield 1, 0, size, 0, IMAGE_MAGIC, 0, 0, dtb, DTB_MAGIC, total
+    for flags, magic, mark in itertools.product([0, 1, 2, 0xa, 0xb, 1 << 63], [IMAGE_MAGIC, IMAGE_MAGIC ^ 1, 0],
+                                                [DTB_MAGIC, 0xedfe0dd0, DTB_MAGIC ^ 1 << 31, 0]):
+        yield 1, 0x80000, 0x1000000, flags, magic, 0x100, 0x100, 0x1000, mark, 0x1000
+
+
+def acceptable(case: Case) -> bool:
+    _, offset, size, flags, magic, image, initrd, dtb, mark, total = case
+    parts = [(RAM, RAM + max(size, image) + offset), (INITRD, INITRD + initrd), (DTB, DTB + total)]
+    taken = [part for part in parts if part[0] < part[1]]
+    return magic == IMAGE_MAGIC and not flags & 1 and mark == DTB_MAGIC \
+        and 40 <= total <= min(DTB_MAX, dtb or DTB_MAX) \
+        and all(RAM <= low and high <= RAM + SIZE for low, high in taken) \
+        and all(one[1] <= other[0] for one, other in itertools.combinations(taken, 2))
+
+
+def test_the_loader_takes_what_fits_and_nothing_else(program: Path) -> None:
+    cases, accepted = list(loads()), 0
+    for case, (taken, entry, context) in zip(cases, ask(program, cases)):
+        assert bool(taken) == acceptable(case), [hex(v) for v in case]
+        accepted += bool(taken)
+        if taken == 1:                              # 2: it went on to clear the rest of RAM
+            assert not case[5] and (entry, context) == (RAM + case[1], DTB), [hex(v) for v in case]
+    assert 100 < accepted < len(cases) / 2

@@ -23,7 +23,7 @@ import pexpect
 
 import artifacts
 import initramfs
-from machine import MACHINE, ROOT, Failed, Machine, Setup, judge, with_machine
+from machine import MACHINE, MONITOR_PROMPT, ROOT, Failed, Machine, Setup, judge, with_machine
 
 UNEXPECTED = "verdict==KILL or class in (msr, sys, mmio, s2) and verdict==DENY"
 
@@ -83,6 +83,21 @@ FAULTS = {
     "reboot": ("reboot -f", "reset\n", []),
     "wedged": ("while :; do :; done", "the log has no end", ["TIMEOUT=8"]),
 }
+LAST_CPU = r"""
+cd /sys/devices/system/cpu
+for i in 0 1 2 3 4 5 6; do echo 0 > cpu$i/online; done
+echo "LEFT=$(cat online)"; read line
+for i in 0 1 2 3 4 5 6; do echo 1 > cpu$i/online; done
+echo "BACK=$(cat online)"; read line
+"""
+OOPSES = 20
+OOPS = r"""
+for i in $(seq @OOPSES@); do
+    (echo 'write through' > /sys/block/vda/cache_type)
+    [ $i = 10 ] && { echo "HALF-$((6*7))"; read line; }
+done
+echo "OOPSES=$(dmesg | grep -c 'Internal error: synchronous external abort')"
+"""
 CHECK_END = r"""
 echo "COMPLAINTS=$(dmesg -r | grep -c '^<[0-3]>')"
 dmesg -r | grep '^<[0-3]>'
@@ -349,6 +364,50 @@ def faults(setup: Setup) -> None:
             judge(setup, log)
 
 
+def last_cpu(setup: Setup) -> None:
+    """Eight CPUs of which the last one is left, then all again: the operator's key finds who is there."""
+    def use(machine: Machine) -> None:
+        for online, shown in (("LEFT=7", "cpu7"), ("BACK=0-7", "cpu0")):
+            machine.expect(f"{online}\\s", online)
+            machine.monitor("status")
+            machine.expect(shown, shown)
+            machine.expect(MONITOR_PROMPT, "the prompt")
+            machine.type("cont\r")
+            machine.expect("guest resumes", "the guest")
+            machine.type("\r")
+        _well_ended(machine)
+
+    _with_devices(setup, "last-cpu", use, LAST_CPU, (), [], 8, mode=())
+
+
+def oops(setup: Setup) -> None:
+    """A kernel that oopses again and again, at a register that it is refused: it lives, the monitor answers."""
+    made = ROOT / "build" / "oops"
+    subprocess.run(["make", "--no-print-directory", "-s", "all", f"B={made.relative_to(ROOT)}",
+                    "POLICY=tests/linux/oops.yaml"], cwd=ROOT, stdin=subprocess.DEVNULL, check=True, timeout=600)
+    options = argparse.Namespace(**vars(setup.options))
+    options.kernel, options.policy_windows = str(made / "hypervisor.elf"), str(made / "gen" / "windows.json")
+    options.fail_on = "verdict==KILL"
+    image, _ = _disk_image(setup, "oops", 3)
+
+    def use(machine: Machine) -> None:
+        machine.expect("HALF-42", "half of them")
+        machine.monitor("why", "log grep DENY", "cont")
+        machine.expect("guest resumes", "the guest")
+        machine.type("\r")
+        machine.expect(f"OOPSES={OOPSES}\\s", "the rest")
+        machine.expect("INIT-DONE", "the end of init")
+        machine.end()
+
+    _with_devices(dataclasses.replace(setup, options=options), "oops", use, OOPS.replace("@OOPSES@", str(OOPSES)),
+                  DISK_MODULES, ["--disk", str(image)], 1, mode=())
+    command = [sys.executable, str(ROOT / "tools" / "log_decode.py"), "csv", "-f", "verdict==DENY and class==mmio",
+               "--fields", "name", str(setup.out / "oops.log")]
+    found = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, text=True).stdout
+    if found.count("virtio-disk") != OOPSES:
+        raise Failed(f"the log has not {OOPSES} refusals:\n{found}")
+
+
 @contextlib.contextmanager
 def server(blob: bytes) -> Iterator[int]:
     """Serves `blob` on a port of the loopback interface, which the guest's network reaches as 10.0.2.2."""
@@ -377,13 +436,13 @@ def _md5(data: bytes) -> str:
 
 
 def _with_devices(setup: Setup, name: str, use: Callable[[Machine], None], commands: str, modules: Sequence[str],
-                  prepare: List[str], cpus: int) -> None:
+                  prepare: List[str], cpus: int, mode: Sequence[str] = ("--unattended",)) -> None:
     program = artifacts.fetch(artifacts.BUSYBOX, setup.out.parent, foreign=True).files["busybox"]
     kernel, found = _kernel(setup, tuple(dict.fromkeys(modules)))
     setup.out.mkdir(parents=True, exist_ok=True)
     initrd = setup.out / f"{name}.cpio.gz"
     initrd.write_bytes(initramfs.build(program.read_bytes(), commands + CHECK_END, found))
-    with_machine(setup, name, use, ["--image", str(kernel), "--initrd", str(initrd), "--unattended", *prepare], cpus)
+    with_machine(setup, name, use, ["--image", str(kernel), "--initrd", str(initrd), *mode, *prepare], cpus)
 
 
 def _kernel(setup: Setup, modules: Sequence[str]) -> Tuple[Path, List[Path]]:
@@ -398,7 +457,8 @@ def _kernel(setup: Setup, modules: Sequence[str]) -> Tuple[Path, List[Path]]:
 
 SCENARIOS: Dict[str, Callable[[Setup], None]] = {"fast": fast, "gdb": gdb, "busybox": busybox, "smp": smp,
                                                  "disk": disk, "files": files, "net": net, "dmesg": dmesg,
-                                                 "faults": faults, "full": full}
+                                                 "faults": faults, "oops": oops, "last-cpu": last_cpu,
+                                                 "full": full}
 ON_DEMAND: Dict[str, Callable[[Setup], None]] = {"disk-ro": disk_ro}     # under a policy of its own
 
 

@@ -130,7 +130,7 @@ def test_disturbed_layout_is_restored(seed: int) -> None:
     for line in text.splitlines():
         body = line.lstrip(" ")
         indent = (len(line) - len(body)) * factor
-        if not body.startswith("about") and "#" not in body and "'" not in body and '"' not in body:
+        if not body.startswith(("about", "why:")) and "#" not in body and "'" not in body and '"' not in body:
             body = body.replace("{ ", "{" + " " * pick.randint(0, 3)).replace(" }", " " * pick.randint(0, 2) + "}")
             body = body.replace(", ", "," + " " * pick.randint(1, 3))
         out.append(" " * indent + body + " " * pick.randint(0, 2))

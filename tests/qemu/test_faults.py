@@ -20,11 +20,11 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 STEP = "	f->elr_el2 = pc + 4;"
-GENERAL_STEP = "	if (v == NEXT) /* an AArch32 EL0 has instructions of two bytes, too */"
+GENERAL_STEP = "	f->elr_el2 += f->spsr_el2 & SPSR_A32 ? esr_length(f->esr_el2) : 4;"
 FAULTS = {
     "PC steps by two instructions": replace("hv/straight.h", STEP, STEP.replace("4", "8")),
     "PC does not step": replace("hv/straight.h", STEP, STEP.replace("4", "0")),
-    "PC does not step after an MMIO access": replace("hv/trap.c", GENERAL_STEP, "	if (0)"),
+    "PC does not step after an MMIO access": replace("hv/trap.c", GENERAL_STEP, ""),
     "a decision is not counted": replace("hv/straight.h", "	s->hits++;\n", ""),
     "a general decision is not counted": replace("hv/cpu.h", "	s->hits++;\n", ""),
     "the wrong register gets the value": replace("hv/trap_sysreg.c", "	f->x[iss_rt(iss)] = value;",

@@ -361,6 +361,7 @@ release-files: all
 	$(Q)cp $(B)/hypervisor.map $(RELEASE)/charter.map
 	$(Q)cp $(G)/policy.canonical.json $(RELEASE)/policy-$(POLICY).json
 	$(Q)$(PYTHON) -m policygen expand $(POLICY) > $(RELEASE)/policy-$(POLICY).yaml
+	$(Q)$(PYTHON) -m policygen doc $(POLICY) > $(RELEASE)/policy-$(POLICY).md
 	$(Q)$(PYTHON) -m policygen traps $(POLICY) > $(RELEASE)/policy-$(POLICY)-traps.txt
 	$(Q)echo '$(VERSION)' > $(RELEASE)/VERSION
 	$(Q)cd $(RELEASE) && sha256sum $$(ls | LC_ALL=C sort) > SHA256SUMS

@@ -18,7 +18,7 @@ def test_release_is_complete_and_reproducible(tree: Path) -> None:
     assert "release:" in first.stdout
     names = set(contents(folder))
     assert {"charter.elf", "charter-debug.elf", "charter.bin", "charter.map", "VERSION", "SHA256SUMS",
-            "policy-strict.json", "policy-strict-verify.txt"} <= names
+            "policy-strict.json", "policy-strict.md", "policy-strict-verify.txt"} <= names
     assert "agrees with the reference evaluator" in (folder / "policy-strict-verify.txt").read_text()
     listed = dict(reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines())
     assert listed == {name: digest for name, digest in contents(folder).items() if name != "SHA256SUMS"}

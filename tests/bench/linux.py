@@ -13,7 +13,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -28,8 +28,8 @@ PINNED = ("-nographic -serial mon:stdio -nic none -no-reboot -rtc base=2026-01-0
           "-icount shift=0,sleep=off")
 WALL = 1500         # seconds for one boot
 FORKS = 150
-INIT = (f"echo forks-begin > /dev/kmsg\ni=0\nwhile [ $i -lt {FORKS} ]; do busybox true; i=$((i+1)); done\n"
-        "echo forks-end > /dev/kmsg\ndmesg | grep -E 'Run /init|forks-(begin|end)'\n")
+INIT = (f"echo bench-begin > /dev/kmsg\ni=0\nwhile [ $i -lt {FORKS} ]; do busybox true; i=$((i+1)); done\n"
+        "echo bench-end > /dev/kmsg\ndmesg | grep -E 'Run /init|bench-'\n")
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,21 @@ def prepare(out: Path, ratio: Ratio, windows: Path, cache: Path) -> Path:
                "--quiet", "--log", ratio.log, "--policy-windows", str(windows), "--qemu-args", BARE, "--out", str(out)]
     if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
         raise Failed("linux_prep refused")
-    stub = out / "bare.bin"
-    stub.write_bytes(b"".join(word.to_bytes(4, "little") for word in machine.BARE_STUB))
+    stub(out)
     return out
 
 
-def boot(qemu: str, folder: Path, elf: Optional[Path]) -> Tuple[float, float]:
-    """Microseconds to "Run /init", and of the forks."""
+def stub(out: Path) -> None:
+    """What jumps to the Image where there is no hypervisor."""
+    (out / "bare.bin").write_bytes(b"".join(word.to_bytes(4, "little") for word in machine.BARE_STUB))
+
+
+def boot(qemu: str, folder: Path, elf: Optional[Path], more: Sequence[str] = ()) -> Dict[str, float]:
+    """Seconds of the guest's clock at "Run /init" and at each line of its log that is one word with a dash."""
     if elf:
-        words = shlex.split(machine.MACHINE) + ["-kernel", str(elf), *(folder / "qemu.args").read_text().split("\n")]
+        prepared = (folder / "qemu.args").read_text().splitlines()
+        loaders = [word for pair in zip(prepared, prepared[1:]) if pair[1].startswith("loader,") for word in pair]
+        words = shlex.split(machine.MACHINE) + ["-kernel", str(elf), *loaders]
     else:
         words = shlex.split(BARE) + [
             "-device", f"loader,file={folder / 'bare.bin'},addr={machine.BARE_START:#x},cpu-num=0,force-raw=on"]
@@ -96,14 +102,13 @@ def boot(qemu: str, folder: Path, elf: Optional[Path]) -> Tuple[float, float]:
             words += ["-device", f"loader,file={folder / name},addr={address:#x},force-raw=on"]
     log = folder / f"{elf.parent.name if elf else 'bare'}.log"
     with log.open("wb") as file:
-        subprocess.run([qemu, *filter(None, words), *PINNED.split()], stdin=subprocess.DEVNULL, stdout=file,
+        subprocess.run([qemu, *words, *more, *PINNED.split()], stdin=subprocess.DEVNULL, stdout=file,
                        stderr=subprocess.STDOUT, timeout=WALL, check=False)
     text = log.read_bytes().decode("utf-8", "replace")
-    at: Dict[str, float] = {m[2]: float(m[1]) for m in
-                            re.finditer(r"\[ *(\d+\.\d{6})\] (Run /init|forks-begin|forks-end)", text)}
-    if len(at) < 3:
+    at = {m[2]: float(m[1]) for m in re.finditer(r"\[ *(\d+\.\d{6})\] (Run /init|\w+-\w+)\b", text)}
+    if "bench-end" not in at:
         raise Failed(f"{log}: {text[-1500:]}")
-    return at["Run /init"], at["forks-end"] - at["forks-begin"]
+    return at
 
 
 def measure(qemu: str, build_dir: Path, images: Dict[str, Path]) -> Tuple[Dict[str, float], Dict[str, float]]:
@@ -116,7 +121,8 @@ def measure(qemu: str, build_dir: Path, images: Dict[str, Path]) -> Tuple[Dict[s
                          images["permissive"].parent / "gen" / "windows.json", ROOT / "build" / "linux")
         for policy in ("bare", ratio.policy):
             if (ratio.cmdline, policy) not in taken:    # a policy is under one log mode in the table
-                taken[ratio.cmdline, policy] = boot(qemu, folder, images.get(policy))
+                at = boot(qemu, folder, images.get(policy))
+                taken[ratio.cmdline, policy] = at["Run /init"], at["bench-end"] - at["bench-begin"]
         bare, ours = (taken[ratio.cmdline, policy][ratio.forks] for policy in ("bare", ratio.policy))
         ratios[ratio.key] = ours / bare
         seconds[f"{ratio.key}_bare"], seconds[ratio.key] = bare, ours

@@ -150,7 +150,7 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 
 # What a guest waits for is made fast, the rest small. The fastest do without the frame pointer, which they leave alone: a
 # backtrace passes over their functions.
-FAST := trap trap_sysreg trap_mem trap_call hvcall decide policy inject vgic vuart console uart log
+FAST := trap trap_sysreg trap_mem trap_call hvcall decide policy inject vgic vgic_regs vuart console uart log
 QUICK := $(FAST) trap_wait vtime drain gic guestmem cache string
 SMALL := $(filter-out $(QUICK),$(notdir $(basename $(wildcard hv/*.c))))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)

@@ -11,7 +11,7 @@ from hvl_host import FLAGS, ROOT
 TRAP = ["trap", "trap_sysreg", "trap_mem", "trap_call", "trap_wait", "hvcall", "psci", "decide", "policy", "inject",
         "cache", "guestmem", "vtime", "drain", "overrule", "log", "log_text", "log_batch", "log_describe", "crc32",
         "print"]
-DEVICES = ["vgic", "vuart", "vrtc", "console"]
+DEVICES = ["vgic", "vgic_regs", "vuart", "vrtc", "console"]
 GCC = ("gcc", *FLAGS)
 
 

@@ -18,7 +18,8 @@ RATES = [0, 500]                        # requests a second, 0: no limit
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("virtio") / "virtio_host"
-    sources = ["tests/host/virtio_host.c", "hv/virtio.c", "hv/guestmem.c"]
+    sources = ["tests/host/virtio_host.c", "hv/virtio.c", "hv/virtio_queue.c", "hv/virtio_blk.c",
+               "hv/guestmem.c"]
     subprocess.run(["gcc", *FLAGS, *sources, "-pthread", "-o", str(program)], cwd=ROOT, check=True)
     return program
 

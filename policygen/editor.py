@@ -10,6 +10,7 @@ from policygen import board as boards
 from policygen import cli, schema
 from policygen.arch import load_arch
 from policygen.board import Board
+from policygen.names import known_names
 
 HELP = "JSON Schema of the language, for editors"
 
@@ -43,8 +44,8 @@ def closed(properties: Json, patterns: Optional[Json] = None, required: Optional
 
 
 def word(values: Dict[str, str]) -> Json:
-    """One of these words, each with its description."""
-    return {"oneOf": [{"const": value, "description": about} for value, about in values.items()]}
+    """One of these words, each with its description; a `description` of the whole would hide that of the key."""
+    return {"enum": list(values), "enumDescriptions": list(values.values())}
 
 
 def action(section: str, board: Board, window: bool = False) -> Json:
@@ -64,7 +65,7 @@ def action(section: str, board: Board, window: bool = False) -> Json:
         properties[name] = {**modifier(name, section), "description": schema.MODIFIERS[name][1]}
     if section in schema.DIRECTED:
         for side in ("read", "write"):
-            properties[side] = {"$ref": f"#/$defs/{section}"}
+            properties[side] = {"$ref": f"#/$defs/{section}", "description": f"a {side}; without it the wider entry decides"}
     if window:
         properties.update(at=NUMBER, size=NUMBER, default={"$ref": "#/$defs/mmio"},
                           regs={"type": "object", "additionalProperties": {"$ref": "#/$defs/mmio"}})
@@ -113,19 +114,20 @@ def claim() -> Json:
 
 def json_schema() -> Json:
     arch, board = load_arch(), boards.load_board(boards.names()[0])
-    registers = {name: register.feature for name, register in arch.registers.items()}
+    about_name = {(kind, name): about for name, kind, about in known_names(board)}
+    registers = {name: ", ".join([about_name["register", name], *filter(None, (register.group, register.feature))])
+                 for name, register in arch.registers.items() if ("register", name) in about_name}
     registers.update({group: f"{len(keys)} encodings" for group, keys in arch.groups.items() if group != "el2"})
-    calls = {section: {call.name: "" if call.model else "not served" for call in board.calls.values()
+    calls = {section: {call.name: about_name["call", call.name] for call in board.calls.values()
                        if section in call.by} | {group: ", ".join(members) for group, members in board.groups.items()}
              for section in schema.CALLS}
     numbers = ["^(0x[0-9a-fA-F_]+|[0-9]+)([.][.](0x[0-9a-fA-F_]+|[0-9]+))?$"]
-    about = {name: {"description": text} for name, text in schema.TOP.items()}
     properties: Json = {
         "policy": {"const": 1}, "name": {"type": "string", "pattern": "^[a-z][a-z0-9_-]*$"}, "about": TEXT,
         "platform": {"enum": boards.names()}, "mode": {"enum": ["enforce", "audit"]}, "extends": TEXT,
         "features": named("features", {name: "" for name in arch.features}),
         "sysregs": named("sysregs", registers, ["^S[1-3*]_[0-7*]_C([0-9]+|[*])_C([0-9]+|[*])_[0-7*]$"]),
-        "mmio": named("mmio", {device.name: device.about for device in board.devices.values()}, ["^[a-z][a-z0-9-]*$"],
+        "mmio": named("mmio", {name: about_name["device", name] for name in board.devices}, ["^[a-z][a-z0-9-]*$"],
                       "window"),
         "hvc": named("hvc", calls["hvc"], numbers), "smc": named("smc", calls["smc"], numbers),
         "exceptions": named("exceptions", {name: f"{number:#x}" for name, number in arch.classes.items()}, numbers),
@@ -134,8 +136,8 @@ def json_schema() -> Json:
         "tests": {"type": "array", "items": {"$ref": "#/$defs/claim"}},
     }
     del properties["features"]["properties"]["default"]
-    for name, extra in about.items():
-        properties[name] = {**properties[name], **extra}
+    for name, text in schema.TOP.items():
+        properties[name] = {**properties[name], "description": text}
     feature = {"anyOf": [word({**schema.FEATURE_WORDS, "inherit": "drop the parent's entry"}),
                          closed({"do": word(schema.FEATURE_WORDS), "log": {"enum": list(schema.LOG_WORDS)},
                                  "why": TEXT})]}

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SARIF, GitHub annotations and JUnit: what tools that read them rely on.
-
-The schema below is a hand-kept part of SARIF 2.1.0: what policygen uses, closed, with the types and limits of the
-published schema. It is not the published schema (not ours to copy); SARIF_SCHEMA=FILE validates against that too.
-"""
+"""SARIF (by its published schema), GitHub annotations and JUnit: what tools that read them rely on."""
 from __future__ import annotations
 
 import json
-import os
 import re
 import xml.etree.ElementTree as xml
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import Callable, Dict, List
 
 import jsonschema
 import pytest
+from npm_packages import SCHEMA, npm_packages
 
 from policygen.__main__ import main
 from policygen.codes import CODES
@@ -26,34 +22,21 @@ BAD = sorted(str(path) for path in (HERE / "bad").glob("*.yaml"))
 OVERLAP = next(name for name in BAD if "PG301" in Path(name).read_text(encoding="utf-8"))
 
 
-def closed(required: List[str], **properties: Any) -> Dict[str, Any]:
-    return {"type": "object", "additionalProperties": False, "required": required, "properties": properties}
+@pytest.fixture(scope="module")
+def valid() -> Callable[[object], None]:
+    """Raises unless this is SARIF, as the published schema has it: in every object it allows nothing else."""
+    published = json.loads((npm_packages() / SCHEMA).read_text(encoding="utf-8"))
+    assert published["title"].startswith("Static Analysis Results Format (SARIF) Version 2.1.0")
+    assert published["$id"].endswith("/sarif-schema-2.1.0.json") and len(published["definitions"]) == 52
+    jsonschema.Draft7Validator.check_schema(published)
+    validator = jsonschema.Draft7Validator(published, format_checker=jsonschema.FormatChecker())
+
+    def validate(found: object) -> None:
+        validator.validate(found)
+    return validate
 
 
-TEXT = {"type": "string"}
-COUNT = {"type": "integer", "minimum": 1}
-MESSAGE = closed(["text"], text=TEXT)
-PHYSICAL = closed([], artifactLocation=closed([], uri={"type": "string", "format": "uri-reference"}),
-                  region=closed([], startLine=COUNT, startColumn=COUNT, endLine=COUNT, endColumn=COUNT))
-LOCATION = closed([], id={"type": "integer", "minimum": -1}, physicalLocation=PHYSICAL, message=MESSAGE)
-LEVEL = {"enum": ["none", "note", "warning", "error"]}
-RULE = closed(["id"], id=TEXT, shortDescription=MESSAGE, fullDescription=MESSAGE, help=MESSAGE)
-RESULT = closed(["message"], ruleId=TEXT, ruleIndex={"type": "integer", "minimum": -1}, level=LEVEL, message=MESSAGE,
-                locations={"type": "array", "items": LOCATION}, relatedLocations={
-                    "type": "array", "uniqueItems": True, "items": LOCATION})
-RUN = closed(["tool"], columnKind={"enum": ["utf16CodeUnits", "unicodeCodePoints"]},
-             tool=closed(["driver"], driver=closed(["name"], name=TEXT, rules={
-                 "type": "array", "uniqueItems": True, "items": RULE})),
-             results={"type": "array", "items": RESULT})
-PART = closed(["version", "runs"], **{"$schema": {"type": "string", "format": "uri"}, "version": {"enum": ["2.1.0"]},
-                                      "runs": {"type": "array", "items": RUN}})
-
-
-def valid(found: Dict[str, Any]) -> None:
-    jsonschema.Draft7Validator(PART, format_checker=jsonschema.FormatChecker()).validate(found)
-    if "SARIF_SCHEMA" in os.environ:
-        published = json.loads(Path(os.environ["SARIF_SCHEMA"]).read_text(encoding="utf-8"))
-        jsonschema.validators.validator_for(published)(published).validate(found)
+TAB = str(HERE / "bad" / "tab.yaml")
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> "tuple[int, str]":
@@ -63,20 +46,26 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> "tuple[int, str]":
     return status, out.out
 
 
-def test_sarif_of_every_bad_policy(capsys: pytest.CaptureFixture[str]) -> None:
-    status, out = run(capsys, "--check", *sorted({*BAD[::3], OVERLAP}), "--format", "sarif")
+Valid = Callable[[object], None]
+
+
+def test_sarif_of_every_bad_policy(capsys: pytest.CaptureFixture[str], valid: Valid) -> None:
+    status, out = run(capsys, "--check", *BAD, "--format", "sarif")
     found = json.loads(out)
     valid(found)
     assert status == 1
     driver, results = found["runs"][0]["tool"]["driver"], found["runs"][0]["results"]
-    assert len(results) > 15 and all(driver["rules"][item["ruleIndex"]]["id"] == item["ruleId"] for item in results)
+    assert len(results) > 60 and all(driver["rules"][item["ruleIndex"]]["id"] == item["ruleId"] for item in results)
     one = next(item for item in results if item["ruleId"] == "PG301")
     place = one["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"].startswith("tests/policygen/bad/") and place["region"]["startColumn"] == 3
     assert one["relatedLocations"] and "help:" in one["message"]["text"]
+    results[0]["level"] = "fatal"
+    with pytest.raises(jsonschema.ValidationError):
+        valid(found)
 
 
-def test_sarif_of_what_is_odd() -> None:
+def test_sarif_of_what_is_odd(valid: Valid) -> None:
     diags = Diagnostics()
     diags.error("PG001", None, "no place")
     diags.error("PG010", Span("main:policy/a b.yaml", 1, 1, 1), "odd name \x1b")
@@ -84,16 +73,29 @@ def test_sarif_of_what_is_odd() -> None:
     valid(json.loads(json.dumps(found)))
     assert "main%3Apolicy/a%20b.yaml" in json.dumps(found)
     valid(json.loads(json.dumps(sarif(Diagnostics()))))
-    with pytest.raises(jsonschema.ValidationError):
-        valid({"version": "2.1.0"})
+    for wrong in ({"version": "2.1.0"}, {**found, "more": 1}):
+        with pytest.raises(jsonschema.ValidationError):
+            valid(wrong)
 
 
-def test_diff_is_for_code_scanning_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_is_for_code_scanning_too(capsys: pytest.CaptureFixture[str], valid: Valid) -> None:
     status, out = run(capsys, "diff", "strict", "default", "--gate", "looser", "--format", "sarif")
     found = json.loads(out)
     valid(found)
     assert status == 1 and {item["ruleId"] for item in found["runs"][0]["results"]} <= set(CODES)
     assert [item["level"] for item in found["runs"][0]["results"]].count("error") > 10
+
+
+@pytest.mark.parametrize("words", [
+    ["--check"], ["test", "default"], ["test", OVERLAP], ["explain", OVERLAP, "read", "PMCR_EL0"], ["traps", OVERLAP],
+    ["expand", OVERLAP], ["doc", OVERLAP], ["verify", OVERLAP], ["diff", "strict", OVERLAP], ["fmt", "--check", TAB],
+    ["fix", "--diff", TAB], ["diff", "strict", "strict"]], ids=lambda words: Path(" ".join(words)).name)
+def test_whoever_complains_in_sarif_is_understood(words: List[str], capsys: pytest.CaptureFixture[str],
+                                                  valid: Valid) -> None:
+    status, out = run(capsys, *words, "--format", "sarif")
+    found = json.loads(out)
+    valid(found)
+    assert bool(status) == any(item["level"] == "error" for item in found["runs"][0]["results"])
 
 
 def test_github_annotations(capsys: pytest.CaptureFixture[str]) -> None:

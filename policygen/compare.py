@@ -3,7 +3,9 @@
 width and border of the address map, every call and argument region, every exception class."""
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen import ranges, virtio
@@ -213,11 +215,17 @@ def _at(cells: Sequence[Cell], straddle: Outcome, side: int, start: int, width: 
 def _crossing(a: Painted, b: Painted) -> Iterator[Change]:
     """Accesses that touch two pieces: what decides both alike lets them through, anything else refuses them."""
     pieces = list(_pieces(a, b))
+    reach = max(WIDTHS) - 1                             # how far an access that crosses a border goes beyond it
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         for at in range(1, len(pieces)):
             border = pieces[at][0]
-            near = pieces[max(0, at - 8):at + 8]
+            first, last = at - 1, at
+            while first > 0 and pieces[first][0] > border - reach:
+                first -= 1
+            while last + 1 < len(pieces) and pieces[last + 1][0] < border + reach:
+                last += 1
+            near = pieces[first:last + 1]
             olds, news = _distinct([piece[2] for piece in near]), _distinct([piece[3] for piece in near])
             for width in WIDTHS[1:]:
                 for start in range(max(0, border - width + 1), border):
@@ -332,20 +340,32 @@ def _register_names(change: Change, entries: Tuple[Entry, Entry]) -> str:
     return ", ".join(names) + (", ..." if len(keys) > 2 else "")
 
 
+@lru_cache(maxsize=4)
+def _windows(policy: Policy) -> List[Tuple[int, int, str]]:
+    return sorted((window.base, window.base + window.size - 1, window.name) for window in policy.windows)
+
+
+def _window(policy: Policy, low: int, high: int) -> Optional[Tuple[int, int, str]]:
+    """The window that holds all of low..high: its first and last address and its name."""
+    windows = _windows(policy)
+    at = bisect_right(windows, low, key=lambda window: window[0]) - 1
+    return windows[at] if at >= 0 and high <= windows[at][1] else None
+
+
 def _addresses(change: Change, old: Policy, new: Policy) -> str:
     if change.outside:
         return "everything above RAM"
-    windows = {(window.base, window.base + window.size - 1): window.name for window in (*old.windows, *new.windows)}
     out = []
     for low, high in change.keys[:3]:
-        inside = next((item for item in windows if item[0] <= low and high <= item[1]), None)
+        before, after = _window(old, low, high), _window(new, low, high)
+        inside = before or after
         if inside is None:
             out.append(f"{low:#010x}" if low == high else f"{low:#010x}..{high:#010x}")
-        elif inside == (low, high):
-            out.append(windows[inside])
-        else:
-            end = "" if high - low < 4 else f"..{high - inside[0]:#x}"
-            out.append(f"{windows[inside]}+{low - inside[0]:#x}{end}")
+            continue
+        base, last = inside[:2]
+        name = after[2] if after is not None and after[:2] == (base, last) else inside[2]
+        end = "" if high - low < 4 else f"..{high - base:#x}"
+        out.append(name if (base, last) == (low, high) else f"{name}+{low - base:#x}{end}")
     text = ", ".join(out) + (f" and {len(change.keys) - 3} more" if len(change.keys) > 3 else "")
     if change.crossing:
         return f"{text} across a border"

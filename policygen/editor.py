@@ -65,7 +65,7 @@ def action(section: str, board: Board, window: bool = False) -> Json:
         properties[name] = {**modifier(name, section), "description": schema.MODIFIERS[name][1]}
     if section in schema.DIRECTED:
         for side in ("read", "write"):
-            properties[side] = {"$ref": f"#/$defs/{section}", "description": f"a {side}; without it the wider entry decides"}
+            properties[side] = {"$ref": f"#/$defs/{section}", "description": f"a {side}; else the wider entry decides"}
     if window:
         properties.update(at=NUMBER, size=NUMBER, default={"$ref": "#/$defs/mmio"},
                           regs={"type": "object", "additionalProperties": {"$ref": "#/$defs/mmio"}})

@@ -7,6 +7,7 @@ Prints seconds of CPU time a stage; test_scale of this folder runs the small siz
 """
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 import time
@@ -79,6 +80,7 @@ def measure(entries: int, folder: Path) -> Dict[str, float]:
 
 
 def main(sizes: List[int]) -> None:
+    gc.set_threshold(100_000, 50)                   # as policygen does
     load_arch()
     print("entries " + "".join(f"{stage:>9}" for stage in STAGES) + "    total")
     for size in sizes:

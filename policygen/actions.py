@@ -12,7 +12,7 @@ from policygen.diag import Diagnostics, Span, quoted
 from policygen.model import Action
 from policygen.names import Names, Target
 from policygen.nodes import alternatives, as_list, as_map, as_number, as_text, keys_of, pick
-from policygen.source import Mapping, Node, Scalar, kind, last_line
+from policygen.source import Mapping, Node, Scalar, Sequence, kind, last_line
 
 ALL_WIDTHS = (1, 2, 4, 8)
 
@@ -37,7 +37,7 @@ class Modifiers:
     refuse: Optional[str] = None
     where: Tuple[Tuple[str, int, int], ...] = ()
     otherwise: Optional[Node] = None
-    offer: Optional[int] = None
+    offer: Optional[Node] = None
     requests: Optional[int] = None
 
 
@@ -144,7 +144,8 @@ class ActionReader:
                 return {}
             action = replace(action, model=model)
             if virtio.speaks_of(model):
-                action = replace(action, mask=virtio.mask(modifiers.offer, modifiers.requests))
+                offer = self.offer(modifiers.offer, model) if modifiers.offer is not None else None
+                action = replace(action, mask=virtio.mask(model, offer, modifiers.requests))
         else:
             fields = self.fields(value, context)
             if not fields:
@@ -300,7 +301,7 @@ class ActionReader:
                 out = replace(out, requests=as_number(value, "`requests`", diags, low=1, high=virtio.FASTEST,
                                                       parse=words.rate, form="a rate such as 200/s"))
             elif name == "offer":
-                out = replace(out, offer=as_number(value, "`offer`", diags, high=virtio.WORD))
+                out = replace(out, offer=value)
             elif name == "width":
                 out = replace(out, widths=self.widths(value) or out.widths)
             elif name == "as":
@@ -338,6 +339,28 @@ class ActionReader:
         if key is not None and not any(used.refuse for action in actions.values()
                                        for used in (action, action.otherwise) if used):
             self.diags.error("PG116", key.span, "`as` without a `deny`", "decides nothing")
+
+    def offer(self, node: Node, model: str) -> int:
+        """A number, a name of the virtio standard, or a list of names."""
+        if isinstance(node, Scalar) and words.number(node.text) is not None:
+            return as_number(node, "`offer`", self.diags, high=virtio.WORD) or 0
+        known, bits = virtio.features(model), 0
+        everywhere = [name for names in virtio.BITS.values() for name in names]
+        examples = [name for name in known if virtio.offered(model, name)][-3:]
+        for item in node.items if isinstance(node, Sequence) else (node,):
+            if not isinstance(item, Scalar):
+                self.diags.refuse("PG109", item.span, f"`offer` is names or one number, this is {kind(item)}")
+                continue
+            name = pick(item, known if item.text not in everywhere else everywhere, "PG116", f"{model} feature",
+                        self.diags, helps=[f"`offer` is a number, or names such as {alternatives(examples)}"])
+            if name is None:
+                continue
+            if not (name in known and virtio.offered(model, name)):
+                why = "EL2 never offers it" if name in known else f"that is no feature of {model}"
+                self.diags.refuse("PG116", item.span, f"{name}: {why}", "decides nothing")
+            elif known[name] < 32:
+                bits |= 1 << known[name]
+        return bits
 
     def widths(self, node: Node) -> Tuple[int, ...]:
         out = []

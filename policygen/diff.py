@@ -108,7 +108,7 @@ def trap_bits(old: Policy, new: Policy, cpu: str) -> List[str]:
 def described(outcome: Outcome) -> str:
     """An outcome in the words of the language, with its limit."""
     parts = {"value": f"value {outcome.value:#x}", "mask": f"mask {outcome.mask:#x}",
-             "emulate": ", ".join((f"emulate {outcome.model}", *virtio.parts(outcome.mask))),
+             "emulate": ", ".join((f"emulate {outcome.model}", *virtio.parts(outcome.model, outcome.mask))),
              "deny": f"deny {outcome.refuse}"}
     text = "raz-wi" if outcome.verdict == "RAZWI" else parts.get(outcome.do, outcome.do)
     if outcome.do == "mask" and outcome.value:

@@ -7,7 +7,7 @@ import json
 from typing import Any, Dict, List, Optional
 
 from policygen import board as boards
-from policygen import cli, schema
+from policygen import cli, schema, virtio
 from policygen.arch import load_arch
 from policygen.board import Board
 from policygen.names import known_names
@@ -80,7 +80,8 @@ def modifier(name: str, section: str) -> Json:
     if name == "over":
         return {"enum": list(schema.OVER_WORDS)}
     if name == "offer":
-        return NUMBER
+        names: Json = {"enum": sorted(name for bits in virtio.BITS.values() for name in bits)}
+        return {"anyOf": [NUMBER, names, {"type": "array", "items": names}]}
     if name in ("limit", "requests"):
         return {"type": "string", "pattern": "^[0-9]+/s$"}
     if name == "width":

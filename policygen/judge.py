@@ -172,7 +172,7 @@ def say(policy: Policy, access: Access) -> str:
 def told(decision: Decision) -> str:
     """A decision in the words of the language."""
     parts = {"value": f"value {decision.value:#x}", "mask": f"mask {decision.mask:#x}",
-             "emulate": ", ".join((f"emulate {decision.model}", *virtio.parts(decision.mask))),
+             "emulate": ", ".join((f"emulate {decision.model}", *virtio.parts(decision.model, decision.mask))),
              "deny": f"deny ({decision.refuse})"}
     text = parts.get(decision.do, decision.do)
     if decision.do == "mask" and decision.value:

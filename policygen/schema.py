@@ -59,7 +59,7 @@ MODIFIERS: Dict[str, Tuple[Tuple[str, ...], str]] = {
     "why": (EVERY + ("features",), "the reason, for documents, explain and the log"),
     "limit": (EVERY, "decisions a second, 100/s"),
     "over": (EVERY, "beyond the limit: deny, pause or kill"),
-    "offer": (("mmio",), "virtio: feature bits (0 to 31) that the driver may see, if EL2 can offer them"),
+    "offer": (("mmio",), "virtio: the features that the driver may see, as the standard names them, or their bits"),
     "requests": (("mmio",), "virtio: requests a second of each queue, 200/s; more of them wait"),
     "width": (("mmio",), "access sizes in bytes, [1, 2, 4]; others are denied"),
     "as": (("mmio", "hvc", "smc"), "how a denial looks"),

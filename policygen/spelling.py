@@ -31,7 +31,7 @@ def parts(action: Action, section: str) -> List[str]:
             "fields": "fields: { " + ", ".join(f"{name}: {value}" for name, value in action.fields) + " }"
             }.get(action.do, f"do: {action.do}")]
     if action.do == "emulate":
-        out += virtio.parts(action.mask)
+        out += virtio.parts(action.model, action.mask)
     if action.where:
         out.append("where: { " + ", ".join(f"{r}: {number(a)}..{number(b)}" for r, a, b in action.where) + " }")
     if action.otherwise is not None:
@@ -71,7 +71,7 @@ def pairs_of(actions: Mapping[str, Action], section: str) -> List[str]:
         if unplaced(read) == unplaced(write):
             return parts(read, section)
     sides = [(side, of_window(action)) for side, action in (("read", read), ("write", write)) if action is not None]
-    device = virtio.parts(read.mask) if read is not None and read.do == "emulate" else []
+    device = virtio.parts(read.model, read.mask) if read is not None and read.do == "emulate" else []
     return [f"{side}: {braces(parts(action, section))}" for side, action in sides] + device
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen import check, cli, source
+from policygen import check, cli, source, virtio
 from policygen.arch import load_arch
 from policygen.board import load_board
 from policygen.diag import Diagnostics
@@ -251,3 +251,30 @@ def test_agrees_with_the_painter(name: str, mode: str, key: int, side: int) -> N
     policy = kept(name, mode)
     decision, outcome = decide(policy, Access("sysregs", key, direction)), paint(policy).sysregs[direction][key]
     assert (decision.entry.rule, decision.do, decision.verdict) == (outcome.rule, outcome.do, outcome.verdict)
+
+
+@pytest.mark.parametrize("model, names, bits", [
+    ("virtio-blk", "[VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_FLUSH]", 0x204),
+    ("virtio-blk", "VIRTIO_BLK_F_RO", 0x20), ("virtio-blk", "[VIRTIO_F_VERSION_1]", 0),
+    ("virtio-blk-ro", "[VIRTIO_BLK_F_RO, VIRTIO_F_ANY_LAYOUT]", 1 << 27),   # RO is there whatever is said
+    ("virtio-mmio", "[VIRTIO_NET_F_MAC, VIRTIO_BLK_F_DISCARD]", 0x2020),
+])
+def test_features_by_name_are_the_bits(model: str, names: str, bits: int,
+                                       policy_file: Callable[[str], str]) -> None:
+    def of(offer: str) -> Policy:
+        return loaded(policy_file(
+            f"mmio: {{ default: deny, virtio-disk: {{ emulate: {model}, offer: {offer} }} }}\n"))
+
+    named = of(names)
+    assert meaning_hash(named) == meaning_hash(of(hex(bits))) != meaning_hash(of("0xffffffff"))
+    line = next(line for line in expand(named).splitlines() if "offer:" in line)
+    assert meaning_hash(of(line.split("offer: ")[1].split(" }")[0])) == meaning_hash(named)
+    assert ("VIRTIO_" in line) == (model != "virtio-mmio" and names != "[VIRTIO_F_VERSION_1]")
+
+
+def test_el2_offers_what_policygen_says() -> None:
+    text = (ROOT / "hv" / "virtio.c").read_text(encoding="utf-8")
+    offers = {name: int(value, 16) for name, value in re.findall(r"#define OFFER_(\w+) +(\w+?)u", text)}
+    assert offers == {"NET": virtio.OFFERED["net"], "BLOCK": virtio.OFFERED["blk"],
+                      "CONSOLE": virtio.OFFERED["console"], "VERSION_1": 1}
+    assert virtio.OFFERED["any"] == 1 << 27 and "#define ANY_LAYOUT          BIT(27)" in text

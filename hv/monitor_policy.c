@@ -289,5 +289,5 @@ void monitor_why(struct monitor *m, const char *args)
 	kprintf("  decided so %lu times\n", hits);
 	say_remedy(d, INFO_VERDICT(r->info));
 	kprintf("  which entries lost, the compiler knows; it takes the first line:\n"
-		"    python3 -m policygen explain %s \"@%c %lu ...\"\n", policy_name, r->n > 1 ? 'A' : 'D', r->seq);
+		"    python3 -m policygen explain %s \"@%c %lu ...\"\n", policy_file, r->n > 1 ? 'A' : 'D', r->seq);
 }

@@ -197,6 +197,7 @@ struct sysreg_name {
 
 /* --- defined in build/gen/ ------------------------------------------------------------------------- */
 extern const char policy_name[];
+extern const char policy_file[]; /* as policygen takes it: "policy/strict.yaml" */
 extern const u64 policy_hash; /* meaning hash: equal iff the decisions are equal */
 extern const struct decision policy_rows[];
 extern const u16 policy_n_rows;

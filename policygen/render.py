@@ -85,7 +85,8 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
                 "rule": window.entry.rule} for window in policy.windows]
     return {
         "sources": " and ".join((*policy.files, board.file)), "edit": "those" if policy.files else "them",
-        "name": policy.name, "hash": _hex(meaning, 16), "rules": rules_of(policy), "rows": image.rows, "image": image,
+        "name": policy.name, "file": policy.file, "hash": _hex(meaning, 16), "rules": rules_of(policy),
+        "rows": image.rows, "image": image,
         "windows": windows, "controls": [(member, planned.controls[register])
                                          for register, member in controls.MEMBERS.items()],
         "bits": [line for line in _bit_lines(planned)], "names": names,

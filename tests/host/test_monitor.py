@@ -265,7 +265,7 @@ def test_decisions_are_explained(host: Path) -> None:
     assert why == older and "decided so 34 times" in why
     for text in ("@D 3 ", " DENY r1 msr.", "r1  policy/test.yaml:11  (sysregs)", "pmu: deny",
                  "why: no performance counters",
-                 "effect: refused: UNDEFINED instruction", "policygen explain lockdown \"@D 3 ...\"",
+                 "effect: refused: UNDEFINED instruction", "policygen explain tests/lockdown.yaml \"@D 3 ...\"",
                  "`rule r1 would`", "`rule r1 stop`", "an entry for it beside policy/test.yaml:11"):
         assert text in why
     assert "WOULD  0 hits" in show and "r1" in find and digest.startswith("lockdown#3b1c77aa01234567")

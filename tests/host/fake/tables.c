@@ -3,6 +3,7 @@
 #include "policy.h"
 
 const char policy_name[] = "lockdown";
+const char policy_file[] = "tests/lockdown.yaml";
 const u64 policy_hash = 0x3b1c77aa01234567;
 
 const struct rule_info policy_rules[] = {

@@ -98,6 +98,14 @@ for i in $(seq @OOPSES@); do
 done
 echo "OOPSES=$(dmesg | grep -c 'Internal error: synchronous external abort')"
 """
+THROTTLED = 250             # requests of 4 KiB
+THROTTLE = rf"""
+bits=$(fold -w1 /sys/bus/virtio/devices/virtio0/features | grep -n 1)
+echo "FEATURES=$(for bit in $bits; do printf '%d,' $((${{bit%:*}} - 1)); done)"
+start=$(cut -d. -f1 /proc/uptime)
+sum=$(dd if=/dev/vda bs=4k count={THROTTLED} iflag=direct 2>/dev/null | md5sum)
+echo "READ=$sum $(($(cut -d. -f1 /proc/uptime) - start)) s"; read line
+"""
 CHECK_END = r"""
 echo "COMPLAINTS=$(dmesg -r | grep -c '^<[0-3]>')"
 dmesg -r | grep '^<[0-3]>'
@@ -382,12 +390,7 @@ def last_cpu(setup: Setup) -> None:
 
 def oops(setup: Setup) -> None:
     """A kernel that oopses again and again, at a register that it is refused: it lives, the monitor answers."""
-    made = ROOT / "build" / "oops"
-    subprocess.run(["make", "--no-print-directory", "-s", "all", f"B={made.relative_to(ROOT)}",
-                    "POLICY=tests/linux/oops.yaml"], cwd=ROOT, stdin=subprocess.DEVNULL, check=True, timeout=600)
-    options = argparse.Namespace(**vars(setup.options))
-    options.kernel, options.policy_windows = str(made / "hypervisor.elf"), str(made / "gen" / "windows.json")
-    options.fail_on = "verdict==KILL"
+    setup = _under(setup, "oops", "verdict==KILL")
     image, _ = _disk_image(setup, "oops", 3)
 
     def use(machine: Machine) -> None:
@@ -399,13 +402,47 @@ def oops(setup: Setup) -> None:
         machine.expect("INIT-DONE", "the end of init")
         machine.end()
 
-    _with_devices(dataclasses.replace(setup, options=options), "oops", use, OOPS.replace("@OOPSES@", str(OOPSES)),
+    _with_devices(setup, "oops", use, OOPS.replace("@OOPSES@", str(OOPSES)),
                   DISK_MODULES, ["--disk", str(image)], 1, mode=())
     command = [sys.executable, str(ROOT / "tools" / "log_decode.py"), "csv", "-f", "verdict==DENY and class==mmio",
                "--fields", "name", str(setup.out / "oops.log")]
     found = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True, text=True).stdout
     if found.count("virtio-disk") != OOPSES:
         raise Failed(f"the log has not {OOPSES} refusals:\n{found}")
+
+
+def throttled(setup: Setup) -> None:
+    """A disk with two features and fifty requests a second: all is served, and no faster; the monitor says so."""
+    setup = _under(setup, "throttled", UNEXPECTED)
+    image, pattern = _disk_image(setup, "throttled", 6)
+
+    def use(machine: Machine) -> None:
+        machine.expect("FEATURES=2,9,32,\\s", "SEG_MAX, FLUSH and VERSION_1")
+        read = machine.expect(f"READ={_md5(pattern[:THROTTLED << 12])} +- \\d+ s", "its content")
+        took, least = int(read.split()[-2]), THROTTLED // 50 - 2        # a second's worth comes at once; whole seconds
+        if took < least:
+            raise Failed(f"{THROTTLED} requests took {took} s, less than {least}: faster than 50/s")
+        machine.monitor("map")
+        machine.expect(r"transport 31: disk, status 0xf, \d+ requests, held back [1-9]\d+ times", "what it says")
+        machine.expect(MONITOR_PROMPT, "the prompt")
+        machine.type("cont\r")
+        machine.expect("guest resumes", "the guest")
+        machine.type("\r")
+        _well_ended(machine)
+
+    _with_devices(setup, "throttled", use, THROTTLE, DISK_MODULES, ["--disk", str(image)], 1, mode=())
+
+
+def _under(setup: Setup, name: str, fail_on: str) -> Setup:
+    """The same with Charter built for tests/linux/NAME.yaml."""
+    made = ROOT / "build" / name
+    subprocess.run(["make", "--no-print-directory", "-s", "all", f"B={made.relative_to(ROOT)}",
+                    f"POLICY=tests/linux/{name}.yaml"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                   check=True, timeout=600)
+    options = argparse.Namespace(**vars(setup.options))
+    options.kernel, options.policy_windows = str(made / "hypervisor.elf"), str(made / "gen" / "windows.json")
+    options.fail_on = fail_on
+    return dataclasses.replace(setup, options=options)
 
 
 @contextlib.contextmanager
@@ -457,7 +494,8 @@ def _kernel(setup: Setup, modules: Sequence[str]) -> Tuple[Path, List[Path]]:
 
 SCENARIOS: Dict[str, Callable[[Setup], None]] = {"fast": fast, "gdb": gdb, "busybox": busybox, "smp": smp,
                                                  "disk": disk, "files": files, "net": net, "dmesg": dmesg,
-                                                 "faults": faults, "oops": oops, "last-cpu": last_cpu,
+                                                 "faults": faults, "oops": oops, "throttled": throttled,
+                                                 "last-cpu": last_cpu,
                                                  "full": full}
 ON_DEMAND: Dict[str, Callable[[Setup], None]] = {"disk-ro": disk_ro}     # under a policy of its own
 

@@ -6,23 +6,32 @@
 #include "integrity.h"
 #include "crc32.h"
 
-extern const char __text_start[], __rodata_end[], __tables_start[], __tables_end[];
+extern const char __text_start[], __text_end[], __rodata_start[], __tables_start[], __tables_end[];
+extern const char *const image_end;
 
 /* Not zero, so that it has a place in the file; volatile, because the compiler's idea of its value is wrong. */
 volatile u32 integrity_image = ~0u;
 static u32 sealed; /* .bss.tables is where tables go (linker/hv.ld) */
 
-static u32 sum(const char *start, const char *end)
+static u32 sum(u32 crc, const char *start, const char *end)
 {
-	return crc32(0, start, (size_t)end - (size_t)start) | 1; /* 0: not sealed */
+	return crc32(crc, start, (size_t)end - (size_t)start);
+}
+
+/* The low bit is set, since 0 means: not sealed. */
+static u32 tables(void)
+{
+	return sum(0, __tables_start, __tables_end) | 1;
 }
 
 void integrity_seal(void)
 {
-	sealed = sum(__tables_start, __tables_end);
+	sealed = tables();
 }
 
 bool integrity_holds(void)
 {
-	return !sealed || (sealed == sum(__tables_start, __tables_end) && integrity_image == sum(__text_start, __rodata_end));
+	u32 image = sum(sum(0, __text_start, __text_end), __rodata_start, image_end) | 1;
+
+	return !sealed || (sealed == tables() && integrity_image == image);
 }

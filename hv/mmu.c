@@ -25,14 +25,15 @@ static u64 l1[512] __attribute__((aligned(4096), section(".bss.tables")));
 static u64 l2[512] __attribute__((aligned(4096), section(".bss.tables")));
 static u64 l3[IMAGE_BLOCKS * 512] __attribute__((aligned(4096), section(".bss.tables")));
 
-extern char __text_start[], __text_end[], __rodata_end[], __bss_end[], __image_end[], cpu_blocks[];
+extern char __text_start[], __text_end[], __rodata_start[], cpu_blocks[];
+extern char *const image_end;
 
 static u64 carve_next;
 
 /* The first block behind the image. */
 static u64 blocks_end(void)
 {
-	return ((u64)__image_end + BLOCK - 1) & ~(BLOCK - 1);
+	return ((u64)image_end + BLOCK - 1) & ~(BLOCK - 1);
 }
 
 void *carve_dirty(size_t size, size_t align)
@@ -82,8 +83,8 @@ void mmu_init(void)
 		l2[(pa - GUEST_IPA) / BLOCK] = ((u64)l3 + (pa - GUEST_IPA) / PAGE * 8) | PTE_TABLE;
 	l3[(BOOTARGS_PA - GUEST_IPA) / PAGE] = BOOTARGS_PA | RODATA;
 	map_pages(__text_start, __text_end, TEXT);
-	map_pages(__text_end, __rodata_end, RODATA);
-	map_pages(__rodata_end, __image_end, DATA);
+	map_pages(__text_end, __rodata_start, DATA);
+	map_pages(__rodata_start, image_end, RODATA);
 	for (unsigned i = 0; i < MAX_CPUS; i++)
 		l3[((u64)cpu_blocks + i * CPU_BLOCK_SIZE - GUEST_IPA) / PAGE] = 0;
 
@@ -94,7 +95,7 @@ void mmu_init(void)
 	 * What was written so far went past the caches; drop what speculation may have put there, so that the table
 	 * walker and the first cached read see memory.
 	 */
-	for (u64 p = (u64)__rodata_end; p < (u64)__image_end; p += 64)
+	for (u64 p = (u64)__text_end; p < (u64)__rodata_start; p += 64)
 		dc_ivac((const void *)p);
 	mmu_enable();
 }

@@ -36,22 +36,22 @@ def segments(elf: bytes) -> List[Tuple[int, int, int]]:
 
 
 def seal(elf: bytearray) -> int:
-    names = ("__text_start", "__rodata_end", "integrity_image")
+    names = ("__text_start", "__text_end", "__rodata_start", "__image_end", "integrity_image")
     found = symbols(bytes(elf), names)
     missing = [name for name in names if name not in found]
     if missing:
         raise ValueError(f"no symbol {missing[0]}")
-    start, end, target = (found[name] for name in names)
-    memory = bytearray(end - start)         # between segments there is nothing
+    text, text_end, constants, end, target = (found[name] for name in names)
+    memory = bytearray(end - text)          # between segments there is nothing
     place = None
     for pa, at, length in segments(bytes(elf)):
-        if start <= pa < end:
-            memory[pa - start:pa - start + length] = elf[at:at + length]
+        if text <= pa < end:
+            memory[pa - text:pa - text + length] = elf[at:at + length]
         if pa <= target <= pa + length - 4:
             place = at + target - pa
-    if place is None or len(memory) != end - start:
-        raise ValueError("integrity_image is in no segment, or a segment goes on behind __rodata_end")
-    value = zlib.crc32(bytes(memory)) | 1   # 0: not sealed
+    if place is None or len(memory) != end - text:
+        raise ValueError("integrity_image is in no segment, or a segment goes on behind __image_end")
+    value = zlib.crc32(memory[constants - text:], zlib.crc32(memory[:text_end - text])) | 1     # 0: not sealed
     struct.pack_into("<I", elf, place, value)
     return value
 

@@ -9,6 +9,8 @@ LOG ?=
 HVINIT ?=
 UNATTENDED ?=
 LOCKED ?=
+# MONITOR=0: an image without monitor, gdb's stub and their breakpoints; the whole line is the guest's.
+MONITOR ?= 1
 # Seconds after which an unattended guest that has not ended is stopped.
 TIMEOUT ?=
 LIMITED = $(if $(TIMEOUT),timeout --foreground $(TIMEOUT))
@@ -62,6 +64,12 @@ PROFILES := $(sort $(basename $(notdir $(wildcard policy/*.yaml))))
 ifeq ($(filter $(POLICY),$(PROFILES))$(wildcard $(filter %.yaml,$(POLICY))),)
 $(error POLICY=$(POLICY): no such profile or file; there are: $(PROFILES))
 endif
+ifeq ($(filter 0 1,$(MONITOR)),)
+$(error MONITOR=$(MONITOR): 0 or 1)
+endif
+ifneq ($(if $(filter 0,$(MONITOR)),$(HVINIT)$(LOCKED)),)
+$(error MONITOR=0 has no monitor for $(if $(HVINIT),HVINIT=,LOCKED=))
+endif
 ifneq ($(filter-out audit enforce,$(MODE)),)
 $(error MODE=$(MODE): audit or enforce)
 endif
@@ -86,7 +94,9 @@ FAST_CFLAGS := -fomit-frame-pointer -ffixed-x29
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
-HV_SRC := $(wildcard hv/*.c hv/arch/*.c)
+# What only the operator's monitor needs, or what an image without it has in its place.
+OPERATOR := $(if $(filter 0,$(MONITOR)),hv/monitor%.c hv/gdb%.c hv/debug.c hv/dis.c hv/overrule.c,hv/nomonitor.c)
+HV_SRC := $(filter-out $(OPERATOR),$(wildcard hv/*.c hv/arch/*.c))
 HV_ASM := $(wildcard hv/*.S hv/arch/*.S)
 HV_OBJ := $(HV_SRC:%.c=$(B)/%.o) $(HV_ASM:%.S=$(B)/%.o) $(B)/gen/policy_tables.o $(B)/gen/replay.o $(B)/gen/build.o
 # The guest that is bundled: the diagnostic one (diag), or the one that measures (bench), that makes every access
@@ -138,7 +148,8 @@ $(G)/build.c: FORCE $(B)/guest.bin
 	printf 'const char build_id[] = "%s";\n' '$(VERSION)'; \
 	printf 'const u64 build_number = 0x%s;\n' "$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 0)"; \
 	printf 'const u32 build_guest_hash = 0x%s;\n' "$$(sha256sum $(B)/guest.bin | cut -c1-8)"; \
-	printf 'const bool build_locked = %s;\n' '$(if $(LOCKED),true,false)'; } > $@.new
+	printf 'const bool build_locked = %s;\n' '$(if $(LOCKED),true,false)'; \
+	printf 'const bool build_monitor = %s;\n' '$(if $(filter 0,$(MONITOR)),false,true)'; } > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
 # ---- objects -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ extern const u64 build_number;     /* the commit's first 32 bits */
 extern const u32 build_guest_hash; /* of the bundled guest: its SHA-256's first 32 bits */
 
 extern const bool build_locked;    /* LOCKED=1: the monitor changes nothing */
+extern const bool build_monitor;   /* MONITOR=0: there is none */
 
 struct guest_id {
 	const char *name;

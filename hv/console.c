@@ -3,6 +3,7 @@
 #include "console.h"
 #include "alarm.h"
 #include "arch/arch.h"
+#include "build.h"
 #include "cpu.h"
 #include "gdb.h"
 #include "uart.h"
@@ -179,7 +180,9 @@ void console_input(struct cpu *c)
 		byte = uart_get();
 		if (byte < 0)
 			break;
-		if (byte == UART_BREAK) {
+		if (byte == UART_BREAK && !build_monitor) {
+			vuart_break(c);
+		} else if (byte == UART_BREAK) {
 			open_monitor(c, "break");
 		} else if (watch_due) {
 			open_monitor(c, "key");

@@ -38,8 +38,6 @@
 
 enum step { STEP_NONE, STEP_OVER, STEP_USER };
 
-extern const char debug_registers[]; /* arch/debugregs.S: 32 bytes a point */
-
 struct debug_point debug_points[DEBUG_POINTS];
 static enum until until;
 static u64 until_value;
@@ -60,24 +58,6 @@ static struct debug_cpu {
 	struct log_record *record;
 	struct decision answer; /* of debug_shadow() */
 } state[MAX_CPUS];
-
-static const char *stub(unsigned point, bool control)
-{
-	return debug_registers + 32 * point + 16 * control;
-}
-
-unsigned debug_slots(bool data)
-{
-	u64 dfr0 = sysreg_read(id_aa64dfr0_el1);
-	unsigned n = (unsigned)(data ? FIELD(dfr0, 23, 20) : FIELD(dfr0, 15, 12)) + 1, most = data ? DEBUG_DATA : DEBUG_CODE;
-
-	return n < most ? n : most;
-}
-
-static bool there(unsigned point)
-{
-	return point < DEBUG_CODE ? point < debug_slots(false) : point - DEBUG_CODE < debug_slots(true);
-}
 
 int debug_add(const struct debug_point *p, bool data)
 {
@@ -125,9 +105,9 @@ static void take_registers(struct debug_cpu *d)
 	d->armed = true;
 	d->mdscr = sysreg_read(mdscr_el1);
 	for (unsigned i = 0; i < DEBUG_POINTS; i++)
-		if (there(i)) {
-			d->value[i] = replay_read(stub(i, false));
-			d->control[i] = replay_read(stub(i, true));
+		if (debug_there(i)) {
+			d->value[i] = replay_read(debug_register(i, false));
+			d->control[i] = replay_read(debug_register(i, true));
 		}
 	overrule_debug(true);
 }
@@ -140,9 +120,9 @@ static void give_registers_back(struct debug_cpu *d)
 		return;
 	d->armed = false;
 	for (unsigned i = 0; i < DEBUG_POINTS; i++)
-		if (there(i)) {
-			replay_write(stub(i, false), d->value[i]);
-			replay_write(stub(i, true), d->control[i]);
+		if (debug_there(i)) {
+			replay_write(debug_register(i, false), d->value[i]);
+			replay_write(debug_register(i, true), d->control[i]);
 		}
 	sysreg_write(mdscr_el1, d->mdscr);
 	if (!(policy_traps.mdcr & MDCR_TDE))
@@ -163,16 +143,6 @@ static u64 control_of(unsigned i)
 	return ((1UL << p->size) - 1) << (p->va & 7) << 5 | (u64)p->access << 3 | 3 << 1 | 1;
 }
 
-void debug_reset(void)
-{
-	for (unsigned i = 0; i < DEBUG_POINTS; i++) {
-		if (!there(i))
-			continue;
-		replay_write(stub(i, true), 0);
-		replay_write(stub(i, false), 0);
-	}
-}
-
 void debug_load(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];
@@ -187,12 +157,12 @@ void debug_load(struct cpu *c)
 	for (unsigned i = 0; i < DEBUG_POINTS; i++) {
 		bool on = debug_points[i].owner && i + 1 != d->skip;
 
-		if (!there(i))
+		if (!debug_there(i))
 			continue;
-		replay_write(stub(i, true), 0);
-		replay_write(stub(i, false), debug_points[i].va & ~(i < DEBUG_CODE ? 3UL : 7UL));
+		replay_write(debug_register(i, true), 0);
+		replay_write(debug_register(i, false), debug_points[i].va & ~(i < DEBUG_CODE ? 3UL : 7UL));
 		if (on)
-			replay_write(stub(i, true), control_of(i));
+			replay_write(debug_register(i, true), control_of(i));
 	}
 	/* The guest's KDE and MDE do not matter: exceptions to EL2 are enabled at EL1 and EL0 whatever PSTATE.D is. */
 	sysreg_write(mdscr_el1, (d->mdscr & ~(MDSCR_SS | MDSCR_KDE)) | MDSCR_MDE | (step ? MDSCR_SS : 0));

@@ -29,8 +29,14 @@ struct debug_point {
 };
 extern struct debug_point debug_points[DEBUG_POINTS];
 
-/* How many of each this CPU has, of those that are used. */
+/* debugregs.c. How many of each this CPU has, of those that are used; whether it has the one of this slot. */
 unsigned debug_slots(bool data);
+bool debug_there(unsigned point);
+/* Where replay_read() and replay_write() reach the value or the control register of this slot. */
+const char *debug_register(unsigned point, bool control);
+/* vcpu.c: the breakpoint and watchpoint registers of this CPU match nothing. */
+void debug_reset(void);
+
 /* Takes a slot; its number, or -1: all are in use. */
 int debug_add(const struct debug_point *p, bool data);
 
@@ -43,8 +49,6 @@ void debug_until(enum until what, u64 value);
 void debug_stop(struct cpu *c);
 void debug_resume(struct cpu *c);
 void debug_load(struct cpu *c);
-/* vcpu.c: the breakpoint and watchpoint registers of this CPU match nothing. */
-void debug_reset(void);
 
 /* trap.c: the debug exception classes; WORK_DEBUG: true if the guest must stop; the alarm rang. */
 enum verdict trap_debug(struct trap_frame *f);

@@ -72,7 +72,7 @@ struct bootargs bootargs;
 struct guest_id guest_id = { "host", 1 };
 const char build_id[] = "host";
 const u64 build_number = 0x12345678;
-const bool build_locked;
+const bool build_locked, build_monitor = true;
 struct debug_point debug_points[DEBUG_POINTS];
 bool gdb_active;
 const char policy_replay[16 << 12];

@@ -114,7 +114,7 @@ unsigned n_cpus = 1;
 struct spinlock shared;
 struct bootargs bootargs;
 const char build_id[] = "test-1";
-const bool build_locked;
+const bool build_locked, build_monitor = true;
 struct guest_id guest_id = { "diag", 0x08c1d2ee };
 u64 console_guest_bytes;
 bool console_escape = true;

@@ -15,7 +15,7 @@ from policygen.arch import encoding, load_arch  # noqa: E402
 # The boot argument image= selects one; a bundled guest has no other use for it.
 PLANT = """
 static u32 data_code[] = { 0xd65f03c0 };
-extern char __text_start[], __text_end[], __tables_start[], vectors[];
+extern char __text_start[], __rodata_start[], __tables_start[], vectors[];
 static unsigned poisoned;
 static u64 __attribute__((noinline)) deep(volatile u64 *p)
 {
@@ -49,7 +49,7 @@ static void fault(unsigned which)
 {
     switch (which) {
     case 1: *(volatile u32 *)__text_start = 0; break;
-    case 2: *(volatile u32 *)__text_end = 0; break;
+    case 2: *(volatile u32 *)__rodata_start = 0; break;
     case 3: ((void (*)(void))data_code)(); break;
     case 4: ((void (*)(void))0x42000000)(); break;
     case 5: deep(NULL); break;

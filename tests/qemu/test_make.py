@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What make says of a wrong word, before it builds anything; what it rebuilds, and that it is the same each time."""
+import sys
 from pathlib import Path
 
 import pytest
 
-from vm import build, make
+from vm import ROOT, build, make
+
+sys.path.insert(0, str(ROOT / "tests" / "bench"))
+from bench import larger_policy  # noqa: E402
 
 WRONG = {
     "all POLICY=lax": "no such profile or file; there are: default linux-strict permissive strict",
@@ -48,3 +52,11 @@ def test_what_is_rebuilt(tree: Path) -> None:
     assert "policy_tables.c" in again and "hv/trap.c" not in again, again
     again = make("all", "POLICY=default", "B=build/test/strict", tree=tree).stdout
     assert "policy_tables.c" in again and "guest/calls.c" in again and "hv/trap.c" not in again, again
+
+
+def test_a_policy_of_ten_thousand_entries_still_fits(tmp_path: Path) -> None:
+    """Code reaches 1 MiB from where it is (linker/hv.ld): what grows with the policy must not push the rest away."""
+    policy = tmp_path / "large.yaml"
+    policy.write_text(larger_policy(10000), encoding="utf-8")
+    done = make("all", f"POLICY={policy}", f"B={tmp_path / 'build'}", "GUEST=bench")
+    assert (tmp_path / "build" / "hypervisor.elf").stat().st_size > 1 << 20, done.stdout

@@ -393,7 +393,6 @@ static void restore(void)
 		make_gic();
 }
 
-#ifdef FUZZ_STORM
 /* Vectors that cannot be fetched: exception upon exception without an end. EL2 must stay what it is. */
 static void storm(void)
 {
@@ -401,12 +400,47 @@ static void storm(void)
 	cpu_set_sysreg(vbar_el1, 0x0c000000);
 	asm volatile("udf #0");
 }
-#endif
+
+static bool key_waits(void)
+{
+	return !(cpu_read(0x09000018, 2) & 0x10);       /* UARTFR.RXFE */
+}
+
+/* What the operator's keys say, as fast as it goes, until the next key; 5 reads none. */
+static void floods(void)
+{
+	static const char text[] = "a line without an end ";
+
+	cpu_write(0x08000000, 2, 2);                    /* GICD_CTLR: group 1 */
+	cpu_write(0x080b0080, 2, ~0UL);                 /* GICR_IGROUPR0, GICR_ISENABLER0 */
+	cpu_write(0x080b0100, 2, 0xffff);
+	cpu_write(0x09000030, 2, 0x301);                /* UARTCR: it receives, so what is typed is not the monitor's */
+	cpu_hvc(0x9000abcd, 0, 0, 0);                   /* refused once: this must be in the log in the end */
+	say("fuzz: floods\n");
+	for (;;) {
+		u64 kind = key_waits() ? cpu_read(0x09000000, 2) : 0, n = 0;
+
+		if (kind - '1' > 4)
+			continue;
+		say("\nfuzz: flood\n");
+		do {
+			switch (kind) {
+			case '1': cpu_hvc(0, 0, 0, 0); break;
+			case '2': cpu_hvc(4, (u64)text, sizeof(text) - 1, 0); break;
+			case '3': cpu_hvc(0x90000000 + n % 4096, 0, 0, 0); break;
+			case '4': cpu_set_sysreg(icc_sgi1r_el1, 1 | n % 16 << 24); break;
+			default: for (;;) asm volatile("nop");
+			}
+		} while (++n % 64 || !key_waits());
+	}
+}
 
 void main(void)
 {
 	u64 rounds = 0, done = 0;
 
+	if (FUZZ_STORM == 2)
+		floods();
 	make_tables();
 	while (done < FUZZ_COUNT) {
 		for (unsigned i = 0; i < 64; i++, rounds++) {
@@ -435,9 +469,8 @@ void main(void)
 	say(wrong ? " tallies, NOT KEPT: " : " tallies kept, ");
 	say_number(wrong);
 	say(" wrong\n");
-#ifdef FUZZ_STORM
-	storm();
-#endif
+	if (FUZZ_STORM == 1)
+		storm();
 	cpu_hvc(0x84000008, 0, 0, 0);
 	cpu_smc(0x84000008, 0, 0, 0);
 	for (;;)

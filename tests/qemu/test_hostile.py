@@ -37,3 +37,38 @@ def test_vectors_that_fault_do_not_lock_the_operator_out(tmp_path: Path, console
     assert "text, constants and tables as at boot" in c.command("el2")
     c.send("poweroff\r")
     assert c.end() == 0
+
+
+def test_floods_starve_nobody_and_hide_nothing(tmp_path: Path, console: Any) -> None:
+    """Calls, characters, refusals, SGIs, input that nobody reads: the key opens the monitor, and the log is whole."""
+    elf = build("permissive", "GUEST=fuzz", "STORM=2", tag="-floods")
+    log = tmp_path / "floods.log"
+    c = console(machine(elf, *bootargs(tmp_path, "log=notable")))
+    with open(log, "w", encoding="utf-8", newline="") as kept:
+        c.child.logfile_read = kept
+        c.child.searchwindowsize = 2000
+        c.expect("fuzz: floods")
+        for kind in "12345":
+            c.send(kind)
+            c.expect("fuzz: flood\r?\n")
+            if kind == "3":
+                c.expect("0x90000100")
+            if kind == "5":
+                for _ in range(100):
+                    c.send("x" * 100)               # more than the guest's receiver holds
+            c.send("\x1dm")
+            c.expect(PROMPT)
+            c.child.searchwindowsize = None
+            status = c.command("status")
+            assert "stopped: key" in status or "paused by key" in status, status
+            assert "text, constants and tables as at boot" in c.command("el2")
+            c.child.searchwindowsize = 2000
+            if kind != "5":
+                c.send("cont\r")
+        c.send("poweroff\r")
+        assert c.end() == 0
+    done = decode(log, "check")
+    assert done.returncode == 0, done.stdout[-2000:]
+    text = log.read_text(errors="replace")
+    assert re.search(r"DENY .*0x9000abcd", text) and text.count(" DENY ") > 256, text[:3000]
+    assert re.search(r"@Z .* lost=0 ", text)

@@ -333,25 +333,28 @@ qemu-backports: ## fetch the newest QEMU that Debian's backports have into build
 
 MUTANTS ?= 0
 .PHONY: mutate fuzz-host coverage
-mutate: all ## flip comparisons, masks, offsets and verdicts of the trap path, MUTANTS= of them (0: all); what the host suite misses
+mutate: all ## flip comparisons, masks, offsets and verdicts of EL2's core, MUTANTS= of them (0: all); what no test notices
 	@$(havetests)
 	$(Q)$(TESTPY) tests/mutate.py --mutants $(MUTANTS)
 
 FUZZ_SECONDS ?= 60
-fuzz-host: $(G)/stamp ## libFuzzer on the trap path with the devices of this policy, FUZZ_SECONDS= long (needs clang and its runtime)
+fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor and loader, FUZZ_SECONDS= long each (needs clang and its runtime)
 	$(Q)$(call have,clang,clang libclang-rt-14-dev)
 	$(Q)$(PYTHON) tests/host/fuzz_host.py $(B)/fuzz-host $(G) $(FUZZ_SECONDS)
 
-coverage: all ## lines and branches of hv/ that the host tests reach, and those they do not: build/coverage/
+coverage: all ## lines and branches of hv/ that host tests and machines reach, and those that nothing does: build/coverage/
 	@$(havetests)
 	$(Q)$(TESTPY) tests/coverage.py $(B)/coverage
 
 PY_SRC := policygen tools tests
 lint: all ## static checks of C, Python and shell
 	@$(call have,cppcheck,cppcheck); $(call have,shellcheck,shellcheck); $(call have,flake8,flake8); $(call have,mypy,mypy)
+	@$(call have,clang-tidy,clang-tidy)
 	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --enable=warning,portability --suppress=missingInclude \
 		--suppress=unusedStructMember -D__aarch64__ -Ihv hv
 	$(Q)for f in $(HV_SRC); do $(CC) $(HV_CFLAGS) -fanalyzer -c $$f -o /dev/null || exit 1; done
+	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$$@" -- --target=aarch64-linux-gnu -w -Ihv \
+		$(filter -std=% -ffreestanding -mgeneral-regs-only,$(HV_CFLAGS)) 2>/dev/null' clang-tidy
 	$(Q)flake8 --max-line-length 120 $(PY_SRC)
 	$(Q)mypy --strict --ignore-missing-imports policygen tools
 	$(Q)shellcheck .ci/run policygen/policygen
@@ -382,7 +385,7 @@ release-files: all
 BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chromium)
 PACKAGES = gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu gcc libc6-dev make git qemu-system-arm ipxe-qemu $(if $(shell command -v npm),,npm) pre-commit \
 	python3 python3-yaml python3-jinja2 python3-pytest python3-pytest-xdist python3-hypothesis python3-pexpect \
-	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache cppcheck shellcheck flake8 mypy gdb-multiarch zsh $(BROWSER)
+	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy cppcheck shellcheck flake8 mypy gdb-multiarch zsh $(BROWSER)
 SETUP_CMD = apt-get install -y --no-install-recommends $(PACKAGES)
 setup: ## install what building, running and testing need (Debian or Ubuntu; as root or through sudo)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

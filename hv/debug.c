@@ -422,7 +422,7 @@ static u8 find(const struct trap_frame *f, bool data)
 	u8 found = NO_POINT;
 	u64 nearest = 64; /* DC ZVA is the longest access there is */
 
-	for (u8 i = data ? DEBUG_CODE : 0; i < (data ? DEBUG_POINTS : DEBUG_CODE); i++) {
+	for (unsigned i = data ? DEBUG_CODE : 0; i < (data ? DEBUG_POINTS : DEBUG_CODE); i++) {
 		const struct debug_point *p = &debug_points[i];
 		u64 far = data ? p->va - f->far_el2 : p->va - f->elr_el2;
 
@@ -432,7 +432,7 @@ static u8 find(const struct trap_frame *f, bool data)
 			far = 0;
 		if (far < (data ? nearest : 1)) {
 			nearest = far;
-			found = i + 1;
+			found = (u8)(i + 1);
 		}
 	}
 	return found;

@@ -209,10 +209,8 @@ void monitor_bt(struct monitor *m, const char *args)
 		if (!record[1])
 			break;
 		kprintf("#%-2u 0x%lx\n", n, record[1]);
-		if (record[0] <= fp) {
-			fp = record[0];
+		if (record[0] <= fp)
 			break;
-		}
 		fp = record[0];
 	}
 	kprintf("%s\n", n == FRAMES_MAX ? "(more)" : "(the chain of frame pointers ends)");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where EL2 takes addresses and sizes from others: guest_ram() and the loader. Cases come by stdin as eleven u64 each
- * (test_bounds.py); three go out: accepted, then the pointer, or the entry and the context.
+ * Where EL2 takes addresses and sizes from others: guest_ram(), the loader and the boot arguments. Cases come by stdin
+ * as eleven u64 each (test_bounds.py); three go out: accepted, then the pointer, or the entry and the context, or what
+ * was parsed. With -DFUZZED (fuzz_host.py) bytes are boot arguments, an Image's header and a DTB's.
  *
  * Of the guest's RAM only the pages are there that the loader may look at before it has decided; what it does
  * afterwards ends in SIGSEGV: the case was accepted.
@@ -21,14 +22,13 @@
 #include "panic.h"
 
 struct question {
-	u64 loader, a, b; /* loader 0: guest_ram(a, b); 1: text_offset a, image_size b */
+	u64 loader, a, b; /* loader 0: guest_ram(a, b); 1: text_offset a, image_size b; 2: text from a on, pad bytes of it */
 	u64 flags, magic, image, initrd, dtb, dtb_magic, totalsize, pad;
 };
 struct answer {
 	u64 accepted, first, second;
 };
 
-struct bootargs bootargs;
 const u32 build_guest_hash;
 const u8 __guest_start[8], __guest_end[8];
 u64 fake_now, fake_step;
@@ -76,10 +76,8 @@ static void load(const struct question *q, struct answer *a)
 	}
 }
 
-int main(void)
+static void board(void)
 {
-	struct question q;
-	struct answer a;
 	struct sigaction action = { .sa_handler = touched };
 	u8 *ram = mmap((void *)GUEST_PA, GUEST_SIZE, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
@@ -87,8 +85,66 @@ int main(void)
 	if (ram != (u8 *)GUEST_PA || mprotect(ram, 4096, PROT_READ | PROT_WRITE) ||
 	    mprotect(ram + LINUX_DTB_IPA - GUEST_IPA, 4096, PROT_READ | PROT_WRITE) || sigaction(SIGSEGV, &action, NULL))
 		abort();
+}
+
+#ifdef FUZZED
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	static bool there;
+	char text[96] = "charter1 guest=linux ";
+	struct question q = { .loader = 1 };
+	struct answer a;
+	struct bootargs b = { .log = -1 };
+	const char *bad;
+
+	if (!there)
+		board();
+	there = true;
+	memcpy(text + 21, data, size < 60 ? size : 60);
+	bootargs_parse(text, size < 60 ? 21 + size : 81, &b, &bad);
+	if (b.init && (b.init < text || b.init + b.init_size > text + sizeof(text)))
+		abort();
+	if (size > 60)
+		memcpy(&q.a, data + 60, size - 60 < 80 ? size - 60 : 80);
+	q.image = b.image;
+	q.initrd = b.initrd;
+	q.dtb = b.dtb;
+	q.magic = q.magic & 1 ? 0x644d5241 : q.magic;
+	q.dtb_magic = q.dtb_magic & 1 ? 0xd00dfeed : q.dtb_magic;
+	load(&q, &a);
+	if (a.accepted == 1 && (a.first - GUEST_IPA > GUEST_SIZE || a.second != LINUX_DTB_IPA))
+		abort();
+	return 0;
+}
+#else
+static void parse(const struct question *q, struct answer *a)
+{
+	struct bootargs b = { .log = -1 };
+	const char *text = (const char *)&q->a, *bad;
+
+	if (bootargs_parse(text, q->pad, &b, &bad) != !bad)
+		abort();
+	*a = (struct answer){ .accepted = bad ? (u64)(bad - text) << 8 : 0 };
+	if (bad)
+		return; /* nothing of it counts */
+	a->accepted = 1 | (u64)b.unattended << 1 | (u64)b.no_escape << 2 | (u64)b.is_linux << 3 |
+		      (u64)(b.log + 1) << 4 | 0xff << 8 |
+		      (b.init ? (u64)(b.init - text) << 16 | (u64)b.init_size << 24 : 0);
+	a->first = b.image | (u64)b.initrd << 32;
+	a->second = b.dtb;
+}
+
+int main(void)
+{
+	struct question q;
+	struct answer a;
+
+	board();
 	while (fread(&q, sizeof(q), 1, stdin) == 1) {
-		if (q.loader) {
+		if (q.loader == 2) {
+			parse(&q, &a);
+		} else if (q.loader) {
 			load(&q, &a);
 		} else {
 			void *p = guest_ram(q.a, q.b);
@@ -99,3 +155,4 @@ int main(void)
 	}
 	return 0;
 }
+#endif

@@ -2,8 +2,9 @@
 /*
  * Opens the monitor on stdin and stdout; see test_monitor.py. Arguments: the reason, then NAME=VALUE for system
  * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM. Exit: 0 resumed, 1 skipped, 2 powered
- * off or reset, 3 the input ended.
+ * off or reset, 3 the input ended. With -DFUZZED (fuzz_host.py) bytes are what is typed, gdb's packets among them.
  */
+#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,45 @@
 #include "fake.h"
 #include "monitor.h"
 
+static struct cpu *boot(void)
+{
+	struct cpu *c = fake_cpu();
+
+	log_header(c);
+	log_event(c, EV_BOOT, 0, 0);
+	return c;
+}
+
+static void decide_something(struct cpu *c)
+{
+	c->frame.esr_el2 = c->frame.esr_el2 ? c->frame.esr_el2 : 0x6230e419;
+	c->entered = counter();
+	c->rows[1].hits = 34;
+	c->rows[2].hits = 9733;
+	c->rows[2].cost = 58700;
+	log_decision(c, &c->rows[1], 0, 0, 0)->cost = 388;
+}
+
+#ifdef FUZZED
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	static struct cpu *c;
+
+	if (!c) {
+		if (!freopen("/dev/null", "w", stdout))
+			abort();
+		c = boot();
+		decide_something(c);
+	}
+	stdin = fmemopen((void *)(size ? data : (const u8 *)"\n"), size ? size : 1, "r");
+	if (!setjmp(fake_stop))
+		monitor_run(c, "key");
+	shared.taken = 0;
+	fclose(stdin);
+	return 0;
+}
+#else
 static void set(struct cpu *c, char *word)
 {
 	char *eq = strchr(word, '=');
@@ -38,21 +78,15 @@ static void set(struct cpu *c, char *word)
 
 int main(int argc, char **argv)
 {
-	struct cpu *c = fake_cpu();
+	struct cpu *c = boot();
 
 	for (int i = 2; i < argc; i++)
 		set(c, argv[i]);
-	log_header(c);
-	log_event(c, EV_BOOT, 0, 0);
-	c->frame.esr_el2 = c->frame.esr_el2 ? c->frame.esr_el2 : 0x6230e419;
-	c->entered = counter();
-	c->rows[1].hits = 34;
-	c->rows[2].hits = 9733;
-	c->rows[2].cost = 58700;
-	log_decision(c, &c->rows[1], 0, 0, 0)->cost = 388;
+	decide_something(c);
 	if (setjmp(fake_stop)) {
 		fprintf(stderr, "end: %s\n", fake_end);
 		return strcmp(fake_end, "input") ? 2 : 3;
 	}
 	return monitor_run(c, argv[1]) ? 0 : 1;
 }
+#endif

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import struct
 import subprocess
 from pathlib import Path
@@ -23,7 +24,7 @@ Case = Tuple[int, ...]
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bounds") / "bounds_host"
     subprocess.run(["gcc", *FLAGS, "tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c",
-                    "-o", str(out)], cwd=ROOT, check=True)
+                    "hv/bootargs.c", "-o", str(out)], cwd=ROOT, check=True)
     return out
 
 
@@ -38,11 +39,14 @@ def around(*borders: int) -> List[int]:
     return sorted({border + d for border in borders for d in (-1, 0, 1) if 0 <= border + d < 1 << 64})
 
 
-def test_guest_ram_is_the_guests_and_nothing_else(program: Path) -> None:
+def ram_cases() -> List[Case]:
     values = around(0, 8, 4096, SIZE, RAM, PA, RAM + SIZE // 2, RAM + SIZE, PA + SIZE, 1 << 31, 1 << 32, 1 << 63,
                     1 << 64, (1 << 64) - RAM, (1 << 64) - SIZE, (1 << 64) - RAM - SIZE, (1 << 64) - 4096)
-    cases = [(0, ipa, size) for ipa, size in itertools.product(values, values)]
-    accepted = 0
+    return [(0, ipa, size) for ipa, size in itertools.product(values, values)]
+
+
+def test_guest_ram_is_the_guests_and_nothing_else(program: Path) -> None:
+    cases, accepted = ram_cases(), 0
     for (_, ipa, size), answer in zip(cases, ask(program, cases)):
         inside = RAM <= ipa and ipa + size <= RAM + SIZE
         assert answer == ((1, ipa - RAM + PA, 0) if inside else (0, 0, 0)), f"{ipa:#x} + {size:#x}: {answer}"
@@ -85,3 +89,60 @@ def test_the_loader_takes_what_fits_and_nothing_else(program: Path) -> None:
         if taken == 1:                              # 2: it went on to clear the rest of RAM
             assert not case[5] and (entry, context) == (RAM + case[1], DTB), [hex(v) for v in case]
     assert 100 < accepted < len(cases) / 2
+
+
+# --- boot arguments: every word, whole, cut short, and with more behind it ------------------------------------------
+
+WORDS = ["unattended=1", "esc=none", "guest=linux", "log=text", "log=notable", "log=full", "log=quiet", "image=0",
+         "image=4294967295", "initrd=10", "dtb=4096"]
+BAD = ["unattended=0", "esc=", "guest=linux2", "log=", "log=loud", "image=", "image=x", "image=4294967296",
+       "image=99999999999999999999", "dtb=-1", "initrd=0x10", 'hv.init="', "hv.init=a", "x", "="]
+
+
+def texts() -> List[bytes]:
+    words = [*WORDS, *BAD, 'hv.init="bp 1; cont"', 'hv.init=""']
+    whole = ["", "charter", "charter2", "charter1", "charter1x", *(f"charter1 {w}" for w in words),
+             *(f"charter1{gap}{one}{gap}{other}" for one, other in itertools.product(WORDS[:8], words)
+               for gap in (" ", "\n", "  ")),
+             *(f"charter1 {w}{tail}" for w in words for tail in ("x", "\0x", " ", "\n", '"', "=", "1"))]
+    return [t.encode() for t in whole] + [t[:n].encode() for t in whole[::9] for n in range(len(t))]
+
+
+def parsed(text: bytes) -> Tuple[int, int, int]:
+    """bootargs.h, said a second time."""
+    flags, log, bad, init, sizes = 0, 0, 0xff, 0, {"image": 0, "initrd": 0, "dtb": 0}
+    if text.startswith(b"charter1"):
+        known = text.partition(b"\0")[0]
+        for m in re.finditer(rb'(?:hv\.init="[^"]*"|[^ \n])[^ \n]*', known[8:]):
+            word, at = m.group(), 8 + m.start()
+            name, _, value = word.partition(b"=")
+            number = int(value) if re.fullmatch(rb"[0-9]+", value) else 1 << 32
+            if word in (b"unattended=1", b"esc=none", b"guest=linux"):
+                flags |= {b"unattended": 2, b"esc": 4, b"guest": 8}[name]
+            elif name == b"log" and value in (b"text", b"notable", b"full", b"quiet"):
+                log = 1 + [b"text", b"notable", b"full", b"quiet"].index(value)
+            elif name.decode() in sizes and number < 1 << 32:
+                sizes[name.decode()] = number
+            elif re.fullmatch(rb'hv\.init="[^"]*"', word):
+                init = at + 9 << 16 | len(word) - 10 << 24
+            else:
+                bad = at
+                break
+    return ((bad == 0xff) | flags | log << 4 | bad << 8 | init, sizes["image"] | sizes["initrd"] << 32, sizes["dtb"])
+
+
+def parse_cases() -> List[Case]:
+    return [(2, *struct.unpack("<9Q", text.ljust(72, b"\0")), len(text)) for text in texts() if len(text) <= 72]
+
+
+def test_boot_arguments_mean_what_they_say_or_are_refused(program: Path) -> None:
+    cases, refused = parse_cases(), 0
+    for case, answer in zip(cases, ask(program, cases)):
+        text = struct.pack("<9Q", *case[1:10])[:case[10]]
+        expected = parsed(text)
+        if not expected[0] & 1:                     # what was taken before the word that is refused means nothing
+            assert (answer[0] & 0xff01) == (expected[0] & 0xff01), text
+            refused += 1
+        else:
+            assert answer == expected, (text, [hex(v) for v in answer], [hex(v) for v in expected])
+    assert 200 < refused < len(cases) - 200

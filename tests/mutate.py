@@ -1,42 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutation test of the trap path: flips comparisons, masks, offsets, PC steps and verdicts in hv/, one at a time, and
-asks whether the host suite (tests/host/test_trap.py) notices. `make mutate [MUTANTS=n]`: n of them, or all.
+"""Mutation test of EL2's core: flips comparisons, masks, offsets, PC steps and verdicts in hv/, and words of the
+generated tables, one at a time, and asks whether the tests notice. `make mutate [MUTANTS=n]`: n of them, or all.
 
-A mutant is killed when it does not compile (a _Static_assert), runs away, dies, or answers the suite's own questions
-otherwise than trap_model.py. What survives is listed, and must stand in SURVIVORS with the reason.
+A mutant whose machine code for the target is what it was is none. Of the others, the host suites get to see each first
+(tests/host: the trap path against trap_model.py, the loader's bounds, the virtual GIC, the shadow queues); what they
+let pass boots the diagnostic guest, and then the sweep. Killed is what does not compile (a _Static_assert), runs away,
+dies, or answers otherwise. What survives must stand in tests/mutants.txt under its reason, and nothing else may.
 """
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import re
+import shlex
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "host")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "host"), str(ROOT / "tests" / "qemu")]
 
+import test_bounds  # noqa: E402
 import test_trap  # noqa: E402
+import test_virtio  # noqa: E402
+import vm  # noqa: E402
 from policygen import render, verify  # noqa: E402
 from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
 CORE = ["trap.c", "trap_sysreg.c", "trap_mem.c", "trap_call.c", "trap_wait.c", "hvcall.c", "psci.c", "decide.c",
-        "policy.c", "inject.c", "cache.c", "guestmem.c", "esr.h", "cpu.h", "policy.h"]
-# Not on the way of a trap: the monitor's and the log's look at things, which have tests of their own; boot.
-FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "may_write", "dump_log")
-SURVIVORS = ROOT / "tests" / "mutate-survivors.json"
-CC = ["gcc", "-std=gnu11", "-O1", "-fno-builtin", "-w", "-iquote"]
+        "policy.c", "inject.c", "cache.c", "guestmem.c", "esr.h", "cpu.h", "policy.h", "straight.h", "take.h",
+        "record.h"]
+VGIC, VIRTIO = ([p.name for p in sorted((ROOT / "hv").glob(form))] for form in ("vgic*.c", "virtio*.c"))
+OTHERS = [*VGIC, "vgic.h", *VIRTIO, "guestload.c", "bootargs.c", "console.c", "vuart.c"]
+# Not on the way of a trap: the monitor's and the log's look at things, which have tests of their own.
+FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "dump_log", "virtio_describe")
+TABLES = "policy_tables.c"
+LIST = ROOT / "tests" / "mutants.txt"
+HOST = ["gcc", "-std=gnu11", "-O0", "-fno-builtin", "-w", "-iquote"]
 FAKE = ["-iquote", "tests/host/fake", "-include", "tests/host/fake/arch/arch.h"]
-SECONDS = 20
+LIMITS = ["prlimit", "--cpu=6", "--as=8000000000", "--core=0"]  # seconds of CPU: what runs away is stopped
 SWAPS = [(r"==", "!="), (r"!=", "=="), (r"<=", "<"), (r">=", ">"), (r"(?<![<>\-=])<(?![<=])", "<="),
          (r"(?<![<>\-=])>(?![>=])", ">="), (r"&&", "||"), (r"\|\|", "&&"), (r"<<(?!=)", ">>"), (r">>(?!=)", "<<"),
          (r"& ~", "& "), (r"(?<=\w )\+(?= \w)", "-"), (r"(?<=\w )-(?= \w)", "+"), (r"(?<=\w )\|(?= [\w(])", "&"),
@@ -55,10 +64,10 @@ class Mutant:
     column: int
     old: str
     new: str
-    text: str               # the line, as it was
+    where: str              # the function, and the line as it was
 
     def name(self) -> str:
-        return f"hv/{self.file}: `{self.text.strip()}`: {self.old!r} -> {self.new!r} at {self.column}"
+        return f"{self.file} {self.where}  [{self.old} -> {self.new} @{self.column}]"
 
 
 def code_of(text: str) -> str:
@@ -69,180 +78,404 @@ def code_of(text: str) -> str:
 
 
 def mutants(file: str) -> Iterator[Mutant]:
-    text, people = (ROOT / "hv" / file).read_text(encoding="utf-8"), False
+    text, function = (ROOT / "hv" / file).read_text(encoding="utf-8"), ""
     for number, (line, code) in enumerate(zip(text.splitlines(), code_of(text).splitlines())):
         if re.match(r"#define (HV_|SEEN|MEMOS|ROW_|WORK_)|\s*extern|typedef|.*\bcase .*\.\.\.", code):
             continue                                # names of things, of which any would do
-        if re.match(r"\w.*\b(\w+)\(", code) and not code.rstrip().endswith(";"):
-            people = any(name in code for name in FOR_PEOPLE)
-        if people or (file == "policy.h" and "return" not in code and "FIELD" not in code):
+        begins = re.match(r"\w.*\b(\w+)\(", code)
+        if begins and not code.rstrip().endswith(";"):
+            function = begins.group(1)
+        elif re.match(r"[#}]|\w.*[;{]$", code):
+            function = function if code.startswith("}") else ""
+        if function in FOR_PEOPLE or (file in ("policy.h", "vgic.h") and "return" not in code and "FIELD" not in code):
             continue                                # declarations: the tables' own test damages what they describe
+        where = f"{function}: {line.strip()}"
         for pattern, new in SWAPS:
             for m in re.finditer(pattern, code):
-                yield Mutant(file, number, m.start(), m.group(), new, line)
+                yield Mutant(file, number, m.start(), m.group(), new, where)
         for m in NUMBER.finditer(code):
             value = int(m.group(), 0)
-            yield Mutant(file, number, m.start(), m.group(), hex(value ^ 1 if value > 9 else value + 1), line)
+            yield Mutant(file, number, m.start(), m.group(), hex(value ^ 1 if value > 9 else value + 1), where)
         if STATEMENT.match(code.rstrip()) and code.strip() in line:
-            yield Mutant(file, number, 0, code.strip(), ";", line)
+            yield Mutant(file, number, 0, code.strip(), ";", where)
+        if code.startswith("}"):
+            function = ""
 
 
-def everything() -> List[Mutant]:
-    return [mutant for file in CORE for mutant in mutants(file)]
+def table_mutants(tables: Path, dice: random.Random, count: int) -> List[Mutant]:
+    """Words of what policygen rendered: rows, ranges, calls, exceptions, leaves."""
+    found, table = [], ""
+    for number, line in enumerate(code_of(tables.read_text(encoding="utf-8")).splitlines()):
+        named = re.match(r"(?:static )?const .*?\b(policy_\w+|\w+_ranges|\w+_slots|\w+_disp)\b.*=", line)
+        table = named.group(1) if named else table
+        if re.search(r"rule_info|names?\b|text|places|windows|passthrough|policy_rules|policy_traps|hash", table):
+            continue                                # for people; what the target's controls are is the sweep's question
+        for m in NUMBER.finditer(line):
+            value = int(m.group(), 0)
+            found.append(Mutant(TABLES, number, m.start(), m.group(), hex(value ^ 1), f"{table}: line {number}"))
+    return dice.sample(found, min(count, len(found)))
 
 
-@dataclass
-class Suite:
-    """The questions of a profile, and what the suite accepts as answers."""
-    tables: Path
-    wire: bytes
-    traps: List[Trap]
-    model: Model
-    rows: List[Tuple[int, ...]]
-    good: bytes
+def execute(command: Sequence[str], **kw: object) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False,
+                          **kw)  # type: ignore[call-overload, no-any-return]
 
-    def accepts(self, answers: bytes) -> bool:
-        if len(answers) != len(self.good):
+
+def answer(program: Path, wire: bytes = b"", args: Sequence[str] = ()) -> Optional[bytes]:
+    """None: it died or ran away."""
+    done = execute([*LIMITS, str(program), *args], input=wire)
+    return done.stdout if done.returncode == 0 else None
+
+
+def compile_one(command: Sequence[str]) -> None:
+    subprocess.run(command, cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+
+
+# --- the suites ------------------------------------------------------------------------------------------------
+
+class Questions:
+    """The traps of a profile, and what the suite accepts as answers."""
+
+    def __init__(self, traps: List[Trap], model: Model) -> None:
+        self.traps, self.model = traps, model
+        self.wire = {every: b"".join(t.pack() for t in traps[::every]) for every in (1, 8)}
+        self.good: Dict[int, bytes] = {}
+
+    def holds(self, program: Path, every: int = 1) -> bool:
+        answers = answer(program, self.wire[every])
+        if answers is None:
             return False
-        at = len(self.rows) * verify.ROW.size
-        if answers[:at] != self.good[:at]:
+        good = self.good.setdefault(every, answers)
+        if answers == good:
+            return True
+        traps, size = self.traps[::every], ANSWER.size
+        at = len(good) - len(traps) * size
+        if len(answers) != len(good) or answers[:at] != good[:at]:
             return False
-        size = ANSWER.size
-        for n, t in enumerate(self.traps):
-            raw = answers[at + n * size:at + (n + 1) * size]
-            if raw == self.good[at + n * size:at + (n + 1) * size]:
+        rows = list(verify.ROW.iter_unpack(good[:at]))
+        for n, t in enumerate(traps):
+            here = slice(at + n * size, at + (n + 1) * size)
+            if answers[here] == good[here]:
                 continue
             try:
-                if differences(t, self.model.expect(t), answered(ANSWER.unpack(raw), self.rows, verify.VERDICTS)):
+                seen = answered(ANSWER.unpack(answers[here]), rows, verify.VERDICTS)
+                if differences(t, self.model.expect(t), seen):
                     return False
             except (AssertionError, IndexError):
                 return False
         return True
 
 
-class Bench:
-    def __init__(self, scratch: Path) -> None:
-        self.scratch = scratch
-        sources = ["tests/host/trap_host.c", *(f"hv/{part}.c" for part in TRAP)]
-        self.objects: Dict[str, Path] = {}
-        for source in sources:
-            self.objects[source] = scratch / (Path(source).stem + ".o")
-            compile_one(source, "hv", self.objects[source])
-        self.suites: List[Suite] = []
-        (scratch / "crowded.yaml").write_text(test_trap.CROWDED)
-        for name in (str(scratch / "crowded.yaml"), "default"):
-            self.suites.append(self.suite(name, scratch / Path(name).stem))
+def checks_hold(program: Path) -> bool:
+    """What goes on from trap to trap."""
+    try:
+        for check in [*test_trap.CHECKS, test_trap.check_flood]:
+            check(lambda traps: answer(program, b"".join(t.pack() for t in traps)) or b"")
+    except Exception:                               # noqa: BLE001 answers that cannot be read are wrong ones
+        return False
+    return True
 
-    def suite(self, name: str, out: Path) -> Suite:
+
+def golden(cases: List[Tuple[int, ...]]) -> Callable[[Path], bool]:
+    wire, good = b"".join(test_bounds.QUESTION.pack(*case, *[0] * (11 - len(case))) for case in cases), [b""]
+
+    def holds(program: Path) -> bool:
+        said = answer(program, wire) or b"-"
+        good[0] = good[0] or said
+        return said == good[0]
+    return holds
+
+
+def queues_hold(program: Path) -> bool:
+    masks = {"withheld": [1 << 9 | 1 << 13], "rated": [10 << 32], "honest": [0, 500 << 32], "hostile": [0, 500 << 32]}
+    return all(answer(program, b"", [scenario, version, only, "1", str(min(seeds, 100)), str(mask)]) is not None
+               for scenario, seeds in test_virtio.SEEDS.items() for version in "12"
+               for only in ("01" if scenario in ("honest", "hostile") else "0") for mask in masks.get(scenario, [0]))
+
+
+@dataclass
+class Suite:
+    """A program of tests/host with the files of hv/ that are in it. `holds` is asked in this order."""
+    sources: List[str]
+    tables: Optional[Path]
+    holds: List[Callable[[Path], bool]]
+    objects: Dict[str, Path] = field(default_factory=dict)
+
+    def build(self, out: Path, pool: ThreadPoolExecutor) -> None:
+        out.mkdir(exist_ok=True)
+        self.objects = {source: out / (Path(source).stem + ".o") for source in self.sources}
+        command = [*HOST, "hv", *FAKE, "-iquote", "hv", "-c"]
+        list(pool.map(lambda item: compile_one([*command, item[0], "-o", str(item[1])]), self.objects.items()))
+        if self.tables:
+            self.objects[TABLES] = self.tables
+
+    def link(self, changed: Dict[str, Path], program: Path) -> None:
+        kept = [str(path) for source, path in self.objects.items() if source not in changed]
+        compile_one(["gcc", "-pthread", *kept, *map(str, changed.values()), "-o", str(program)])
+
+
+class Bench:
+    def __init__(self, scratch: Path, tables: int, pool: ThreadPoolExecutor, machine: bool) -> None:
+        self.scratch, self.machine = scratch, machine
+        for name, policy in test_trap.OWN.items():
+            (scratch / f"{name}.yaml").write_text(policy)
+        self.suites: List[Suite] = []
+        self.gen: Dict[str, Path] = {}
+        common: Dict[str, Path] = {}
+        for n, name in enumerate((str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), "default")):
+            questions, built = self.questions(name, scratch / Path(name).stem)
+            suite = Suite(["tests/host/trap_host.c", *(f"hv/{part}.c" for part in TRAP)], built,
+                          [partial(questions.holds, every=8), questions.holds])
+            if n:
+                suite.objects = {**common, TABLES: built}
+            else:
+                suite.build(scratch / "trap", pool)
+                common = suite.objects
+            program = suite_program(suite, scratch)
+            assert all(hold(program) for hold in suite.holds), "the suite fails without a mutant"
+            self.suites.append(suite)
+        last = Suite(self.suites[0].sources, None, [checks_hold])       # slow, so last
+        last.objects = self.suites[0].objects
+        self.suites.append(last)
+        for sources, holds in (
+                (["tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c",
+                  "hv/bootargs.c"],
+                 [golden(cases) for cases in (test_bounds.ram_cases(), list(test_bounds.loads()),
+                                              test_bounds.parse_cases())]),
+                (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
+                 [lambda p: answer(p, b"", ["1", "300"]) is not None]),
+                (["tests/host/virtio_host.c", *(f"hv/{name}" for name in VIRTIO), "hv/guestmem.c"], [queues_hold])):
+            suite = Suite(sources, None, holds)
+            suite.build(scratch / Path(sources[0]).stem, pool)
+            assert all(hold(suite_program(suite, scratch)) for hold in holds), "a suite fails without a mutant"
+            self.suites.append(suite)
+        self.tables = table_mutants(scratch / "crowded" / "gen" / TABLES, random.Random(1), tables)
+        self.target = Target(scratch / "target", machine)
+
+    def questions(self, name: str, out: Path) -> Tuple[Questions, Path]:
         policy = test_trap.load(name, "enforce")
         render.render(policy, out / "gen")
         tables = out / "tables.o"
-        compile_one(str(out / "gen" / "policy_tables.c"), "hv", tables)
+        compile_one([*HOST, "hv", *FAKE, "-c", str(out / "gen" / TABLES), "-o", str(tables)])
         stubs = verify.stubs_of((out / "gen" / "replay.S").read_text())
         numbers = verify.enumerators((ROOT / "hv" / "policy.h").read_text())
         model = Model(policy, stubs, {k.removeprefix("MODEL_"): v for k, v in numbers.items()})
-        traps = [t for kind in (test_trap.sysregs, test_trap.accesses, test_trap.calls, test_trap.exceptions)
-                 for t in kind(random.Random(6), policy)]
-        suite = Suite(tables, b"".join(t.pack() for t in traps), traps, model, [], b"")
-        suite.good = ask(self.link(self.objects, tables, out / "program"), suite.wire) or b""
-        assert self.suites or checks_hold(out / "program"), "the suite fails without a mutant"
-        suite.rows = list(verify.ROW.iter_unpack(suite.good[:len(suite.good) - len(traps) * ANSWER.size]))
-        return suite
+        traps = [t for kind in test_trap.KINDS for t in kind(random.Random(6), policy)]
+        return Questions(traps, model), tables
 
-    @staticmethod
-    def link(objects: Dict[str, Path], tables: Path, program: Path) -> Path:
-        subprocess.run(["gcc", *map(str, objects.values()), str(tables), "-o", str(program)], check=True)
-        return program
-
-    def killed(self, mutant: Mutant) -> bool:
+    def verdict(self, mutant: Mutant) -> str:
+        """`same` code, killed by `host` or `target`, or `alive`."""
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             here = Path(folder)
-            text = (ROOT / "hv" / mutant.file).read_text(encoding="utf-8").splitlines()
-            line = text[mutant.line]
-            column = line.index(mutant.old, mutant.column)
-            text[mutant.line] = line[:column] + mutant.new + line[column + len(mutant.old):]
-            objects = dict(self.objects)
-            if mutant.file.endswith(".c"):
-                source = f"hv/{mutant.file}"
-                (here / mutant.file).write_text("\n".join(text) + "\n", encoding="utf-8")
-                changed = [(source, str(here / mutant.file), "hv")]
+            if mutant.file == TABLES:
+                return self.table_verdict(mutant, here)
+            headers = here / "hv"                   # what is damaged, and for a header all that may include it
+            if mutant.file.endswith(".h"):
+                shutil.copytree(ROOT / "hv", headers)
             else:
-                shutil.copytree(ROOT / "hv", here / "hv", ignore=shutil.ignore_patterns("*.c", "*.S"))
-                (here / "hv" / mutant.file).write_text("\n".join(text) + "\n", encoding="utf-8")
-                for name in self.objects:               # a file finds its own folder's headers first
-                    if name.startswith("hv/"):
-                        shutil.copy(ROOT / name, here / name)
-                changed = [(name, str(here / name) if name.startswith("hv/") else name, str(here / "hv"))
-                           for name in self.objects if not re.search(r"log_|crc32|print", name)]
+                headers.mkdir()
+                shutil.copy(ROOT / "hv" / mutant.file, headers)
+            damage(headers / mutant.file, mutant)
             try:
-                for n, (name, path, headers) in enumerate(changed):
-                    objects[name] = here / f"{n}.o"
-                    compile_one(path, headers, objects[name])
-                for n, suite in enumerate(self.suites):
-                    program = self.link(objects, suite.tables, here / f"program{n}")
-                    answers = ask(program, suite.wire)
-                    if answers is None or not suite.accepts(answers):
-                        return True
-                    if n == 0 and not checks_hold(program):
-                        return True
+                if not self.host_holds(headers, mutant, here):
+                    return "host"
+            except subprocess.CalledProcessError:   # the compiler, or the linker
+                return "host"
+            code = self.target.code(headers, mutant, here)
+            if code is not None and not code:
+                return "same"
+            if code is None:
+                return "target"
+            return "alive" if not self.machine or self.target.holds(code, here) else "target"
+
+    def host_holds(self, headers: Path, mutant: Mutant, here: Path) -> bool:
+        compiled: Dict[str, Path] = {}
+        for n, suite in enumerate(self.suites):
+            users = [s for s in suite.objects if s.startswith("hv/") and uses(s, mutant.file)]
+            if not users:
+                continue
+            for source in users + (suite.sources[:1] if mutant.file.endswith(".h") else []):
+                if source not in compiled:
+                    path = here / source if source.startswith("hv/") else Path(source)
+                    compiled[source] = here / f"{Path(source).stem}.o"
+                    compile_one([*HOST, str(headers), *FAKE, "-iquote", "hv", "-c", str(path), "-o",
+                                 str(compiled[source])])
+            suite.link({s: path for s, path in compiled.items() if s in suite.objects}, here / f"program{n}")
+            if not all(hold(here / f"program{n}") for hold in suite.holds):
+                return False
+        return True
+
+    def table_verdict(self, mutant: Mutant, here: Path) -> str:
+        text = self.scratch / "crowded" / "gen" / TABLES
+        shutil.copy(text, here / TABLES)
+        damage(here / TABLES, mutant)
+        program = here / "program"
+        try:
+            compile_one([*HOST, "hv", *FAKE, "-c", str(here / TABLES), "-o", str(here / "tables.o")])
+            self.suites[0].link({TABLES: here / "tables.o"}, program)
+        except subprocess.CalledProcessError:
+            return "host"
+        return "alive" if all(hold(program) for hold in self.suites[0].holds) else "host"
+
+
+def suite_program(suite: Suite, scratch: Path) -> Path:
+    suite.link({}, scratch / "program")
+    return scratch / "program"
+
+
+def damage(path: Path, mutant: Mutant) -> None:
+    text = path.read_text(encoding="utf-8").splitlines()
+    line = text[mutant.line]
+    column = line.index(mutant.old, mutant.column)
+    text[mutant.line] = line[:column] + mutant.new + line[column + len(mutant.old):]
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def uses(source: str, file: str) -> bool:
+    """Whether `source` is made from `file` of hv/."""
+    if file.endswith(".c"):
+        return source == f"hv/{file}"
+    return file in included(source)
+
+
+INCLUDED: Dict[str, Set[str]] = {}
+
+
+def included(source: str) -> Set[str]:
+    if source not in INCLUDED:
+        found = set()
+        for name in re.findall(r'#include "(\w+\.h)"', (ROOT / source).read_text(encoding="utf-8")):
+            if (ROOT / "hv" / name).exists():       # the fakes' and the generated ones are not mutated
+                found |= {name} | included(f"hv/{name}")
+        INCLUDED[source] = found
+    return INCLUDED[source]
+
+
+class Target:
+    """The image: what a mutant changes in its code, and whether the machine notices."""
+    GUESTS = [("default", "diag"), ("strict", "diag"), ("default", "sweep")]
+
+    def __init__(self, out: Path, machine: bool) -> None:
+        self.out = out
+        self.elf: Dict[Tuple[str, str], Path] = {}
+        for policy, guest in self.GUESTS if machine else self.GUESTS[:1]:
+            words = (f"GUEST={guest}", "BRIEF=1") if guest == "sweep" else ()
+            self.elf[policy, guest] = vm.build(policy, *words, tag=f"-mutate-{guest}")
+        first = self.elf["default", "diag"].parent
+        said = vm.make("-n", "-B", "V=1", "all", "POLICY=default", f"B={first.relative_to(ROOT)}").stdout
+        self.commands = {m.group(1): shlex.split(m.group(0)) for m in re.finditer(r"^.*-c (hv/\w+\.c) .*$", said, re.M)}
+        link = re.search(r"^.*-T linker/hv.ld.*$", said, re.M)
+        assert link and "hv/trap.c" in self.commands
+        self.link = shlex.split(link.group(0))
+        self.first = str(first.relative_to(ROOT))
+        self.code_was: Dict[str, bytes] = {}
+
+    def compiled(self, source: str, headers: Path, out: Path) -> bytes:
+        command = [w for w in self.commands[source] if w[:2] not in ("-M", "-W") and w != "-g"]
+        command.insert(command.index("-Ihv"), f"-I{headers}")
+        command[command.index("-c") + 1] = str(headers / Path(source).name)
+        command[command.index("-o") + 1] = str(out)
+        compile_one([*command, "-w", f"-ffile-prefix-map={headers}=hv"])
+        return out.read_bytes()
+
+    def code(self, headers: Path, mutant: Mutant, here: Path) -> Optional[Dict[str, Path]]:
+        """The objects that differ; None: one does not compile."""
+        changed = {}
+        for source in self.commands:
+            if not uses(source, mutant.file):
+                continue
+            out = here / f"{Path(source).stem}.target.o"
+            try:
+                if source not in self.code_was:
+                    self.code_was[source] = self.compiled(source, ROOT / "hv", out)
+                if self.compiled(source, headers, out) != self.code_was[source]:
+                    changed[source] = out
             except subprocess.CalledProcessError:
-                return True
-        return False
+                return None
+        return changed
+
+    def holds(self, changed: Dict[str, Path], here: Path) -> bool:
+        for (policy, guest), elf in self.elf.items():
+            folder = str(elf.parent.relative_to(ROOT))
+            objects = {f"{folder}/{source[:-2]}.o": str(path) for source, path in changed.items()}
+            command = [w.replace(self.first, folder) for w in self.link if not w.startswith("-Wl,-Map")]
+            command = [objects.get(w, w) for w in command]
+            image = here / "mutant.elf"
+            command[command.index("-o") + 1] = str(image)
+            compile_one(command)
+            compile_one([sys.executable, "tools/seal.py", str(image)])
+            log = here / "log"
+            arguments = vm.bootargs(here, "unattended=1" + (" log=quiet" if guest == "sweep" else ""))
+            done = execute(["timeout", "60", *vm.machine(image, "-no-reboot", *arguments)], stdin=subprocess.DEVNULL)
+            log.write_bytes(done.stdout)
+            if done.returncode or b"panic" in done.stdout:
+                return False
+            if guest == "diag":
+                if b" passed, 0 failed" not in done.stdout or execute([*vm.DECODER, "check", str(log)]).returncode:
+                    return False
+            elif execute([sys.executable, "-m", "policygen", "verify", policy, "--run", str(log)], cwd=ROOT).returncode:
+                return False
+        return True
 
 
-def compile_one(source: str, headers: str, out: Path) -> None:
-    subprocess.run([*CC, headers, *FAKE, "-iquote", "hv", "-c", source, "-o", str(out)], cwd=ROOT, check=True,
-                   stderr=subprocess.DEVNULL)
+# --- the list ---------------------------------------------------------------------------------------------------
 
-
-def ask(program: Path, wire: bytes) -> Optional[bytes]:
-    """None: it died or ran away."""
-    try:
-        done = subprocess.run([str(program)], input=wire, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              timeout=SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        return None
-    return done.stdout if done.returncode == 0 else None
-
-
-def checks_hold(program: Path) -> bool:
-    """What goes on from trap to trap."""
-    def answer(traps: List[Trap]) -> bytes:
-        return ask(program, b"".join(t.pack() for t in traps)) or b""
-    try:
-        for check in test_trap.CHECKS:
-            check(answer)
-    except (AssertionError, IndexError, struct.error):
-        return False
-    return True
+def explained() -> Dict[str, str]:
+    """tests/mutants.txt: a reason, then the mutants, each on an indented line."""
+    found, reason = {}, ""
+    for line in LIST.read_text(encoding="utf-8").splitlines() if LIST.exists() else []:
+        if line.startswith("  "):
+            found[line.strip()] = reason
+        elif line and not line.startswith("#"):
+            reason = line
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutants", type=int, default=0, help="how many, chosen by --seed; 0: all")
+    parser.add_argument("--tables", type=int, default=100, help="how many words of the tables, where all are asked for")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--least", type=float, default=95.0, help="percent that must be killed")
-    parser.add_argument("--json", type=Path, help="write the survivors there")
+    parser.add_argument("--files", nargs="*", default=[*CORE, *OTHERS, TABLES])
+    parser.add_argument("--host-only", action="store_true", help="no machine boots")
+    parser.add_argument("--list", type=Path, help="write what nobody has explained there")
     args = parser.parse_args()
-    found = everything()
-    total = len(found)
-    if args.mutants:
-        found = random.Random(args.seed).sample(found, min(args.mutants, total))
-    with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(Path(scratch))
-        with ThreadPoolExecutor(args.jobs) as pool:
-            verdicts = list(pool.map(bench.killed, found))
-    alive = [mutant for mutant, killed in zip(found, verdicts) if not killed]
-    explained: Dict[str, str] = json.loads(SURVIVORS.read_text()) if SURVIVORS.exists() else {}
-    for mutant in alive:
-        print(f"survives: {mutant.name()}\n          {explained.get(mutant.name(), 'NOT EXPLAINED')}")
-    if args.json:
-        args.json.write_text(json.dumps({m.name(): explained.get(m.name(), "") for m in alive}, indent=1))
-    share = 100 * (1 - len(alive) / len(found))
-    untold = [mutant for mutant in alive if mutant.name() not in explained]
-    print(f"{len(found)} of {total} mutants: {share:.1f} % killed, {len(alive)} survive, {len(untold)} unexplained")
-    return 1 if share < args.least else 0
+    verdicts: List[str] = []
+    reasons = explained()
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(args.jobs) as pool:
+        bench = Bench(Path(scratch), args.tables if TABLES in args.files else 0, pool, not args.host_only)
+        found = [m for file in args.files if file != TABLES for m in mutants(file)] + bench.tables
+        total = len(found)
+        if args.mutants:
+            found = random.Random(args.seed).sample(found, min(args.mutants, total))
+        for n, verdict in enumerate(pool.map(bench.verdict, found), 1):
+            verdicts.append(verdict)
+            if verdict == "alive" and found[n - 1].name() not in reasons:
+                print(f"survives, NOT EXPLAINED: {found[n - 1].name()}", flush=True)
+            if n % 100 == 0:
+                print(f"{n} of {len(found)}: {verdicts.count('alive')} survive", file=sys.stderr, flush=True)
+    alive = [m for m, verdict in zip(found, verdicts) if verdict == "alive"]
+    counted = {v: verdicts.count(v) for v in ("same", "host", "target", "alive")}
+    problems = [m.name() for m in alive if m.name() not in reasons]
+    if args.list:
+        args.list.write_text("".join(f"  {name}\n" for name in problems), encoding="utf-8")
+    if not args.host_only:
+        for m, verdict in zip(found, verdicts):
+            if verdict != "alive" and m.name() in reasons:
+                print(f"explained, but {verdict}: {m.name()}")
+                problems.append(m.name())
+        if not args.mutants and args.files == [*CORE, *OTHERS, TABLES]:
+            gone = set(reasons) - {m.name() for m in found}
+            problems += gone
+            print("".join(f"explained, but there is no such mutant: {name}\n" for name in sorted(gone)), end="")
+    real = len(found) - counted["same"]
+    share = 100 * (1 - len(alive) / real) if real else 100.0
+    print(f"{len(found)} of {total} mutants: {counted['same']} change no code; of the others {share:.1f} % killed "
+          f"({counted['host']} by the host suites, {counted['target']} by the machine), {len(alive)} survive, "
+          f"{len(problems)} unexplained")
+    return 1 if share < args.least or problems else 0
 
 
 if __name__ == "__main__":

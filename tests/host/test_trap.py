@@ -18,9 +18,50 @@ from policygen.model import Policy
 from policygen.schema import CALLS
 from trap_host import link, parts
 from trap_model import (ANSWER, DABT, DEACTIVATE, DISABLE, DROP, FLUSH, HVC, IABT, INPUT, MAINTENANCE, MONITOR, Model,
-                        NOTE, Outcome, PARK, PHYSICAL, SMC, SYSREG, TICK, Trap, answered, differences)
+                        NOTE, Outcome, PARK, PHYSICAL, SMC, SYSREG, TICK, Trap, WFI, answered, differences)
 
-PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded"]
+PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced"]
+# Everything that EL2 can do for a guest, and a record of it: so that it traps.
+TRACED = """\
+policy: 1
+name: traced
+about: everything that can be done, and a record of it
+platform: qemu-virt
+features: { mte: hide, ras: hide, pauth: hide }
+sysregs:
+  default: { do: allow, log: once }
+  cache: { do: allow, log: always }
+  mmu: { do: allow, log: always, limit: 1000/s, over: deny }
+  gic: { do: allow, log: always }
+  id: { do: allow, log: always }
+  ID_AA64PFR0_EL1: { read: { mask: 0xf0f }, log: always }
+mmio:
+  default: { do: deny, log: always }
+  uart0: { emulate: pl011, log: always }
+  rtc: { emulate: pl031, log: once }
+  gicd: { emulate: vgic-dist, log: always }
+  gicr: { emulate: vgic-redist }
+  gpio: { do: allow, log: always, width: [1, 2, 4, 8] }
+  virtio: { emulate: virtio-mmio, log: once }
+hvc:
+  default: { do: deny, as: undef, log: always }
+  HV_GET_ID: { do: allow, log: always }
+  HV_GET_STATUS: allow
+  HV_CONSOLE_WRITE: { do: allow, log: always }
+  HV_REPORT_EXCEPTION: allow
+  psci: { do: allow, log: always }
+  PSCI_VERSION: { do: allow, where: { x1: 5..9 }, else: deny }
+  smccc: { do: allow, log: once }
+smc:
+  default: { value: 9, log: always }
+  0x86000000: { do: deny, as: undef }
+  0x86000001: kill
+exceptions:
+  default: { do: deny, log: always }
+  WFX: { do: allow, log: always }
+  DABT_WALK: deny
+"""
+OWN = {"crowded": CROWDED, "traced": TRACED}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
              3 << 46)
@@ -45,8 +86,9 @@ def common(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(request: pytest.FixtureRequest, common: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
     name, mode = request.param
     out = tmp_path_factory.mktemp("trap")
-    (out / "crowded.yaml").write_text(CROWDED)
-    policy = load(str(out / "crowded.yaml") if name == "crowded" else name, mode)
+    if name in OWN:
+        (out / f"{name}.yaml").write_text(OWN[name])
+    policy = load(str(out / f"{name}.yaml") if name in OWN else name, mode)
     render.render(policy, out / "gen")
     stubs = verify.stubs_of((out / "gen" / "replay.S").read_text())
     models = verify.enumerators((ROOT / "hv" / "policy.h").read_text())
@@ -148,7 +190,10 @@ def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
                     yield Trap(t.x, t.elr, spsr, t.esr, t.far & ~(dice.randrange(2) << 46), t.hpfar, entry=entry)
 
 
-@pytest.mark.parametrize("kind", [sysregs, accesses, calls, exceptions])
+KINDS: List[Kind] = [sysregs, accesses, calls, exceptions]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_trap_does_what_the_policy_says(host: Host, kind: Kind) -> None:
     traps = list(kind(random.Random(6), host.policy))
     assert compare(host, traps) > 500
@@ -187,7 +232,7 @@ def check_interrupts(ask: Ask) -> None:
                  entry=3 | (WORK if work else 0))
         raw = ANSWER.unpack(ask([t])[-ANSWER.size:])
         assert raw[32] == t.elr and list(raw[:31]) == list(t.x) and not raw[42], "an interrupt changes the guest"
-        return [tuple(raw[57 + 4 * i:61 + 4 * i]) for i in range(raw[56])]
+        return [tuple(raw[59 + 4 * i:63 + 4 * i]) for i in range(raw[58])]
 
     for irq in (23, 27, 30):                        # the guest's own: it ends them
         assert ops(irq) == [(DROP, irq, 0, 0), (PHYSICAL, irq, 0, 0)]
@@ -202,6 +247,23 @@ def check_interrupts(ask: Ask) -> None:
     assert ops(work=1) == [flush] and ops(work=2048) == [typed] and ops(work=8) == [(NOTE, 8, 0, 0)]
     assert ops(work=4) == [monitor, typed] and ops(work=5) == [monitor, typed, flush]
     assert [op for op, *_ in ops(0, work=1 | 512)] == [NOTE, FLUSH]
+
+
+def check_work(ask: Ask) -> None:
+    """What waits is done behind a trap of any kind, once, and the trap itself is as without it."""
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
+    for esr, x0, far, hpfar in (
+            (HVC << 26 | 1 << 25, 0x84000000, 0, 0), (HVC << 26 | 1 << 25, 9, 0, 0), (SMC << 26 | 1 << 25, 9, 0, 0),
+            (SYSREG << 26 | 1 << 25 | 3 << 20 | 1 << 10 | 1 << 1 | 1, 0, 0, 0), (word, 0, 4, 0x8000 << 4),
+            (word | 1 << 6, 0, 0x100, 0x8000 << 4), (word, 0, 0, 0x9010 << 4), (word | 1 << 6, 0, 0, 0x9030 << 4),
+            (word & ~(1 << 24), 0, 0, 0x9010 << 4), (7 << 26 | 1 << 25, 0, 0, 0), (1 << 26 | 1 << 25, 0, 0, 0)):
+        t = Trap((x0, *[0] * 30), 0x40000000, 0x3c5, esr, far=far, hpfar=hpfar, entry=KEEP)
+        alone, flushed, opened = seen(ask, [replace(t, entry=0), replace(t, sp_el0=1, entry=KEEP | WORK),
+                                            replace(t, sp_el0=4, entry=KEEP | WORK)])[:3]
+        ops = [op for op in alone.ops if op[0] != WFI]
+        assert flushed.ops == [*ops, (FLUSH, 0, 0, 0)], (hex(esr), flushed.ops)
+        assert opened.ops == [*ops, (MONITOR, ord("k"), 0, 0), (INPUT, 0, 0, 0)], (hex(esr), opened.ops)
+        assert (alone.elr, alone.x, alone.injected) == (flushed.elr, flushed.x, flushed.injected), hex(esr)
 
 
 def check_features(ask: Ask) -> None:
@@ -219,7 +281,7 @@ def check_flood(ask: Ask) -> None:
     assert last[45] == 0, f"{last[45]} records lost"
 
 
-CHECKS = [check_limits, check_interrupts, check_features]
+CHECKS = [check_limits, check_interrupts, check_features, check_work]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])

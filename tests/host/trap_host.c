@@ -60,7 +60,7 @@ struct answer {
 	u64 lost;          /* records that were overwritten before they were on the wire, so far */
 	u64 changed_at, changed; /* in RAM's ends: where, and how many bytes are zero now */
 	u64 row;           /* the one that was */
-	u64 records, record_row, record_value, record_addr, record_aux, record_pc, record_esr;
+	u64 records, record_row, record_value, record_addr, record_aux, record_pc, record_esr, record_info, record_time;
 	u64 n_ops, op[OPS][4];
 };
 
@@ -348,7 +348,7 @@ static struct cpu *boot(void)
 
 	must(ram == (u8 *)GUEST_PA, "no room for the guest's RAM");
 	for (unsigned i = 0; i < ENDS; i++) /* the same in trap_model.py */
-		pattern[i] = (u8)(i * 7 + (i >> 8));
+		pattern[i] = (u8)((i * 7 + (i >> 8)) % 255 + 1);
 	memcpy(ram, pattern, ENDS);
 	memcpy(ram + GUEST_SIZE - ENDS, pattern, ENDS);
 	fake_sysreg_write("dczid_el0", 4);
@@ -432,9 +432,10 @@ static void look_at_ram(void)
 		if (!memcmp(end, pattern, ENDS))
 			continue;
 		for (u64 i = 0; i < ENDS; i++) {
-			if (end[i] == pattern[i] && end[i])
+			if (end[i] == pattern[i])
 				continue;
-			if (!end[i] && !answer.changed++)
+			must(!end[i], "something but zeros is written into the guest's RAM");
+			if (!answer.changed++)
 				answer.changed_at = ipa + i;
 		}
 		memcpy(end, pattern, ENDS);
@@ -452,7 +453,7 @@ int main(void)
 	while (fread(&q, sizeof(q), 1, stdin) == 1) {
 		u64 hits = decisions(c, -1), denied = decisions(c, V_DENY), seq = c->log.seq;
 		const struct log_record *r;
-		u64 cost = 0;
+		u64 cost = 0, entered;
 
 		for (unsigned i = 0; i < policy_n_rows; i++)
 			cost += c->rows[i].cost;
@@ -480,6 +481,7 @@ int main(void)
 			fake_sysreg_write("id_aa64pfr1_el1", 2 << 8 | 1 << 4);
 			inject_init();
 		}
+		entered = fake_now + fake_step;
 		answer.end = trap(c, &q) ? 0 : (u8)why_off[0];
 		answer.hits = decisions(c, -1) - hits;
 		answer.cost = -cost;
@@ -499,6 +501,8 @@ int main(void)
 			answer.record_aux = r->aux;
 			answer.record_pc = r->pc;
 			answer.record_esr = r->esr;
+			answer.record_info = r->info | (u64)r->kind << 8 | (u64)r->n << 16;
+			answer.record_time = r->seq == seq && r->time == entered && (answer.end || r->cost - answer.cost < 50);
 		}
 		look_at_ram();
 		memcpy(answer.x, c->frame.x, sizeof(answer.x));

@@ -10,9 +10,10 @@ from policygen.arch import load_arch, make_key
 from policygen.evaluate import Evaluator, evaluator, refused
 from policygen.model import Access, Decision, Policy
 from policygen.traps import plan
+from policygen.verify import VERDICTS
 
 QUESTION = struct.Struct("<40Q")
-ANSWER = struct.Struct("<89Q")
+ANSWER = struct.Struct("<91Q")
 OPS = 8
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
@@ -33,7 +34,7 @@ def ram_byte(ipa: int) -> int:
     at = ipa - RAM
     if at >= 0x3000:
         at -= RAM_SIZE - 0x3000
-    return (at * 7 + (at >> 8)) & 0xff if 0 <= at < 0x3000 else 0
+    return (at * 7 + (at >> 8)) % 255 + 1 if 0 <= at < 0x3000 else 0
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Outcome:
     serror: bool = False
     rule: int = -1
     verdict: str = ""
-    recorded: Optional[Tuple[int, ...]] = None      # value, addr, aux, pc, esr
+    recorded: Optional[Tuple[int, ...]] = None      # value, addr, aux, pc, esr, what else is in it
     par: int = 0x5a5a                               # the guest's, never changed
     zeroed: Tuple[int, int] = (0, 0)                # in RAM's ends: where, how many bytes
 
@@ -79,19 +80,22 @@ def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequen
     """What trap_host.c says."""
     x = list(raw[:32])
     elr, spsr, _, esr1, elr1, spsr1, far1, hcr, par, end, hits, denied, cost, _, *zeroed, row, records = raw[32:50]
-    record, n_ops, ops = raw[50:56], raw[56], raw[57:89]
+    record, info, timed, n_ops, ops = raw[50:56], raw[56], raw[57], raw[58], raw[59:91]
     rule, _action, verdict = rows[row][:3]
+    # without a number of its own (DUMP_LOG writes lines) there is nothing to compare
+    assert not info or info >> 8 & 0xff or (timed and record[0] == row), "another row's record, or time, or cost"
     assert hits == 1 and denied == (verdicts[verdict] == "DENY"), f"{hits} decisions, {denied} denials"
     assert end or 0 < cost < 1000, f"it took {cost} ticks"
     return Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
                    (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None, bool(hcr >> 8 & 1),
-                   rule, verdicts[verdict], tuple(record[1:6]) if records else None, par,
+                   rule, verdicts[verdict], (*record[1:6], info) if records else None, par,
                    (zeroed[0], zeroed[1]))
 
 
 class Model:
     def __init__(self, policy: Policy, stubs: Sequence[Tuple[Optional[int], Optional[int]]],
                  models: Dict[str, int]) -> None:
+        self.verdicts = VERDICTS
         self.reference: Evaluator = evaluator(policy)
         self.policy, self.models = policy, models
         self.arch, self.plan = load_arch(), plan(policy, "cortex-a57")
@@ -116,7 +120,9 @@ class Model:
         out.rule, out.verdict = decision.entry.rule, decision.verdict
         if decision.log != "never":
             esr = t.esr if t.entry != 2 else t.esr & ~(0x3f << 26) | SERROR << 26
-            out.recorded = (value, addr, aux, t.elr, esr & 0xffffffff)
+            quiet = out.verdict in ("ALLOW", "EMUL")
+            info = self.verdicts.index(out.verdict) | (t.spsr >> 2 & 3) << 4 | (0 if quiet else 0x80) | 1 << 16
+            out.recorded = (value, addr, aux, t.elr, esr & 0xffffffff, info)
 
     def exception(self, t: Trap, out: Outcome, ec: int, key: int, addr: int, allowed: str = "forward") -> None:
         decision = self.reference.decide(Access("exceptions", key))
@@ -448,7 +454,7 @@ class Model:
         d = self.reference.decide(Access("exceptions", t.x[1] >> 26 & 0x3f))
         out.x[0] = 0
         if not out.recorded and (d.log != "never" or d.do in ("pause", "kill")):
-            out.recorded = (t.x[2], t.x[3], t.spsr, t.elr, t.x[1] & 0xffffffff)
+            out.recorded = (t.x[2], t.x[3], t.spsr, t.elr, t.x[1] & 0xffffffff, 0x80 | 2 << 8 | 1 << 16)
         if d.do in ("pause", "kill"):
             out.ops.append((MONITOR, ord("r" if d.do == "pause" else "k"), 0, 0))
         if d.do == "kill":

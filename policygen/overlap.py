@@ -2,7 +2,8 @@
 """Entries against each other: ambiguous overlaps (PG3xx) and entries that decide nothing (PG2xx)."""
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields
+from operator import attrgetter
 from typing import AbstractSet, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from policygen import ranges, schema
@@ -33,11 +34,12 @@ def spoken(section: str, key: int, direction: str, windows: Sequence[Window]) ->
     return f"exception {name}"
 
 
-def meaning(action: Optional[Action]) -> Optional[Action]:
+_SAID = attrgetter(*(field.name for field in fields(Action) if field.name not in ("place", "why", "otherwise")))
+
+
+def meaning(action: Optional[Action]) -> Optional[Tuple[object, ...]]:
     """What an action does, whoever wrote it and why."""
-    if action is None:
-        return None
-    return replace(action, place=Place("", 0, 0), why=None, otherwise=meaning(action.otherwise))
+    return None if action is None else (_SAID(action), meaning(action.otherwise))
 
 
 def matching(entries: Sequence[Entry], section: str) -> Iterator[Cell]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import lru_cache
 from typing import Dict, Iterable, Iterator, List, Sequence, Set, Tuple
 
 Ranges = Tuple[Tuple[int, int], ...]
@@ -19,6 +20,11 @@ def merge(parts: Iterable[Tuple[int, int]]) -> Ranges:
 
 
 def of_keys(keys: Iterable[int]) -> Ranges:
+    return _of_keys(tuple(keys))
+
+
+@lru_cache(maxsize=256)             # the architecture's groups are asked for again and again
+def _of_keys(keys: Tuple[int, ...]) -> Ranges:
     return merge((key, key) for key in keys)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 import re
 import zlib
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen import check, cli, source, virtio
+from policygen import check, cli, source, store, virtio
 from policygen.arch import load_arch
 from policygen.board import load_board
 from policygen.diag import Diagnostics
@@ -95,7 +96,8 @@ def test_order_does_not_matter(name: str, tmp_path: Path) -> None:
 Words = Dict[Tuple[str, ...], source.Scalar]            # by what leads to them
 
 
-def spelled(name: str) -> Tuple[str, Words]:
+@lru_cache(maxsize=None)
+def spelled(name: str) -> Tuple[str, source.Source, Words]:
     """A shipped policy and its words, keys and values alike: not numbers, encodings, text for people, or names that it
     chooses. One that stands in the same place of another entry again is left out."""
     text = (ROOT / "policy" / f"{name}.yaml").read_text(encoding="utf-8").replace(f"name: {name}", "name: slip")
@@ -122,7 +124,19 @@ def spelled(name: str) -> Tuple[str, Words]:
             add(node, (*place, "value"))
 
     walk(found.root, ())
-    return text, words
+    return text, found, words
+
+
+def respelled(node: source.Node, word: source.Scalar, other: source.Scalar) -> source.Node:
+    """The tree with another word in the place of one."""
+    if isinstance(node, source.Mapping):
+        items = tuple((other if key is word else key, respelled(value, word, other)) for key, value in node.items)
+        return node if all(a[0] is b[0] and a[1] is b[1] for a, b in zip(items, node.items)) else \
+            source.Mapping(node.span, items)
+    if isinstance(node, source.Sequence):
+        parts = tuple(respelled(item, word, other) for item in node.items)
+        return node if all(a is b for a, b in zip(parts, node.items)) else source.Sequence(node.span, parts)
+    return other if node is word else node
 
 
 def slip(word: str) -> str:
@@ -133,26 +147,57 @@ def slip(word: str) -> str:
             word[:at] + odd + word[at + 1:])[zlib.crc32(word.encode()) % 5]
 
 
+def said(path: Path, instead: Optional[source.Source]) -> Diagnostics:
+    """What check says of a file; with `instead`, as if that were in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        if instead is not None:
+            real = store.Store.read
+
+            def read(self: store.Store, asked: Path, diags: Diagnostics) -> Optional[source.Source]:
+                if asked != path:
+                    return real(self, asked, diags)
+                shown = instead.file
+                diags.sources[shown], diags.ignores[shown] = list(instead.lines), instead.ignores
+                return instead
+            patch.setattr(store.Store, "read", read)
+        return check.load(str(path))[1]
+
+
+def told_of(diags: Diagnostics) -> List[Tuple[object, ...]]:
+    return [(item.code, item.severity, item.span and (item.span.line, item.span.col, item.span.end), item.message,
+             item.helps) for item in diags.sorted()]
+
+
 @pytest.mark.parametrize("name", check.policy_names())
 def test_a_slip_in_any_word_is_one_error_with_the_right_word(name: str, tmp_path: Path) -> None:
-    text, words = spelled(name)
-    assert len(words) > 150
+    """Seven in eight are put into the parsed file (to parse it again takes half of the time), the others written."""
+    text, found, words = spelled(name)
+    assert len(words) > 150 and found.root is not None
     taken = {word for word, _, _ in known_names(load_board("qemu-virt"))} | {word.text for word in words.values()}
     for other in check.policy_names()[:check.policy_names().index(name)]:       # their words have had their turn
-        theirs = spelled(other)[1]
+        theirs = spelled(other)[2]
         words = {place: word for place, word in words.items() if place not in theirs}
-    path, lines = tmp_path / "slip.yaml", text.split("\n")
-    for word in words.values():
+    path, lines, written = tmp_path / "slip.yaml", text.split("\n"), 0
+    path.write_text(text, encoding="utf-8")
+    for number, word in enumerate(words.values()):
         wrong, before = slip(word.text), lines[word.span.line - 1]
         if wrong in taken:
             continue
         after = before[:word.span.col - 1] + wrong + before[word.span.end - 1:]
-        path.write_text("\n".join([*lines[:word.span.line - 1], after, *lines[word.span.line:]]), encoding="utf-8")
-        _, diags = check.load(str(path))
-        errors = [item for item in diags.items if item.severity == "error"]
-        assert len(errors) == 1, (wrong, diags.render())
+        new = [*lines[:word.span.line - 1], after, *lines[word.span.line:]]
+        span = replace(word.span, end=word.span.col + len(wrong))
+        root = respelled(found.root, word, source.Scalar(span, wrong, word.plain))
+        assert root is not found.root and isinstance(root, source.Mapping)
+        there = said(path, replace(found, lines=tuple(new), root=root))
+        if number % 8 == 0:
+            path.write_text("\n".join(new), encoding="utf-8")
+            written += 1
+            assert told_of(said(path, None)) == told_of(there), "as if it were written"
+        errors = [item for item in there.items if item.severity == "error"]
+        assert len(errors) == 1, (wrong, there.render())
         assert errors[0].span is not None and errors[0].span.line == word.span.line
-        assert any(word.text in text for text in errors[0].helps), (wrong, diags.render())
+        assert any(word.text in text for text in errors[0].helps), (wrong, there.render())
+    assert written > 5 or len(words) < 60
 
 
 # --- one access at a time ---------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         cli.emit(diags, options)
         return cli.USAGE
     if options.format == "json":
-        cli.print_json({"access": text, "decisions": [as_json(policy, access) for access in accesses]})
+        cli.print_json({"access": text, "decisions": [as_json(policy, access, options.cpu) for access in accesses]})
         return cli.OK
     lines = question.heading + explained(policy, accesses, question, options.cpu)
     print("\n".join(lines))
@@ -287,12 +287,12 @@ def class_enforced(policy: Policy, number: int, cpu: str) -> List[str]:
 
 def register_enforced(policy: Policy, access: Access, decision: Decision, cpu: str) -> List[str]:
     plan = traps.plan(policy, cpu)
+    broken = [problem for problem in plan.problems if (access.key, access.direction) in problem.accesses]
     control = plan.traps.get((access.key, access.direction))
-    if control is not None:
+    if control is not None and not broken:          # a bit that is there may have no effect: a gap of the machine
         state = load_arch().controls[control].traps_when
         if load_arch().has_control(load_arch().controls[control], cpu):
             return [f"{control}={state}"]
-    broken = [problem for problem in plan.problems if (access.key, access.direction) in problem.accesses]
     if broken:
         return [f"NOT on {cpu}: {note}" for note in (broken[0].notes or (broken[0].message,))]
     register = load_arch().by_key.get(access.key)
@@ -310,9 +310,9 @@ def compared(policy: Policy, decision: Decision, verdict: str, rule: int) -> str
            "another policy, an older one, or another argument"
 
 
-def as_json(policy: Policy, access: Access) -> Dict[str, object]:
+def as_json(policy: Policy, access: Access, cpu: str) -> Dict[str, object]:
     decision = evaluator(policy).decide(access)
     return {"access": access_text(policy, access), "decision": told(decision), "do": decision.do,
             "verdict": decision.verdict, "rule": decision.entry.rule, "place": str(decision.entry.place),
             "entry": decision.entry.name, "action": action_text(decision.entry), "log": decision.log,
-            "wider": wider(policy, access, decision)}
+            "wider": wider(policy, access, decision), "enforced": enforced(policy, access, decision, cpu)}

@@ -126,11 +126,15 @@ def test_disturbed_layout_is_restored(seed: int) -> None:
     path = SHIPPED[seed % len(SHIPPED)]
     text = path.read_text(encoding="utf-8")
     factor = pick.choice((1, 2))
-    out = []
+    out, depth = [], 0
     for line in text.splitlines():
         body = line.lstrip(" ")
         indent = (len(line) - len(body)) * factor
-        if not body.startswith(("about", "why:")) and "#" not in body and "'" not in body and '"' not in body:
+        before, code = depth, body.split("#")[0]
+        depth += sum(code.count(c) for c in "{[") - sum(code.count(c) for c in "}]")
+        if before or depth:
+            indent = len(line) - len(body)          # a value of several lines is kept as it was written
+        elif not body.startswith(("about", "why:")) and "#" not in body and "'" not in body and '"' not in body:
             body = body.replace("{ ", "{" + " " * pick.randint(0, 3)).replace(" }", " " * pick.randint(0, 2) + "}")
             body = body.replace(", ", "," + " " * pick.randint(1, 3))
         out.append(" " * indent + body + " " * pick.randint(0, 2))

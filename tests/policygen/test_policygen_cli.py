@@ -75,6 +75,7 @@ def test_the_message_of_the_specification(capsys: pytest.CaptureFixture[str]) ->
     (["exception", "SVE", "--cpu", "max"], ["CPTR_EL2.TZ=1"]), (["exception", "SVE"], ["which lacks CPTR_EL2.TZ"]),
     (["exception", "FP_ASIMD"], ["never comes to EL2: CPTR_EL2.TFP=0"]), (["exception", "SERROR"], ["always comes"]),
     (["exception", "SYSREG"], ["decided one by one in sysregs"]), (["exception", "ILLEGAL"], ["never comes to EL2"]),
+    (["read", "S3_1_C15_C2_0"], ["deny (UNDEF)", "enforced  NOT on cortex-a57: no effect:", "HCR_EL2.TIDCP"]),
     (["0x07e00000"], ["exception WFX", "HCR_EL2.TWI=1"]),
     (["0x5a000000", "x0=0x84000003", "x1=9"], ["(PSCI_CPU_ON) x1=0x9", "INVALID_PARAMETERS"]),
     (["0x5a000000"], ["all of them", "pause", "deny (NOT_SUPPORTED)"]), (["0x5e000001", "x0=3"], ["smc 0xffffffff"]),

@@ -132,9 +132,9 @@ def test_disturbed_layout_is_restored(seed: int) -> None:
         indent = (len(line) - len(body)) * factor
         before, code = depth, body.split("#")[0]
         depth += sum(code.count(c) for c in "{[") - sum(code.count(c) for c in "}]")
-        if before or depth:
-            indent = len(line) - len(body)          # a value of several lines is kept as it was written
-        elif not body.startswith(("about", "why:")) and "#" not in body and "'" not in body and '"' not in body:
+        if before:                                  # the further lines of a value stay as they were written
+            indent = len(line) - len(body)
+        elif not depth and not body.startswith(("about", "why:")) and not set("#'\"") & set(body):
             body = body.replace("{ ", "{" + " " * pick.randint(0, 3)).replace(" }", " " * pick.randint(0, 2) + "}")
             body = body.replace(", ", "," + " " * pick.randint(1, 3))
         out.append(" " * indent + body + " " * pick.randint(0, 2))

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -449,7 +450,8 @@ def main() -> int:
         found = [m for file in args.files if file != TABLES for m in mutants(file)] + bench.tables
         total = len(found)
         if args.mutants:
-            found = random.Random(args.seed).sample(found, min(args.mutants, total))
+            # The same ones as long as their lines are the same.
+            found = sorted(found, key=lambda m: zlib.crc32(f"{args.seed} {m.name()}".encode()))[:args.mutants]
         for n, verdict in enumerate(pool.map(bench.verdict, found), 1):
             verdicts.append(verdict)
             if verdict == "alive" and found[n - 1].name() not in reasons:

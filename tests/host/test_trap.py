@@ -13,7 +13,7 @@ import pytest
 from hvl_host import ROOT, run
 from test_tables import CROWDED, load
 from policygen import render, verify
-from policygen.arch import split_key
+from policygen.arch import make_key, split_key
 from policygen.model import Policy
 from policygen.schema import CALLS
 from trap_host import link, parts
@@ -35,6 +35,8 @@ sysregs:
   gic: { do: allow, log: always }
   id: { do: allow, log: always }
   ID_AA64PFR0_EL1: { read: { mask: 0xf0f }, log: always }
+  AFSR0_EL1: { read: { value: 7 }, write: ignore, limit: 1000/s, over: deny }
+  AFSR1_EL1: { read: { mask: 0xff }, write: { mask: 0xf0f }, limit: 1000/s, over: deny }
 mmio:
   default: { do: deny, log: always }
   uart0: { emulate: pl011, log: always }
@@ -65,6 +67,7 @@ OWN = {"crowded": CROWDED, "traced": TRACED}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
              3 << 46)
+SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
 KEEP, WORK, FEATURES, MIDLINE, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 62500000     # trap_host.c
 SPSR = (0x3c5, 0x3c4, 0x0, 0x10, 0x600001c5, 0xf1400000, 0x30)  # EL1h, EL1t, EL0, AArch32 EL0, flags, PAN and DIT, T32
 
@@ -125,7 +128,8 @@ def sysregs(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     named = {key for entry in policy.entries if entry.section == "sysregs" and entry.size < 64
              for low, high in entry.ranges for key in range(low, high + 1)}
     cache = [1 << 14 | op1 << 11 | 7 << 7 | crm << 3 | 1 for op1 in (0, 3) for crm in (4, 5, 6, 10, 11, 12, 13, 14)]
-    keys = [*named, *cache * 8, *(dice.randrange(1 << 14, 1 << 16) for _ in range(4000))]
+    keys = [*named, *cache * 8, *[*range(SGI_KEYS, SGI_KEYS + 3)] * 2,
+            *(dice.randrange(1 << 14, 1 << 16) for _ in range(4000))]
     for key in keys:
         op0, op1, crn, crm, op2 = split_key(key)
         iss = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1
@@ -135,6 +139,8 @@ def sysregs(dice: random.Random, policy: Policy) -> Iterator[Trap]:
             if key in cache and rt < 31:
                 va = dice.choice(ADDRESSES) + dice.randrange(64)
                 t = replace(t, x=(*t.x[:rt], va, *t.x[rt + 1:]))
+            elif key >> 3 == SGI_KEYS >> 3 and rt < 31 and dice.randrange(2):   # to nobody
+                t = replace(t, x=(*t.x[:rt], t.x[rt] & ~(1 << 40 | 0xffff), *t.x[rt + 1:]))
             yield t
 
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Worst case: no trap keeps EL2 longer than its bound, in instructions (-icount), whatever a hostile guest asks for."""
+import json
+import re
+from pathlib import Path
+from typing import Dict
+
+from vm import ROOT, bootargs, decode, machine, make, run
+
+BOUND = 1500            # instructions for any trap but those below: three times what was seen
+# A page of characters, a sum over all rows, the log as text.
+BOUNDS = {"0x4": 4096 * 60, "0x2": 1 << 14, "0x1": 1 << 22, "0x84000008": 1 << 22}
+
+
+def traced() -> str:
+    """The permissive profile with a record of everything that traps: each has its cost."""
+    text = (ROOT / "policy" / "permissive.yaml").read_text(encoding="utf-8").partition("\nassert:")[0]
+    text = re.sub(r"^(  [\w-]+): allow$", r"\1: { do: allow, log: always }", text, flags=re.M)
+    return re.sub(r"\{ emulate: ([\w-]+) \}", r"{ emulate: \1, log: always }", text)
+
+
+def test_no_trap_takes_longer_than_its_bound(tmp_path: Path) -> None:
+    policy = tmp_path / "traced.yaml"
+    policy.write_text(traced(), encoding="utf-8")
+    folder = "build/test/budget"
+    make("all", f"POLICY={policy}", f"B={folder}", "GUEST=fuzz", "SEED=1", "COUNT=4000")
+    log = tmp_path / "budget.log"
+    log.write_bytes(run(machine(ROOT / folder / "hypervisor.elf", "-icount", "shift=0,sleep=off", "-no-reboot",
+                                *bootargs(tmp_path, "unattended=1 log=full"))).stdout)
+    most: Dict[str, int] = {}
+    n = 0
+    for line in decode(log, "json").stdout.splitlines():
+        r = json.loads(line)
+        if r["kind"] == "D":
+            name = r["name"] if r["name"] in BOUNDS else r["class"]
+            most[name] = max(most.get(name, 0), r["cost_ns"] // r["n"])
+            n += r["n"]
+    assert n > 3000 and {"msr", "sys", "mmio", "hvc", "smc", "exc"} <= set(most), (n, most)
+    over = {name: cost for name, cost in most.items() if cost > BOUNDS.get(name, BOUND)}
+    assert not over, f"instructions: {over} of {most}"

@@ -161,7 +161,8 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
                     esr = esr & ~(0x1ff << 16) | (0x80, 0x100, 0)[kind - 1]
                 value = abs(ipa)
                 far = value & 0xfffff000 if kind == 0 else dice.getrandbits(45) << 12
-                yield trap(dice, esr, far=far | value & 0xfff, hpfar=value >> 12 << 4)
+                for rt in (0, dice.randrange(32) << 16):    # the second time its row is remembered
+                    yield trap(dice, esr ^ rt, far=far | value & 0xfff, hpfar=value >> 12 << 4)
 
 
 def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
@@ -175,12 +176,12 @@ def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     for number in [n & 0xffffffff for n in numbers] * 3:
         for ec in (HVC, SMC):
             x = [dice.choice(edges) if n in (1, 2) else v for n, v in enumerate(registers(dice))]
-            x[0] = number | (dice.getrandbits(32) << 32 if dice.randrange(12) == 0 else 0)
+            x[0] = number | (dice.choice((1, dice.getrandbits(32))) << 32 if dice.randrange(12) == 0 else 0)
             if number & 0xff == 3 and dice.randrange(2):
                 x[1], x[2] = 1, dice.choice((0x40000000, 0x40002fc1, 0x6ffffffc, 0x6ffffffe, 0x70000000, 0x3ffffffc))
             if number == 4 and dice.randrange(2):
                 x[1], x[2] = dice.choice(texts)
-            immediate = dice.getrandbits(16) if dice.randrange(12) == 0 else 0
+            immediate = dice.choice((1, 1 << 15, dice.getrandbits(16))) if dice.randrange(12) == 0 else 0
             yield Trap(tuple(x), dice.getrandbits(62) << 2, dice.choice(SPSR[:2]), ec << 26 | 1 << 25 | immediate,
                        sctlr=dice.choice((0, 1, 4, 5, 0x1005)))
 
@@ -190,7 +191,7 @@ def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
         if ec in (HVC, SMC, SYSREG, DABT):
             continue
         for spsr in SPSR:
-            for fault in (0x7, 0xf, 0x90 if ec == IABT else 0x22):
+            for fault in (0x0, 0x7, 0xf, 0x90 if ec == IABT else 0x22):
                 for entry in (1 if spsr & 0x10 else 0, 2):
                     t = trap(dice, ec << 26 | dice.randrange(2) << 25 | fault | 0x8000)
                     yield Trap(t.x, t.elr, spsr, t.esr, t.far & ~(dice.randrange(2) << 46), t.hpfar, entry=entry)

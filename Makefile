@@ -282,9 +282,10 @@ record: $(ELF) ## record a run of the diagnostic guest (R=build/record), to be l
 	$(Q)$$(cat $(R)/qemu) -chardev stdio,id=uart,signal=off,logfile=$(R)/uart.log -serial chardev:uart \
 		-icount shift=auto,rr=record,rrfile=$(R)/rr.bin
 
-replay: ## run the recording up to decision SEQ= again, and open gdb there
+GDB ?=
+replay: ## run the recording up to decision SEQ= again, and open the monitor there [GDB=1: gdb]
 	@test -n '$(SEQ)' || { echo 'replay: SEQ=n is needed: a decision of $(R)/uart.log' >&2; exit 2; }
-	$(Q)$(TESTPY) tools/replay.py $(R) $(SEQ)
+	$(Q)$(TESTPY) tools/replay.py $(R) $(SEQ)$(if $(GDB), --gdb)
 
 # ---- checking ------------------------------------------------------------------------------------------------------
 

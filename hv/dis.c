@@ -35,7 +35,7 @@ static const struct {
 	{ 0x7f800000, 0x52800000, "movz %d, %w" },  { 0x7f800000, 0x72800000, "movk %d, %w" },
 	{ 0x7f800000, 0x12800000, "movn %d, %w" },  { 0x7fe0ffe0, 0x2a0003e0, "mov %d, %m" },
 	{ 0x7f80001f, 0x7100001f, "cmp %n, %i" },   { 0x7fe0fc1f, 0x6b00001f, "cmp %n, %m" },
-	{ 0x7f800000, 0x11000000, "add %d, %n, %i" }, { 0x7f800000, 0x51000000, "sub %d, %n, %i" },
+	{ 0x7f800000, 0x11000000, "add %D, %n, %i" }, { 0x7f800000, 0x51000000, "sub %D, %n, %i" },
 	{ 0x7f800000, 0x31000000, "adds %d, %n, %i" }, { 0x7f800000, 0x71000000, "subs %d, %n, %i" },
 	{ 0x7fe0fc00, 0x0b000000, "add %d, %n, %m" }, { 0x7fe0fc00, 0x4b000000, "sub %d, %n, %m" },
 	{ 0x7fe0fc00, 0x0a000000, "and %d, %n, %m" }, { 0x7fe0fc00, 0x2a000000, "orr %d, %n, %m" },
@@ -70,7 +70,7 @@ bool dis_branch(u32 insn, u64 pc, u64 *to)
 static size_t reg(char *buf, size_t size, unsigned n, bool wide, bool base)
 {
 	if (n == 31)
-		return ksnprintf(buf, size, "%s", base ? "sp" : wide ? "xzr" : "wzr");
+		return ksnprintf(buf, size, "%s", base ? wide ? "sp" : "wsp" : wide ? "xzr" : "wzr");
 	return ksnprintf(buf, size, "%c%u", wide ? 'x' : 'w', n);
 }
 
@@ -154,6 +154,7 @@ static size_t item(char *buf, size_t size, char what, u32 insn, u64 pc)
 	switch (what) {
 	case 'd':
 	case 't': return reg(buf, size, insn & 31, wide, false);
+	case 'D': return reg(buf, size, insn & 31, wide, true);
 	case 'T': return reg(buf, size, insn & 31, true, false);
 	case 'n': return reg(buf, size, (unsigned)FIELD(insn, 9, 5), wide, insn & BIT(28) && !(insn & BIT(27)) && !(insn & BIT(25)));
 	case 'b': return reg(buf, size, (unsigned)FIELD(insn, 9, 5), true, true);

@@ -6,6 +6,7 @@
 #include "record.h"
 
 enum log_mode log_mode;
+u32 log_told;
 bool log_live;
 u64 log_epoch;
 

@@ -72,6 +72,8 @@ struct log_ring {
 #define LOG_LINE 2048 /* no record is longer (EVIDENCE 1.2) */
 
 extern enum log_mode log_mode;
+/* Bits by enum section: in mode notable, decisions of these are lines as in mode text. */
+extern u32 log_told;
 extern bool log_live; /* each record as it comes, whatever the mode, even in the middle of the guest's line */
 
 /* Bytes to carve for one CPU's rings, and where they are put. */
@@ -115,8 +117,9 @@ void log_line(struct cpu *c, char kind, const char *text);
 #define log_note(c, text) log_line(c, 'E', text)
 /* Everything: drain, what was held back, @S, @Z. `reason`: poweroff, reset, kill, panic. */
 void log_finish(struct cpu *c, const char *reason);
-/* One record as text, without its RS: for people. */
+/* One record as text, without its RS: for people. log_format(): valid until the next line is made. */
 void log_print(struct cpu *c, const struct log_record *r);
+const char *log_format(struct cpu *c, const struct log_record *r);
 /* The last `n` records (or fewer), without draining them: for the monitor and for a panic. */
 void log_tail(struct cpu *c, unsigned n);
 /* CNTPCT ticks at boot: what the log calls time 0. */
@@ -134,7 +137,9 @@ size_t log_pack(struct cpu *c, char *to, const struct log_record *const *r, unsi
 
 extern const char *const log_verdicts[V_COUNT];  /* "ALLOW", ... */
 extern const char *const log_modes[];            /* "text", ... by enum log_mode */
-/* "msr.r PMCR_EL0=0x0", as on the wire and in the monitor; returns the length (at most size - 1). */
+/* True for a read that was refused: it has no value; what the record has is what the guest's register held. */
+bool log_unread(const struct log_record *r);
+/* "msr.w PMCR_EL0=0x0", as on the wire and in the monitor; returns the length (at most size - 1). */
 size_t log_describe(char *buf, size_t size, const struct log_record *r);
 /* "WFX": the name policies have for ESR_EL2.EC `ec`, or NULL. */
 const char *log_class_name(unsigned ec);

@@ -78,6 +78,8 @@ static void put_record(struct packer *p, struct cpu *c, const struct log_record 
 
 	if (shows_aux(r))
 		f.aux = r->aux;
+	if (log_unread(r))
+		f.value = before->value;
 	what |= (f.rule != before->rule ? F_RULE : 0) | (f.esr != before->esr ? F_ESR : 0) |
 		(f.pc != before->pc ? F_PC : 0) | (f.value != before->value ? F_VALUE : 0) |
 		(f.addr != before->addr ? F_ADDR : 0) | (f.aux != before->aux ? F_AUX : 0) | (r->n > 1 ? F_RUN : 0);

@@ -48,13 +48,27 @@ void log_sysreg_name(char *buf, size_t size, u32 iss)
 	buf[i] = '\0';
 }
 
+bool log_unread(const struct log_record *r)
+{
+	unsigned class = esr_class(r->esr), verdict = INFO_VERDICT(r->info);
+
+	if (class == EC_SYSREG ? FIELD(r->esr, 21, 20) == 1 || !iss_is_read(r->esr) : class != EC_DABT_LOW || r->esr & DABT_WNR)
+		return false;
+	return verdict == V_DENY || verdict == V_KILL;
+}
+
+static size_t add_value(char *buf, size_t size, size_t n, const struct log_record *r)
+{
+	return log_unread(r) ? n : n + ksnprintf(buf + n, size - n, "=0x%lx", r->value);
+}
+
 static size_t describe_sysreg(char *buf, size_t size, const struct log_record *r)
 {
 	char name[32];
 	const char *what = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
 
 	log_sysreg_name(name, sizeof(name), r->esr);
-	return ksnprintf(buf, size, "%s %s=0x%lx", what, name, r->value);
+	return add_value(buf, size, ksnprintf(buf, size, "%s %s", what, name), r);
 }
 
 static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
@@ -63,10 +77,10 @@ static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
 	char op = r->esr & DABT_WNR ? 'w' : 'r';
 	unsigned bytes = 1u << dabt_log2_size(r->esr);
 
-	if (w)
-		return ksnprintf(buf, size, "mmio.%c %s+0x%lx/%u=0x%lx", op, w->name, r->addr - w->base, bytes,
-				 r->value);
-	return ksnprintf(buf, size, "mmio.%c 0x%lx/%u=0x%lx", op, r->addr, bytes, r->value);
+	size_t n = ksnprintf(buf, size, "mmio.%c %s%s0x%lx/%u", op, w ? w->name : "", w ? "+" : "",
+			     w ? r->addr - w->base : r->addr, bytes);
+
+	return add_value(buf, size, n, r);
 }
 
 static size_t describe_call(char *buf, size_t size, const struct log_record *r, const char *kind)

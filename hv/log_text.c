@@ -149,12 +149,20 @@ static struct line record_line(struct cpu *c, const struct log_record *r, bool p
 	return line;
 }
 
-void log_print(struct cpu *c, const struct log_record *r)
+const char *log_format(struct cpu *c, const struct log_record *r)
 {
 	struct line line = record_line(c, r, false);
 
 	close_line(&line);
-	console_raw(line.text + 1, line.n - 1); /* no RS: this is a picture of a record, not one */
+	line.text[line.n] = '\0';
+	return line.text + 1; /* no RS: this is a picture of a record, not one */
+}
+
+void log_print(struct cpu *c, const struct log_record *r)
+{
+	const char *text = log_format(c, r);
+
+	console_raw(text, strlen(text));
 }
 
 void log_tail(struct cpu *c, unsigned n)
@@ -225,7 +233,7 @@ static bool wanted(const struct log_record *r)
 	case LOG_QUIET:
 		return r->kind != REC_DECISION;
 	case LOG_NOTABLE:
-		return r->info & INFO_NOTABLE;
+		return r->info & INFO_NOTABLE || log_told >> policy_rules[policy_rows[r->row].rule].section & 1;
 	default:
 		return true;
 	}
@@ -258,7 +266,7 @@ static bool left_out(const struct log_ring *l)
 {
 	const struct log_record *first = &l->notable[l->saved & (LOG_NOTABLE_RING - 1)];
 
-	return (log_mode == LOG_NOTABLE || log_mode == LOG_QUIET) &&
+	return ((log_mode == LOG_NOTABLE && !log_told) || log_mode == LOG_QUIET) &&
 	       (l->saved <= LOG_NOTABLE_RING || first->seq <= l->drained);
 }
 

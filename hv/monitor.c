@@ -59,8 +59,10 @@ static const struct command {
 	  "  clear: counted anew; p50, p95 and max are of the decisions that the rings hold", monitor_traps, false },
 	{ "policy", "rule", "[rN would | stop | reset]", "refusals pass and are logged WOULD; ask first; as built",
 	  monitor_rule, true },
-	{ "log", "log", "[status | tail [N] | grep WORD | mode [text|notable|full|quiet] | live on|off | clear | dump]",
-	  "the evidence log; clear: tail and grep begin here", monitor_log, false },
+	{ "log", "log", "[status | tail [N] | grep FILTER | mode [text|notable|full|quiet] | level CLASS text|notable |\n"
+	  "  live on|off | clear | dump]",
+	  "the evidence log; grep: deny & mmio & pc LOW HIGH & since 10s; level: one class in another mode;\n"
+	  "  clear: tail and grep begin here", monitor_log, false },
 	{ "log", "mark", "TEXT", "a marker in the log", monitor_mark, false },
 	{ "log", "dump", "", "totals into the log, now", monitor_dump, false },
 	{ "run", "cont", "", "the guest goes on (^D)", go_on, false },
@@ -192,9 +194,7 @@ static void leave(struct monitor *m)
 	struct cpu *c = m->c;
 	u64 paused = counter() - m->opened;
 
-	/* The guest's virtual time stands still; a decision that opened the monitor did not cost this. */
 	vtime_hide(paused);
-	c->entered += paused;
 	log_event(c, EV_MONITOR_LEAVE, paused, 0);
 	if (gdb_active)
 		return; /* records wait for the end of gdb's session */
@@ -271,8 +271,11 @@ static bool enter(struct monitor *m)
 	gic_route_uart(c->index);
 	if (strcmp(m->why, "panic"))
 		spin_lock(&shared);
-	if (c->record)
+	m->spent = m->opened - c->entered;
+	if (c->record) {
 		c->stopped_seq = c->record->seq;
+		c->record->cost += (u32)m->spent;
+	}
 	log_event(c, EV_MONITOR_ENTER, (u64)m->why, 0);
 	if (!gdb_active)
 		log_drain(c, 0, false);
@@ -287,6 +290,10 @@ static void resume(struct monitor *m)
 	leave(m);
 	monitor_remember(m); /* behind what leave() hides of the time */
 	m->c->stopped_seq = ~0UL;
+	/* A decision that opened the monitor did not cost what was said meanwhile. */
+	m->c->entered = counter() - m->spent;
+	if (m->c->record)
+		m->c->record->cost -= (u32)m->spent;
 	debug_resume(m->c);
 	spin_unlock(&shared);
 	smp_resume_others();
@@ -382,6 +389,11 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 	}
 	if (key == 'A')
 		change_rule(c, d->rule, ROW_WOULD, ROW_STOP);
+	if (key != 'd' && c->record) { /* its record is on the wire by now, with the verdict of the policy */
+		ksnprintf(what, sizeof(what), "overruled seq=%lu rule=r%u by=monitor answer=%s", c->record->seq, d->rule,
+			  key == 'e' ? "emulate" : "allow");
+		log_note(c, what);
+	}
 	resume(&m);
 	return key;
 }

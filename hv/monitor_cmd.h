@@ -11,6 +11,7 @@ struct monitor {
 	struct cpu *c;
 	const char *why;
 	u64 opened;       /* CNTPCT when the guest stopped */
+	u64 spent;        /* ticks that the trap had taken by then */
 	unsigned lines;   /* printed since the command began, as far as monitor_more() was told */
 	bool interactive; /* somebody types: no input was waiting when the prompt came */
 	bool leave;       /* the guest goes on */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The monitor's commands for the evidence log. */
+#include "arch/arch.h"
 #include "console.h"
 #include "log.h"
 #include "monitor_cmd.h"
@@ -36,28 +37,62 @@ static void clear(void)
 	kprintf("tail and grep begin here; nothing was dropped\n");
 }
 
-/* Does the record's verdict, rule or subject contain the word? */
-static bool speaks_of(const struct log_record *r, const char *word)
+static bool contains(const char *text, const char *word)
 {
-	char text[128];
-	size_t n = 0;
+	for (; *text; text++) {
+		size_t n = 0;
 
-	if (r->kind == REC_DECISION && r->row < policy_n_rows)
-		n = ksnprintf(text, sizeof(text), "%s r%u ", log_verdicts[INFO_VERDICT(r->info) % V_COUNT],
-			      policy_rows[r->row].rule);
-	log_describe(text + n, sizeof(text) - n, r);
-	return strstr(text, word) != NULL;
+		while (word[n] && (text[n] | 0x20) == (word[n] | 0x20))
+			n++;
+		if (!word[n])
+			return true;
+	}
+	return false;
 }
 
-/* The records from `first` on, or those of them that speak of `word`. */
-static void print(struct monitor *m, u64 first, const char *word)
+/* One term of a filter: `since 10s`, `pc LOW HIGH`, or what the record's line contains, capital or not. */
+static bool holds(struct monitor *m, const struct log_record *r, const char *term)
+{
+	u64 low, high;
+	const char *s = term;
+
+	if (take_exactly(&s, "since") && take_number(&s, &low))
+		return r->time + low * sysreg_read(cntfrq_el0) >= m->opened;
+	s = term;
+	if (take_exactly(&s, "pc") && take_number(&s, &low) && (s = skip_blanks(s), take_number(&s, &high)))
+		return r->pc >= low && r->pc <= high;
+	return contains(log_format(m->c, r), term);
+}
+
+/* All terms: `deny & msr & since 10s`. */
+static bool speaks_of(struct monitor *m, const struct log_record *r, const char *filter)
+{
+	char term[MONITOR_LINE];
+	bool all = true;
+
+	while (all && *filter) {
+		size_t n = 0;
+
+		while (*filter && *filter != '&')
+			term[n++] = *filter++;
+		while (n && term[n - 1] == ' ')
+			n--;
+		term[n] = '\0';
+		all = holds(m, r, term);
+		filter = skip_blanks(filter + (*filter == '&'));
+	}
+	return all;
+}
+
+/* The records from `first` on, or those of them that `filter` lets through. */
+static void print(struct monitor *m, u64 first, const char *filter)
 {
 	struct cpu *c = m->c;
 
 	for (u64 seq = first; seq < c->log.seq; seq++) {
 		const struct log_record *r = log_find(c, seq);
 
-		if (!r || (word && !speaks_of(r, word)))
+		if (!r || (filter && !speaks_of(m, r, filter)))
 			continue;
 		log_print(c, r);
 		if (!monitor_more(m))
@@ -92,6 +127,16 @@ static void live(struct monitor *m, const char *args)
 	log_set_live(m->c, on);
 }
 
+/* What was made under the old mode is written under it; `told`: see log_told. */
+static void set_mode(struct cpu *c, enum log_mode mode, u32 told, const char *note)
+{
+	log_dump(c);
+	log_mode = mode;
+	log_told = told;
+	log_note(c, note);
+	log_header(c);
+}
+
 static void mode(struct monitor *m, const char *args)
 {
 	char text[32];
@@ -104,14 +149,32 @@ static void mode(struct monitor *m, const char *args)
 		if (take_word(&args, log_modes[i])) {
 			if (!no_more(args) || monitor_refuses(m, "log mode"))
 				return;
-			log_drain(m->c, 0, false); /* what was made under the old mode is written under it */
-			log_mode = (enum log_mode)i;
 			ksnprintf(text, sizeof(text), "set log=%s", log_modes[i]);
-			log_note(m->c, text);
-			log_header(m->c);
+			set_mode(m->c, (enum log_mode)i, 0, text);
 			return;
 		}
 	complain("no mode '%s': text notable full quiet\n", args);
+}
+
+/* A class that mode notable tells as mode text does, or mode text only as mode notable: both are notable and a set. */
+static void level(struct monitor *m, const char *args)
+{
+	unsigned n = 0;
+	char text[48];
+	bool told;
+
+	while (n < SEC_COUNT && !take_word(&args, policy_sections[n]))
+		n++;
+	told = take_word(&args, "text");
+	if (n == SEC_COUNT || (!told && !take_word(&args, "notable"))) {
+		complain("log level sysregs|mmio|hvc|smc|exceptions text|notable\n");
+		return;
+	}
+	if (!no_more(args) || monitor_refuses(m, "log level"))
+		return;
+	ksnprintf(text, sizeof(text), "set log.%s=%s", policy_sections[n], told ? "text" : "notable");
+	set_mode(m->c, LOG_NOTABLE,
+		 ((log_mode == LOG_TEXT ? ~0u : log_told) & ~(1u << n)) | (u32)told << n, text);
 }
 
 void monitor_dump(struct monitor *m, const char *args)
@@ -133,6 +196,8 @@ void monitor_log(struct monitor *m, const char *args)
 		mode(m, args);
 	else if (take_word(&args, "grep") && *args)
 		print(m, oldest(m->c), args);
+	else if (take_word(&args, "level"))
+		level(m, args);
 	else if (take_word(&args, "live"))
 		live(m, args);
 	else if (take_word(&args, "clear") && !*args)
@@ -140,7 +205,7 @@ void monitor_log(struct monitor *m, const char *args)
 	else if (take_word(&args, "dump"))
 		monitor_dump(m, args);
 	else
-		complain("log status | tail [N] | grep WORD | mode [MODE] | live on|off | clear | dump\n");
+		complain("log status | tail [N] | grep FILTER | mode [MODE] | level CLASS MODE | live on|off | clear | dump\n");
 }
 
 void monitor_mark(struct monitor *m, const char *args)

@@ -7,6 +7,7 @@
 #include "integrity.h"
 #include "log.h"
 #include "monitor_cmd.h"
+#include "panic.h"
 #include "vtime.h"
 
 #define STACK_PAINT 0x5a
@@ -98,7 +99,8 @@ void monitor_time(struct monitor *m, const char *args)
 
 size_t describe_frame(char *buf, size_t size, const struct trap_frame *f)
 {
-	struct log_record r = { .esr = (u32)f->esr_el2, .value = f->x[0], .addr = f->x[1], .aux = f->x[2], .n = 1 };
+	struct log_record r = { .esr = (u32)f->esr_el2, .info = V_DENY, .value = f->x[0], .addr = f->x[1],
+				.aux = f->x[2], .n = 1 }; /* a read is yet to come */
 	unsigned class = esr_class(f->esr_el2);
 
 	if (class == EC_DABT_LOW || class == EC_IABT_LOW)
@@ -198,6 +200,11 @@ void monitor_el2(struct monitor *m, const char *args)
 	monitor_sysregs(m, "el2");
 	kprintf("stack   %lu of %lu bytes used at most\n", top - (u64)p, size);
 	say_trail(m->c);
+	kprintf("fault   ");
+	if (el2_fault[2])
+		kprintf("last: elr 0x%lx  far 0x%lx  esr 0x%lx\n", el2_fault[0], el2_fault[1], el2_fault[2]);
+	else
+		kprintf("none\n");
 	kprintf("image   text, constants and tables %s\n", integrity_holds() ? "as at boot" : "HAVE CHANGED");
 	kprintf("log     seq %lu, %lu lines written, %lu lost\n", m->c->log.seq, m->c->log.written, m->c->log.lost);
 	kprintf("cpu     struct at 0x%lx, %lu list registers, hidden %lu ticks\n", (u64)m->c, (u64)m->c->vgic.n_lrs,

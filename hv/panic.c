@@ -18,6 +18,7 @@ char emergency_stack[4096] __attribute__((aligned(16)));
 extern char emergency_stack_end[];
 asm(".global emergency_stack_end\n.set emergency_stack_end, emergency_stack + 4096");
 
+u64 el2_fault[3];
 static unsigned depth;
 
 static void report_end(void) __attribute__((noreturn));
@@ -62,6 +63,9 @@ void el2_panic(struct trap_frame *f, u64 kind)
 	static const char *const vectors[4] = { "synchronous exception", "IRQ", "FIQ", "SError" };
 
 	check_depth();
+	el2_fault[0] = f->elr_el2;
+	el2_fault[1] = f->far_el2;
+	el2_fault[2] = f->esr_el2;
 	kprintf("\ncharter: panic: %s at EL2%s (%s)\n", vectors[kind & 3], kind & 16 ? ", stack overflow" : "",
 		kind & 4 ? "SP_EL2" : "SP_EL0");
 	kprintf("esr %016lx  elr %016lx  far %016lx  spsr %08lx\n", f->esr_el2, f->elr_el2, f->far_el2, f->spsr_el2);

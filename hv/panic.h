@@ -5,6 +5,9 @@
 
 #include "frame.h"
 
+/* ELR, FAR and ESR of the last exception from EL2 to EL2: a panic, or a device that refused an access (vectors.S). */
+extern u64 el2_fault[3];
+
 void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /* An exception taken from EL2 to EL2; `kind` is the vector slot, + 16 when the stack was lost. From vectors.S. */
 void el2_panic(struct trap_frame *f, u64 kind) __attribute__((noreturn));

@@ -144,6 +144,13 @@ el2_exception:
 	adr	x1, guarded_end
 	cmp	x0, x1
 	b.hs	2f
+	adrp	x1, el2_fault
+	add	x1, x1, :lo12:el2_fault
+	str	x0, [x1]
+	mrs	x0, far_el2
+	str	x0, [x1, #8]
+	mrs	x0, esr_el2
+	str	x0, [x1, #16]
 	adr	x0, guarded_fault
 	msr	elr_el2, x0
 	ldp	x0, x1, [sp, #0]

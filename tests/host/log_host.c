@@ -83,6 +83,7 @@ static void step(struct cpu *c, char *line)
 		break;
 	case 'm':
 		log_mode = (enum log_mode)a;
+		log_told = (u32)b; /* of the fake policy, every rule is of section 0 */
 		break;
 	case 'g':
 		for (rest++; rest[0] && rest[1]; rest += 2) {

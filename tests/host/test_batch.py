@@ -78,21 +78,22 @@ def test_a_batch_opens_to_the_lines_that_it_replaces(host: Path, found: List[Tup
     assert decisions(packed) == decisions(lines)
 
 
-MODES = st.lists(st.tuples(st.sampled_from([TEXT, NOTABLE, FULL, QUIET]), st.lists(DECISION, max_size=12),
+MODES = st.lists(st.tuples(st.sampled_from([TEXT, NOTABLE, FULL, QUIET]), st.sampled_from([0, 1, 2]),
+                           st.lists(DECISION, max_size=12),
                            st.sampled_from(["", "w 300 0", "w 0 1", "w 0 0", "b", "p", "e 5 0 0", "n x"])), max_size=8)
 
 
 @settings(max_examples=50, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from([TEXT, NOTABLE, FULL, QUIET]), MODES)
 def test_whatever_the_modes_the_log_is_complete(host: Path, first: int,
-                                                phases: List[Tuple[int, List[Tuple[int, ...]], str]]) -> None:
+                                                phases: List[Tuple[int, int, List[Tuple[int, ...]], str]]) -> None:
     steps = [f"m {first}", "h"]
-    for mode, found, then in phases:
+    for mode, told, found, then in phases:
         # As the monitor changes the mode: what was made under the old one is written under it.
-        steps += ["w 0 0", f"m {mode}", "h", *script(found), *([then] if then else [])]
+        steps += ["b", f"m {mode} {told if mode == NOTABLE else 0}", "h", *script(found), *([then] if then else [])]
     records, session = play(host, *steps, "z")
     assert session.complete() and not session.suspect and not session.missing and not session.batched
-    if {first, *(mode for mode, _, _ in phases)} <= {TEXT, FULL}:
+    if {first, *(mode for mode, _, _, _ in phases)} <= {TEXT, FULL}:
         assert [rec.seq for rec in records] == list(range(len(records)))
 
 
@@ -107,6 +108,19 @@ def test_what_notable_mode_held_back_comes_at_the_end(host: Path) -> None:
     assert sum(rec.kind == "D" for rec in records) == 110
     wire, _ = run(host, "\n".join(["m 1", "h", *steps, "b", "b", "z"]).encode() + b"\n")
     assert wire.count(b"\x1e@B") == 11, "what was dumped is not dumped again"
+
+
+def test_a_class_may_be_told_in_full(host: Path) -> None:
+    allow = "d 0 {:#x} {} 0 0 0 0x3c5".format(0x18 << 26 | 3 << 20 | 1 << 10, 64)
+    steps = [allow.replace(" 64 ", f" {4 * i} ") for i in range(20)]
+    for told, lines in ((0, 0), (1, 20), (2, 0)):
+        wire, _ = run(host, "\n".join([f"m 1 {told}", "h", *steps, "w 0 0"]).encode() + b"\n")
+        assert wire.count(b"\x1e@D") == lines
+    # What a full ring has overwritten would have been a line: it is lost, and said so.
+    allow = "D 20000 0 {:#x} 0 0 0 0 0x3c5".format(0x18 << 26 | 3 << 20 | 1 << 10)
+    for told, lost in ((0, 0), (1, 20000 - 16384)):
+        _, session = play(host, f"m 1 {told}", "h", allow, "z")
+        assert session.complete() == (not lost) and session.lost == lost
 
 
 def test_the_ring_bounds_the_dump(host: Path) -> None:

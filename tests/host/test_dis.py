@@ -21,6 +21,7 @@ ldur x1, [x2, #-3]; ldr x1, [x2, x3, lsl #3]; ldr x1, [x2, x3]; ldr w1, [x2, w3,
 str w1, [x2, w3, uxtw #2]; ldr x7, .+16; ldp x29, x30, [sp], #32; stp x1, xzr, [sp, #-16]!
 ldp w1, w2, [x3, #8]; ldxr x2, [x3]; stxr w4, x5, [x6]; ldaxrb w1, [x2]; stlxr w1, w2, [sp]; ldar x1, [x2]
 stlr w3, [x4]; ldrsb w1, [x2]; ldrsh x1, [x2, #2]; hint #25; hint #29; hint #3; hint #48; hint #127
+sub sp, sp, #0x120; add x29, sp, #16; add wsp, w1, #4; adds x1, sp, #4; sub x1, x2, xzr
 """
 
 

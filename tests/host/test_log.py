@@ -57,7 +57,7 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
                                "ring=16384 esc=^] log=text")
     tail = "pc=0x40001000 el=1 cost=0 esr="
     assert bodies(records, "D") == [
-        f"DENY r1 msr.r PMCR_EL0=0x0 pc=0x40001000 el=1 cost=388 esr={MRS_PMCR:#x}",
+        f"DENY r1 msr.r PMCR_EL0 pc=0x40001000 el=1 cost=388 esr={MRS_PMCR:#x}",
         f"ALLOW r0 msr.w SCTLR_EL1=0x30d0198d {tail}{MSR_SCTLR:#x}",
         f"ALLOW r0 sys TLBI_VMALLE1=0x0 {tail}{TLBI:#x}",
         f"EMUL r2 mmio.w uart0+0x18/4=0x41 {tail}{UART_W:#x}",

@@ -331,6 +331,28 @@ def test_the_log_is_searched_and_shown(host: Path) -> None:
     assert "log live" not in live and "first stop" in first and "first stop" in regs
 
 
+def test_the_log_is_filtered(host: Path) -> None:
+    deny, no, since, near, far = say(
+        host, "log grep deny & msr & pmcr", "log grep deny & hvc", "log grep since 10s & deny",
+        "log grep pc 0 0xfff & deny", "log grep pc 0x1000 0x2000 & deny")
+    assert deny.startswith("@D 3 ") and deny == since and deny == near and not no and not far
+    assert "msr.r PMCR_EL0 pc=" in deny, "a refused read has no value"
+
+
+def test_a_class_has_a_mode_of_its_own(host: Path) -> None:
+    records, text = type_(host, b"log level sys notable\nlog status\nlog level hvc text\nlog level nothing text\n"
+                          b"log level hvc full\nlog mode text\ncont\n")
+    said = [r.body for r in records if "set " in r.body]
+    assert said == ["set log.sysregs=notable", "set log.hvc=text", "set log=text"]
+    assert [r.body.rsplit("log=", 1)[1] for r in records if r.kind == "H"][1:4] == ["notable", "notable", "text"]
+    assert text.count("log level sysregs|mmio|hvc|smc|exceptions text|notable") == 2
+
+
+def test_faults_of_el2_are_remembered(host: Path) -> None:
+    fine, = say(host, "el2")
+    assert re.search(r"^fault +none$", fine, re.M)
+
+
 def test_what_is_changed_is_said_and_recorded(host: Path) -> None:
     args = ("@0x1000=0x1111222233334444", "@0x2000=0xd65f03c0d53b9c00")
     records, text = type_(host, b"w2 0x40001000 0xbeef\nx 0x40001000\nw ipa:0x40001008 1\n"

@@ -3,7 +3,7 @@
 import re
 import time
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Tuple
 
 from vm import PROMPT, bootargs, build, machine
 
@@ -11,6 +11,7 @@ CODE = 0x40200000
 DATA = 0x40300000
 SPIN = 0x14000000                # b .
 NOP = 0xD503201F
+READ_CNTVCT = 0xD53BE041         # mrs x1, CNTVCT_EL0
 READ_PMCCNTR = 0xD53B9D01        # mrs x1, PMCCNTR_EL0: denied by policy/default.yaml
 MOV_X2_7 = 0xD28000E2
 ADD_X2_1 = 0x91000442
@@ -133,6 +134,30 @@ def test_until(console: Any) -> None:
     off(c)
 
 
+def test_a_stop_is_hidden_from_cntvct_or_not(console: Any) -> None:
+    c = paused(console, READ_CNTVCT, NOP, SPIN)
+
+    def look() -> Tuple[int, int, int]:
+        """CNTVOFF, what the guest reads, and for how long it stood still before it did."""
+        c.command(f"set $pc = {CODE:#x}")
+        said = c.command("step")
+        paused_for = re.search(r"mon- paused=(\d+)\.(\d{9})", said)
+        offset = re.search(r"CNTVOFF_EL2 +0x([0-9a-f]+)", c.command("sysregs cntvoff"))
+        read = re.search(r"x1  0x([0-9a-f]+)", c.command("regs"))
+        assert paused_for and offset and read
+        stood = int(paused_for.group(1) + paused_for.group(2)) // 16  # 62.5 MHz
+        return int(offset.group(1), 16), int(read.group(1), 16), stood
+
+    before, _, _ = look()
+    hidden, _, stood = look()
+    assert hidden - before >= stood > 0
+    assert "goes on" in c.command("time hide off")
+    same, first, _ = look()
+    still, second, stood = look()
+    assert same == still == hidden and second - first >= stood > 0
+    off(c)
+
+
 def test_a_rule_changed_at_run_time(console: Any, tmp_path: Path) -> None:
     c = paused(console, READ_PMCCNTR, NOP, SPIN)
     vector = c.command("sysregs vbar")
@@ -198,7 +223,7 @@ def test_a_locked_build_changes_nothing(console: Any) -> None:
     c = console(machine(build("default", "LOCKED=1", tag="-locked")))
     c.expect(PROMPT)
     for line in ("set $x0 = 1", "w4 0x40200000 0", "rule r1 would", "inject undef", "step", "bp 0x40200000", "gdb",
-                 "log mode quiet"):
+                 "log mode quiet", "log level mmio text", "time hide off"):
         said = c.command(line)
         assert "this build is locked" in said and "@E" in said and "refused" in said, said
     assert "guest" in c.command("status")

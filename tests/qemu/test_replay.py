@@ -8,8 +8,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Dict, List
 
-from vm import ROOT, build, decode, make
+from vm import PROMPT, ROOT, Console, build, decode, make
 
 
 def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
@@ -26,12 +27,38 @@ def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
     lines = decode(log, "json", "-f", "verdict==DENY and class==mmio").stdout.splitlines()
     found = [json.loads(line) for line in lines]
     wanted = found[len(found) // 2]
-    command = [sys.executable, str(ROOT / "tools" / "replay.py"), str(tmp_path), str(wanted["seq"]), "--batch"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, timeout=120, check=False)
-    assert done.returncode == 0 and f"stopped before decision {wanted['seq']} takes effect" in done.stdout, done.stdout
+    command = [sys.executable, str(ROOT / "tools" / "replay.py"), str(tmp_path), str(wanted["seq"])]
+    done = subprocess.run([*command, "--gdb", "--batch"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and f"stopped before decision {wanted['seq']}\n" in done.stdout, done.stdout
     assert "because   policy/default.yaml:" in done.stdout and f"DENY by r{wanted['rule']}: the same" in done.stdout
     assert f"pc  {int(wanted['pc'], 16):016x}" in done.stdout and f"esr {wanted['esr']:08x}" in done.stdout
+
+    check_monitor(command, tmp_path, wanted)
+
+
+def check_monitor(command: List[str], folder: Path, wanted: Dict[str, Any]) -> None:
+    """The machine is live at that decision: it is asked before the verdict takes effect, and goes on to its end."""
+    console = Console(command)
+    console.expect(rf"r{wanted['rule']} policy/default.yaml:\d+ is about to DENY")
+    console.send("m")
+    console.expect(PROMPT)
+    assert f"pc  0x{int(wanted['pc'], 16):016x}" in console.command("regs")
+    assert f"@D {wanted['seq']} " in console.command("why")
+    console.send("mark before\rcont\r")
+    console.expect("is about to DENY")
+    console.send("e")  # another verdict than the recorded one: this is not a replay any more
+    console.expect("why=pause")  # at the guest's end
+    console.expect(PROMPT)
+    console.send("poweroff\r")
+    assert console.end() == 0
+    recorded, lived = (folder / "uart.log").read_bytes(), (folder / "replay.log").read_bytes()
+    asked = lived.index(f"\x1e@E {wanted['seq'] + 1} ".encode())
+    trap = lived.rindex(b"\x1e@", 0, asked)
+    assert recorded.startswith(lived[:trap]) and lived[trap:asked].startswith(f"\x1e@D {wanted['seq']} ".encode())
+    assert decode(folder / "replay.log", "check", "--require", 'mark=="before"').returncode == 0
+    overruled = f"overruled seq={wanted['seq']} rule=r{wanted['rule']} by=monitor answer=emulate"
+    assert overruled in decode(folder / "replay.log", "show").stdout
 
 
 def test_no_recording_is_a_clear_line(tmp_path: Path) -> None:

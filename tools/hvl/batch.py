@@ -11,7 +11,7 @@ import binascii
 import re
 from typing import List, Optional, Sequence, Tuple
 
-from .record import VERDICTS, Rec, number, seconds
+from .record import REFUSED, VERDICTS, Rec, number, seconds
 from .registers import CLASSES, sysreg_name
 
 MOST = 16
@@ -68,12 +68,12 @@ class _Bytes:
         return self._at == len(self._data)
 
 
-def _access(esr: int, value: int, addr: int, aux: int, run: bool, known: Sequence[Window]) -> str:
+def _access(verdict: str, esr: int, value: int, addr: int, aux: int, run: bool, known: Sequence[Window]) -> str:
     """As log_describe() of the hypervisor."""
     ec = esr >> 26 & 0x3f
     if ec == 0x18:
         op = "sys" if esr >> 20 & 3 == 1 else "msr.r" if esr & 1 else "msr.w"
-        return f"{op} {sysreg_name(esr)}={value:#x}"
+        return f"{op} {sysreg_name(esr)}" + ("" if op == "msr.r" and verdict in REFUSED else f"={value:#x}")
     if ec in _CALLS:
         return f"{_CALLS[ec]} {value:#x} x1={addr:#x} x2={aux:#x}"
     walk, told = ec == 0x24 and esr >> 7 & 1, ec == 0x24 and esr >> 24 & 1
@@ -81,7 +81,7 @@ def _access(esr: int, value: int, addr: int, aux: int, run: bool, known: Sequenc
         op, size = "w" if esr >> 6 & 1 else "r", 1 << (esr >> 22 & 3)
         where = next((f"{name}+{addr - base:#x}" for base, length, name in known if base <= addr < base + length),
                      f"{addr:#x}")
-        return f"mmio.{op} {where}/{size}={value:#x}"
+        return f"mmio.{op} {where}/{size}" + ("" if op == "r" and verdict in REFUSED else f"={value:#x}")
     name = "DABT_WALK" if walk else "DABT_NO_SYNDROME" if ec == 0x24 else CLASSES.get(ec, f"{ec:#x}")
     text = f"exc {name}"
     if ec in (0x20, 0x24):
@@ -132,7 +132,7 @@ class _Before:
         if what & _RUN:
             times = raw.number()
             run = f" n={times} last={seconds(_ns(self.time + raw.number(), cntfrq) or 0)}"
-        subject = _access(self.esr, self.value, self.addr, self.aux, bool(run), known)
+        subject = _access(VERDICTS[what & 7], self.esr, self.value, self.addr, self.aux, bool(run), known)
         body = (f"{VERDICTS[what & 7]} r{self.rule} {subject} pc={self.pc:#x} el={what >> 3 & 3} cost={cost} "
                 f"esr={self.esr:#x}{run}")
         out = Rec("A" if run else "D", False, line.seq + at, line.cpu, _ns(self.time, cntfrq), body, line.crc)

@@ -11,6 +11,7 @@ from typing import Dict, List, Optional
 
 VERDICTS = ("ALLOW", "DENY", "EMUL", "RAZWI", "INJECT", "KILL", "PAUSE", "WOULD")
 DECISIONS = "DA"  # the kinds whose body is a decision
+REFUSED = ("DENY", "KILL")  # nothing was read
 
 # What follows the word of a class belongs to it, even when it holds '='.
 _TARGETED = {"msr", "sys", "mmio"}
@@ -227,7 +228,7 @@ def call_name(body: Body) -> Optional[str]:
 
 def what(body: Body) -> str:
     """A decision's subject for people."""
-    refused = body.verdict in ("DENY", "KILL") and body.op == "r"  # nothing was read
+    refused = body.verdict in REFUSED and body.op == "r"  # logs of older builds tell what the register held
     value = "" if body.val is None or refused else f" = 0x{body.val:x}"
     if body.cls == "msr":
         return f"{'mrs' if body.op == 'r' else 'msr'} {body.name}{value}"

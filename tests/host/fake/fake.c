@@ -215,6 +215,7 @@ void console_watch(void)
 {
 }
 
+u64 el2_fault[3];
 bool vtime_hides = true;
 
 void vtime_hide(u64 ticks)

@@ -143,9 +143,9 @@ def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
     known, log = devices, None                                          # type: List[Range], Optional[Log]
     try:
         run = Run(Reader([name], False, number), Places(None), None, Options())
-        for event, _ in run.events():
+        for event, view in run.events():
             if isinstance(event, Start):
-                log = Log(name, event.session, Tally(event.session))
+                log = Log(name, event.session, Tally(event.session, view.places))
                 known = [*windows_that_ran(policy, log), *devices]
             elif isinstance(event, Rec) and log is not None:
                 log.tally.add(event)

@@ -17,7 +17,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 import zlib
 from pathlib import Path
-from typing import Dict, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 import pytest
 
@@ -102,6 +102,27 @@ def test_summary_is_what_one_gets_from_stdin_anywhere(args: List[str], log: Path
 def test_summary_by(by: str, row: str, log: Path) -> None:
     lines = run("summary", "--by", by, str(log)).stdout.decode().split("\n")
     assert any(line.startswith(by) for line in lines) and any(line.startswith(row + " ") for line in lines)
+
+
+def test_what_a_default_reads_as_zero_is_refused(tmp_path: Path) -> None:
+    """An entry that says raz-wi is a model of something; a default that says so refuses what nobody named."""
+    table = {"policy": "strict", "hash": "3b1c77aa00112233", "rules": [
+        {"rule": 5, "place": "policy/strict.yaml:15", "text": "default: raz-wi"},
+        {"rule": 6, "place": "policy/strict.yaml:16", "text": "scratch: { at: 0xb000000, size: 4K, do: raz-wi }"}]}
+    (tmp_path / "rules.json").write_text(json.dumps(table))
+    encoder = Encoder(policy="strict#3b1c77aa")
+    encoder.header()
+    encoder.decision(5, "mmio.r 0xb001000/4=0x0", "RAZWI")
+    encoder.decision(6, "mmio.r scratch+0x0/4=0x0", "RAZWI")
+    encoder.trailer()
+    policy, log = str(tmp_path / "rules.json"), tmp_path / "uart.log"
+    log.write_bytes(encoder.bytes())
+    one, = json.loads(run("summary", "--json", "--policy", policy, str(log)).stdout)["sessions"]
+    assert [(row["what"], row["verdict"]) for row in one["denied"]] == [("0xb001000 r", "RAZWI")]
+    assert b"0xb001000 r (RAZWI)" in run("summary", "--policy", policy, str(log)).stdout
+    assert not json.loads(run("summary", "--json", str(log)).stdout)["sessions"][0]["denied"]
+    assert run("html", "--policy", policy, "-o", str(tmp_path / "r.html"), str(log)).returncode == 0
+    assert (tmp_path / "r.html").read_text().count("<details") == 1
 
 
 def test_summary_top_says_what_it_left_out(log: Path) -> None:
@@ -342,16 +363,47 @@ def test_console_and_monitor_are_exact(log: Path, tmp_path: Path) -> None:
     assert "".join(json.loads(line)[2] for line in lines[1:]) == bytes(encoder.guest_out).decode()
 
 
-def test_trace_nests(log: Path) -> None:
-    data = json.loads(run("trace", str(log)).stdout)
-    assert data["otherData"]["complete"] is True
-    last: Dict[int, float] = {}
+def check_trace(text: bytes) -> List[Dict[str, Any]]:
+    """As the Trace Event Format has it, to the letter: what Perfetto would drop or count as an error is one here."""
+    def no(word: str) -> None:
+        raise AssertionError(f"{word} is not JSON")
+
+    data = json.loads(text, parse_constant=no)
+    assert set(data) <= {"traceEvents", "displayTimeUnit", "otherData"} and data["displayTimeUnit"] in ("ms", "ns")
+    needs = {"X": {"ts", "dur", "cat"}, "I": {"ts", "s", "cat"}, "C": {"ts", "args"}, "M": {"args"}}
+    slices: Dict[Tuple[int, int], List[Tuple[float, float]]] = {}
+    named = set()
     for event in data["traceEvents"]:
-        assert event["ph"] in "BEXICMstf"
-        if event["ph"] == "X":
-            assert event["ts"] >= last.get(event["tid"], 0) - 1e-6
-            last[event["tid"]] = event["ts"] + event["dur"]
-    assert any(event["name"].startswith("DENY msr.r PMCR_EL0") for event in data["traceEvents"])
+        ph, track = event["ph"], (event["pid"], event["tid"])
+        assert {"name", "pid", "tid", *needs[ph]} <= set(event) <= {"ph", "name", "pid", "tid", "args", *needs[ph]}
+        assert isinstance(event["name"], str) and event["name"] and all(isinstance(n, int) and n >= 0 for n in track)
+        assert all(isinstance(event[key], (int, float)) and event[key] >= 0 for key in ("ts", "dur") if key in event)
+        if ph == "M":
+            assert event["name"] in ("process_name", "thread_name") and isinstance(event["args"]["name"], str)
+            named.add(track if event["name"] == "thread_name" else event["pid"])
+        elif ph == "I":
+            assert event["s"] in "gpt"
+        elif ph == "C":
+            assert event["args"] and all(isinstance(n, (int, float)) for n in event["args"].values())
+        else:
+            slices.setdefault(track, []).append((event["ts"], event["ts"] + event["dur"]))
+    assert all(track in named and track[0] in named for track in slices), "a track without a name"
+    for track in slices.values():
+        track.sort()
+        for (_, end), (start, _) in zip(track, track[1:]):
+            assert start >= end - 1e-3, "slices of one track overlap"  # a nanosecond: times are decimal
+    return list(data["traceEvents"])
+
+
+def test_trace_is_what_perfetto_takes(log: Path) -> None:
+    text = run("trace", str(log)).stdout
+    assert json.loads(text)["otherData"]["complete"] is True
+    events = check_trace(text)
+    assert any(event["name"].startswith("DENY msr.r PMCR_EL0") for event in events)
+    began = next(event["ts"] for event in events if event["name"] == "guest+")
+    assert began == min(event["ts"] for event in events if event["ph"] == "X"), "no guest before it was entered"
+    stopped, = (event for event in events if event["name"] == "stopped")
+    assert stopped["dur"] > 3e6, "nor while the monitor was open"
 
 
 def test_html_is_one_quiet_file(log: Path, rules: Path) -> None:
@@ -393,6 +445,7 @@ def test_trace_shows_a_loss_as_long_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "loss.log"
     path.write_bytes(encoder.bytes())
     events = json.loads(run("trace", str(path)).stdout)["traceEvents"]
+    check_trace(json.dumps({"traceEvents": events, "displayTimeUnit": "ns"}).encode())
     lost = [event for event in events if event["name"] == "LOST 50"]
     assert len(lost) == 1 and lost[0]["ph"] == "X" and 900 < lost[0]["dur"] < 1001
 

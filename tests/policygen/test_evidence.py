@@ -155,7 +155,7 @@ def test_whatif_agrees_with_the_evaluator(name: str, make_log: Any) -> None:
     path = make_log(policy, found)
     other = profile(name)
     want = sum(evaluator(policy).decide(access).verdict != evaluator(other).decide(access).verdict for access in found)
-    done = decoder("whatif", "--policy", name, "--exit-code", str(path), "--format", "json")
+    done = decoder("whatif", "--policy", name, "--exit-code", "--format", "json", str(path))
     assert done.returncode == (1 if want else 0), done.stderr
     got = json.loads(done.stdout)
     assert (got["changed"], got["same"], got["undecidable"]) == (want, len(found) - want, 0)

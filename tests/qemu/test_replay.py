@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
@@ -11,6 +12,11 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from vm import PROMPT, ROOT, Console, build, decode, make
+
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
+from policygen import check, evidence, explain  # noqa: E402
+from policygen.diag import Diagnostics  # noqa: E402
+from policygen.evaluate import evaluator  # noqa: E402
 
 
 def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
@@ -24,6 +30,9 @@ def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
     subprocess.run(again, stdin=subprocess.DEVNULL, timeout=120, check=True)
     assert (tmp_path / "again.log").read_bytes() == log.read_bytes()
 
+    for other in ("default", "strict", "permissive"):
+        check_whatif(log, other)
+
     lines = decode(log, "json", "-f", "verdict==DENY and class==mmio").stdout.splitlines()
     found = [json.loads(line) for line in lines]
     wanted = found[len(found) // 2]
@@ -35,6 +44,31 @@ def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
     assert f"pc  {int(wanted['pc'], 16):016x}" in done.stdout and f"esr {wanted['esr']:08x}" in done.stdout
 
     check_monitor(command, tmp_path, wanted)
+
+
+def check_whatif(log: Path, other: str) -> None:
+    """What each line of the run says, decided again here, is what `whatif` says of all of them."""
+    ran, policy = check.load("default")[0], check.load(other)[0]
+    assert ran is not None and policy is not None
+    changes: Dict[Any, List[int]] = {}
+    same = 0
+    for line in re.findall(r"^\x1e(@D.*) \*[0-9a-f]{8}\r?$", log.read_text("latin-1"), re.M):
+        question = explain.understand(line)
+        assert not isinstance(question, str), question
+        access, = explain.resolve(ran, question, Diagnostics(sources={"<access>": [question.target]}))
+        decision = evaluator(policy).decide(access)
+        _, seq, _, was, rule, what, target = line.split()[:7]
+        if evidence.same(decision, was):
+            same += 1
+        else:
+            subject = (what, target.partition("=")[0], was, int(rule[1:]), decision.verdict, str(decision.entry.place))
+            changes.setdefault(subject, []).append(int(seq))
+    said = decode(log, "whatif", "--policy", other, "--format", "json").stdout
+    got = json.loads(said[said.index("{"):])  # behind the log's line on stderr
+    assert (got["same"], got["changed"], got["undecidable"]) == (same, sum(map(len, changes.values())), 0)
+    assert sorted((c["was"], c["rule"], c["is"], c["by"], c["count"], c["first"]) for c in got["changes"]) == \
+        sorted((*subject[2:], len(seqs), seqs[0]) for subject, seqs in changes.items())
+    assert got["same"] + got["changed"] > 60 and bool(changes) == (other != "default")
 
 
 def check_monitor(command: List[str], folder: Path, wanted: Dict[str, Any]) -> None:

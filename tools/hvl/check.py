@@ -53,7 +53,7 @@ class Check:
         tally: Optional[Tally] = None
         for event, view in self._run.events():
             if isinstance(event, Start):
-                tally = Tally(event.session)
+                tally = Tally(event.session, view.places)
             elif isinstance(event, Rec):
                 if self._max_cost is not None and tally is not None:
                     tally.add(event)

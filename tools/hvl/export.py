@@ -158,8 +158,20 @@ class Trace:
         elif rec.kind == "S":
             self._totals(rec, rec.t)
         elif rec.kind in "EXP":
+            self._stands(rec, rec.t)
             self._put(ph="I", tid=2 * rec.cpu, ts=rec.t / 1000, s="p", cat=rec.kind,
                       name=rec.f.mark or rec.f.event or rec.kind, args={"seq": rec.seq, "text": rec.body})
+
+    def _stands(self, rec: Rec, t: int) -> None:
+        """Where the guest begins, stops and goes on."""
+        if rec.f.event not in ("guest+", "mon+", "mon-"):
+            return
+        self._slice(rec.cpu, t)
+        begun = self._end[rec.cpu]
+        if rec.f.event != "guest+" and t > begun:
+            name = "guest" if rec.f.event == "mon+" else "stopped"
+            self._put(ph="X", tid=2 * rec.cpu, ts=begun / 1000, dur=(t - begun) / 1000, cat=name, name=name)
+        self._end[rec.cpu] = max(begun, t)
 
     def _slice(self, cpu: int, until: Optional[int]) -> None:
         held = self._held.pop(cpu, None)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
-from typing import Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, List, Optional, Tuple, cast
 
 from .record import DECISIONS, Rec, printable, what
 from .rules import Places
@@ -17,11 +17,13 @@ from .run import Options, Run
 from .sequence import Session
 from .source import Reader, UsageError
 
+_WITH_VALUE = ("--format", "--cpu", "--mode", "--color", "--session", "-o", "--output", "--as", "--min", "--from")
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def hand_over(command: str, verb: str, argv: List[str]) -> int:
     args, rest = _parser(command, verb).parse_known_args(argv)
+    rest += args.more
     main = _policygen(command, verb)
     with tempfile.TemporaryDirectory() as folder:
         log = args.log
@@ -45,9 +47,19 @@ def _parser(command: str, verb: str) -> argparse.ArgumentParser:
                                      description=f"Hands over to `policygen {verb}`, with its switches.")
     if command == "why":
         parser.add_argument("seq", metavar="SEQ", help="the decision: 12098, or 12098.1 for CPU 1")
+    for switch in _WITH_VALUE:      # else its value would be taken for LOG
+        parser.add_argument(switch, dest="more", action=_Keep, default=[], help=argparse.SUPPRESS)
     parser.add_argument("log", nargs="?", default="-", metavar="LOG")
     parser.add_argument("--policy", metavar="NAME", help="a policy by name or path (default: the one that ran)")
     return parser
+
+
+class _Keep(argparse.Action):
+    """A switch of policygen's with its value, for later."""
+
+    def __call__(self, parser: argparse.ArgumentParser, space: argparse.Namespace, value: Any,
+                 switch: Optional[str] = None) -> None:
+        space.more = [*space.more, str(switch), str(value)]
 
 
 def _policygen(command: str, verb: str) -> Callable[[List[str]], int]:

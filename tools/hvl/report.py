@@ -13,7 +13,7 @@ from .rules import ROOT
 from .run import Output, Run, completeness, span
 from .sequence import End, Start
 from .summary import _ns
-from .tally import REFUSALS, Tally
+from .tally import Tally
 from .wire import Text
 
 _COLOURS = {"ALLOW": "#4c956c", "EMUL": "#5b8db8", "RAZWI": "#9bb8d3", "INJECT": "#8e7cc3", "DENY": "#c0392b",
@@ -92,7 +92,7 @@ class Report:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.tally = Tally(view.session, "rule")
+        self.tally = Tally(view.session, view.places, "rule")
         self.rate = Slots()
         self.heat = Slots()
         self.marks: List[Tuple[int, str]] = []
@@ -124,7 +124,7 @@ class Report:
                 if f.rule is not None and not rec.late:
                     logged = self._lines.setdefault(rec.cpu, {})
                     logged[f.rule] = logged.get(f.rule, 0) + f.n
-            if f.verdict in REFUSALS:
+            if view.places.refuses(view.session, f.verdict, f.rule):
                 self._deny(rec, view, line)
         elif rec.kind == "E" and f.event == "mark" and rec.t is not None and len(self.marks) < _DENIALS:
             self.marks.append((rec.t, f.mark or ""))

@@ -10,6 +10,7 @@ from .sequence import Session
 from .source import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
+REFUSALS = ("DENY", "KILL", "WOULD")
 KEPT = ROOT / "build" / "rules"         # the Makefile keeps one of each policy that was built: HASH.json
 
 
@@ -92,6 +93,13 @@ class Places:
     def place(self, session: Session, rule: int) -> Optional[str]:
         found = self.rule(session, rule)
         return None if found is None else found.place
+
+    def refuses(self, session: Session, verdict: Optional[str], rule: Optional[int]) -> bool:
+        """Did the guest not get what it asked for? `default: raz-wi` refuses; an entry that says raz-wi is a model."""
+        if verdict != "RAZWI" or rule is None:
+            return verdict in REFUSALS
+        found = self.rule(session, rule)
+        return found is not None and found.text.startswith("default:")
 
     def numbers(self, session: Session) -> List[int]:
         found = self.of(session)

@@ -50,7 +50,7 @@ class Summary:
         first = True
         for event, view in self._run.events():
             if isinstance(event, Start):
-                tally = Tally(event.session, self._by)
+                tally = Tally(event.session, view.places, self._by)
             elif isinstance(event, Rec):
                 if tally is not None and self._run.passes(event, view):
                     tally.add(event)

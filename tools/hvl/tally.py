@@ -6,9 +6,9 @@ from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .fields import View
 from .record import Body, Rec, VERDICTS, group, number
+from .rules import Places
 from .sequence import Session
 
-REFUSALS = ("DENY", "KILL", "WOULD")
 _ROWS = 10_000      # rows of one table; a guest that scans addresses must not cost memory
 _PCS = 64           # instructions told apart in one row of refusals
 OTHER = "(other)"
@@ -95,8 +95,9 @@ KEYS: Dict[str, Callable[[Body], str]] = {
 class Tally:
     """One session's decisions."""
 
-    def __init__(self, session: Session, by: str = "class") -> None:
+    def __init__(self, session: Session, places: Places, by: str = "class") -> None:
         self.session = session
+        self._places = places
         self._key = KEYS[by]
         self.rows: Dict[str, Row] = {}
         self.verdicts: Dict[str, int] = {}
@@ -140,7 +141,7 @@ class Tally:
             self.cost += body.cost
         if body.rule is not None and body.rule < 1 << 16:
             self.hits[body.rule] = self.hits.get(body.rule, 0) + n
-        if verdict in REFUSALS:
+        if self._places.refuses(self.session, verdict, body.rule):
             self._refusal(rec, body, verdict)
 
     def _refusal(self, rec: Rec, body: Body, verdict: str) -> None:

@@ -222,6 +222,8 @@ QEMU_MACHINE = -M virt,virtualization=on,gic-version=3 -cpu $(CPU) -smp $(SMP) -
 UART_LOG ?= $(B)/uart.log
 QEMU_ARGS = $(QEMU_MACHINE) -nographic -nic none -chardev stdio,id=uart,mux=on,signal=off,logfile=$(UART_LOG) \
 	-serial chardev:uart -mon chardev=uart
+# QEMU goes on when whoever reads its output has gone: `make run | head` would leave it behind.
+PIPED = $(PYTHON) tools/piped.py $(QEMU)
 say_log = @test ! -t 1 || printf 'the log of this run: %s\n  python3 tools/log_decode.py check %s\n' $(UART_LOG) $(UART_LOG)
 BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))$(if $(HVINIT), hv.init="$(value HVINIT)")
 ifneq ($(filter-out text notable full quiet,$(LOG)),)
@@ -232,7 +234,7 @@ $(error SMP=$(SMP): 1 to 8)
 endif
 
 # Where nobody can ever type, the monitor is left as soon as it opens.
-RUN_DIAG = $(QEMU) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
+RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
 .PHONY: run run-linux
 run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
 	@printf '%s\0' '$(BOOTARGS)' > $(B)/bootargs
@@ -263,10 +265,10 @@ run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLI
 		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init '$(value HVINIT)') $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') $(if $(LINUX_NET),--net '$(LINUX_NET)') \
 		--out $(B)/linux
 ifeq ($(UNATTENDED),)
-	$(Q)$(QEMU) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
+	$(Q)$(PIPED) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
 	$(say_log)
 else
-	$(Q)$(LIMITED) $(QEMU) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
+	$(Q)$(LIMITED) $(PIPED) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
 		$$(cat $(B)/linux/qemu.args) || true
 	$(Q)$(TESTPY) tools/linux_end.py $(UART_LOG)
 endif
@@ -279,7 +281,7 @@ record: $(ELF) ## record a run of the diagnostic guest (R=build/record), to be l
 	@mkdir -p $(R) && cp $(ELF) $(R)/hypervisor.elf && printf '%s\0' '$(BOOTARGS)' > $(R)/bootargs
 	@echo '$(QEMU) $(QEMU_MACHINE) -display none -monitor none -nic none -kernel $(R)/hypervisor.elf' \
 		'-device loader,file=$(R)/bootargs,addr=0x4007f000,force-raw=on' > $(R)/qemu
-	$(Q)$$(cat $(R)/qemu) -chardev stdio,id=uart,signal=off,logfile=$(R)/uart.log -serial chardev:uart \
+	$(Q)$(PYTHON) tools/piped.py $$(cat $(R)/qemu) -chardev stdio,id=uart,signal=off,logfile=$(R)/uart.log -serial chardev:uart \
 		-icount shift=auto,rr=record,rrfile=$(R)/rr.bin
 
 GDB ?=

@@ -6,9 +6,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, List
 
-from vm import PROMPT, ROOT, build, decode, machine, make, run
+from vm import CROSS, PROMPT, QEMU, ROOT, build, decode, machine, make, run
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from policygen import check, evidence, explain  # noqa: E402
@@ -135,6 +135,40 @@ def test_the_tee_pipeline(tmp_path: Path) -> None:
     wire = kept.read_bytes()
     assert wire.startswith(b"\x1e@H 0 ") and wire in log.read_bytes()
     assert "policy/default.yaml" in decode(kept, "show").stdout, "the places of a policy that was built are known"
+
+
+def machines_of(log: Path) -> List[int]:
+    """The QEMUs that write this log."""
+    found = []
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = each.read_bytes()
+        except OSError:
+            continue
+        if words.startswith(QEMU.encode()) and f"logfile={log}".encode() in words:
+            found.append(int(each.parent.name))
+    return found
+
+
+def test_a_closed_pipe_ends_it(console: Any, tmp_path: Path) -> None:
+    """Typed at a terminal: the machine ends with its reader; until then keys and Ctrl-C are for it."""
+    build("default")
+    log = tmp_path / "uart.log"
+    run_it = f"cd {ROOT}; make --no-print-directory run B=build/test/default CC='ccache {CROSS}gcc' UART_LOG={log} 2>&1"
+    c = console(["bash", "-c", f"{run_it} | head -5"])
+    assert c.end() is not None
+    deadline = time.monotonic() + 60
+    while machines_of(log) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert log.exists() and not machines_of(log)
+    c = console(["bash", "-c", f"{run_it} | cat"])
+    c.expect(PROMPT)
+    c.send("stat\x03")
+    c.expect(r"\^C")
+    c.expect(PROMPT)
+    assert "stopped: pause" in c.command("status") and len(machines_of(log)) == 1
+    c.send("poweroff\r")
+    assert c.end() == 0
 
 
 def test_an_edited_line_is_the_decision_in_the_log(tree: Path, tmp_path: Path) -> None:

@@ -1,0 +1,44 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a command that does not mind when nobody reads its output any more (QEMU), and ends it then.
+
+    tools/piped.py qemu-system-aarch64 ... | head -5
+
+The command takes this process's place: terminal, signals and exit status are its own. Beside it stands one process that
+only waits, and only where the output is a pipe.
+"""
+from __future__ import annotations
+
+import os
+import select
+import signal
+import stat
+import sys
+
+
+def watch(pid: int) -> None:
+    """Until the command ends, or the pipe's reader is gone: POLLERR, which is reported without being asked for."""
+    poll, command = select.poll(), os.pidfd_open(pid)
+    poll.register(1, 0)
+    poll.register(command, select.POLLIN)
+    ready = dict(poll.poll())
+    if command not in ready:
+        os.kill(pid, signal.SIGTERM)
+
+
+def main() -> None:
+    if stat.S_ISFIFO(os.fstat(1).st_mode):
+        pid, child = os.getpid(), os.fork()
+        if child == 0:
+            if os.fork() == 0:      # nobody's child: the command does not know of it
+                watch(pid)
+            os._exit(0)
+        os.waitpid(child, 0)
+    try:
+        os.execvp(sys.argv[1], sys.argv[1:])
+    except OSError as error:
+        sys.exit(f"{sys.argv[1]}: {error.strerror}")
+
+
+if __name__ == "__main__":
+    main()

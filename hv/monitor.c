@@ -389,9 +389,9 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 	}
 	if (key == 'A')
 		change_rule(c, d->rule, ROW_WOULD, ROW_STOP);
-	if (key != 'd' && c->record) { /* its record is on the wire by now, with the verdict of the policy */
-		ksnprintf(what, sizeof(what), "overruled seq=%lu rule=r%u by=monitor answer=%s", c->record->seq, d->rule,
-			  key == 'e' ? "emulate" : "allow");
+	if (key != 'd') { /* its record, if there is one, is on the wire by now, with the verdict of the policy */
+		ksnprintf(what, sizeof(what), "overruled rule=r%u pc=0x%lx by=monitor answer=%s", d->rule,
+			  c->frame.elr_el2, key == 'e' ? "emulate" : "allow");
 		log_note(c, what);
 	}
 	resume(&m);

@@ -91,7 +91,7 @@ def check_monitor(command: List[str], folder: Path, wanted: Dict[str, Any]) -> N
     trap = lived.rindex(b"\x1e@", 0, asked)
     assert recorded.startswith(lived[:trap]) and lived[trap:asked].startswith(f"\x1e@D {wanted['seq']} ".encode())
     assert decode(folder / "replay.log", "check", "--require", 'mark=="before"').returncode == 0
-    overruled = f"overruled seq={wanted['seq']} rule=r{wanted['rule']} by=monitor answer=emulate"
+    overruled = f"overruled rule=r{wanted['rule']} pc={wanted['pc']} by=monitor answer=emulate"
     assert overruled in decode(folder / "replay.log", "show").stdout
 
 

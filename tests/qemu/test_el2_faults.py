@@ -45,6 +45,13 @@ static void reset_twice(void)
             kprintf("left: %s %lx %lx\\n", names[i], before[i], after[i]);
     panic("reset: %u of %u registers had other values", poisoned, (unsigned)ARRAY_SIZE(names));
 }
+static void refused_access(void)
+{
+    u64 v;
+    bool read = guarded_read(0x0c000000, 4, &v); /* nothing answers there */
+
+    panic("guarded %u: far 0x%lx ec 0x%lx", read, el2_fault[1], el2_fault[2] >> 26);
+}
 static void fault(unsigned which)
 {
     switch (which) {
@@ -59,6 +66,7 @@ static void fault(unsigned which)
     case 9: *(volatile u64 *)(__tables_start + 0x1ff8) = 1; break;
     case 10: gic_send_sgi(0, SGI_KICK); asm volatile("msr daifclr, #2"); for (;;) wfi();
     case 11: ((void (*)(void))(vectors + 0x380))(); break;  /* no model of QEMU can be given a physical SError */
+    case 12: refused_access(); break;
     case 20: reset_twice(); break;
     }
 }
@@ -97,6 +105,7 @@ REPORTS = {
     "SP_EL0 selected": (8, r"synchronous exception at EL2 \(SP_EL0\).*esr 0000000002000000"),
     "an interrupt": (10, r"IRQ at EL2 \(SP_EL2\)"),
     "an SError": (11, r"SError at EL2 \(SP_EL2\)"),
+    "a device that refuses": (12, r"guarded 0: far 0xc000000 ec 0x25"),
     "a table that changes": (9, r"EL2's text, constants or tables have changed since boot"),
 }
 
@@ -119,13 +128,13 @@ def test_every_fault_of_el2_is_reported(tree: Path, tmp_path: Path, console: Any
         text = done.stdout.decode(errors="replace")
         assert done.returncode == 0, f"{name}: {text[-2000:]}"
         assert re.search(r"charter: panic: .*" + expected, text, re.S), f"{name}: {text[-2000:]}"
-        if which != 9:
+        if which not in (9, 12):
             assert re.search(r"\nx0 .*\nlast decisions:", text.replace("\r", ""), re.S), f"{name}: {text[-2000:]}"
             assert "diagnostic guest: EL1" not in text, name
     c = console(machine(elf, *bootargs(tmp_path, "image=6")))
     c.expect("charter: panic")
     c.expect(PROMPT)                                # somebody is there: the monitor opens
-    assert "elr" in c.command("el2").lower()
+    assert re.search(r"fault +last: elr 0x4\w+  far 0x\w+  esr 0x2000000\r?\n", c.command("el2"))
     c.send("poweroff\r")
     assert c.end() == 0
 

@@ -42,7 +42,7 @@ static bool contains(const char *text, const char *word)
 	for (; *text; text++) {
 		size_t n = 0;
 
-		while (word[n] && (text[n] | 0x20) == (word[n] | 0x20))
+		while (word[n] && text[n] && (text[n] | 0x20) == (word[n] | 0x20))
 			n++;
 		if (!word[n])
 			return true;

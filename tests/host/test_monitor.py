@@ -335,6 +335,7 @@ def test_the_log_is_filtered(host: Path) -> None:
     deny, no, since, near, far = say(
         host, "log grep deny & msr & pmcr", "log grep deny & hvc", "log grep since 10s & deny",
         "log grep pc 0 0xfff & deny", "log grep pc 0x1000 0x2000 & deny")
+    assert not say(host, "log grep 0 x")[0], "a word that begins where a line ends is not in it"
     assert deny.startswith("@D 3 ") and deny == since and deny == near and not no and not far
     assert "msr.r PMCR_EL0 pc=" in deny, "a refused read has no value"
 

@@ -61,6 +61,7 @@ hvc:
   default: { do: deny, limit: 5/s, over: kill }
   HV_GET_ID: { do: allow, log: once }
   HV_PAUSE: pause
+  HV_DUMP_LOG: allow
   0x86000000..0x8600ffff: { value: 3 }
   0x86000001: { do: deny, as: DENIED }
   0x86000002: { do: deny, as: undef }

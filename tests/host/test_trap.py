@@ -256,6 +256,14 @@ def check_interrupts(ask: Ask) -> None:
     assert [op for op, *_ in ops(0, work=1 | 512)] == [NOTE, FLUSH]
 
 
+def check_dumps(ask: Ask) -> None:
+    """EL2 writes its log at the guest's wish ten times a second, no more often."""
+    dump = Trap((1, *[0] * 30), 0x40000000, 0x3c5, HVC << 26 | 1 << 25, entry=KEEP)
+    soon, due = replace(dump, sp_el0=FREQUENCY // 10 - 10000), replace(dump, sp_el0=10000)
+    wrote = [o.x[0] > 0 for o in seen(ask, [replace(dump, entry=0), dump, soon, due, dump, soon, due])]
+    assert wrote == [True, False, False, True, False, False, True], wrote
+
+
 def check_work(ask: Ask) -> None:
     """What waits is done behind a trap of any kind, once, and the trap itself is as without it."""
     word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
@@ -288,7 +296,7 @@ def check_flood(ask: Ask) -> None:
     assert last[45] == 0, f"{last[45]} records lost"
 
 
-CHECKS = [check_limits, check_interrupts, check_features, check_work]
+CHECKS = [check_limits, check_interrupts, check_features, check_work, check_dumps]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])

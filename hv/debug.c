@@ -173,6 +173,16 @@ void debug_load(struct cpu *c)
 	isb();
 }
 
+void debug_off(struct cpu *c)
+{
+	struct debug_cpu *d = &state[c->index];
+
+	if (d->bridged)
+		drop_once();
+	give_registers_back(d);
+	*d = (struct debug_cpu){ 0 };
+}
+
 /* --- one instruction ------------------------------------------------------------------------------ */
 
 static bool insn_at(u64 pc, u32 *insn)

@@ -45,10 +45,12 @@ enum until { UNTIL_NOTHING, UNTIL_TRAP, UNTIL_SEQ, UNTIL_TIME };
 void debug_step(struct cpu *c, u64 count, bool hold_interrupts);
 void debug_until(enum until what, u64 value);
 
-/* monitor.c: the guest has stopped; it goes on. smp.c: a CPU that stood still goes on. */
+/* monitor.c: the guest has stopped; it goes on. smp.c: a CPU that stood still goes on, or has come on. */
 void debug_stop(struct cpu *c);
 void debug_resume(struct cpu *c);
 void debug_load(struct cpu *c);
+/* smp.c: a CPU goes off. Nothing of what it had is kept: it comes on again from reset. */
+void debug_off(struct cpu *c);
 
 /* trap.c: the debug exception classes; WORK_DEBUG: true if the guest must stop; the alarm rang. */
 enum verdict trap_debug(struct trap_frame *f);

@@ -57,6 +57,11 @@ void debug_load(struct cpu *c)
 	(void)c;
 }
 
+void debug_off(struct cpu *c)
+{
+	(void)c;
+}
+
 bool debug_work(struct cpu *c)
 {
 	(void)c;

@@ -88,6 +88,7 @@ void secondary_main(struct cpu *c)
 		log_drain(c, 0, false);
 	spin_unlock(&shared);
 	vcpu_reset(c, c->start_entry, c->start_context);
+	debug_load(c);
 	guest_enter(c);
 }
 
@@ -110,6 +111,7 @@ u64 smp_cpu_off(struct cpu *c)
 	log_event(c, EV_GUEST_LEAVE, (u64)"cpu-off", 0);
 	log_drain(c, 0, false);
 	vgic_cpu_exit(c);
+	debug_off(c);
 	c->online = false;
 	for (unsigned i = 0; i < n_cpus; i++) /* the operator's key must reach somebody */
 		if (cpus[i]->online) {

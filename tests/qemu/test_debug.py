@@ -304,6 +304,56 @@ def test_breakpoints_on_every_cpu(console: Any) -> None:
     off(c)
 
 
+def test_a_cpu_that_was_off_finds_nothing_and_is_watched(console: Any) -> None:
+    """What it left in its debug registers is not there when it comes on again; the operator's points are."""
+    second = CODE + 24
+    c = paused(console, 0xD4000002,                     # hvc #0: CPU_ON, with the turn's number in x3
+               0xF94000C4, 0xCB030085, 0xB5FFFFC5,      # until [x6] is that number
+               NOP, SPIN,
+               0xD2A80603,                              # the second CPU: x3 = DATA
+               0xD5300581, 0xD5300242, 0xA9010861,      # DBGBVR5_EL1 and MDSCR_EL1 to DATA + 16
+               0xF9000060, 0xF9400464, 0xB4FFFFE4,      # here; until the operator says so
+               0xF900047F, 0xD5100583, 0xD2820005, 0xD5100245,  # DBGBVR5_EL1 = DATA, MDSCR_EL1 = TDCC
+               0xD2B08000, 0xF2800040, 0xD4000002,      # CPU_OFF
+               smp=2)
+    last = second + 4 * 13
+
+    def turn(n: int) -> None:
+        for register, value in (("x0", 0xC4000003), ("x1", 1), ("x2", second), ("x3", n), ("x6", DATA), ("pc", CODE)):
+            c.command(f"set ${register} = {value:#x}")
+
+    def left() -> List[int]:
+        return [int(value, 16) for value in re.findall(r" (0x[0-9a-f]{16})\b", c.command(f"x/2g {DATA + 16:#x}"))]
+
+    def away() -> None:
+        c.send("cont\r")
+        c.expect("guest resumes")
+        c.expect("why=cpu-off")
+        c.send("\x1dm")
+        c.expect(PROMPT)
+
+    for address in (DATA, DATA + 8, DATA + 16, DATA + 24):
+        c.command(f"w8 {address:#x} 1")
+    c.command(f"w8 {DATA + 8:#x} 0")
+    turn(5)
+    assert f" > {CODE + 16:#x}" in c.command(f"until {CODE + 16:#x}")
+    assert left() == [0, 0]
+    c.command(f"bp {last:#x}")
+    c.command(f"w8 {DATA + 8:#x} 1")
+    assert f" > {last:#x}" in c.command("cont")
+    away()                                              # over the breakpoint: a step that never ends
+    turn(6)
+    assert f" > {CODE + 16:#x}" in c.command(f"until {CODE + 16:#x}")
+    assert left() == [0, 0], "what it had written before it went off"
+    c.command(f"w8 {DATA + 8:#x} 1")
+    assert f" > {last:#x}" in c.command("cont")
+    away()
+    c.command(f"bp {second:#x}")
+    turn(7)
+    assert f" > {second:#x}" in c.command("cont"), "a breakpoint is there on a CPU that comes on after it"
+    off(c)
+
+
 def test_a_paste_and_a_storm_of_breaks(console: Any) -> None:
     c = paused(console, SPIN)
     c.child.delaybeforesend = None

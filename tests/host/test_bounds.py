@@ -54,6 +54,40 @@ def test_guest_ram_is_the_guests_and_nothing_else(program: Path) -> None:
     assert 50 < accepted < len(cases) / 2
 
 
+# --- a console write: the same memory, 4096 bytes of it at most ------------------------------------------------------
+
+INVALID_PARAMETERS = (1 << 64) - 2
+
+
+def test_a_console_write_reads_what_it_names(tmp_path: Path) -> None:
+    """The third value is SCTLR_EL1: with MMU or caches off the lines are cleaned first."""
+    program = tmp_path / "write_host"
+    subprocess.run(["gcc", *FLAGS, "tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c", "-o", str(program)],
+                   cwd=ROOT, check=True)
+    values = sorted({*(value for case in ram_cases() for value in case[1:]), *around(
+        1, 63, 64, 65, 4095, 4097, 8192, RAM + 64, RAM + 4096, RAM + SIZE - 64, RAM + SIZE - 4096, RAM + SIZE - 4160,
+        SIZE - 64, SIZE - 4096, (1 << 64) - RAM - 4096)})
+    cases = list(itertools.product(values, values, [0, 1, 4, 5]))
+    wire, _ = run(program, b"".join(struct.pack("<3Q", *case) for case in cases))
+    answers, written = list(struct.iter_unpack("<2Q", wire)), 0
+    assert len(answers) == len(cases)
+    for (ipa, size, _), answer in zip(cases, answers):
+        inside = RAM <= ipa and ipa + size <= RAM + SIZE
+        assert answer == ((min(size, 4096),) * 2 if inside else (INVALID_PARAMETERS, 0)), f"{ipa:#x} + {size:#x}"
+        written += inside
+    assert 1000 < written < len(cases) / 2
+
+
+# --- the syndrome ----------------------------------------------------------------------------------------------------
+
+def test_a_syndrome_is_its_fields(tmp_path: Path) -> None:
+    """Every ISS of a data abort and of a register access; every class and length with each bit of the ISS."""
+    program = tmp_path / "esr_host"
+    subprocess.run(["gcc", *FLAGS, "tests/host/esr_host.c", "-o", str(program)], cwd=ROOT, check=True)
+    wire, _ = run(program, b"")
+    assert int(wire) == 2 * (1 << 25) + 64 * 2 * 27 * 2
+
+
 def loads() -> Iterator[Case]:
     """text_offset, image_size, flags, magic, image, initrd, dtb, dtb_magic, totalsize."""
     offsets = [0, 0x80000, 0x80001, INITRD - RAM - 1, *around(DTB - RAM, SIZE), 1 << 63, (1 << 64) - 1,

@@ -306,8 +306,8 @@ def test_breakpoints_on_every_cpu(console: Any) -> None:
 
 def test_a_cpu_that_was_off_finds_nothing_and_is_watched(console: Any) -> None:
     """What it left in its debug registers is not there when it comes on again; the operator's points are."""
-    second = CODE + 24
-    c = paused(console, 0xD4000002,                     # hvc #0: CPU_ON, with the turn's number in x3
+    here, second = CODE + 24, CODE + 32
+    c = paused(console, 0xAA0703E0, 0xD4000002, 0xB5FFFFC0,  # hvc #0: CPU_ON, the turn's number in x3, until it is 0
                0xF94000C4, 0xCB030085, 0xB5FFFFC5,      # until [x6] is that number
                NOP, SPIN,
                0xD2A80603,                              # the second CPU: x3 = DATA
@@ -319,7 +319,7 @@ def test_a_cpu_that_was_off_finds_nothing_and_is_watched(console: Any) -> None:
     last = second + 4 * 13
 
     def turn(n: int) -> None:
-        for register, value in (("x0", 0xC4000003), ("x1", 1), ("x2", second), ("x3", n), ("x6", DATA), ("pc", CODE)):
+        for register, value in (("x7", 0xC4000003), ("x1", 1), ("x2", second), ("x3", n), ("x6", DATA), ("pc", CODE)):
             c.command(f"set ${register} = {value:#x}")
 
     def left() -> List[int]:
@@ -336,14 +336,14 @@ def test_a_cpu_that_was_off_finds_nothing_and_is_watched(console: Any) -> None:
         c.command(f"w8 {address:#x} 1")
     c.command(f"w8 {DATA + 8:#x} 0")
     turn(5)
-    assert f" > {CODE + 16:#x}" in c.command(f"until {CODE + 16:#x}")
+    assert f" > {here:#x}" in c.command(f"until {here:#x}")
     assert left() == [0, 0]
     c.command(f"bp {last:#x}")
     c.command(f"w8 {DATA + 8:#x} 1")
     assert f" > {last:#x}" in c.command("cont")
     away()                                              # over the breakpoint: a step that never ends
     turn(6)
-    assert f" > {CODE + 16:#x}" in c.command(f"until {CODE + 16:#x}")
+    assert f" > {here:#x}" in c.command(f"until {here:#x}")
     assert left() == [0, 0], "what it had written before it went off"
     c.command(f"w8 {DATA + 8:#x} 1")
     assert f" > {last:#x}" in c.command("cont")

@@ -49,6 +49,7 @@ void main(void)
 	vgic_cpu_init(c);               /* after vcpu_controls(): HCR_EL2.IMO routes what it touches */
 	virtio_init();                  /* after gic_init(): it enables interrupts */
 	uart_rx_interrupt(true);
+	console_input(c);               /* what was typed before */
 
 	log_header(c);
 	log_event(c, EV_BOOT, 0, 0);

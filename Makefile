@@ -386,7 +386,8 @@ release-files: all
 
 # Ubuntu has no browser that runs without its snap daemon: there the report is not looked at.
 BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chromium)
-PACKAGES = gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu gcc libc6-dev make git qemu-system-arm ipxe-qemu $(if $(shell command -v npm),,npm) pre-commit \
+PACKAGES = gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu gcc libc6-dev make git qemu-system-arm ipxe-qemu \
+	$(if $(shell command -v npm),,npm) pre-commit \
 	python3 python3-yaml python3-jinja2 python3-pytest python3-pytest-xdist python3-hypothesis python3-pexpect \
 	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy cppcheck shellcheck flake8 mypy gdb-multiarch zsh $(BROWSER)
 SETUP_CMD = apt-get install -y --no-install-recommends $(PACKAGES)

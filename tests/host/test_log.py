@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Dict, List, Tuple
@@ -240,7 +239,6 @@ def test_any_history_decodes_and_explains_every_gap(host: Path, steps: List[str]
     assert text == guest
 
 
-@pytest.mark.skipif(shutil.which("aarch64-linux-gnu-gcc") is None, reason="counts AArch64 instructions")
 def test_a_push_is_short_and_calls_nothing(tmp_path: Path) -> None:
     obj = tmp_path / "log.o"
     subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu11", "-O2", "-ffreestanding", "-fno-pic", "-mgeneral-regs-only",

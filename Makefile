@@ -355,7 +355,7 @@ lint: all ## static checks of C, Python and shell
 	@$(call have,clang-tidy,clang-tidy)
 	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --enable=warning,portability --suppress=missingInclude \
 		--suppress=unusedStructMember -D__aarch64__ -Ihv hv
-	$(Q)for f in $(HV_SRC); do $(CC) $(HV_CFLAGS) -fanalyzer -c $$f -o /dev/null || exit 1; done
+	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -I{} $(CC) $(HV_CFLAGS) -fanalyzer -c {} -o /dev/null
 	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$$@" -- --target=aarch64-linux-gnu -w -Ihv \
 		$(filter -std=% -ffreestanding -mgeneral-regs-only,$(HV_CFLAGS)) 2>/dev/null' clang-tidy
 	$(Q)flake8 --max-line-length 120 $(PY_SRC)

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import hashlib
 import http.server
+import os
 import random
 import re
 import socket
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Sequence, Tuple
 
@@ -115,10 +117,17 @@ EXT4_MODULES = ("crc16.ko", "mbcache.ko", "crc32c_generic.ko", "jbd2.ko", "ext4.
 NET_MODULES = ("failover.ko", "net_failover.ko", "virtio_mmio.ko", "virtio_net.ko")
 ALL_MODULES = DISK_MODULES + EXT4_MODULES + NET_MODULES
 BLOB = random.Random(7).randbytes(4 << 20)      # what the server on the host's side has
+FETCHING = threading.Lock()
+
+
+def fetch(setup: Setup, name: str, foreign: bool = False) -> Dict[str, Path]:
+    """The files of an artifact, fetched once however many scenarios want it."""
+    with FETCHING:
+        return artifacts.fetch(name, setup.out.parent, foreign).files
 
 
 def installer(setup: Setup) -> List[str]:
-    files = artifacts.fetch(artifacts.INSTALLER, setup.out.parent).files
+    files = fetch(setup, artifacts.INSTALLER)
     return ["--image", str(files["linux"]), "--initrd", str(files["initrd.gz"])]
 
 
@@ -354,8 +363,8 @@ def _warnings(setup: Setup, name: str) -> List[str]:
 
 def faults(setup: Setup) -> None:
     """Guests that come to no good end by themselves: `make run-linux UNATTENDED=1` ends, and says how."""
-    program = artifacts.fetch(artifacts.BUSYBOX, setup.out.parent, foreign=True).files["busybox"]
-    kernel = artifacts.fetch(artifacts.INSTALLER, setup.out.parent).files["linux"]
+    program = fetch(setup, artifacts.BUSYBOX, foreign=True)["busybox"]
+    kernel = fetch(setup, artifacts.INSTALLER)["linux"]
     setup.out.mkdir(parents=True, exist_ok=True)
     for name, (commands, said, words) in FAULTS.items():
         initrd = setup.out / f"fault-{name}.cpio.gz"
@@ -474,7 +483,7 @@ def _md5(data: bytes) -> str:
 
 def _with_devices(setup: Setup, name: str, use: Callable[[Machine], None], commands: str, modules: Sequence[str],
                   prepare: List[str], cpus: int, mode: Sequence[str] = ("--unattended",)) -> None:
-    program = artifacts.fetch(artifacts.BUSYBOX, setup.out.parent, foreign=True).files["busybox"]
+    program = fetch(setup, artifacts.BUSYBOX, foreign=True)["busybox"]
     kernel, found = _kernel(setup, tuple(dict.fromkeys(modules)))
     setup.out.mkdir(parents=True, exist_ok=True)
     initrd = setup.out / f"{name}.cpio.gz"
@@ -487,8 +496,8 @@ def _kernel(setup: Setup, modules: Sequence[str]) -> Tuple[Path, List[Path]]:
     if setup.options.newest:
         files = artifacts.newest_kernel(setup.out.parent, ALL_MODULES).files
         return files["linux"], [files[name] for name in modules]
-    image = artifacts.fetch(artifacts.INSTALLER, setup.out.parent).files["linux"]
-    files = artifacts.fetch(artifacts.KERNEL, setup.out.parent, foreign=True).files if modules else {}
+    image = fetch(setup, artifacts.INSTALLER)["linux"]
+    files = fetch(setup, artifacts.KERNEL, foreign=True) if modules else {}
     return image, [files[name] for name in modules]
 
 
@@ -510,6 +519,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--qemu", default="qemu-system-aarch64", metavar="FILE")
     parser.add_argument("--machine", default=MACHINE, metavar="TEXT", help=f"its machine (default {MACHINE!r})")
     parser.add_argument("--timeout", type=float, default=300, metavar="SECONDS", help="for each step (default 300)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), metavar="N", help="at a time (default: the CPUs)")
     parser.add_argument("--fail-on", default=UNEXPECTED, metavar="EXPR", help="for log_decode (default: denials)")
     parser.add_argument("--bare", action="store_true", help="without the hypervisor: does the guest work at all?")
     parser.add_argument("--newest", action="store_true", help="the newest kernel that Debian's backports have")
@@ -519,17 +529,19 @@ def main(argv: Sequence[str]) -> int:
     if unknown:
         parser.error(f"no scenario {unknown[0]!r}; there are {', '.join(SCENARIOS)}")
     setup = Setup(options, options.out, options.bare)
-    failures = 0
-    for name in options.scenario or list(SCENARIOS):
+
+    def passes(name: str) -> bool:
         start = time.monotonic()
         try:
             known[name](setup)
-        except (Failed, artifacts.Unavailable, pexpect.ExceptionPexpect, OSError) as error:
-            failures += 1
-            print(f"FAIL {name}: {error}", file=sys.stderr)
-            continue
-        print(f"ok   {name} ({time.monotonic() - start:.0f} s)")
-    return 1 if failures else 0
+        except (Failed, artifacts.Unavailable, pexpect.ExceptionPexpect, OSError, subprocess.SubprocessError) as error:
+            print(f"FAIL {name}: {error}", file=sys.stderr, flush=True)
+            return False
+        print(f"ok   {name} ({time.monotonic() - start:.0f} s)", flush=True)
+        return True
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        return 0 if all(list(pool.map(passes, options.scenario or list(SCENARIOS)))) else 1
 
 
 if __name__ == "__main__":

@@ -32,12 +32,6 @@ def test_a_wrong_word_is_named_at_once(words: str) -> None:
     assert len(done.stdout.splitlines()) <= 2, done.stdout
 
 
-def test_the_same_inputs_give_the_same_bytes(tree: Path) -> None:
-    first = build("strict", tree=tree, tag="-one", cache=False).read_bytes()
-    make("clean", "B=build/test/strict-one", tree=tree)
-    assert build("strict", tree=tree, tag="-one", cache=False).read_bytes() == first
-
-
 def test_what_is_rebuilt(tree: Path) -> None:
     """A comment in the policy compiles nothing; a change of meaning compiles the tables and no core file."""
     build("strict", tree=tree)

@@ -85,9 +85,9 @@ static void deaf_wait(void)
 }
 
 /* To the guest's receiver; false: no room, the byte is kept and the UART's interrupt is off until there is. */
-static bool to_guest(struct cpu *c, u8 byte)
+static bool to_guest(u8 byte)
 {
-	if (vuart_receive(c, byte) || deaf == DEAF)
+	if (vuart_receive(byte) || deaf == DEAF)
 		return true;
 	held = byte;
 	holding = true;
@@ -103,7 +103,7 @@ void console_input_room(struct cpu *c)
 	if (!holding)
 		return;
 	holding = false;
-	if (to_guest(c, held)) {
+	if (to_guest(held)) {
 		uart_rx_interrupt(true);
 		console_input(c);
 	}
@@ -141,15 +141,15 @@ static bool escape_key(struct cpu *c, int byte)
 		open_monitor(c, "gdb");
 		return true;
 	case 'b':
-		vuart_break(c);
+		vuart_break();
 		return true;
 	case '?':
 		c->work |= WORK_KEYS;
 		return true;
 	case KEY_ESCAPE:
-		return to_guest(c, KEY_ESCAPE);
+		return to_guest(KEY_ESCAPE);
 	default: /* not ours: both bytes are the guest's */
-		return to_guest(c, KEY_ESCAPE) && to_guest(c, (u8)byte);
+		return to_guest(KEY_ESCAPE) && to_guest((u8)byte);
 	}
 }
 
@@ -181,7 +181,7 @@ void console_input(struct cpu *c)
 		if (byte < 0)
 			break;
 		if (byte == UART_BREAK && !build_monitor) {
-			vuart_break(c);
+			vuart_break();
 		} else if (byte == UART_BREAK) {
 			open_monitor(c, "break");
 		} else if (watch_due) {
@@ -202,7 +202,7 @@ void console_input(struct cpu *c)
 			escape_seen = true;
 			escape_time = counter();
 			alarm_set(ALARM_ESCAPE, escape_time + sysreg_read(cntfrq_el0));
-		} else if (!to_guest(c, (u8)byte)) {
+		} else if (!to_guest((u8)byte)) {
 			break;
 		}
 		if (c->work & WORK_MONITOR)
@@ -229,7 +229,7 @@ void console_tick(struct cpu *c)
 
 	if (escape_seen && counter() >= due) {
 		escape_seen = false;
-		to_guest(c, KEY_ESCAPE);
+		to_guest(KEY_ESCAPE);
 	}
 	alarm_set(ALARM_ESCAPE, escape_seen ? due : 0);
 	alarm_set(ALARM_DEAF, holding ? deaf_due : 0);

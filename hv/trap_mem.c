@@ -125,25 +125,25 @@ static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, 
 		if (a->write)
 			vgic_dist_write(c, offset, size, a->value);
 		else
-			vgic_dist_read(c, offset, size, &value);
+			value = vgic_dist_read(c, offset, size);
 		break;
 	case MODEL_VGIC_REDIST:
 		if (a->write)
-			vgic_redist_write(c, offset, size, a->value);
+			vgic_redist_write(offset, size, a->value);
 		else
-			vgic_redist_read(c, offset, size, &value);
+			value = vgic_redist_read(offset, size);
 		break;
 	case MODEL_PL011:
 		if (a->write)
-			vuart_write(c, offset, a->value);
+			vuart_write(offset, a->value);
 		else
-			vuart_read(c, offset, &value);
+			value = vuart_read(c, offset);
 		break;
 	case MODEL_PL031:
 		if (a->write)
 			vrtc_write(offset, a->value);
 		else
-			vrtc_read(offset, &value);
+			value = vrtc_read(offset);
 		break;
 	case MODEL_VIRTIO_MMIO:
 	case MODEL_VIRTIO_NET:

@@ -58,10 +58,13 @@ void vgic_cpu_init(struct cpu *c)
 /* The list register is ours again; its interrupt goes back to the soft state. */
 static void release(struct cpu *c, unsigned n)
 {
-	u32 irq = c->vgic.lr_irq[n];
+	u32 irq = c->vgic.lr_irq[n], bit = 1u << irq % 32;
+	struct vgic_bank *b = vgic_bank_of(c, irq);
 
-	vgic_bank_of(c, irq)->in_lr &= ~(1u << irq % 32);
+	b->in_lr &= ~bit;
 	c->vgic.lr_used &= ~(1u << n);
+	if ((b->pending | b->level) & bit) /* it has waited for this, perhaps for another CPU */
+		vgic_attend(irq < 32 ? c : cpus[vgic_dist.target[irq]]);
 }
 
 void vgic_sync(struct cpu *c)
@@ -90,9 +93,9 @@ void vgic_cpu_exit(struct cpu *c)
 		u64 lr = gich_lr_read(n);
 
 		gich_lr_write(n, 0);
+		if (lr & LR_PENDING) /* of a line that is up it is pending as long as that lasts */
+			b->pending |= 1u << irq % 32 & ~(b->level & ~b->edge);
 		release(c, n);
-		if (lr & LR_PENDING && !(b->level & 1u << irq % 32))
-			b->pending |= 1u << irq % 32;
 	}
 }
 
@@ -134,8 +137,8 @@ u64 vgic_clear_pending(struct vgic_bank *b, u32 bit, u64 lr)
 
 u64 vgic_take_back(struct vgic_bank *b, u32 bit, u64 lr)
 {
-	if (lr & LR_PENDING && !(b->level & bit))
-		b->pending |= bit;
+	if (lr & LR_PENDING)
+		b->pending |= bit & ~(b->level & ~b->edge);
 	if ((lr & LR_STATE) == LR_PENDING && lr & LR_HW)
 		b->hw |= bit; /* still active on the board: whoever unpends it must end that */
 	return lr & ~LR_PENDING;
@@ -148,15 +151,6 @@ u64 vgic_clear_active(struct vgic_bank *b, u32 bit, u64 lr)
 		gic_deactivate((u32)(lr & 0x3ff));
 	}
 	return lr & ~LR_ACTIVE;
-}
-
-/* Pending once more while it is in a list register. */
-static u64 add_pending(struct vgic_bank *b, u32 bit, u64 lr)
-{
-	if (lr & LR_HW || b->hw & bit) /* one that ends a physical interrupt needs a list register of its own */
-		return lr;
-	b->pending &= ~bit;
-	return lr | LR_PENDING;
 }
 
 void vgic_state_of(struct cpu *c, struct vgic_bank *b, u32 *pending, u32 *active)
@@ -257,19 +251,37 @@ bool vgic_pending(struct cpu *c)
 	return best(c) != VGIC_NO_IRQ;
 }
 
+/* What has happened to an interrupt while it is in list register `n`. */
+static void renew(struct cpu *c, unsigned n)
+{
+	u32 irq = c->vgic.lr_irq[n], bit = 1u << irq % 32;
+	struct vgic_bank *b = vgic_bank_of(c, irq);
+	u64 was = gich_lr_read(n), lr = was;
+
+	if (lr & LR_HW)
+		return;
+	if (irq >= 32 && vgic_dist.target[irq] != c->index) {
+		lr |= LR_EOI; /* the other CPU waits for its end */
+	} else {
+		if (b->pending & b->enabled & ~b->hw & bit) { /* one that ends a physical interrupt needs one of its own */
+			b->pending &= ~bit;
+			lr |= LR_PENDING;
+		}
+		if (b->level & ~b->edge & bit)
+			lr |= LR_EOI; /* its line is to be looked at then */
+	}
+	if (lr != was)
+		gich_lr_write(n, lr);
+}
+
 void vgic_flush(struct cpu *c)
 {
 	bool starved = false;
 
 	vgic_sync(c);
-	for (u32 used = c->vgic.lr_used; used; used &= used - 1) {
-		struct vgic_bank *b = vgic_bank_of(c, c->vgic.lr_irq[__builtin_ctz(used)]);
-		u32 again = b->pending & b->in_lr & b->enabled;
-
-		if (again)
-			vgic_edit(c, b, again, add_pending);
-	}
-	for (unsigned i = 0; i < VGIC_MAX_LRS; i++) {
+	for (u32 used = c->vgic.lr_used; used; used &= used - 1)
+		renew(c, (unsigned)__builtin_ctz(used));
+	for (;;) { /* each round fills a list register or is the last one */
 		u32 free = ~c->vgic.lr_used & ((1u << c->vgic.n_lrs) - 1), irq = best(c), bit = 1u << irq % 32;
 		struct vgic_bank *b;
 		unsigned n;

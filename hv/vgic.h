@@ -9,7 +9,7 @@
 #define VGIC_BANKS   (VGIC_IRQS / 32)
 #define VGIC_MAX_LRS 16
 #define VGIC_NO_IRQ  0xffff
-#define VGIC_TYPER   0x00780007u /* 16 ID bits, 256 interrupts; no LPIs, no message-based SPIs */
+#define VGIC_TYPER   0x02780007u /* 16 ID bits, 256 interrupts; no LPIs, no message-based SPIs, no 1 of N */
 
 /* 32 interrupts. A bit set in `in_lr` means that the pending and active state lives in a list register. */
 struct vgic_bank {
@@ -57,9 +57,9 @@ bool vgic_pending(struct cpu *c);
 /* Maintenance interrupt (PPI 25). */
 void vgic_maintenance(struct cpu *c);
 
-/* Register emulation: offset in the frame, size in bytes, value in and out. False: no such register or width. */
-bool vgic_dist_read(struct cpu *c, u32 offset, unsigned size, u64 *value);
-bool vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value);
+/* Registers: offset in the frame, size in bytes. What is not there, or not in this width, reads as 0 and ignores writes. */
+u64 vgic_dist_read(struct cpu *c, u32 offset, unsigned size);
+void vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value);
 /* Words that one load reads whole, so without the lock: GICD_TYPER, GICD_ISENABLER1 and on. False: none of these. */
 static inline bool vgic_dist_peek(u32 offset, u64 *value)
 {
@@ -80,8 +80,8 @@ static inline bool vgic_dist_idle_write(u32 offset, u32 value)
 {
 	return !value && offset >= 0x100 && offset < 0x400;
 }
-bool vgic_redist_read(struct cpu *c, u32 offset, unsigned size, u64 *value);
-bool vgic_redist_write(struct cpu *c, u32 offset, unsigned size, u64 value);
+u64 vgic_redist_read(u32 offset, unsigned size);
+void vgic_redist_write(u32 offset, unsigned size, u64 value);
 /* Whether a value for ICC_SGI1R_EL1 and its like names anybody: IRM, or a bit of TargetList. */
 static inline bool vgic_sgi_targets(u64 value)
 {

@@ -21,31 +21,42 @@ static void mirror_enable(struct cpu *c, u32 changed, bool on)
 }
 
 /* The registers with one bit an interrupt, at `offset` of either frame: 0x080 to 0x3ff. */
-static bool bits_read(struct cpu *c, struct vgic_bank *b, u32 offset, u64 *value)
+static u64 bits_read(struct cpu *c, struct vgic_bank *b, u32 offset)
 {
 	u32 pending, active;
 
 	switch (offset & ~0x7fu) {
-	case 0x080: *value = b->group; return true;
+	case 0x080: return b->group;
 	case 0x100:
-	case 0x180: *value = b->enabled; return true;
+	case 0x180: return b->enabled;
 	}
 	vgic_sync(c);
 	vgic_state_of(c, b, &pending, &active);
-	switch (offset & ~0x7fu) {
-	case 0x200:
-	case 0x280: *value = pending; return true;
-	case 0x300:
-	case 0x380: *value = active; return true;
-	}
-	return false;
+	return offset < 0x300 ? pending : active;
 }
 
-static bool bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
+/* Interrupts `v` of a bank may be to be taken now, by whomever they go to. */
+static void attend(struct cpu *c, const struct vgic_bank *b, u32 v)
+{
+	if (b == &c->vgic.local) {
+		vgic_attend(c);
+		return;
+	}
+	for (u32 who = 0; v; v &= v - 1) {
+		u32 cpu = vgic_dist.target[((u32)(b - vgic_dist.spi) + 1) * 32 + (u32)__builtin_ctz(v)];
+
+		if (!(who & 1u << cpu))
+			vgic_attend(cpus[cpu]);
+		who |= 1u << cpu;
+	}
+}
+
+static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 {
 	switch (offset & ~0x7fu) {
 	case 0x080:
 		b->group = v;
+		v = ~0u;
 		break;
 	case 0x100:
 		if (b == &c->vgic.local)
@@ -53,19 +64,18 @@ static bool bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 		b->enabled |= v;
 		break;
 	case 0x180:
-		v &= b->enabled;
-		if (!v)
-			return true;
 		if (b == &c->vgic.local)
-			mirror_enable(c, v, false);
+			mirror_enable(c, v & b->enabled, false);
 		b->enabled &= ~v;
 		if (b->in_lr & v)
 			vgic_edit(c, b, v, vgic_take_back);
-		return true;
+		return;
 	case 0x200:
 		b->pending |= v;
 		break;
 	case 0x280:
+		if (c != this_cpu())
+			v &= ~b->hw; /* only that CPU can tell the board */
 		for (u32 hw = b->pending & b->hw & v; hw; hw &= hw - 1) {
 			b->hw &= ~(hw & -hw);
 			gic_deactivate((u32)__builtin_ctz(hw)); /* hw bits are PPIs */
@@ -73,20 +83,20 @@ static bool bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 		b->pending &= ~v;
 		if (b->in_lr & v)
 			vgic_edit(c, b, v, vgic_clear_pending);
-		return true;
+		return;
 	case 0x300:
+		vgic_sync(c); /* what the guest has finished with can be made active again */
 		b->active |= v & ~b->in_lr;
-		return true;
+		return;
 	case 0x380:
 		b->active &= ~v;
 		if (b->in_lr & v)
 			vgic_edit(c, b, v, vgic_clear_active);
 		break;
 	default:
-		return false;
+		return;
 	}
-	vgic_attend(c);
-	return true;
+	attend(c, b, v);
 }
 
 /* IPRIORITYR: by byte or word, `offset` from its start, inside one bank. */
@@ -124,39 +134,31 @@ static void config_write(struct vgic_bank *b, unsigned half, u32 v)
 	}
 }
 
-bool vgic_dist_read(struct cpu *c, u32 offset, unsigned size, u64 *value)
+u64 vgic_dist_read(struct cpu *c, u32 offset, unsigned size)
 {
-	*value = 0;
 	if (size == 4) {
 		switch (offset) {
-		case 0x0000: *value = vgic_dist.ctlr | CTLR_FIXED; return true;
-		case 0x0004: *value = VGIC_TYPER; return true;
-		case 0x0008: *value = IIDR; return true;
-		case 0x000c: return true;
-		case 0xffe8: *value = PIDR2; return true;
+		case 0x0000: return vgic_dist.ctlr | CTLR_FIXED;
+		case 0x0004: return VGIC_TYPER;
+		case 0x0008: return IIDR;
+		case 0xffe8: return PIDR2;
 		}
 		if (offset >= 0x080 && offset < 0x400) {
 			u32 word = offset % 0x80 / 4;
 
-			return word == 0 || word >= VGIC_BANKS || bits_read(c, &vgic_dist.spi[word - 1], offset, value);
+			return word > 0 && word < VGIC_BANKS ? bits_read(c, &vgic_dist.spi[word - 1], offset) : 0;
 		}
-		if (offset >= 0xc00 && offset < 0xc00 + 8 * VGIC_BANKS) {
+		if (offset >= 0xc08 && offset < 0xc00 + 8 * VGIC_BANKS) {
 			u32 word = (offset - 0xc00) / 4;
 
-			if (word >= 2)
-				*value = config_read(&vgic_dist.spi[word / 2 - 1], word % 2);
-			return true;
+			return config_read(&vgic_dist.spi[word / 2 - 1], word % 2);
 		}
 	}
-	if (offset >= 0x420 && offset < 0x400 + VGIC_IRQS && size <= 4) {
-		*value = priority_read(&vgic_dist.spi[(offset - 0x400) / 32 - 1], offset, size);
-		return true;
-	}
-	if (offset >= 0x6100 && offset < 0x6000 + 8 * VGIC_IRQS && size >= 4) {
-		*value = offset % 8 ? 0 : vgic_dist.target[(offset - 0x6000) / 8];
-		return true;
-	}
-	return false;
+	if (offset >= 0x420 && offset < 0x400 + VGIC_IRQS && size <= 4)
+		return priority_read(&vgic_dist.spi[(offset - 0x400) / 32 - 1], offset, size);
+	if (offset >= 0x6100 && offset < 0x6000 + 8 * VGIC_IRQS && size >= 4 && offset % 8 == 0)
+		return vgic_dist.target[(offset - 0x6000) / 8];
+	return 0;
 }
 
 /* A new target: what waits for the old one is taken back first. */
@@ -171,40 +173,30 @@ static void route(struct cpu *c, u32 irq, u64 affinity)
 	vgic_attend(cpus[cpu]);
 }
 
-bool vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
+void vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
 {
-	u32 v = (u32)value;
-
 	if (size == 4) {
-		switch (offset) {
-		case 0x0000:
+		u32 v = (u32)value;
+
+		if (offset == 0) {
 			vgic_dist.ctlr = v & (GICD_CTLR_GRP0 | GICD_CTLR_GRP1);
-			c->work |= WORK_VGIC;
-			return true;
-		}
-		if (offset >= 0x080 && offset < 0x400) {
+			for (unsigned i = 0; i < n_cpus; i++)
+				vgic_attend(cpus[i]);
+		} else if (offset >= 0x080 && offset < 0x400) {
 			u32 word = offset % 0x80 / 4;
 
-			return word == 0 || word >= VGIC_BANKS || bits_write(c, &vgic_dist.spi[word - 1], offset, v);
-		}
-		if (offset >= 0xc00 && offset < 0xc00 + 8 * VGIC_BANKS) {
+			if (word > 0 && word < VGIC_BANKS)
+				bits_write(c, &vgic_dist.spi[word - 1], offset, v);
+		} else if (offset >= 0xc08 && offset < 0xc00 + 8 * VGIC_BANKS) {
 			u32 word = (offset - 0xc00) / 4;
 
-			if (word >= 2)
-				config_write(&vgic_dist.spi[word / 2 - 1], word % 2, v);
-			return true;
+			config_write(&vgic_dist.spi[word / 2 - 1], word % 2, v);
 		}
 	}
-	if (offset >= 0x420 && offset < 0x400 + VGIC_IRQS && size <= 4) {
+	if (offset >= 0x420 && offset < 0x400 + VGIC_IRQS && size <= 4)
 		priority_write(&vgic_dist.spi[(offset - 0x400) / 32 - 1], offset, size, value);
-		return true;
-	}
-	if (offset >= 0x6100 && offset < 0x6000 + 8 * VGIC_IRQS && size >= 4) {
-		if (offset % 8 == 0)
-			route(c, (offset - 0x6000) / 8, value);
-		return true;
-	}
-	return false;
+	if (offset >= 0x6100 && offset < 0x6000 + 8 * VGIC_IRQS && size >= 4 && offset % 8 == 0)
+		route(c, (offset - 0x6000) / 8, value);
 }
 
 /* The redistributor frames stand one after the other, 128 KiB each: which CPU's, or NULL. */
@@ -213,66 +205,49 @@ static struct cpu *frame_of(u32 offset)
 	return offset / GICR_STRIDE < n_cpus ? cpus[offset / GICR_STRIDE] : NULL;
 }
 
-bool vgic_redist_read(struct cpu *c, u32 offset, unsigned size, u64 *value)
+u64 vgic_redist_read(u32 offset, unsigned size)
 {
 	struct cpu *t = frame_of(offset);
 	u32 index = offset / GICR_STRIDE, reg = offset % GICR_STRIDE;
 	struct vgic_bank *b;
 	u64 typer;
 
-	(void)c;
-	*value = 0;
 	if (!t)
-		return false;
+		return 0;
 	b = &t->vgic.local;
 	switch (reg) {
-	case 0x0000: return true; /* CTLR */
-	case 0x0004: *value = IIDR; return true;
+	case 0x0004: return IIDR;
 	case 0x0008:
 	case 0x000c:
-		typer = (u64)index << 32 | index << 8 |
-			(index + 1 == n_cpus ? BIT(4) : 0);
-		*value = size == 8 ? typer : reg == 0x000c ? typer >> 32 : typer & 0xffffffff;
-		return true;
-	case 0x0014: *value = t->vgic.waker; return true;
-	case 0xffe8: *value = PIDR2; return true;
-	case 0x10c00: *value = config_read(b, 0); return true;
-	case 0x10c04: *value = config_read(b, 1); return true;
+		typer = (u64)index << 32 | index << 8 | (index + 1 == n_cpus ? BIT(4) : 0);
+		return size == 8 ? typer : reg == 0x000c ? typer >> 32 : typer & 0xffffffff;
+	case 0x0014: return t->vgic.waker;
+	case 0xffe8: return PIDR2;
+	case 0x10c00: return config_read(b, 0);
+	case 0x10c04: return config_read(b, 1);
 	}
 	if (reg >= 0x10080 && reg < 0x10400 && reg % 0x80 == 0 && size == 4)
-		return bits_read(t, b, reg - 0x10000, value);
-	if (reg >= 0x10400 && reg < 0x10420 && size <= 4) {
-		*value = priority_read(b, reg, size);
-		return true;
-	}
-	return false;
+		return bits_read(t, b, reg - 0x10000);
+	if (reg >= 0x10400 && reg < 0x10420 && size <= 4)
+		return priority_read(b, reg, size);
+	return 0;
 }
 
-bool vgic_redist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
+void vgic_redist_write(u32 offset, unsigned size, u64 value)
 {
 	struct cpu *t = frame_of(offset);
 	u32 reg = offset % GICR_STRIDE;
 
-	(void)c;
 	if (!t)
-		return false;
-	switch (reg) {
-	case 0x0000: return true;
-	case 0x0014: /* WAKER: ChildrenAsleep follows ProcessorSleep at once */
+		return;
+	if (reg == 0x0014) /* WAKER: ChildrenAsleep follows ProcessorSleep at once */
 		t->vgic.waker = value & 2 ? 6 : 0;
-		return true;
-	case 0x10c00: return true; /* SGIs are edge-triggered */
-	case 0x10c04:
+	else if (reg == 0x10c04) /* ICFGR0 is fixed: SGIs are edge-triggered */
 		config_write(&t->vgic.local, 1, (u32)value);
-		return true;
-	}
-	if (reg >= 0x10080 && reg < 0x10400 && reg % 0x80 == 0 && size == 4)
-		return bits_write(t, &t->vgic.local, reg - 0x10000, (u32)value);
-	if (reg >= 0x10400 && reg < 0x10420 && size <= 4) {
+	else if (reg >= 0x10080 && reg < 0x10400 && reg % 0x80 == 0 && size == 4)
+		bits_write(t, &t->vgic.local, reg - 0x10000, (u32)value);
+	else if (reg >= 0x10400 && reg < 0x10420 && size <= 4)
 		priority_write(&t->vgic.local, reg, size, value);
-		return true;
-	}
-	return false;
 }
 
 void vgic_sgi(struct cpu *c, u64 value)

@@ -14,40 +14,32 @@ static u32 now(void)
 	return mmio_read32(RTC_PA) + rtc.offset;
 }
 
-bool vrtc_read(u32 offset, u64 *value)
+u64 vrtc_read(u32 offset)
 {
 	static const u8 id[8] = { 0x31, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
 
 	switch (offset) {
-	case 0x00: *value = now(); return true;
-	case 0x04: *value = rtc.match; return true;
-	case 0x08: *value = rtc.load; return true;
-	case 0x0c: *value = 1; return true; /* CR: always running */
-	case 0x10: *value = rtc.mask; return true;
-	case 0x14:
-	case 0x18: *value = 0; return true; /* RIS, MIS */
+	case 0x00: return now();
+	case 0x04: return rtc.match;
+	case 0x08: return rtc.load;
+	case 0x0c: return 1; /* CR: always running */
+	case 0x10: return rtc.mask;
 	}
-	if (offset >= 0xfe0 && offset <= 0xffc && offset % 4 == 0) {
-		*value = id[(offset - 0xfe0) / 4];
-		return true;
-	}
-	*value = 0;
-	return false;
+	if (offset >= 0xfe0 && offset <= 0xffc && offset % 4 == 0)
+		return id[(offset - 0xfe0) / 4];
+	return 0; /* RIS and MIS, too: nothing is ever raised */
 }
 
-bool vrtc_write(u32 offset, u64 value)
+void vrtc_write(u32 offset, u64 value)
 {
 	u32 v = (u32)value;
 
 	switch (offset) {
-	case 0x04: rtc.match = v; return true;
+	case 0x04: rtc.match = v; break;
 	case 0x08:
 		rtc.load = v;
 		rtc.offset = v - mmio_read32(RTC_PA);
-		return true;
-	case 0x0c: return true;
-	case 0x10: rtc.mask = v & 1; return true;
-	case 0x1c: return true; /* ICR: nothing is ever raised */
+		break;
+	case 0x10: rtc.mask = v & 1; break;
 	}
-	return false;
 }

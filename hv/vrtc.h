@@ -5,8 +5,8 @@
 
 #include "types.h"
 
-/* Register access, offset in the window. False: no such register. */
-bool vrtc_read(u32 offset, u64 *value);
-bool vrtc_write(u32 offset, u64 value);
+/* Register access, offset in the window. What is not there reads as 0 and ignores writes. */
+u64 vrtc_read(u32 offset);
+void vrtc_write(u32 offset, u64 value);
 
 #endif

@@ -74,31 +74,27 @@ static u32 read_data(struct cpu *c)
 	return v;
 }
 
-bool vuart_read(struct cpu *c, u32 offset, u64 *value)
+u64 vuart_read(struct cpu *c, u32 offset)
 {
 	static const u8 id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
 
 	switch (offset) {
-	case 0x00: *value = read_data(c); return true;
-	case 0x04: *value = 0; return true;
-	case 0x18: *value = vuart_flags; return true;
-	case 0x20: *value = uart.ilpr; return true;
-	case 0x24: *value = uart.ibrd; return true;
-	case 0x28: *value = uart.fbrd; return true;
-	case 0x2c: *value = uart.lcr; return true;
-	case 0x30: *value = uart.cr; return true;
-	case 0x34: *value = uart.ifls; return true;
-	case 0x38: *value = uart.imsc; return true;
-	case 0x3c: *value = raw_interrupts(); return true;
-	case 0x40: *value = raw_interrupts() & uart.imsc; return true;
-	case 0x48: *value = uart.dmacr; return true;
+	case 0x00: return read_data(c);
+	case 0x18: return vuart_flags;
+	case 0x20: return uart.ilpr;
+	case 0x24: return uart.ibrd;
+	case 0x28: return uart.fbrd;
+	case 0x2c: return uart.lcr;
+	case 0x30: return uart.cr;
+	case 0x34: return uart.ifls;
+	case 0x38: return uart.imsc;
+	case 0x3c: return raw_interrupts();
+	case 0x40: return raw_interrupts() & uart.imsc;
+	case 0x48: return uart.dmacr;
 	}
-	if (offset >= 0xfe0 && offset <= 0xffc && offset % 4 == 0) {
-		*value = id[(offset - 0xfe0) / 4];
-		return true;
-	}
-	*value = 0;
-	return false;
+	if (offset >= 0xfe0 && offset <= 0xffc && offset % 4 == 0)
+		return id[(offset - 0xfe0) / 4];
+	return 0;
 }
 
 /* Sent at once, so the FIFO is below its trigger level again. */
@@ -109,14 +105,12 @@ void vuart_transmit(u8 byte)
 	update();
 }
 
-bool vuart_write(struct cpu *c, u32 offset, u64 value)
+void vuart_write(u32 offset, u64 value)
 {
 	u32 v = (u32)value;
 
-	(void)c;
 	switch (offset) {
-	case 0x00: vuart_transmit((u8)v); return true;
-	case 0x04: break; /* ECR: no errors are ever latched */
+	case 0x00: vuart_transmit((u8)v); break;
 	case 0x20: uart.ilpr = v & 0xff; break;
 	case 0x24: uart.ibrd = v & 0xffff; break;
 	case 0x28: uart.fbrd = v & 0x3f; break;
@@ -126,15 +120,12 @@ bool vuart_write(struct cpu *c, u32 offset, u64 value)
 	case 0x38: uart.imsc = v & 0x7ff; break;
 	case 0x44: uart.ris &= ~v; break;
 	case 0x48: uart.dmacr = v & 7; break;
-	default: return false;
-	}
+	} /* ECR: no errors are ever latched */
 	update();
-	return true;
 }
 
-bool vuart_receive(struct cpu *c, u8 byte)
+bool vuart_receive(u8 byte)
 {
-	(void)c;
 	if (uart.tail - uart.head == RING)
 		return false;
 	ring[uart.tail++ & (RING - 1)] = byte;
@@ -142,9 +133,8 @@ bool vuart_receive(struct cpu *c, u8 byte)
 	return true;
 }
 
-void vuart_break(struct cpu *c)
+void vuart_break(void)
 {
-	(void)c;
 	uart.broken = true;
 	uart.ris |= INT_BE;
 	input_changed();

@@ -7,15 +7,15 @@
 
 struct cpu;
 
-/* Register access, offset in the window. False: no such register. */
-bool vuart_read(struct cpu *c, u32 offset, u64 *value);
-bool vuart_write(struct cpu *c, u32 offset, u64 value);
+/* Register access, offset in the window. What is not there reads as 0 and ignores writes. */
+u64 vuart_read(struct cpu *c, u32 offset);
+void vuart_write(u32 offset, u64 value);
 /* FR as it stands, to be read without the lock; and a write to DR, with the lock held. */
 extern u32 vuart_flags;
 void vuart_transmit(u8 byte);
 /* A byte for the guest. False: the ring is full; console_input_room() is called when it no longer is. */
-bool vuart_receive(struct cpu *c, u8 byte);
-void vuart_break(struct cpu *c);
+bool vuart_receive(u8 byte);
+void vuart_break(void);
 /* Takes back a byte that a guest without an enabled receiver was sent, or -1: the monitor reads it instead. */
 int vuart_unread(void);
 

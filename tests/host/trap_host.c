@@ -273,33 +273,31 @@ struct vgic_dist vgic_dist;
 u64 console_guest_bytes;
 bool console_escape;
 
-bool vgic_dist_read(struct cpu *c, u32 o, unsigned size, u64 *v)
+u64 vgic_dist_read(struct cpu *c, u32 o, unsigned size)
 {
-	(void)c;
-	if (size != 4 || !vgic_dist_peek(o, v)) /* the straight way does not come here for these */
-		*v = model(MODEL_VGIC_DIST, false, o, size, 0);
-	return true;
+	u64 v;
+
+	(void)c; /* the straight way does not come here for these */
+	return size == 4 && vgic_dist_peek(o, &v) ? v : model(MODEL_VGIC_DIST, false, o, size, 0);
 }
-bool vgic_dist_write(struct cpu *c, u32 o, unsigned size, u64 v)
+void vgic_dist_write(struct cpu *c, u32 o, unsigned size, u64 v)
 {
 	(void)c;
 	if (size != 4 || !vgic_dist_idle_write(o, (u32)v))
 		model(MODEL_VGIC_DIST, true, o, size, v);
-	return true;
 }
-bool vgic_redist_read(struct cpu *c, u32 o, unsigned size, u64 *v) { (void)c; *v = model(MODEL_VGIC_REDIST, false, o, size, 0); return true; }
-bool vgic_redist_write(struct cpu *c, u32 o, unsigned size, u64 v) { (void)c; model(MODEL_VGIC_REDIST, true, o, size, v); return true; }
+u64 vgic_redist_read(u32 o, unsigned size) { return model(MODEL_VGIC_REDIST, false, o, size, 0); }
+void vgic_redist_write(u32 o, unsigned size, u64 v) { model(MODEL_VGIC_REDIST, true, o, size, v); }
 u32 vuart_flags = 0x90;
 void vuart_transmit(u8 byte) { model(MODEL_PL011, true, 0, 4, byte); }
-bool vuart_read(struct cpu *c, u32 o, u64 *v)
+u64 vuart_read(struct cpu *c, u32 o)
 {
 	(void)c;
-	*v = o == 0x18 ? vuart_flags : model(MODEL_PL011, false, o, 4, 0);
-	return true;
+	return o == 0x18 ? vuart_flags : model(MODEL_PL011, false, o, 4, 0);
 }
-bool vuart_write(struct cpu *c, u32 o, u64 v) { (void)c; model(MODEL_PL011, true, o, 4, o ? v : (u8)v); return true; }
-bool vrtc_read(u32 o, u64 *v) { *v = model(MODEL_PL031, false, o, 4, 0); return true; }
-bool vrtc_write(u32 o, u64 v) { model(MODEL_PL031, true, o, 4, v); return true; }
+void vuart_write(u32 o, u64 v) { model(MODEL_PL011, true, o, 4, o ? v : (u8)v); }
+u64 vrtc_read(u32 o) { return model(MODEL_PL031, false, o, 4, 0); }
+void vrtc_write(u32 o, u64 v) { model(MODEL_PL031, true, o, 4, v); }
 void vgic_sgi(struct cpu *c, u64 value) { (void)c; must(shared.taken, "an SGI without the lock"); note(OP_SGI, value, 0, 0); }
 void vgic_sync(struct cpu *c) { (void)c; }
 void vgic_flush(struct cpu *c) { (void)c; must(shared.taken, "flushed without the lock"); note(OP_FLUSH, 0, 0, 0); }

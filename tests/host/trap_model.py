@@ -351,7 +351,7 @@ class Model:
                 return 0
             if not write:
                 if offset == 4:
-                    return 0x00780007
+                    return 0x02780007
                 if offset % 4 == 0 and 0x104 <= offset < 0x104 + 28:
                     return 0x11111111 * ((offset - 0x104) // 4 + 1)
         if model == "PL011" and offset == 0x18 and not write:

@@ -63,8 +63,11 @@ static void release(struct cpu *c, unsigned n)
 
 	b->in_lr &= ~bit;
 	c->vgic.lr_used &= ~(1u << n);
-	if ((b->pending | b->level) & bit) /* it has waited for this, perhaps for another CPU */
-		vgic_attend(irq < 32 ? c : cpus[vgic_dist.target[irq]]);
+	if (!((b->pending | b->level) & bit))
+		return;
+	c->work |= WORK_VGIC; /* it has waited for this ... */
+	if (irq >= 32)
+		vgic_attend(cpus[vgic_dist.target[irq]]); /* ... perhaps for another CPU */
 }
 
 void vgic_sync(struct cpu *c)
@@ -105,7 +108,6 @@ void vgic_edit(struct cpu *c, struct vgic_bank *b, u32 mask, vgic_editor *edit)
 		vgic_attend(c);
 		return;
 	}
-	vgic_sync(c);
 	for (u32 used = c->vgic.lr_used; used; used &= used - 1) {
 		unsigned n = (unsigned)__builtin_ctz(used);
 		u32 irq = c->vgic.lr_irq[n];
@@ -176,10 +178,8 @@ void vgic_state_of(struct cpu *c, struct vgic_bank *b, u32 *pending, u32 *active
 
 void vgic_physical(struct cpu *c, u32 irq)
 {
-	struct vgic_bank *b = vgic_bank_of(c, irq);
-
-	b->pending |= 1u << irq % 32;
-	b->hw |= 1u << irq % 32;
+	c->vgic.local.pending |= 1u << irq; /* a PPI */
+	c->vgic.local.hw |= 1u << irq;
 	c->work |= WORK_VGIC;
 }
 

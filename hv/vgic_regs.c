@@ -20,15 +20,20 @@ static void mirror_enable(struct cpu *c, u32 changed, bool on)
 		gic_enable(c->index, (u32)__builtin_ctz(changed), on);
 }
 
-/* The registers with one bit an interrupt, at `offset` of either frame: 0x080 to 0x3ff. */
+/* The registers with one bit an interrupt, at `offset` of either frame: IGROUPR to ICACTIVER, 128 bytes each. */
+static bool has_bits(u32 offset)
+{
+	return offset / 0x80 >= 1 && offset / 0x80 <= 7;
+}
+
 static u64 bits_read(struct cpu *c, struct vgic_bank *b, u32 offset)
 {
 	u32 pending, active;
 
-	switch (offset & ~0x7fu) {
-	case 0x080: return b->group;
-	case 0x100:
-	case 0x180: return b->enabled;
+	switch (offset / 0x80) {
+	case 1: return b->group;
+	case 2:
+	case 3: return b->enabled;
 	}
 	vgic_sync(c);
 	vgic_state_of(c, b, &pending, &active);
@@ -53,27 +58,27 @@ static void attend(struct cpu *c, const struct vgic_bank *b, u32 v)
 
 static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 {
-	switch (offset & ~0x7fu) {
-	case 0x080:
+	switch (offset / 0x80) {
+	case 1: /* IGROUPR */
 		b->group = v;
 		v = ~0u;
 		break;
-	case 0x100:
+	case 2: /* ISENABLER */
 		if (b == &c->vgic.local)
 			mirror_enable(c, v & ~b->enabled, true);
 		b->enabled |= v;
 		break;
-	case 0x180:
+	case 3: /* ICENABLER */
 		if (b == &c->vgic.local)
 			mirror_enable(c, v & b->enabled, false);
 		b->enabled &= ~v;
 		if (b->in_lr & v)
 			vgic_edit(c, b, v, vgic_take_back);
 		return;
-	case 0x200:
+	case 4: /* ISPENDR */
 		b->pending |= v;
 		break;
-	case 0x280:
+	case 5: /* ICPENDR */
 		if (c != this_cpu())
 			v &= ~b->hw; /* only that CPU can tell the board */
 		for (u32 hw = b->pending & b->hw & v; hw; hw &= hw - 1) {
@@ -84,17 +89,15 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 		if (b->in_lr & v)
 			vgic_edit(c, b, v, vgic_clear_pending);
 		return;
-	case 0x300:
+	case 6: /* ISACTIVER */
 		vgic_sync(c); /* what the guest has finished with can be made active again */
 		b->active |= v & ~b->in_lr;
 		return;
-	case 0x380:
+	case 7: /* ICACTIVER */
 		b->active &= ~v;
 		if (b->in_lr & v)
 			vgic_edit(c, b, v, vgic_clear_active);
 		break;
-	default:
-		return;
 	}
 	attend(c, b, v);
 }
@@ -143,7 +146,7 @@ u64 vgic_dist_read(struct cpu *c, u32 offset, unsigned size)
 		case 0x0008: return IIDR;
 		case 0xffe8: return PIDR2;
 		}
-		if (offset >= 0x080 && offset < 0x400) {
+		if (has_bits(offset)) {
 			u32 word = offset % 0x80 / 4;
 
 			return word > 0 && word < VGIC_BANKS ? bits_read(c, &vgic_dist.spi[word - 1], offset) : 0;
@@ -182,7 +185,7 @@ void vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
 			vgic_dist.ctlr = v & (GICD_CTLR_GRP0 | GICD_CTLR_GRP1);
 			for (unsigned i = 0; i < n_cpus; i++)
 				vgic_attend(cpus[i]);
-		} else if (offset >= 0x080 && offset < 0x400) {
+		} else if (has_bits(offset)) {
 			u32 word = offset % 0x80 / 4;
 
 			if (word > 0 && word < VGIC_BANKS)
@@ -226,7 +229,7 @@ u64 vgic_redist_read(u32 offset, unsigned size)
 	case 0x10c00: return config_read(b, 0);
 	case 0x10c04: return config_read(b, 1);
 	}
-	if (reg >= 0x10080 && reg < 0x10400 && reg % 0x80 == 0 && size == 4)
+	if (has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4)
 		return bits_read(t, b, reg - 0x10000);
 	if (reg >= 0x10400 && reg < 0x10420 && size <= 4)
 		return priority_read(b, reg, size);
@@ -244,7 +247,7 @@ void vgic_redist_write(u32 offset, unsigned size, u64 value)
 		t->vgic.waker = value & 2 ? 6 : 0;
 	else if (reg == 0x10c04) /* ICFGR0 is fixed: SGIs are edge-triggered */
 		config_write(&t->vgic.local, 1, (u32)value);
-	else if (reg >= 0x10080 && reg < 0x10400 && reg % 0x80 == 0 && size == 4)
+	else if (has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4)
 		bits_write(t, &t->vgic.local, reg - 0x10000, (u32)value);
 	else if (reg >= 0x10400 && reg < 0x10420 && size <= 4)
 		priority_write(&t->vgic.local, reg, size, value);

@@ -24,6 +24,7 @@ const struct trap_controls policy_traps = { .ich_hcr = ICH_HCR };
 static u64 lr[M_CPUS][VGIC_MAX_LRS], hcr[M_CPUS], vtr, cleared; /* cleared: VMCR, AP0R, AP1R */
 static u32 wired[M_CPUS], running[M_CPUS];
 static bool kicked[M_CPUS], online[M_CPUS];
+static unsigned kicks; /* in this step */
 static unsigned me; /* the CPU that executes */
 static unsigned long taken, ended, shown, compared;
 static u64 state, seed, steps;
@@ -99,6 +100,7 @@ void gic_send_sgi(u32 cpu, u32 irq)
 {
 	must(cpu < n_cpus && cpu != me && irq == SGI_KICK, "kick");
 	kicked[cpu] = true;
+	must(++kicks <= 2 * M_CPUS, "a CPU is told again and again");
 }
 
 /* Its maintenance interrupt: one has ended that was to tell, or at most one is left while others wait. */
@@ -225,7 +227,7 @@ static u32 some_register(bool redist)
 	case 1: return redist ? frame + any(8) * 4 : any(5) * 4;
 	case 2: return redist ? frame + 0x10400 + any(40) : 0x400 + any(0x120);
 	case 3: return redist ? frame + 0x10c00 + any(3) * 4 : 0xc00 + any(0x44);
-	case 4: return redist ? frame + 0xffe8 : any(8) ? 0x6000 + 8 * (any(4) ? 48 + any(4) : IRQ_UART) : any(2) ? 0xffe8 : 0x6000 + any(0x900);
+	case 4: return redist ? frame + 0xffe8 : any(8) ? 0x6000 + 8 * (any(4) ? 48 + any(4) : any(2) ? IRQ_UART : any(2) ? 32 : 255 + any(2)) : any(2) ? 0xffe8 : 0x6000 + any(0x900);
 	case 5: return redist ? frame + 0x10000 + any(0x420) : any(0x420);
 	default: return redist ? frame + 0x10000 + bits[any(7)] : bits[any(7)] + any(3) * 4;
 	}
@@ -352,6 +354,7 @@ static void step(void)
 	struct cpu *c;
 	u32 irq;
 
+	kicks = 0;
 	me = any(n_cpus);
 	c = cpus[me];
 	if (!online[me]) {
@@ -367,6 +370,8 @@ static void step(void)
 	if (maintenance(me) && any(3)) {
 		vgic_maintenance(c);
 		m_look(me);
+		go_on(c);
+		must(!maintenance(me) || m.lrs == 1, "the maintenance interrupt stays up");
 	}
 	go_on(c);
 	switch (any(10)) {

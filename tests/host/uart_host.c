@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hv/vuart.c and hv/console.c between a guest, an operator and the clock, each step told to uart_model.h as well: what is
+ * read, what goes out, whom input reaches, which alarms stand, what is asked of EL2. argv: first seed, number of seeds.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "alarm.h"
+#include "build.h"
+#include "console.h"
+#include "cpu.h"
+#include "gdb.h"
+#include "uart.h"
+#include "uart_model.h"
+#include "vuart.h"
+
+u64 fake_now = 1, fake_step;
+bool gdb_active;
+/* Declared constant, as the generated one is. */
+asm(".globl build_monitor\n.set build_monitor, has_monitor");
+bool has_monitor = true;
+
+static struct cpu cpu;
+static struct u_queue wire, out, packet;
+static u64 alarms[ALARM_COUNT], state, seed, steps;
+static bool rx_on = true, level;
+static unsigned notes, cleared;
+static const char *doing = "";
+
+static u32 any(u32 n)
+{
+	state = state * 6364136223846793005UL + 1442695040888963407UL;
+	return (u32)(state >> 33) % n;
+}
+static void same(u64 hv, u64 model, const char *what)
+{
+	if (hv == model)
+		return;
+	fprintf(stderr, "uart_host: seed %lu, step %lu (%s): %s is %#lx, and the model has %#lx\n", (unsigned long)seed,
+		(unsigned long)steps, doing, what, (unsigned long)hv, (unsigned long)model);
+	abort();
+}
+
+/* --- what the two call ------------------------------------------------------------------------------------------- */
+
+u64 fake_sysreg_read(const char *name) { same(strcmp(name, "cntfrq_el0"), 0, "the register"); return U_SECOND; }
+void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; abort(); }
+void uart_put(u8 byte) { u_add(&out, byte); }
+int uart_get(void)
+{
+	same(cleared > 0, 1, "whether the interrupt was cleared before the look");
+	return wire.n ? u_take(&wire) : -1;
+}
+void uart_rx_interrupt(bool on) { rx_on = on; }
+void uart_clear_interrupt(void) { cleared++; }
+void gdb_text(const char *s, size_t n)
+{
+	while (n--)
+		u_add(&packet, (u8)*s++);
+}
+void log_line(struct cpu *c, char kind, const char *text)
+{
+	same(c == &cpu && kind == 'E' && strstr(text, "dropped") != NULL, 1, "the note");
+	notes++;
+}
+void vgic_set_level(u32 irq, bool high)
+{
+	same(irq, IRQ_UART, "the interrupt");
+	same(high, !level, "a level that is told"); /* changes only */
+	level = high;
+}
+void alarm_set(enum alarm which, u64 when) { alarms[which] = when; }
+static unsigned sleeps;
+static u64 slept_until;
+void alarm_sleep(u64 until)
+{
+	slept_until = until;
+	/* The deadline, or a key before that; a wake-up for nothing now and then. */
+	if (sleeps++ && (!until || any(2))) {
+		u_add(&wire, 'k');
+		u_add(&u.wire, 'k');
+	} else if (sleeps > 1) {
+		fake_now = u.now = until;
+	}
+}
+
+/* --- comparing --------------------------------------------------------------------------------------------------- */
+
+static void same_queue(struct u_queue *hv, struct u_queue *model, const char *what)
+{
+	same(hv->n, model->n, what);
+	for (unsigned k = 0; k < hv->n; k++)
+		same((u64)hv->at[k], (u64)model->at[k], what);
+}
+
+static void check(void)
+{
+	u32 work = (u.open ? WORK_MONITOR : 0) | (u.status ? WORK_STATUS : 0) | (u.dump ? WORK_DUMP : 0) | (u.live ? WORK_LIVE : 0) |
+		   (u.quit ? WORK_QUIT : 0) | (u.keys ? WORK_KEYS : 0) | (u.off ? WORK_OFF : 0) | (u.more ? WORK_INPUT : 0) |
+		   (u.watch ? WORK_WATCH : 0);
+
+	same_queue(&out, &u.out, "what goes out");
+	same_queue(&packet, &u.packet, "what goes to gdb");
+	out.n = u.out.n = packet.n = u.packet.n = 0;
+	same(wire.n, u.wire.n, "input that nobody has read");
+	same(level, u_interrupt(), "the interrupt's line");
+	same(rx_on, !u.rx_off, "the board's receive interrupt");
+	same(alarms[ALARM_ESCAPE], u.escape_due, "the alarm of ^]");
+	same(u.holding ? alarms[ALARM_DEAF] : 0, u.holding ? u.deaf_due : 0, "the alarm of a full ring");
+	same(alarms[ALARM_WATCH], u.watch_due, "the alarm of traps -w");
+	same(notes, u.notes, "notes");
+	same(console_midline(), u.midline, "whether the guest is in a line");
+	same(console_guest_bytes, u.guest_bytes, "bytes of the guest");
+	same(vuart_flags, u_read(0x18), "FR, without the lock,");
+	same(cpu.work, work, "what is asked of EL2");
+	if (u.open)
+		same(strcmp(cpu.why, u.why), 0, "why the monitor opens");
+	cpu.work = 0;
+	u.open = u.status = u.dump = u.live = u.quit = u.keys = u.off = u.more = u.watch = false;
+}
+
+/* --- what happens ------------------------------------------------------------------------------------------------ */
+
+static void sent(int byte)
+{
+	u_add(&wire, byte);
+	u_add(&u.wire, byte);
+}
+
+static void operator(void)
+{
+	static const char keys[] = "msdlqgb?y\x1dzx\x03";
+	unsigned n = any(200) ? any(6) : any(3) ? any(6000) : 9000;
+	bool ours = !any(4);
+
+	for (unsigned k = 0; k < n && u.wire.n < U_MANY / 2; k++) {
+		if (n > 6 && ours) { /* keys that the guest's ring never sees */
+			sent(0x1d);
+			sent('s');
+			continue;
+		}
+		switch (any(n > 6 ? 2000 : 8)) {
+		case 0: sent(any(3) ? 0x1d : U_BREAK); break;
+		case 1: sent(0x1d); sent(keys[any(sizeof(keys) - 1)]); break;
+		case 2: sent(keys[any(sizeof(keys) - 1)]); break;
+		default: sent((int)any(256));
+		}
+	}
+}
+
+static void touch(void)
+{
+	static const u32 at[] = { 0, 0, 0, 4, 0x18, 0x20, 0x24, 0x28, 0x2c, 0x30, 0x34, 0x38, 0x3c, 0x40, 0x44, 0x48, 0x30, 0x38 };
+	u32 reg = any(6) ? at[any(ARRAY_SIZE(at))] : any(2) ? 0xfe0 + 4 * any(8) : any(0x1000);
+
+	if (any(2)) {
+		u64 v = (u64)any(~0u) << 32 | (any(2) ? any(~0u) : any(3) ? 0xffff : 0x1e + any(2));
+
+		if (reg == 0 && !any(3))
+			v = '\n';
+		doing = "a write of the guest";
+		vuart_write(reg, v);
+		u_write(reg, (u32)v);
+	} else {
+		doing = "a read of the guest";
+		same(vuart_read(&cpu, reg), u_read(reg), "what is read");
+	}
+}
+
+static void prompt(void)
+{
+	int ms = any(2) ? 0 : any(2) ? (int)any(5000) : -1, got, want;
+
+	doing = "the prompt";
+	console_polls = !any(3);
+	if (console_polls)
+		ms = 0;
+	cleared = sleeps = 0;
+	slept_until = 0;
+	want = u_getc();
+	if (ms < 0 && want < 0) { /* a key that comes later */
+		got = console_getc(ms);
+		same((u64)got, 'k', "the key");
+		same((u64)u_take(&u.wire), 'k', "the key");
+		same(slept_until, 0, "until when it sleeps");
+		return;
+	}
+	if (ms > 0 && want < 0) {
+		u64 until = fake_now + U_SECOND / 1000 * (u64)ms;
+
+		got = console_getc(ms);
+		same(slept_until, until, "until when it sleeps");
+		same((u64)got, u.wire.n ? (u64)u_take(&u.wire) : -1UL, "the key");
+		return;
+	}
+	got = console_getc(ms);
+	same((u64)(s64)got, (u64)(s64)want, "the key");
+	same(sleeps, 0, "sleeps");
+}
+
+static void step(void)
+{
+	static const char *const own[] = { "\x1e@D 1\r\n", "hv> ", "a line\n" };
+	const char *s;
+
+	cleared = 0;
+	switch (any(16)) {
+	case 0: case 1: operator(); /* fall through */
+	case 2:
+		doing = "input";
+		console_input(&cpu);
+		u_input();
+		break;
+	case 3:
+		doing = "time";
+		fake_now = u.now += any(3) ? any(U_SECOND) : U_SECOND;
+		break;
+	case 4:
+		doing = "tick";
+		console_tick(&cpu);
+		u_tick();
+		break;
+	case 5:
+		doing = "EL2's output";
+		s = own[any(3)];
+		console_raw(s, strlen(s));
+		u_own(s, (unsigned)strlen(s));
+		break;
+	case 6:
+		if (any(4))
+			break;
+		doing = "settings";
+		gdb_active = u.gdb = !any(3);
+		console_escape = u.escapes = any(5);
+		has_monitor = u.monitor = any(5);
+		break;
+	case 7: prompt(); break;
+	case 8:
+		if (any(8))
+			break;
+		doing = "traps -w";
+		console_watch();
+		u.watching = true;
+		u.watch_due = u.now + U_SECOND;
+		break;
+	case 9: /* the guest reads, or has got stuck */
+		doing = "the guest reads";
+		for (u32 n = any(100) ? any(8) : 4000; n--;)
+			same(vuart_read(&cpu, 0), u_read(0), "what is read");
+		break;
+	default: touch();
+	}
+	check();
+}
+
+/* A receiver that is on, and one that nobody empties: seconds pass until it counts as deaf, and it may hear again. */
+static void deaf(void)
+{
+	doing = "a deaf guest";
+	vuart_write(0x30, 0x301);
+	u_write(0x30, 0x301);
+	gdb_active = u.gdb = false;
+	for (unsigned k = 0; k < 5000; k++)
+		sent('a' + (int)any(26));
+	for (unsigned k = any(14); k--;) {
+		console_input(&cpu);
+		u_input();
+		check();
+		fake_now = u.now += U_SECOND + any(2) - any(2);
+		console_tick(&cpu);
+		u_tick();
+		check();
+	}
+}
+
+int main(int argc, char **argv)
+{
+	u64 first = argc > 1 ? strtoul(argv[1], NULL, 0) : 1, n = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
+
+	for (seed = first; seed < first + n; seed++) {
+		int status;
+		pid_t child = fork(); /* each begins as EL2 does */
+
+		if (child < 0)
+			return 2;
+		if (child > 0) {
+			if (waitpid(child, &status, 0) != child || status)
+				return 1;
+			continue;
+		}
+		state = seed;
+		u_reset();
+		for (steps = 0; steps < 1000; steps++) {
+			step();
+			if (steps == 500 && any(2))
+				deaf();
+		}
+		exit(0);
+	}
+	printf("seeds=%lu\n", (unsigned long)n);
+	return 0;
+}

@@ -52,9 +52,9 @@ class Reached:
 
 
 def run_tests(out: Path, tests: List[str], extra: Dict[str, str]) -> int:
-    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider", f"--basetemp={out / 'runs'}",
-                           "-o", "tmp_path_retention_policy=all", *tests], cwd=ROOT, env={**os.environ, **extra},
-                          check=False).returncode
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider",
+                           f"--basetemp={out / 'runs'}", "-o", "tmp_path_retention_policy=all", *tests],
+                          cwd=ROOT, env={**os.environ, **extra}, check=False).returncode
 
 
 def host(out: Path) -> Reached:

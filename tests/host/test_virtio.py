@@ -11,7 +11,7 @@ import pytest
 
 from hvl_host import FLAGS, ROOT, run
 
-SEEDS = {"honest": 1000, "rules": 1, "hostile": 1000, "race": 1, "rated": 20, "withheld": 1}
+SEEDS = {"honest": 1000, "rules": 1, "hostile": 1000, "race": 1, "rated": 20, "withheld": 1, "told": 1000}
 RATES = [0, 500]                        # requests a second, 0: no limit
 
 
@@ -68,3 +68,8 @@ def test_requests_beyond_the_rate_wait_and_none_is_lost(host: Path, version: int
 @pytest.mark.parametrize("version", [1, 2])
 def test_withheld_features_are_neither_shown_nor_taken(host: Path, version: int) -> None:
     play(host, "withheld", version, 0, withheld=1 << 9 | 1 << 13)
+
+
+def test_as_the_model_has_it(host: Path) -> None:
+    """Registers, what the device is written and shown, what is refused and why, on boards of every kind."""
+    assert play(host, "told", 1, 0)["served"] > 5000

@@ -16,17 +16,18 @@
 #include "gic.h"
 #include "mmu.h"
 #include "virtio.h"
+#include "virtio_model.h"
 
 #define BOOT_PA   0x40200000UL
 #define BOOT_SIZE 0x400000UL
-#define TRANSPORT 31
+#define TRANSPORT transport
 #define BASE      (VIRTIO_PA + TRANSPORT * VIRTIO_STRIDE)
 #define IRQ       (VIRTIO_IRQ + TRANSPORT)
 #define NUM       64
 
 #define CHECK(what) ((what) ? (void)0 : fail(#what, __LINE__))
 
-static unsigned seed;
+static unsigned seed, transport = 31;
 static void fail(const char *what, int line)
 {
 	fprintf(stderr, "virtio_host.c:%d: seed %u: %s\n", line, seed, what);
@@ -43,13 +44,15 @@ static u32 any(u32 n) /* 0 to n - 1 */
 /* --- what hv/virtio.c calls ------------------------------------------------------------------------------------- */
 
 u64 fake_now, fake_step;
+extern struct device *virtio_devices[VIRTIO_TRANSPORTS];
 struct cpu *cpus[MAX_CPUS];
 unsigned n_cpus = 1;
 /* Declared constant, as the generated ones are; main() chooses the model before anything looks. */
 asm(".globl policy_rows\n.set policy_rows, rows");
 struct decision rows[2] = { { .action = ACT_DENY }, { .action = ACT_EMULATE } };
 static u64 carved = BOOT_PA;
-static bool line, enabled;
+static bool line, enabled, routed;
+static unsigned route_to;
 static unsigned events;
 
 #define HZ 62500000UL
@@ -73,7 +76,7 @@ void *carve(size_t size, size_t align)
 	return (void *)at;
 }
 void vgic_set_level(u32 irq, bool level) { CHECK(irq == IRQ); line = level; }
-void gic_route(u32 irq, u32 cpu) { CHECK(irq == IRQ && cpu == 0); }
+void gic_route(u32 irq, u32 cpu) { CHECK(irq == IRQ && cpu == route_to); routed = true; }
 void gic_enable(u32 cpu, u32 irq, bool on) { CHECK(irq == IRQ && cpu == 0); enabled = on; }
 void log_event(struct cpu *c, enum log_event event, u64 value, u64 addr)
 {
@@ -90,10 +93,14 @@ struct desc {
 	u16 flags, next;
 };
 static struct {
-	u32 version, type, status, isr, sel, fsel, features[2], taken[2], dsel;
+	u32 magic, version, type, status, isr, sel, fsel, features[2], taken[2], dsel, max;
 	u32 page, align;
 	struct { u32 num, ready; u64 desc, avail, used; u16 seen; u32 held; u16 hold[256]; } q[4];
 } dev;
+static bool answers = true; /* there is something on the bus */
+static bool tracing;
+static struct { u32 reg; u64 value; } trace[V_WRITES];
+static unsigned n_trace;
 static bool hostile_ro;  /* the device must see reads only */
 static bool lazy;        /* the device finishes nothing */
 static u64 taken[4];     /* chains that the device has been shown, by queue */
@@ -188,20 +195,31 @@ u32 mmio_read32(u64 pa)
 {
 	CHECK(pa >= BASE && pa < BASE + 0x100);
 	switch (pa - BASE) {
-	case 0x000: return 0x74726976;
+	case 0x000: return dev.magic;
 	case 0x004: return dev.version;
 	case 0x008: return dev.type;
+	case 0x00c: return 0x554d4551;
+	case 0x0fc: return 0x1d;
 	case 0x010: return dev.fsel < 2 ? dev.features[dev.fsel] : 0;
-	case 0x034: return dev.sel < 3 ? 1024 : 0;
+	case 0x034: return dev.sel < 3 ? dev.max : 0;
 	case 0x060: return dev.isr;
 	case 0x070: return dev.status;
 	}
 	return 0;
 }
 
+static void note_write(u32 reg, u64 value)
+{
+	if (tracing && n_trace < V_WRITES) {
+		trace[n_trace].reg = reg;
+		trace[n_trace++].value = value;
+	}
+}
+
 void mmio_write32(u64 pa, u32 v)
 {
 	CHECK(pa >= BASE && pa < BASE + 0x100);
+	note_write((u32)(pa - BASE), v);
 	switch (pa - BASE) {
 	case 0x014: dev.fsel = v; break;
 	case 0x020: CHECK(dev.dsel < 2 && !(v & ~dev.features[dev.dsel])); dev.taken[dev.dsel] = v; break;
@@ -239,12 +257,14 @@ void mmio_write64(u64 pa, u64 v) { (void)pa; (void)v; abort(); }
 bool guarded_read(u64 pa, unsigned size, u64 *value)
 {
 	CHECK(pa >= BASE && pa + size <= BASE + VIRTIO_STRIDE && size <= 4);
+	if (!answers)
+		return false;
 	*value = pa < BASE + 0x100 ? mmio_read32(pa) : 0x1234;
 	return true;
 }
 bool guarded_write(u64 pa, unsigned size, u64 value)
 {
-	(void)value;
+	note_write((u32)(pa - BASE), value);
 	CHECK(pa >= BASE + 0x100 && pa + size <= BASE + VIRTIO_STRIDE && size <= 4 && !hostile_ro);
 	return true;
 }
@@ -604,6 +624,325 @@ static void hostile(void)
 	honest();
 }
 
+/* --- each step told twice (virtio_model.h) ----------------------------------------------------------------------- */
+
+static unsigned events_before;
+
+static void begin(void)
+{
+	v.n_writes = v.n_chains = v.n_failed = v.n_given = n_trace = 0;
+	lazy = tracing = true;
+}
+
+/* The chain that the device is shown next on its queue. */
+static void check_chain(const struct v_chain *c)
+{
+	struct v_queue *q = &v.q[c->queue];
+	const struct desc *table = (const struct desc *)dev.q[c->queue].desc;
+	u16 at = ((const u16 *)dev.q[c->queue].avail)[2 + q->shown++ % q->num], first = at;
+
+	CHECK(at < q->num && !q->slot[at].busy);
+	q->slot[at].busy = true;
+	q->slot[at].head = c->head;
+	q->slot[at].n = c->n;
+	for (unsigned k = 0; k < c->n; k++, at = table[at].next) {
+		CHECK(at < q->num && !q->owner[at]);
+		q->owner[at] = (u16)(first + 1);
+		CHECK(table[at].len == c->d[k].len && table[at].flags == c->d[k].flags);
+		if (k || !c->header)
+			CHECK(table[at].addr == c->d[k].addr);
+		else
+			CHECK(ours(table[at].addr, 16) && !memcmp((u8 *)table[at].addr, c->bytes, 16));
+	}
+}
+
+static void finish(void)
+{
+	struct virtio_status s;
+
+	lazy = tracing = false;
+	CHECK(n_trace == v.n_writes);
+	for (unsigned k = 0; k < n_trace; k++) {
+		CHECK(trace[k].reg == v.writes[k].reg);
+		CHECK(trace[k].value == v.writes[k].value || v.writes[k].value == V_ANY);
+	}
+	for (unsigned k = 0; k < v.n_chains && !v.broken; k++) /* else the device has forgotten them */
+		check_chain(&v.chain[k]);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK(v.q[i].live == dev.q[i].ready);
+		if (v.q[i].live)
+			CHECK(((const u16 *)dev.q[i].avail)[1] == v.q[i].shown && dev.q[i].num == v.q[i].num);
+	}
+	for (unsigned k = 0; k < v.n_failed; k++)
+		CHECK(*(const u8 *)v.failed[k] == 1);
+	for (unsigned k = 0; k < v.n_given; k++) {
+		CHECK(v_32(v.given[k].at) == v.given[k].id && v_32(v.given[k].at + 4) == v.given[k].len);
+		CHECK(v_16(v.q[v.given[k].queue].used + 2) == v.q[v.given[k].queue].given);
+	}
+	CHECK(line == !!v.isr && due == v.due && events - events_before == v.told);
+	CHECK(virtio_describe(TRANSPORT, &s) && s.type == 2 && s.status == (v.status | (v.broken ? 0x40u : 0)));
+	CHECK(s.requests == v.requests && s.refused == v.refusals && s.waits == v.waits && s.breaks == v.breaks);
+	CHECK(!s.why == !v.why && (!s.why || !strcmp(s.why, v.why)));
+}
+
+static void both_write(u64 ipa, unsigned size, u64 value)
+{
+	begin();
+	v_write(ipa, size, value, fake_now);
+	virtio_write(ipa, size, value);
+	finish();
+}
+static void both_put(u32 reg, u32 value) { both_write(BASE + reg, 4, value); }
+
+static void both_read(u64 ipa, unsigned size)
+{
+	begin();
+	CHECK(virtio_read(ipa, size) == v_read(ipa, size, dev.status, 0x1d, 0x1234));
+	finish();
+}
+
+static u64 ring_of(unsigned i) { return GUEST_IPA + 0x100000 + i * 0x10000; }
+
+/* Queue i, mostly as it should be; the legacy interface places all of it by its page. */
+static void told_queue(unsigned i)
+{
+	u32 num = any(30) ? 1u << (any(6) ? 4 + any(5) : any(9)) : any(2) ? any(400) : 256, align = any(20) ? 4096 : any(2) ? 1u << any(18) : any(9000);
+	u32 page = any(20) ? 4096 : any(2) ? 1u << any(18) : any(9000);
+	u64 desc = ring_of(i) + (any(40) ? 0 : any(2) ? any(16) : GUEST_SIZE - 0x110000 - any(0x400));
+	u64 avail = desc + 16 * 256 + (any(40) ? 0 : any(4)), used = desc + 0x2000 + (any(40) ? 0 : any(2) ? any(8) : 0x38000000);
+
+	memset(ram(ring_of(i)), 0, 0x10000);
+	both_put(0x030, i);
+	both_put(0x038, num);
+	if (dev.version == 1) {
+		both_put(0x028, page);
+		both_put(0x03c, align);
+		both_put(0x040, (u32)(ring_of(i) / (page ? page : 1)));
+	} else {
+		if (any(60)) /* else what it was: 0 after a reset */
+			both_put(0x080, (u32)desc);
+		both_put(0x084, any(60) ? 0 : 1);
+		if (any(60)) /* else what it was: 0 after a reset */
+			both_put(0x090, (u32)avail);
+		both_put(0x094, any(60) ? 0 : 1);
+		if (any(60)) /* else what it was: 0 after a reset */
+			both_put(0x0a0, (u32)used);
+		both_put(0x0a4, any(60) ? 0 : 1);
+		both_put(0x044, any(30) ? 1 : any(4));
+	}
+}
+
+static void told_set_up(void)
+{
+	both_put(0x070, 0);
+	both_put(0x070, 3);
+	for (unsigned sel = 0; sel < (dev.version == 1 ? 1 : 2); sel++) {
+		both_put(0x014, sel);
+		both_put(0x024, any(30) ? sel : any(4));
+		both_read(BASE + 0x010, 4);
+		both_put(0x020, any(20) ? v.offered[sel] & any(~0u) : any(~0u));
+	}
+	both_put(0x070, 11);
+	for (unsigned n = 1 + any(3); n--;)
+		told_queue(any(20) ? n : any(5));
+	both_put(0x070, 15);
+}
+
+/* Chains of some of the queue's descriptors, which the device may still have. */
+static void told_chain(unsigned i)
+{
+	struct v_queue *q = &v.q[i];
+	struct desc *table = (struct desc *)ram(q->desc);
+	u16 index = v_16(q->avail + 2), n = (u16)(1 + any(q->num < 4 ? q->num : 4)), first = (u16)any(q->num);
+	u32 type = any(3) ? 0 : any(2) ? any(12) : 1u << any(32);
+
+	for (u16 k = 0; k < n; k++) {
+		u16 at = (u16)((first + k) % q->num);
+		bool writable = k > 0 && (k + 1 == n || any(2));
+		u64 at_ipa = GUEST_IPA + 0x1000000 + i * 0x200000 + at * 0x1000 + (writable ? 0x800 : 0);
+
+		if (k > 1 && table[(first + k - 1) % q->num].flags & 2)
+			writable = true;
+		if (!any(300))
+			at_ipa = some_address(q->desc) | 1UL << 40;
+		table[at].addr = at_ipa;
+		table[at].len = k == 0 ? 16 : 1 + any(any(4) ? 600 : 2);
+		table[at].flags = (u16)((k + 1 < n) | (writable ? 2 : 0));
+		table[at].next = (u16)((at + 1) % q->num);
+		switch (any(400)) {
+		case 0: table[at].flags ^= (u16)(1u << any(16)); break;
+		case 1: table[at].next = (u16)any(q->num + 3); break;
+		case 2: table[at].len = any(3); break;
+		case 3: table[at].addr = any(2) ? GUEST_IPA + GUEST_SIZE - table[at].len + any(2) : GUEST_IPA - any(2); break;
+		}
+		if (k == 0 && v_ram(at_ipa, 16))
+			memcpy(ram(at_ipa), &type, 4);
+		else if (k && v_ram(at_ipa, 1000))
+			memset(ram(at_ipa), 0x77, 1000);
+	}
+	((u16 *)ram(q->avail))[2 + index % q->num] = (u16)(any(200) ? first : any(q->num + 2u));
+	((u16 *)ram(q->avail))[1] = (u16)(any(300) ? index + 1u : any(65536));
+	((u16 *)ram(q->avail))[0] = !any(4);
+}
+
+/* The device says what it may not. */
+static void nonsense(unsigned i)
+{
+	u16 *used = (u16 *)dev.q[i].used;
+
+	((u32 *)(used + 2))[2 * (used[1] % dev.q[i].num)] = any(2) ? any(dev.q[i].num) : any(2) ? dev.q[i].num : any(~0u);
+	used[1] = (u16)(used[1] + (any(4) ? 1 : any(dev.q[i].num + 3)));
+}
+
+static void told_step(void)
+{
+	static const u32 config[] = { 0x100, 0x120, 0x1fc, 0x1fe, 0x0fc, 0x0b0, 0x0b4, 0x0b8, 0x0bc, 0x00c };
+	const u16 *used[4];
+	unsigned i = any(3);
+	u64 ipa = BASE + (any(4) ? registers[any(ARRAY_SIZE(registers))] : any(2) ? config[any(ARRAY_SIZE(config))] : any(0x200));
+
+	switch (any(16)) {
+	case 0: case 1: case 2: case 3: case 4:
+		/* What fits, as a driver does; or whatever. */
+		for (unsigned n = 1 + any(3); n-- && v.q[i].live && (v.q[i].free >= 12 || !any(100));)
+			if (v_16(v.q[i].avail + 2) == v.q[i].seen || any(4))
+				told_chain(i);
+		break;
+	case 5: case 6:
+		both_put(0x050, any(30) ? i : any(6));
+		break;
+	case 7: case 8:
+		dev_run(any(2) ? 60 : 20);
+		break;
+	case 9: case 10:
+		if (!any(60) && dev.q[i].ready)
+			nonsense(i);
+		if (!any(10))
+			dev.isr |= 2;
+		for (unsigned k = 0; k < 4; k++)
+			used[k] = (const u16 *)dev.q[k].used;
+		begin();
+		CHECK(!virtio_interrupt(IRQ - 1) && !virtio_interrupt(VIRTIO_IRQ + 32));
+		v_collect(dev.isr, used);
+		CHECK(virtio_interrupt(IRQ));
+		finish();
+		break;
+	case 11:
+		both_put(0x064, any(4) ? v.isr : any(4));
+		break;
+	case 12:
+		begin();
+		fake_now += any(2) ? any(HZ / 1000) : any(HZ / 2);
+		if (due && fake_now >= due) {
+			v_tick(fake_now);
+			virtio_tick();
+		} else if (!any(8)) { /* another CPU's alarm rings early: nothing is lost by that */
+			v_tick(fake_now);
+			virtio_tick();
+		}
+		finish();
+		break;
+	case 13:
+		if (v.broken ? any(4) : !any(60))
+			told_set_up();
+		break;
+	case 14:
+		if (!any(6))
+			both_write(any(10) ? ipa : VIRTIO_PA + any(0x4000), any(6) ? 4 : 1u << any(4), any(4) ? any(5) : any(~0u));
+		break;
+	default:
+		both_read(any(10) ? ipa : VIRTIO_PA + any(0x4200), any(3) ? 4 : 1u << any(4));
+	}
+}
+
+/* What the board has and the policy gives: a device that is served is there, with what is offered of it; others are not. */
+static bool board(u32 type, unsigned model)
+{
+	/* By type: what is offered of the lower feature word, ANY_LAYOUT apart. */
+	static const u32 offers[] = { 0, 0x1fffff, 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 13 |
+				      1 << 14, 1, 0 };
+	bool ro = model == MODEL_VIRTIO_BLK_RO;
+	bool served = type == 1   ? model == MODEL_VIRTIO_MMIO || model == MODEL_VIRTIO_NET :
+		      type == 2	  ? model == MODEL_VIRTIO_MMIO || model == MODEL_VIRTIO_BLK || ro :
+		      type == 3 || type == 4 ? model == MODEL_VIRTIO_MMIO : false;
+
+	served = served && answers && dev.magic == 0x74726976 && (dev.version == 1 || dev.version == 2) &&
+		 rows[1].action == ACT_EMULATE;
+	memset(virtio_devices, 0, 32 * sizeof(virtio_devices[0]));
+	carved = BOOT_PA;
+	memset((void *)BOOT_PA, 0, BOOT_SIZE);
+	dev_reset();
+	dev.status = 15;
+	dev.type = type;
+	rows[1].arg = (u32)model;
+	enabled = routed = line = false;
+	virtio_init();
+	CHECK(enabled == served && routed == served);
+	if (!served) {
+		CHECK(get(0x000) == 0x74726976 && get(0x004) == 1 && !get(0x008) && !get(0x010) && !virtio_interrupt(IRQ));
+		put(0x070, 0);
+		CHECK(dev.status == 15);
+		return false;
+	}
+	CHECK(dev.status == 0 && get(0x008) == type && get(0x00c) == 0x554d4551);
+	CHECK(get(0x010) == (((dev.features[0] & (offers[type] | 1 << 27)) & ~(u32)rows[1].mask) | (ro ? 1 << 5 : 0)));
+	route_to = any(8);
+	routed = false;
+	virtio_route(route_to);
+	CHECK(routed);
+	route_to = 0;
+	return true;
+}
+
+/* Everything that driver, device and clock do goes to the model first. */
+static void told(void)
+{
+	static const unsigned models[] = { MODEL_VIRTIO_MMIO, MODEL_VIRTIO_NET, MODEL_VIRTIO_BLK, MODEL_VIRTIO_BLK_RO, MODEL_PL011 };
+	struct virtio_status s;
+
+	transport = any(2) ? 31 : any(32);
+	dev.version = any(10) ? 1 + any(2) : any(5);
+	dev.magic = any(10) ? 0x74726976 : any(~0u);
+	answers = any(10);
+	rows[1].action = any(10) ? ACT_EMULATE : ACT_ALLOW;
+	dev.features[0] = any(~0u);
+	dev.features[1] = any(~0u);
+	dev.max = any(4) ? 1024 : any(2) ? 256 : 64;
+	rate = any(2) ? 0 : any(2) ? 10 : 500;
+	rows[1].mask = rate << 32 | (any(2) ? 0 : any(~0u));
+	board(any(8), models[any(ARRAY_SIZE(models))]);
+	dev.version = 1 + any(2);
+	dev.magic = 0x74726976;
+	answers = true;
+	rows[1].action = ACT_EMULATE;
+	hostile_ro = any(2);
+	CHECK(board(2, hostile_ro ? MODEL_VIRTIO_BLK_RO : models[any(2) * 2]));
+	memset(ram(GUEST_IPA + 0x100000), 0, 0x50000);
+	memset(taken, 0, sizeof(taken));
+	fake_now += 5 * HZ;
+	memset(&v, 0, sizeof(v));
+	v.base = BASE;
+	v.version = dev.version;
+	v.vendor = 0x554d4551;
+	v.read_only = hostile_ro;
+	v.price = rate ? HZ / rate : 0;
+	v.page = v.align = 4096;
+	v.max = dev.max < 256 ? dev.max : 256;
+	v.offered[0] = get(0x010);
+	v.offered[1] = dev.version == 2 ? dev.features[1] & 1 : 0; /* VERSION_1 */
+	memcpy(v.real, dev.features, sizeof(v.real));
+	CHECK(virtio_describe(TRANSPORT, &s) && !virtio_describe(TRANSPORT ^ 1, &s) && !virtio_describe(32, &s));
+	events_before = events;
+	told_set_up();
+	for (unsigned n = 0; n < 500; n++)
+		told_step();
+	put(0x070, 0);
+	while (due) {
+		fake_now += HZ;
+		virtio_tick();
+	}
+}
+
 /* Another CPU of the guest changes descriptors while this one has them looked at. */
 static volatile int racing; /* no bool: under -fsanitize=bool this GCC reads it once */
 static void *racer(void *arg)
@@ -656,7 +995,7 @@ int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(void); } scenarios[] = {
 		{ "honest", honest }, { "rules", rules }, { "hostile", hostile }, { "race", race },
-		{ "rated", rated }, { "withheld", withheld },
+		{ "rated", rated }, { "withheld", withheld }, { "told", told },
 	};
 
 	if (argc != 7)
@@ -669,7 +1008,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	dev.version = (u32)atoi(argv[2]);
+	dev.magic = 0x74726976;
 	dev.type = 2;
+	dev.max = 1024;
 	dev.features[0] = 0x79006e56;
 	dev.features[1] = 0x3f;
 	hostile_ro = atoi(argv[3]);

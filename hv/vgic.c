@@ -185,10 +185,9 @@ void vgic_physical(struct cpu *c, u32 irq)
 
 void vgic_set_pending(struct cpu *c, u32 irq)
 {
-	struct vgic_bank *b = vgic_bank_of(c, irq);
-	u32 bit = 1u << irq % 32;
-
-	b->pending |= bit; /* in a list register already: vgic_flush() adds it there */
+	vgic_bank_of(c, irq)->pending |= 1u << irq % 32; /* in a list register already: vgic_flush() adds it there */
+	if (irq >= 32)
+		c = cpus[vgic_dist.target[irq % VGIC_IRQS]];
 	vgic_attend(c);
 }
 

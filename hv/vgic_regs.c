@@ -157,7 +157,7 @@ u64 vgic_dist_read(struct cpu *c, u32 offset, unsigned size)
 			return config_read(&vgic_dist.spi[word / 2 - 1], word % 2);
 		}
 	}
-	if (offset >= 0x420 && offset < 0x400 + VGIC_IRQS && size <= 4)
+	if (offset >= 0x420 && offset < 0x400 + VGIC_IRQS && size < 8)
 		return priority_read(&vgic_dist.spi[(offset - 0x400) / 32 - 1], offset, size);
 	if (offset >= 0x6100 && offset < 0x6000 + 8 * VGIC_IRQS && size >= 4 && offset % 8 == 0)
 		return vgic_dist.target[(offset - 0x6000) / 8];
@@ -196,7 +196,7 @@ void vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
 			config_write(&vgic_dist.spi[word / 2 - 1], word % 2, v);
 		}
 	}
-	if (offset >= 0x420 && offset < 0x400 + VGIC_IRQS && size <= 4)
+	if (offset >= 0x420 && offset < 0x400 + VGIC_IRQS && size < 8)
 		priority_write(&vgic_dist.spi[(offset - 0x400) / 32 - 1], offset, size, value);
 	if (offset >= 0x6100 && offset < 0x6000 + 8 * VGIC_IRQS && size >= 4 && offset % 8 == 0)
 		route(c, (offset - 0x6000) / 8, value);
@@ -231,7 +231,7 @@ u64 vgic_redist_read(u32 offset, unsigned size)
 	}
 	if (has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4)
 		return bits_read(t, b, reg - 0x10000);
-	if (reg >= 0x10400 && reg < 0x10420 && size <= 4)
+	if (reg >= 0x10400 && reg < 0x10420 && size < 8)
 		return priority_read(b, reg, size);
 	return 0;
 }
@@ -249,7 +249,7 @@ void vgic_redist_write(u32 offset, unsigned size, u64 value)
 		config_write(&t->vgic.local, 1, (u32)value);
 	else if (has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4)
 		bits_write(t, &t->vgic.local, reg - 0x10000, (u32)value);
-	else if (reg >= 0x10400 && reg < 0x10420 && size <= 4)
+	else if (reg >= 0x10400 && reg < 0x10420 && size < 8)
 		priority_write(&t->vgic.local, reg, size, value);
 }
 

@@ -24,7 +24,7 @@ const struct trap_controls policy_traps = { .ich_hcr = ICH_HCR };
 static u64 lr[M_CPUS][VGIC_MAX_LRS], hcr[M_CPUS], vtr, cleared; /* cleared: VMCR, AP0R, AP1R */
 static u32 wired[M_CPUS], running[M_CPUS];
 static bool kicked[M_CPUS], online[M_CPUS];
-static unsigned kicks; /* in this step */
+static unsigned kicks[M_CPUS]; /* in this step */
 static unsigned me; /* the CPU that executes */
 static unsigned long taken, ended, shown, compared;
 static u64 state, seed, steps;
@@ -100,7 +100,7 @@ void gic_send_sgi(u32 cpu, u32 irq)
 {
 	must(cpu < n_cpus && cpu != me && irq == SGI_KICK, "kick");
 	kicked[cpu] = true;
-	must(++kicks <= 2 * M_CPUS, "a CPU is told again and again");
+	must(++kicks[cpu] <= 2, "a CPU is told again and again");
 }
 
 /* Its maintenance interrupt: one has ended that was to tell, or at most one is left while others wait. */
@@ -224,10 +224,10 @@ static u32 some_register(bool redist)
 
 	switch (any(12)) {
 	case 0: return redist ? frame + any(0x20000) : any(0x10000);
-	case 1: return redist ? frame + any(8) * 4 : any(5) * 4;
+	case 1: return redist ? frame + any(8) * 4 : any(3) * 4;
 	case 2: return redist ? frame + 0x10400 + any(40) : 0x400 + any(0x120);
 	case 3: return redist ? frame + 0x10c00 + any(3) * 4 : 0xc00 + any(0x44);
-	case 4: return redist ? frame + 0xffe8 : any(8) ? 0x6000 + 8 * (any(4) ? 48 + any(4) : any(2) ? IRQ_UART : any(2) ? 32 : 255 + any(2)) : any(2) ? 0xffe8 : 0x6000 + any(0x900);
+	case 4: return redist ? frame + 0xffe8 : any(8) ? 0x6000 + 8 * (any(3) ? 48 + any(4) : any(3) ? 32 + any(2) : 255 + any(2)) : any(2) ? 0xffe8 : 0x6000 + any(0x900);
 	case 5: return redist ? frame + 0x10000 + any(0x420) : any(0x420);
 	default: return redist ? frame + 0x10000 + bits[any(7)] : bits[any(7)] + any(3) * 4;
 	}
@@ -276,8 +276,8 @@ static void access(struct cpu *c)
 
 	if (!redist && at >= 0x6000 && any(4))
 		v = any(n_cpus) | (any(4) ? 0 : any(2) ? 1UL << any(40) : 1UL << 31);
-	if (!redist && at == 0 && any(4))
-		v = 3;
+	if (!redist && at == 0)
+		v = any(3) ? 3 : any(8);
 	last.what = redist ? "GICR" : "GICD";
 	last.at = at;
 	last.value = write;
@@ -354,7 +354,7 @@ static void step(void)
 	struct cpu *c;
 	u32 irq;
 
-	kicks = 0;
+	memset(kicks, 0, sizeof(kicks));
 	me = any(n_cpus);
 	c = cpus[me];
 	if (!online[me]) {
@@ -370,6 +370,7 @@ static void step(void)
 	if (maintenance(me) && any(3)) {
 		vgic_maintenance(c);
 		m_look(me);
+		must(!empty(me, true), "the maintenance interrupt is not heard");
 		go_on(c);
 		must(!maintenance(me) || m.lrs == 1, "the maintenance interrupt stays up");
 	}
@@ -386,9 +387,18 @@ static void step(void)
 		m_physical(me, irq);
 		break;
 	case 2: case 3: last.what = "guest"; last.at = ~0UL; guest(); break;
-	case 4: last.what = "sgi"; sgi(c); break;
+	case 4:
+		last.what = "sgi";
+		if (any(6)) {
+			sgi(c);
+			break;
+		}
+		irq = any(2) ? any(16) : any(2) ? 48 + any(4) : 32 + any(224); /* the operator's */
+		vgic_set_pending(c, irq);
+		m_irq(me, irq)->latch = true;
+		break;
 	case 5:
-		irq = any(2) ? IRQ_UART : 48 + any(4);
+		irq = any(3) ? 48 + any(4) : any(2) ? IRQ_UART : 64;
 		last.what = "line";
 		last.at = irq;
 		last.value = state >> 40 & 1;
@@ -402,6 +412,7 @@ static void step(void)
 			break;
 		}
 		vgic_sync(c);
+		must(!c->work || m_waiting(me), "WFI does not sleep, for nothing");
 		same(vgic_pending(c), m_wakes(me), "whether WFI sleeps, CPU", me);
 		break;
 	default: access(c);

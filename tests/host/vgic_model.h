@@ -181,6 +181,16 @@ static bool m_wakes(unsigned cpu)
 	return false;
 }
 
+/* Anything at all, enabled or not, for anybody. */
+static bool m_waiting(unsigned cpu)
+{
+	bool some = false;
+
+	for (unsigned n = 0; n < M_IRQS; n++)
+		some = some || m_irq(cpu, n)->latch || m_irq(cpu, n)->line;
+	return some;
+}
+
 /* --- what happens ------------------------------------------------------------------------------------------------ */
 
 static void m_physical(unsigned cpu, unsigned n)

@@ -341,8 +341,8 @@ mutate: all ## flip comparisons, masks, offsets and verdicts of EL2's core, MUTA
 	$(Q)$(TESTPY) tests/mutate.py --mutants $(MUTANTS)
 
 FUZZ_SECONDS ?= 60
-fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor and loader, FUZZ_SECONDS= long each (needs clang and its runtime)
-	$(Q)$(call have,clang,clang libclang-rt-14-dev)
+fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor, loader and virtio, FUZZ_SECONDS= long each
+	$(Q)$(call have,clang,clang)
 	$(Q)$(PYTHON) tests/host/fuzz_host.py $(B)/fuzz-host $(G) $(FUZZ_SECONDS)
 
 coverage: all ## lines and branches of hv/ that host tests and machines reach, and those that nothing does: build/coverage/
@@ -386,10 +386,12 @@ release-files: all
 
 # Ubuntu has no browser that runs without its snap daemon: there the report is not looked at.
 BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chromium)
+# libFuzzer is a package of its own but on Ubuntu 22.04, where clang brings it.
+FUZZER = clang $(if $(filter jammy,$(shell sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)),,libclang-rt-dev)
 PACKAGES = gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu gcc libc6-dev make git qemu-system-arm ipxe-qemu \
 	$(if $(shell command -v npm),,npm) pre-commit \
 	python3 python3-yaml python3-jinja2 python3-pytest python3-pytest-xdist python3-hypothesis python3-pexpect \
-	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy cppcheck shellcheck flake8 mypy gdb-multiarch zsh $(BROWSER)
+	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy cppcheck shellcheck flake8 mypy gdb-multiarch zsh $(FUZZER) $(BROWSER)
 SETUP_CMD = apt-get install -y --no-install-recommends $(PACKAGES)
 setup: ## install what building, running and testing need (Debian or Ubuntu; as root or through sudo)
 	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \

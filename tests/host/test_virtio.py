@@ -9,7 +9,7 @@ from typing import Dict
 
 import pytest
 
-from hvl_host import FLAGS, ROOT, run
+from hvl_host import FLAGS, ROOT, VIRTIO, run
 
 SEEDS = {"honest": 1000, "rules": 1, "hostile": 1000, "race": 1, "rated": 20, "withheld": 1, "told": 1000}
 RATES = [0, 500]                        # requests a second, 0: no limit
@@ -18,8 +18,7 @@ RATES = [0, 500]                        # requests a second, 0: no limit
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("virtio") / "virtio_host"
-    sources = ["tests/host/virtio_host.c", "hv/virtio.c", "hv/virtio_queue.c", "hv/virtio_blk.c",
-               "hv/guestmem.c"]
+    sources = ["tests/host/virtio_host.c", *(f"hv/{part}.c" for part in VIRTIO)]
     subprocess.run(["gcc", *FLAGS, *sources, "-pthread", "-o", str(program)], cwd=ROOT, check=True)
     return program
 

@@ -2,7 +2,8 @@
 /*
  * hv/virtio.c between a driver, honest or hostile, and a device that trusts nothing: it aborts as soon as it is shown an
  * address that is not the guest's, or more than the policy's rate.
- * argv: scenario, version (1 or 2), read-only (0 or 1), first seed, number of seeds, mask of the policy's row.
+ * argv: scenario, version (1 or 2), read-only (0 or 1), first seed, number of seeds, mask of the policy's row. With -DFUZZED
+ * (fuzz_host.py) bytes decide what the hostile driver and the device do.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -34,12 +35,25 @@ static void fail(const char *what, int line)
 	abort();
 }
 
+#ifdef FUZZED
+static const u8 *input;
+static size_t input_left;
+static u32 any(u32 n)
+{
+	u32 v = 0;
+
+	for (u32 most = n - 1; most && input_left; most >>= 8, input_left--)
+		v = v << 8 | *input++;
+	return v % n;
+}
+#else
 static u64 random_state;
 static u32 any(u32 n) /* 0 to n - 1 */
 {
 	random_state = random_state * 6364136223846793005UL + 1442695040888963407UL;
 	return (u32)(random_state >> 33) % n;
 }
+#endif
 
 /* --- what hv/virtio.c calls ------------------------------------------------------------------------------------- */
 
@@ -583,43 +597,46 @@ static void scribble(u64 desc, u32 num)
 static const u32 registers[] = { 0x010, 0x014, 0x020, 0x024, 0x028, 0x030, 0x034, 0x038, 0x03c, 0x040, 0x044, 0x050, 0x060, 0x064,
 				 0x070, 0x080, 0x084, 0x090, 0x094, 0x0a0, 0x0a4, 0x0b0, 0x0fc, 0x100, 0x120, 0x1fc };
 
+static void attack(u64 desc)
+{
+	u32 reg = registers[any(ARRAY_SIZE(registers))];
+
+	switch (any(12)) {
+	case 0:
+		virtio_write(BASE + (any(4) ? reg : any(0x200)), 1u << any(4), any(3) ? any(8) : some_address(desc));
+		break;
+	case 1:
+		virtio_read(BASE + (any(4) ? reg : any(0x200)), 1u << any(4));
+		break;
+	case 2:
+		put(0x050, any(4) ? 0 : any(5));
+		break;
+	case 3:
+		pass_time(any(HZ / 1000));
+		dev_run(50);
+		break;
+	case 4:
+		virtio_interrupt(IRQ);
+		break;
+	case 5:
+		if (get(0x070) & 0x40)
+			set_up(desc, NUM);
+		break;
+	default:
+		scribble(desc, NUM);
+	}
+	if (get(0x070) & 0x40)
+		CHECK(!dev.status && !dev.q[0].ready && !dev.q[1].ready);
+}
+
 static void hostile(void)
 {
 	u64 desc = GUEST_IPA + 0x100000;
 
 	for (unsigned life = 0; life < 6; life++) {
 		set_up(desc, NUM);
-		for (unsigned step = 0; step < 400; step++) {
-			u32 reg = registers[any(ARRAY_SIZE(registers))];
-
-			switch (any(12)) {
-			case 0:
-				virtio_write(BASE + (any(4) ? reg : any(0x200)), 1u << any(4),
-					     any(3) ? any(8) : some_address(desc));
-				break;
-			case 1:
-				virtio_read(BASE + (any(4) ? reg : any(0x200)), 1u << any(4));
-				break;
-			case 2:
-				put(0x050, any(4) ? 0 : any(5));
-				break;
-			case 3:
-				pass_time(any(HZ / 1000));
-				dev_run(50);
-				break;
-			case 4:
-				virtio_interrupt(IRQ);
-				break;
-			case 5:
-				if (get(0x070) & 0x40)
-					set_up(desc, NUM);
-				break;
-			default:
-				scribble(desc, NUM);
-			}
-			if (get(0x070) & 0x40)
-				CHECK(!dev.status && !dev.q[0].ready && !dev.q[1].ready);
-		}
+		for (unsigned step = 0; step < 400; step++)
+			attack(desc);
 	}
 	honest();
 }
@@ -991,6 +1008,61 @@ static void race(void)
 	}
 }
 
+static void board(void)
+{
+	if (mmap((void *)BOOT_PA, BOOT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+		    MAP_FAILED ||
+	    mmap((void *)GUEST_PA, GUEST_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
+		perror("mmap");
+		exit(2);
+	}
+}
+
+/* A disk, as the policy's row gives it. */
+static void plug(u32 version, bool read_only, u64 mask)
+{
+	memset(&dev, 0, sizeof(dev));
+	dev.version = version;
+	dev.magic = 0x74726976;
+	dev.type = 2;
+	dev.max = 1024;
+	dev.features[0] = 0x79006e56;
+	dev.features[1] = 0x3f;
+	hostile_ro = read_only;
+	rows[1].arg = hostile_ro ? MODEL_VIRTIO_BLK_RO : MODEL_VIRTIO_BLK;
+	rows[1].mask = mask;
+	rate = mask >> 32;
+	virtio_init();
+	CHECK(enabled && get(0x008) == 2);
+}
+
+#ifdef FUZZED
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
+	static bool there;
+	u64 desc = GUEST_IPA + 0x100000;
+
+	if (!there)
+		board();
+	there = true;
+	input = data;
+	input_left = size;
+	carved = BOOT_PA;
+	memset((void *)BOOT_PA, 0, 0x20000); /* as carve() has it, of what one device takes */
+	memset(taken, 0, sizeof(taken));
+	fake_now = 0;
+	plug(1 + any(2), any(2), (u64)any(2) * 500 << 32);
+	set_up(desc, NUM);
+	while (input_left)
+		attack(desc);
+	set_up(desc, NUM);
+	put(0x070, 0);
+	virtio_tick(); /* nothing waits for the next one */
+	return 0;
+}
+#else
 int main(int argc, char **argv)
 {
 	static const struct { const char *name; void (*run)(void); } scenarios[] = {
@@ -1000,25 +1072,8 @@ int main(int argc, char **argv)
 
 	if (argc != 7)
 		return 2;
-	if (mmap((void *)BOOT_PA, BOOT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
-		    MAP_FAILED ||
-	    mmap((void *)GUEST_PA, GUEST_SIZE, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0) == MAP_FAILED) {
-		perror("mmap");
-		return 2;
-	}
-	dev.version = (u32)atoi(argv[2]);
-	dev.magic = 0x74726976;
-	dev.type = 2;
-	dev.max = 1024;
-	dev.features[0] = 0x79006e56;
-	dev.features[1] = 0x3f;
-	hostile_ro = atoi(argv[3]);
-	rows[1].arg = hostile_ro ? MODEL_VIRTIO_BLK_RO : MODEL_VIRTIO_BLK;
-	rows[1].mask = strtoul(argv[6], NULL, 0);
-	rate = rows[1].mask >> 32;
-	virtio_init();
-	CHECK(enabled && get(0x008) == 2);
+	board();
+	plug((u32)atoi(argv[2]), atoi(argv[3]), strtoul(argv[6], NULL, 0));
 	for (unsigned i = 0; i < ARRAY_SIZE(scenarios); i++) {
 		if (strcmp(scenarios[i].name, argv[1]))
 			continue;
@@ -1031,3 +1086,4 @@ int main(int argc, char **argv)
 	}
 	return 2;
 }
+#endif

@@ -103,6 +103,8 @@ bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 	u64 *slot = &c->seen[(tag * 0x9e3779b97f4a7c15UL) >> 54];
 
 	_Static_assert(SEEN_SLOTS == 1 << 10, "shift by 54");
+	if (esr_class(c->frame.esr_el2) == EC_DABT_LOW && addr >> 40) /* more than a tag holds */
+		return true;
 	if (*slot == tag)
 		return false;
 	*slot = tag;

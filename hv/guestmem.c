@@ -12,14 +12,17 @@ void *guest_ram(u64 ipa, u64 size)
 	return (void *)(GUEST_PA + offset);
 }
 
-bool guest_translate(u64 va, bool write, u64 *ipa, u64 *par)
+bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 {
 	u64 saved = sysreg_read(par_el1), result;
 
-	if (write)
-		at_s1e1w(va);
-	else
-		at_s1e1r(va);
+	switch (as) {
+	case 0: at_s1e1r(va); break;
+	case AS_WRITE: at_s1e1w(va); break;
+	case AS_EL0: at_s1e0r(va); break;
+	case AS_EL0 | AS_WRITE: at_s1e0w(va); break;
+	default: at_s1e1wp(va); break;
+	}
 	result = sysreg_read(par_el1);
 	sysreg_write(par_el1, saved);
 	*par = result;
@@ -41,7 +44,7 @@ size_t guest_read_va(u64 va, void *to, size_t size)
 
 		if (n > size - done)
 			n = size - done;
-		if (!guest_translate(va, false, &ipa, &par))
+		if (!guest_translate(va, 0, &ipa, &par))
 			break;
 		from = guest_ram(ipa, n);
 		if (!from)

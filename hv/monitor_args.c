@@ -226,7 +226,7 @@ size_t write_memory(const struct address *to, const void *from, size_t size)
 		u8 *p = NULL;
 
 		/* The operator may write what the guest itself may only read, its code above all. */
-		if (to->space == SPACE_VA && guest_translate(at, false, &ipa, &par))
+		if (to->space == SPACE_VA && guest_translate(at, 0, &ipa, &par))
 			p = guest_ram(ipa, 1);
 		else if (to->space != SPACE_VA)
 			p = guest_ram(to->space == SPACE_PA ? at - GUEST_PA + GUEST_IPA : at, 1);
@@ -263,7 +263,7 @@ void say_unreadable(const struct address *a)
 		kprintf("not RAM that EL2 may read\n");
 		return;
 	}
-	if (a->space == SPACE_VA && !guest_translate(a->value, false, &ipa, &par)) {
+	if (a->space == SPACE_VA && !guest_translate(a->value, 0, &ipa, &par)) {
 		say_fault(par);
 		return;
 	}

@@ -9,6 +9,7 @@
 
 #define SPSR_MODE    0x1fUL
 #define SPSR_A32     BIT(4)
+#define SPSR_IT      (0x3fUL << 10 | 3UL << 25) /* of AArch32 */
 #define SPSR_EL1H    5UL
 #define SPSR_EL1T    4UL
 #define SPSR_DAIF    (0xfUL << 6)

@@ -102,6 +102,16 @@ static void __attribute__((noinline)) finish(struct trap_frame *f, enum verdict 
 	handled(cpu_of(f));
 }
 
+/* An AArch32 EL0 has instructions of two bytes, too, and the next one may be conditional: ITAdvance(). */
+static void __attribute__((noinline)) next32(struct trap_frame *f)
+{
+	u64 it = FIELD(f->spsr_el2, 15, 10) << 2 | FIELD(f->spsr_el2, 26, 25);
+
+	it = it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
+	f->elr_el2 += esr_length(f->esr_el2);
+	f->spsr_el2 = (f->spsr_el2 & ~SPSR_IT) | it >> 2 << 10 | (it & 3) << 25;
+}
+
 /* The other way to move the PC is straight_next(): by 4, and nothing else. */
 void trap_end(struct trap_frame *f, enum verdict v)
 {
@@ -109,8 +119,10 @@ void trap_end(struct trap_frame *f, enum verdict v)
 		finish(f, v);
 		return;
 	}
-	/* an AArch32 EL0 has instructions of two bytes, too */
-	f->elr_el2 += f->spsr_el2 & SPSR_A32 ? esr_length(f->esr_el2) : 4;
+	if (f->spsr_el2 & SPSR_A32)
+		next32(f);
+	else
+		f->elr_el2 += 4;
 	handled(cpu_of(f));
 }
 

@@ -196,7 +196,7 @@ static u64 fault_ipa(const struct trap_frame *f)
 	u64 ipa = reported_ipa(f), par;
 
 	if (abort_fault(f->esr_el2) == FSC_PERMISSION && !(f->esr_el2 & DABT_S1PTW))
-		guest_translate(f->far_el2, f->esr_el2 & DABT_WNR, &ipa, &par);
+		guest_translate(f->far_el2, f->esr_el2 & DABT_WNR ? AS_WRITE : 0, &ipa, &par);
 	return ipa;
 }
 

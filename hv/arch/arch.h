@@ -62,6 +62,19 @@ static inline void at_s1e1w(u64 va)
 {
 	asm volatile("at s1e1w, %0; isb" : : "r"(va) : "memory");
 }
+static inline void at_s1e0r(u64 va)
+{
+	asm volatile("at s1e0r, %0; isb" : : "r"(va) : "memory");
+}
+static inline void at_s1e0w(u64 va)
+{
+	asm volatile("at s1e0w, %0; isb" : : "r"(va) : "memory");
+}
+/* AT S1E1WP, of FEAT_PAN2: under PSTATE.PAN, which no exception to EL2 changes. */
+static inline void at_s1e1wp(u64 va)
+{
+	asm volatile("sys #0, c7, c9, #1, %0; isb" : : "r"(va) : "memory");
+}
 static inline void at_s12e1r(u64 va)
 {
 	asm volatile("at s12e1r, %0; isb" : : "r"(va) : "memory");

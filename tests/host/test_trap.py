@@ -66,10 +66,11 @@ exceptions:
 OWN = {"crowded": CROWDED, "traced": TRACED}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
-             3 << 46)
+             3 << 46, 1 << 45 | 0x40000100)
 SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
 KEEP, WORK, FEATURES, MIDLINE, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 62500000     # trap_host.c
-SPSR = (0x3c5, 0x3c4, 0x0, 0x10, 0x600001c5, 0xf1400000, 0x30)  # EL1h, EL1t, EL0, AArch32 EL0, flags, PAN and DIT, T32
+# EL1h, EL1t, EL0, AArch32 EL0, flags, PAN and DIT, T32, and that at the begin and at the end of an IT block
+SPSR = (0x3c5, 0x3c4, 0x0, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66000c30, 0x40008430)
 
 
 @dataclass
@@ -120,7 +121,9 @@ def registers(dice: random.Random) -> Tuple[int, ...]:
 
 def trap(dice: random.Random, esr: int, **more: int) -> Trap:
     far, hpfar = more.get("far", dice.getrandbits(64)), more.get("hpfar", dice.getrandbits(40) << 4)
-    return Trap(registers(dice), dice.getrandbits(62) << 2, dice.choice(SPSR), esr, far, hpfar)
+    spsr = dice.choice(SPSR if esr >> 26 == DABT else SPSR[:7])
+    narrow = int(esr >> 26 == DABT and spsr & 0x10 > 0)
+    return Trap(registers(dice), dice.getrandbits(62) << 2, spsr, esr, far, hpfar, entry=narrow)
 
 
 def sysregs(dice: random.Random, policy: Policy) -> Iterator[Trap]:
@@ -288,6 +291,27 @@ def check_features(ask: Ask) -> None:
         assert seen(ask, [replace(undef, sctlr=sctlr)])[0].spsr == 0x3c5 | state
 
 
+def check_rights(ask: Ask) -> None:
+    """DC ZVA zeroes what the instruction itself could write: EL0 nothing of EL1's, EL1 under PSTATE.PAN nothing of EL0's."""
+    def zeroed(va: int, spsr: int) -> bool:
+        zva = SYSREG << 26 | 1 << 25 | 1 << 20 | 1 << 17 | 3 << 14 | 7 << 10 | 4 << 1
+        seen_one = seen(ask, [Trap((va, *[0] * 30), 0x40000000, spsr, zva, entry=FEATURES)])[0]
+        assert (seen_one.injected is None) == (seen_one.zeroed[1] > 0) == (seen_one.elr == 0x40000004)
+        return seen_one.zeroed[1] > 0
+
+    kernel, user = 1 << 45 | 0x40000100, 0x40000100
+    assert zeroed(kernel, 0x3c5) and zeroed(user, 0x3c5) and zeroed(user, 0x3c0) and not zeroed(kernel, 0x3c0)
+    assert zeroed(kernel, 0x3c5 | 1 << 22) and not zeroed(user, 0x3c5 | 1 << 22)
+
+
+def check_high_addresses(ask: Ask) -> None:
+    """What is logged once is logged for each address, however far above the map it is."""
+    load_word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
+    traps = [Trap((0,) * 31, 0x40000000, 0x3c5, load_word, hpfar=ipa >> 12 << 4, entry=KEEP if n else 0)
+             for n, ipa in enumerate((0x80000000, 0x80000000, 1 << 40 | 0x80000000, 1 << 51 | 0x80000000, 0x80000000))]
+    assert [o.recorded is not None for o in seen(ask, traps)] == [True, False, True, True, False]
+
+
 def check_flood(ask: Ask) -> None:
     """A guest that leaves its line unfinished and goes on to thousands of other refusals hides none of them."""
     call = Trap((0,) * 31, 0x40000000, 0x3c5, SMC << 26 | 1 << 25, entry=KEEP | MIDLINE)
@@ -303,6 +327,16 @@ CHECKS = [check_limits, check_interrupts, check_features, check_work, check_dump
 @pytest.mark.parametrize("check", [*CHECKS, check_flood])
 def test_what_goes_on_from_trap_to_trap(host: Host, check: Callable[[Ask], None]) -> None:
     check(asker(host.program))
+
+
+@pytest.mark.parametrize("host", [("traced", "enforce")], indirect=True, ids=["traced"])
+def test_cache_instructions_have_the_rights_of_who_runs_them(host: Host) -> None:
+    check_rights(asker(host.program))
+
+
+@pytest.mark.parametrize("host", [("permissive", "enforce")], indirect=True, ids=["permissive"])
+def test_log_once_hides_no_address_behind_another(host: Host) -> None:
+    check_high_addresses(asker(host.program))
 
 
 def test_the_same_seeds_as_the_hostile_guest(tmp_path: Path) -> None:

@@ -383,6 +383,7 @@ static void load(struct cpu *c, const struct question *q)
 	f->hpfar_el2 = q->hpfar;
 	f->sp_el0 = q->sp_el0;
 	fake_sysreg_write("sctlr_el1", q->sctlr);
+	fake_sysreg_write("pan", q->spsr >> 22 & 1);
 	fake_sysreg_write("vbar_el1", q->vbar);
 }
 
@@ -475,7 +476,7 @@ int main(void)
 		midline = q.entry & MIDLINE;
 		log_mode = midline ? LOG_NOTABLE : LOG_QUIET;
 		if (q.entry & FEATURES) {
-			fake_sysreg_write("id_aa64mmfr1_el1", 1 << 20);
+			fake_sysreg_write("id_aa64mmfr1_el1", 2 << 20);
 			fake_sysreg_write("id_aa64pfr1_el1", 2 << 8 | 1 << 4);
 			inject_init();
 		}

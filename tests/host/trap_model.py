@@ -153,6 +153,11 @@ class Model:
     @staticmethod
     def step(t: Trap, out: Outcome) -> None:
         out.elr = (t.elr + (2 if t.entry == 1 and not t.esr >> 25 & 1 else 4)) & MASK
+        if t.entry == 1:                            # ITAdvance()
+            it = [t.spsr >> bit & 1 for bit in (15, 14, 13, 12, 11, 10, 26, 25)]    # IT<7> to IT<0>
+            it = it[:3] + it[4:] + [0] if any(it[5:]) else [0] * 8
+            out.spsr &= ~0x0600fc00
+            out.spsr |= sum(b << bit for b, bit in zip(it, (15, 14, 13, 12, 11, 10, 26, 25)))
 
     @staticmethod
     def sleep(out: Outcome) -> None:
@@ -258,12 +263,17 @@ class Model:
         """True: an exception came instead."""
         if zero:
             va &= ~63
+        syndrome = (0x24 if self.lower(t) else 0x25) << 26 | 1 << 25 | (0x40 if zero else 0x140)    # WnR, CM
         if va >> 46 & 1:                            # trap_host.c: no translation
-            ec = 0x25 if t.spsr & 0x1f in (4, 5) else 0x24
             status = 0xd if zero else 7
             if va >> 47 & 1:                        # by stage 2: an external abort on the walk
                 status = 0x14 | status & 3
-            self.take(t, out, ec << 26 | 1 << 25 | 0x140 | status, va)
+            if va >> 45 & 1 and self.lower(t):
+                status = 0xd
+            self.take(t, out, syndrome | status, va)
+            return True
+        if va >> 45 & 1 and self.lower(t):          # EL1's alone
+            self.take(t, out, syndrome | 0xd, va)
             return True
         ipa = va & 0xffffffff
         if not zero:
@@ -272,7 +282,7 @@ class Model:
         if not zero and inside:
             out.ops.append((CLEAN, ipa - RAM + RAM_PA, 0, 0))
         elif zero and not inside:
-            self.abort(t, out)
+            self.take(t, out, syndrome | 0x10, va)
             return True
         elif zero and ram_byte(ipa + 1):
             out.zeroed = (ipa, 64)

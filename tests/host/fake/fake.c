@@ -307,9 +307,9 @@ void *guest_ram(u64 ipa, u64 size)
 	return fake_ram + offset;
 }
 
-bool guest_translate(u64 va, bool write, u64 *ipa, u64 *par)
+bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 {
-	fake_at(va, write, false);
+	fake_at(va, as & AS_WRITE, false);
 	*par = fake_sysreg_read("par_el1");
 	*ipa = (*par & ~0xfffUL) | (va & 0xfff);
 	return !(*par & 1);
@@ -323,7 +323,7 @@ size_t guest_read_va(u64 va, void *to, size_t size)
 		u64 ipa, par;
 		u8 *p;
 
-		if (!guest_translate(va, false, &ipa, &par) || !(p = guest_ram(ipa, 1)))
+		if (!guest_translate(va, 0, &ipa, &par) || !(p = guest_ram(ipa, 1)))
 			break;
 		((u8 *)to)[done] = *p;
 	}

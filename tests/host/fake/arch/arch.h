@@ -32,6 +32,18 @@ void wfi(void);
 void fake_at(u64 va, bool write, bool both_stages);
 static inline void at_s1e1r(u64 va) { fake_at(va, false, false); }
 static inline void at_s1e1w(u64 va) { fake_at(va, true, false); }
+/* What bit 45 is set in is EL1's alone; PSTATE.PAN is "pan". */
+#define FAKE_EL1_ONLY BIT(45)
+static inline void fake_at_within(u64 va, bool write, bool allowed)
+{
+	if (allowed)
+		fake_at(va, write, false);
+	else
+		fake_sysreg_write("par_el1", 0xd << 1 | 1);
+}
+static inline void at_s1e0r(u64 va) { fake_at_within(va, false, !(va & FAKE_EL1_ONLY)); }
+static inline void at_s1e0w(u64 va) { fake_at_within(va, true, !(va & FAKE_EL1_ONLY)); }
+static inline void at_s1e1wp(u64 va) { fake_at_within(va, true, va & FAKE_EL1_ONLY || !fake_sysreg_read("pan")); }
 static inline void at_s12e1r(u64 va) { fake_at(va, false, true); }
 static inline void at_s12e1w(u64 va) { fake_at(va, true, true); }
 

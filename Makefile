@@ -100,20 +100,20 @@ HV_SRC := $(filter-out $(OPERATOR),$(wildcard hv/*.c hv/arch/*.c))
 HV_ASM := $(wildcard hv/*.S hv/arch/*.S)
 HV_OBJ := $(HV_SRC:%.c=$(B)/%.o) $(HV_ASM:%.S=$(B)/%.o) $(B)/gen/policy_tables.o $(B)/gen/replay.o $(B)/gen/build.o
 # The guest that is bundled: the diagnostic one (diag), or the one that measures (bench), that makes every access
-# (sweep), that attacks (fuzz).
+# (sweep), that attacks (fuzz: at random; attack: by name).
 GUEST ?= diag
 SEED ?= 1
 COUNT ?= 200000
 GUEST_DIR := $(if $(filter bench,$(GUEST)),tests/bench/guest,guest)
-ifneq ($(filter sweep fuzz,$(GUEST)),)
+ifneq ($(filter sweep fuzz attack,$(GUEST)),)
 GUEST_SRC := guest/cpu.c $(wildcard guest/$(GUEST)/*.c)
-GUEST_ASM := $(wildcard guest/$(GUEST)/*.S)
+GUEST_ASM := $(wildcard guest/$(GUEST)/*.S) $(if $(filter attack,$(GUEST)),guest/fuzz/start.S)
 GUEST_CFLAGS += $(if $(filter fuzz,$(GUEST)),-DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0))
 else ifneq ($(filter diag bench,$(GUEST)),)
 GUEST_SRC := $(wildcard $(GUEST_DIR)/*.c)
 GUEST_ASM := $(wildcard $(GUEST_DIR)/*.S)
 else
-$(error GUEST=$(GUEST): diag, bench, sweep or fuzz)
+$(error GUEST=$(GUEST): diag, bench, sweep, fuzz or attack)
 endif
 GUEST_OBJ := $(GUEST_SRC:%.c=$(B)/%.o) $(GUEST_ASM:%.S=$(B)/%.o)
 

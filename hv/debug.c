@@ -9,6 +9,7 @@
 #include "guestmem.h"
 #include "monitor.h"
 #include "overrule.h"
+#include "take.h"
 #include "trap.h"
 #include "vtime.h"
 
@@ -20,7 +21,6 @@
 #define MDSCR_KDE     BIT(13)
 #define MDSCR_MDE     BIT(15)
 #define MDCR_TDE      BIT(8)
-#define SPSR_SS       BIT(21)
 #define HCR_VSE       BIT(8)
 #define ICH_HCR_EN    BIT(0)
 

@@ -7,6 +7,7 @@
 #include "gdb_packet.h"
 #include "power.h"
 #include "string.h"
+#include "take.h"
 #include "uart.h"
 
 #define SILENCE_MS 3000
@@ -16,7 +17,6 @@
 #define REG_SP     31
 #define REG_PC     32
 #define REG_CPSR   33
-#define SPSR_SS    BIT(21)
 
 bool gdb_active;
 static struct gdb_packet in;

@@ -9,6 +9,7 @@
 
 #include "decide.h"
 #include "record.h"
+#include "take.h"
 #include "trap.h"
 
 /* Counts and adds the cost, in ticks; false: more is to be done (straight_late()). */
@@ -21,12 +22,13 @@ static inline bool straight_end(struct cpu *c, struct row_state *s, u64 *ticks)
 	return likely(!(s->flags | c->work));
 }
 
-/* Behind the instruction, which was an AArch64 one. Returns where it stands. */
+/* Behind the instruction, which was an AArch64 one: if the guest steps, the step is made. Returns where it stands. */
 static inline u64 straight_next(struct trap_frame *f)
 {
-	u64 pc = f->elr_el2;
+	u64 pc = f->elr_el2, spsr = f->spsr_el2;
 
 	f->elr_el2 = pc + 4;
+	f->spsr_el2 = spsr & ~SPSR_SS;
 	return pc;
 }
 

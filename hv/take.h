@@ -14,6 +14,7 @@
 #define SPSR_EL1T    4UL
 #define SPSR_DAIF    (0xfUL << 6)
 #define SPSR_SSBS    BIT(12)
+#define SPSR_SS      BIT(21)
 #define SPSR_PAN     BIT(22)
 #define SPSR_DIT     BIT(24)
 #define SPSR_TCO     BIT(25)

@@ -12,7 +12,7 @@
 #include "monitor.h"
 #include "power.h"
 #include "smp.h"
-#include "take.h"
+#include "straight.h"
 #include "virtio.h"
 
 typedef void (*class_handler)(struct trap_frame *f, u64 esr);
@@ -109,20 +109,22 @@ static void __attribute__((noinline)) next32(struct trap_frame *f)
 
 	it = it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
 	f->elr_el2 += esr_length(f->esr_el2);
-	f->spsr_el2 = (f->spsr_el2 & ~SPSR_IT) | it >> 2 << 10 | (it & 3) << 25;
+	f->spsr_el2 = (f->spsr_el2 & ~(SPSR_IT | SPSR_SS)) | it >> 2 << 10 | (it & 3) << 25;
+	handled(cpu_of(f));
 }
 
-/* The other way to move the PC is straight_next(): by 4, and nothing else. */
+/* Those that end a trap themselves move the PC by straight_next(), too. */
 void trap_end(struct trap_frame *f, enum verdict v)
 {
 	if (v != NEXT) {
 		finish(f, v);
 		return;
 	}
-	if (f->spsr_el2 & SPSR_A32)
+	if (unlikely(f->spsr_el2 & SPSR_A32)) {
 		next32(f);
-	else
-		f->elr_el2 += 4;
+		return;
+	}
+	straight_next(f);
 	handled(cpu_of(f));
 }
 

@@ -69,8 +69,8 @@ ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001
              3 << 46, 1 << 45 | 0x40000100)
 SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
 KEEP, WORK, FEATURES, MIDLINE, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 62500000     # trap_host.c
-# EL1h, EL1t, EL0, AArch32 EL0, flags, PAN and DIT, T32, and that at the begin and at the end of an IT block
-SPSR = (0x3c5, 0x3c4, 0x0, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66000c30, 0x40008430)
+# EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that at the begin and the end of an IT block
+SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430)
 
 
 @dataclass

@@ -153,6 +153,7 @@ class Model:
     @staticmethod
     def step(t: Trap, out: Outcome) -> None:
         out.elr = (t.elr + (2 if t.entry == 1 and not t.esr >> 25 & 1 else 4)) & MASK
+        out.spsr &= ~(1 << 21)                      # PSTATE.SS: this step is made
         if t.entry == 1:                            # ITAdvance()
             it = [t.spsr >> bit & 1 for bit in (15, 14, 13, 12, 11, 10, 26, 25)]    # IT<7> to IT<0>
             it = it[:3] + it[4:] + [0] if any(it[5:]) else [0] * 8

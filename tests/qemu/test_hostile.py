@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vm import PROMPT, bootargs, build, decode, machine, run
+from vm import PROMPT, ROOT, bootargs, build, decode, machine, make, run
 
 COUNT = 100000         # decisions; `make fuzz-guest COUNT=10000000` by hand
 
@@ -72,3 +72,30 @@ def test_floods_starve_nobody_and_hide_nothing(tmp_path: Path, console: Any) -> 
     text = log.read_text(errors="replace")
     assert re.search(r"DENY .*0x9000abcd", text) and text.count(" DENY ") > 256, text[:3000]
     assert re.search(r"@Z .* lost=0 ", text)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
+def test_attacks_with_a_name(tmp_path: Path, console: Any, cpu: str) -> None:
+    """guest/attack tries each once. Then EL2 is as booted, hears its operator, and its log is nobody else's."""
+    folder = ROOT / "build" / "test" / f"attack-{cpu}"
+    make("all", "POLICY=tests/qemu/attacked.yaml", f"B={folder}", "GUEST=attack")
+    log = tmp_path / "attack.log"
+    words = machine(folder / "hypervisor.elf", *bootargs(tmp_path, "log=notable"), cpu=cpu, smp=2)
+    at = words.index("-serial")
+    words[at:at + 2] = ["-chardev", f"stdio,id=uart,signal=off,logfile={log}", "-serial", "chardev:uart",
+                        "-monitor", "none"]
+    c = console(words)
+    c.expect("attacks: (all held|some FAILED)")
+    c.expect(PROMPT)
+    assert "text, constants and tables as at boot" in c.command("el2")
+    c.send("cont\r\x1dm")
+    c.expect(PROMPT)
+    c.send("poweroff\r")
+    assert c.end() == 0
+    said = decode(log, "console").stdout
+    tried = re.findall(r"^attack: (.*): (held|FAILED.*?)\r?$", said, re.M)
+    assert len(tried) > 55 and all(outcome == "held" for _, outcome in tried), tried
+    assert decode(log, "check").returncode == 0, decode(log, "check").stdout
+    assert said.count("FORGED_EL1") == 6, "what the guest wrote, it wrote"
+    records = decode(log, "json").stdout
+    assert "FORGED" not in records and re.search(r"DENY.*0x9000abcd|0x9000abcd.*DENY", records)

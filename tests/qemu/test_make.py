@@ -14,7 +14,7 @@ WRONG = {
     "all POLICY=lax": "no such profile or file; there are: default linux-strict permissive strict",
     "all MODE=maybe": "MODE=maybe: audit or enforce",
     "all CPU=cortex-x": "there are: cortex-a57 cortex-a53 cortex-a72 neoverse-n1 max",
-    "all GUEST=none": "GUEST=none: diag, bench, sweep or fuzz",
+    "all GUEST=none": "GUEST=none: diag, bench, sweep, fuzz or attack",
     "run SMP=9": "SMP=9: 1 to 8",
     "run LOG=loud": "LOG=loud: text, notable, full or quiet",
     "run-linux": "LINUX_IMAGE=/path/Image is needed",

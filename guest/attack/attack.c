@@ -378,6 +378,94 @@ static void interrupts(void)
 	      !cpu_read(0x080a0000, 2) && !cpu_read(0x080a0070, 3) && !(cpu_read(0x080a0008, 3) & 1), cpu_read(0x080a0000, 2));
 }
 
+/* ---- a disk ------------------------------------------------------------------------------------------------------ */
+
+#define DISK     0x0a003e00UL
+#define RING     0x50010000UL    /* eight descriptors, avail behind them, used in the next page */
+#define REQUEST  0x50020000UL
+
+struct descriptor {
+	u64 addr;
+	u32 len;
+	u16 flags, next;
+};
+
+static void disk_put(u32 reg, u32 v)
+{
+	cpu_write(DISK + reg, 2, v);
+}
+
+/* Reads the disk's first sector to `to` with a ring in page `ring`, over descriptors that `edit` has had. */
+static u64 disk_read(u64 to, u64 ring, void (*edit)(volatile struct descriptor *))
+{
+	volatile struct descriptor *d = (volatile struct descriptor *)RING;
+	volatile u16 *avail = (volatile u16 *)(RING + 128), *used = (volatile u16 *)(RING + 4096);
+
+	disk_put(0x70, 0);
+	disk_put(0x70, 3);
+	disk_put(0x20, 0);
+	disk_put(0x28, 4096);
+	disk_put(0x30, 0);
+	disk_put(0x38, 8);
+	disk_put(0x3c, 4096);
+	for (u64 i = 0; i < 8192; i += 8)
+		*(volatile u64 *)(RING + i) = 0;
+	for (u64 i = 0; i < 64; i += 8)
+		*(volatile u64 *)(REQUEST + i) = 0;
+	d[0] = (struct descriptor){ REQUEST, 16, 1, 1 };
+	d[1] = (struct descriptor){ to, 512, 3, 2 };
+	d[2] = (struct descriptor){ REQUEST + 32, 1, 2, 0 };
+	if (edit)
+		edit(d);
+	disk_put(0x40, (u32)(ring >> 12));
+	disk_put(0x70, 7);
+	avail[1] = 1;
+	asm volatile("dsb sy" : : : "memory");
+	disk_put(0x50, 0);
+	for (u64 i = 0; i < 2000000 && !used[1] && !(cpu_read(DISK + 0x70, 2) & 0x40); i++)
+		;
+	return used[1] | cpu_read(DISK + 0x70, 2) << 16;
+}
+
+static void loop(volatile struct descriptor *d)
+{
+	d[1].next = 0;
+}
+static void indirect(volatile struct descriptor *d)
+{
+	d[0].flags = 4;
+}
+static void endless(volatile struct descriptor *d)
+{
+	d[1].len = 0xffffffff;
+}
+
+static void disk(void)
+{
+	static const u64 others[] = { 0x70000000, 0x6fffff00, 0x3ffffe00, 0x08000000, 0x72000000, 0xfffffffffffffe00,
+				      0x8000000040000000 };
+	volatile u64 *to = (volatile u64 *)0x40080000; /* where EL2 is, if nobody translates */
+	u64 v = disk_read((u64)to, RING, NULL);
+
+	check("a disk that reads to where EL2 lies", v == (7 << 16 | 1) && *to == 0x6b736964206b7369, *to);
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		v = disk_read(others[i], RING, NULL);
+		check("a disk that reads to what is not the guest's", v == 0x47 << 16, v);
+	}
+	v = disk_read(0x50030000, 0x09000000, NULL);
+	check("a ring in a device", v >> 16 & 0x40 && !(v & 0xffff), v);
+	v = disk_read(0x50030000, 0x6ffff000, NULL);
+	check("a ring across the end of RAM", v >> 16 & 0x40 && !(v & 0xffff), v);
+	v = disk_read(0x50030000, RING, loop);
+	check("a chain without an end", v == 0x47 << 16, v);
+	v = disk_read(0x50030000, RING, indirect);
+	check("an indirect descriptor", v == 0x47 << 16, v);
+	v = disk_read(0x50030000, RING, endless);
+	check("a length of 4 GiB", v == 0x47 << 16, v);
+	v = disk_read(0x50030000, RING, NULL);
+	check("a reset heals", v == (7 << 16 | 1), v);
+}
+
 void main(void)
 {
 	make_tables();
@@ -389,6 +477,7 @@ void main(void)
 	records();
 	debugging();
 	interrupts();
+	disk();
 	say(failed ? "attacks: some FAILED\n" : "attacks: all held\n");
 	cpu_hvc(3, 0, 0, 0);
 	for (;;) /* the operator's keys must reach EL2 all the same */

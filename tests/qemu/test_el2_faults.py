@@ -67,6 +67,7 @@ static void fault(unsigned which)
     case 10: gic_send_sgi(0, SGI_KICK); asm volatile("msr daifclr, #2"); for (;;) wfi();
     case 11: ((void (*)(void))(vectors + 0x380))(); break;  /* no model of QEMU can be given a physical SError */
     case 12: refused_access(); break;
+    case 13: spin_lock(&shared); asm volatile("udf #0"); break;
     case 20: reset_twice(); break;
     }
 }
@@ -105,6 +106,7 @@ REPORTS = {
     "SP_EL0 selected": (8, r"synchronous exception at EL2 \(SP_EL0\).*esr 0000000002000000"),
     "an interrupt": (10, r"IRQ at EL2 \(SP_EL2\)"),
     "an SError": (11, r"SError at EL2 \(SP_EL2\)"),
+    "the lock held": (13, r"synchronous exception at EL2 \(SP_EL2\).*esr 0000000002000000"),
     "a device that refuses": (12, r"guarded 0: far 0xc000000 ec 0x25"),
     "a table that changes": (9, r"EL2's text, constants or tables have changed since boot"),
 }
@@ -131,7 +133,7 @@ def test_every_fault_of_el2_is_reported(tree: Path, tmp_path: Path, console: Any
         if which not in (9, 12):
             assert re.search(r"\nx0 .*\nlast decisions:", text.replace("\r", ""), re.S), f"{name}: {text[-2000:]}"
             assert "diagnostic guest: EL1" not in text, name
-    c = console(machine(elf, *bootargs(tmp_path, "image=6")))
+    c = console(machine(elf, *bootargs(tmp_path, "image=13")))
     c.expect("charter: panic")
     c.expect(PROMPT)                                # somebody is there: the monitor opens
     assert re.search(r"fault +last: elr 0x4\w+  far 0x\w+  esr 0x2000000\r?\n", c.command("el2"))

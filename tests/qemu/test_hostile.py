@@ -80,7 +80,9 @@ def test_attacks_with_a_name(tmp_path: Path, console: Any, cpu: str) -> None:
     folder = ROOT / "build" / "test" / f"attack-{cpu}"
     make("all", "POLICY=tests/qemu/attacked.yaml", f"B={folder}", "GUEST=attack")
     log = tmp_path / "attack.log"
+    (tmp_path / "disk").write_bytes(b"isk disk" * 64)
     words = machine(folder / "hypervisor.elf", *bootargs(tmp_path, "log=notable"), cpu=cpu, smp=2)
+    words += ["-drive", f"file={tmp_path / 'disk'},if=none,id=d,format=raw", "-device", "virtio-blk-device,drive=d"]
     at = words.index("-serial")
     words[at:at + 2] = ["-chardev", f"stdio,id=uart,signal=off,logfile={log}", "-serial", "chardev:uart",
                         "-monitor", "none"]
@@ -94,7 +96,7 @@ def test_attacks_with_a_name(tmp_path: Path, console: Any, cpu: str) -> None:
     assert c.end() == 0
     said = decode(log, "console").stdout
     tried = re.findall(r"^attack: (.*): (held|FAILED.*?)\r?$", said, re.M)
-    assert len(tried) > 55 and all(outcome == "held" for _, outcome in tried), tried
+    assert len(tried) > 65 and all(outcome == "held" for _, outcome in tried), tried
     assert decode(log, "check").returncode == 0, decode(log, "check").stdout
     assert said.count("FORGED_EL1") == 6, "what the guest wrote, it wrote"
     records = decode(log, "json").stdout

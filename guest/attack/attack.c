@@ -248,6 +248,8 @@ static void calls(void)
 	check("CPU_ON of nobody", v == (u64)-2, v);
 	v = cpu_hvc(0xc4000003, 1, 0x70000000, 0) & cpu_hvc(0xc4000003, 1, 0x6ffffffe, 0) & cpu_hvc(0xc4000003, 1, ~3UL, 0);
 	check("CPU_ON where no code can be", v == (u64)-9, v);
+	v = cpu_hvc(0x84000002, 0, 0, 0);
+	check("CPU_OFF of the last one", v == (u64)-3, v);
 	v = cpu_hvc(2, 4, 0, 0) & cpu_hvc(2, ~0UL, 0, 0) & cpu_hvc(0, 1UL << 32, 0, 0);
 	check("a selector that is none", v == (u64)-2, v);
 }

@@ -102,14 +102,18 @@ static void __attribute__((noinline)) finish(struct trap_frame *f, enum verdict 
 	handled(cpu_of(f));
 }
 
-/* An AArch32 EL0 has instructions of two bytes, too, and the next one may be conditional: ITAdvance(). */
-static void __attribute__((noinline)) next32(struct trap_frame *f)
+void trap_next32(struct trap_frame *f)
 {
 	u64 it = FIELD(f->spsr_el2, 15, 10) << 2 | FIELD(f->spsr_el2, 26, 25);
 
 	it = it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
 	f->elr_el2 += esr_length(f->esr_el2);
 	f->spsr_el2 = (f->spsr_el2 & ~(SPSR_IT | SPSR_SS)) | it >> 2 << 10 | (it & 3) << 25;
+}
+
+static void __attribute__((noinline)) end32(struct trap_frame *f)
+{
+	trap_next32(f);
 	handled(cpu_of(f));
 }
 
@@ -121,7 +125,7 @@ void trap_end(struct trap_frame *f, enum verdict v)
 		return;
 	}
 	if (unlikely(f->spsr_el2 & SPSR_A32)) {
-		next32(f);
+		end32(f);
 		return;
 	}
 	straight_next(f);

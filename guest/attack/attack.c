@@ -29,8 +29,8 @@
 u64 run(const u64 x[31], u64 entry, u64 spsr);
 void main(void);
 extern const u32 zero[], zero_x7[], clean[], zero_par[], load[], load_pair[], store_exclusive[], store_writeback[], jump[],
-	call_hyp[], call_monitor[], call_immediate[], return_to[], step_over[], it_block[], conditional[], load_sp[],
-	load_many[], call_hyp32[], call_monitor32[];
+	call_hyp[], call_monitor[], call_immediate[], return_to[], step_over[], load_short[], it_block[], it_block_wide[],
+	conditional[], load_sp[], load_many[], call_hyp32[], call_monitor32[];
 
 static u64 l1[512] __attribute__((aligned(4096)));
 static u32 failed;
@@ -160,8 +160,14 @@ static void narrow(void)
 {
 	u64 end, before, flags = cpu_read(UART_FR, 2);
 
-	end = attempt(it_block, T32, 0, UART_FR, 0x55);
-	check("a trap inside an IT block", EC(end) == 0x11 && left(0) == 0x55, left(0));
+	for (unsigned i = 0; i < 2; i++) { /* the second time its row is remembered */
+		end = attempt(load_short, T32, 0, UART_FR, 0x55);
+		check("a trap of two bytes", EC(end) == 0x11 && left(0) == 1, left(0));
+		end = attempt(it_block, T32, 0, UART_FR, 0x55);
+		check("a trap inside an IT block", EC(end) == 0x11 && left(0) == 0x55, left(0));
+		end = attempt(it_block_wide, T32, 0, UART_FR, 0x55);
+		check("a trap of four bytes inside an IT block", EC(end) == 0x11 && left(0) == 0x55, left(0));
+	}
 	before = decisions();
 	end = attempt(conditional, A32, 0x77, UART_FR, 0);
 	check("a condition that fails", EC(end) == 0x11 && left(0) == 0x77 && decisions() == before + 1, decisions() - before);

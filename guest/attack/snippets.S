@@ -67,9 +67,22 @@ snippet step_over
 	svc	#0
 
 /* T32 */
+snippet load_short
+	.hword	0x6808			/* ldr	r0, [r1] */
+	.hword	0x2201			/* movs	r2, #1 */
+	.hword	0x6022			/* str	r2, [r4] */
+	.hword	0xdf00			/* svc	#0 */
+	.hword	0xdf00
 snippet it_block
 	.hword	0xbf0c			/* ite	eq: Z is set */
 	.hword	0x6808			/* ldreq r0, [r1] */
+	.hword	0x2201			/* movne r2, #1 */
+	.hword	0x6022			/* str	r2, [r4] */
+	.hword	0xdf00			/* svc	#0 */
+	.hword	0xdf00
+snippet it_block_wide
+	.hword	0xbf0c			/* ite	eq */
+	.hword	0xf8d1, 0x0000		/* ldreq.w r0, [r1] */
 	.hword	0x2201			/* movne r2, #1 */
 	.hword	0x6022			/* str	r2, [r4] */
 	.hword	0xdf00			/* svc	#0 */

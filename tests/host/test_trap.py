@@ -122,8 +122,9 @@ def registers(dice: random.Random) -> Tuple[int, ...]:
 def trap(dice: random.Random, esr: int, **more: int) -> Trap:
     far, hpfar = more.get("far", dice.getrandbits(64)), more.get("hpfar", dice.getrandbits(40) << 4)
     spsr = dice.choice(SPSR if esr >> 26 == DABT else SPSR[:7])
-    narrow = int(esr >> 26 == DABT and spsr & 0x10 > 0)
-    return Trap(registers(dice), dice.getrandbits(62) << 2, spsr, esr, far, hpfar, entry=narrow)
+    if esr >> 26 == DABT and spsr & 0x10 and dice.randrange(2):
+        esr &= ~(1 << 25)                           # an instruction of two bytes
+    return Trap(registers(dice), dice.getrandbits(62) << 2, spsr, esr, far, hpfar)
 
 
 def sysregs(dice: random.Random, policy: Policy) -> Iterator[Trap]:
@@ -195,7 +196,7 @@ def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
             continue
         for spsr in SPSR:
             for fault in (0x0, 0x7, 0xf, 0x90 if ec == IABT else 0x22):
-                for entry in (1 if spsr & 0x10 else 0, 2):
+                for entry in (0, 1, 2) if spsr & 0x10 else (0, 2):
                     t = trap(dice, ec << 26 | dice.randrange(2) << 25 | fault | 0x8000)
                     yield Trap(t.x, t.elr, spsr, t.esr, t.far & ~(dice.randrange(2) << 46), t.hpfar, entry=entry)
 
@@ -292,7 +293,7 @@ def check_features(ask: Ask) -> None:
 
 
 def check_rights(ask: Ask) -> None:
-    """DC ZVA zeroes what the instruction itself could write: EL0 nothing of EL1's, EL1 under PSTATE.PAN nothing of EL0's."""
+    """DC ZVA zeroes what a store could: at EL0 nothing of EL1's, under PSTATE.PAN nothing of EL0's."""
     def zeroed(va: int, spsr: int) -> bool:
         zva = SYSREG << 26 | 1 << 25 | 1 << 20 | 1 << 17 | 3 << 14 | 7 << 10 | 4 << 1
         seen_one = seen(ask, [Trap((va, *[0] * 30), 0x40000000, spsr, zva, entry=FEATURES)])[0]

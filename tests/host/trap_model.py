@@ -46,7 +46,7 @@ class Trap:
     far: int = 0
     hpfar: int = 0
     sp_el0: int = 0
-    entry: int = 0                                  # 0 AArch64, 1 AArch32, 2 SError
+    entry: int = 0                                  # 0 EL1 is AArch64, 1 AArch32, 2 SError
     sctlr: int = 5
     vbar: int = 0xffff000000081000
 
@@ -152,9 +152,9 @@ class Model:
 
     @staticmethod
     def step(t: Trap, out: Outcome) -> None:
-        out.elr = (t.elr + (2 if t.entry == 1 and not t.esr >> 25 & 1 else 4)) & MASK
+        out.elr = (t.elr + (2 if t.spsr & 0x10 and not t.esr >> 25 & 1 else 4)) & MASK
         out.spsr &= ~(1 << 21)                      # PSTATE.SS: this step is made
-        if t.entry == 1:                            # ITAdvance()
+        if t.spsr & 0x10:                           # ITAdvance()
             it = [t.spsr >> bit & 1 for bit in (15, 14, 13, 12, 11, 10, 26, 25)]    # IT<7> to IT<0>
             it = it[:3] + it[4:] + [0] if any(it[5:]) else [0] * 8
             out.spsr &= ~0x0600fc00

@@ -20,7 +20,7 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 STEP = "	f->elr_el2 = pc + 4;"
-GENERAL_STEP = "	f->elr_el2 += f->spsr_el2 & SPSR_A32 ? esr_length(f->esr_el2) : 4;"
+GENERAL_STEP = "	straight_next(f);"
 FAULTS = {
     "PC steps by two instructions": replace("hv/straight.h", STEP, STEP.replace("4", "8")),
     "PC does not step": replace("hv/straight.h", STEP, STEP.replace("4", "0")),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vm import PROMPT, ROOT, bootargs, build, decode, machine, make, run
+from vm import PROMPT, bootargs, build, decode, machine, run
 
 COUNT = 100000         # decisions; `make fuzz-guest COUNT=10000000` by hand
 
@@ -77,11 +77,10 @@ def test_floods_starve_nobody_and_hide_nothing(tmp_path: Path, console: Any) -> 
 @pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
 def test_attacks_with_a_name(tmp_path: Path, console: Any, cpu: str) -> None:
     """guest/attack tries each once. Then EL2 is as booted, hears its operator, and its log is nobody else's."""
-    folder = ROOT / "build" / "test" / f"attack-{cpu}"
-    make("all", "POLICY=tests/qemu/attacked.yaml", f"B={folder}", "GUEST=attack")
+    elf = build("tests/qemu/attacked.yaml", "GUEST=attack")
     log = tmp_path / "attack.log"
     (tmp_path / "disk").write_bytes(b"isk disk" * 64)
-    words = machine(folder / "hypervisor.elf", *bootargs(tmp_path, "log=notable"), cpu=cpu, smp=2)
+    words = machine(elf, *bootargs(tmp_path, "log=notable"), cpu=cpu, smp=2)
     words += ["-drive", f"file={tmp_path / 'disk'},if=none,id=d,format=raw", "-device", "virtio-blk-device,drive=d"]
     at = words.index("-serial")
     words[at:at + 2] = ["-chardev", f"stdio,id=uart,signal=off,logfile={log}", "-serial", "chardev:uart",

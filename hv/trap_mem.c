@@ -259,10 +259,11 @@ static void __attribute__((noinline)) late(struct trap_frame *f, struct row_stat
 	straight_late(cpu_of(f), pc, s, ticks, f->spsr_el2, value, reported_ipa(f), f->far_el2);
 }
 
-static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_state *s)
+static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_state *s, u64 pc)
 {
-	u64 pc = f->elr_el2, ticks;
+	u64 ticks;
 
+	f->elr_el2 = pc;
 	trap_next32(f);
 	if (!straight_end(cpu_of(f), s, &ticks))
 		late(f, s, pc, ticks);
@@ -270,13 +271,12 @@ static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_st
 
 static inline void next(struct trap_frame *f, struct row_state *s)
 {
-	u64 pc, ticks;
+	u64 pc = straight_next(f), ticks;
 
 	if (unlikely(f->spsr_el2 & SPSR_A32)) { /* an EL0 of the guest's that nobody can forbid */
-		next32(f, s);
+		next32(f, s, pc);
 		return;
 	}
-	pc = straight_next(f);
 	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
 		late(f, s, pc, ticks);
 }

@@ -1008,7 +1008,7 @@ static void race(void)
 	}
 }
 
-static void board(void)
+static void map_memory(void)
 {
 	if (mmap((void *)BOOT_PA, BOOT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
 		    MAP_FAILED ||
@@ -1045,7 +1045,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	u64 desc = GUEST_IPA + 0x100000;
 
 	if (!there)
-		board();
+		map_memory();
 	there = true;
 	input = data;
 	input_left = size;
@@ -1072,7 +1072,7 @@ int main(int argc, char **argv)
 
 	if (argc != 7)
 		return 2;
-	board();
+	map_memory();
 	plug((u32)atoi(argv[2]), atoi(argv[3]), strtoul(argv[6], NULL, 0));
 	for (unsigned i = 0; i < ARRAY_SIZE(scenarios); i++) {
 		if (strcmp(scenarios[i].name, argv[1]))

@@ -250,7 +250,7 @@ endif
 
 .PHONY: fuzz-guest
 fuzz-guest: UART_LOG = $(B)/fuzz/uart.log
-fuzz-guest: ## a hostile guest from SEED= on, until EL2 has decided COUNT= times (POLICY= default here: permissive)
+fuzz-guest: ## a hostile guest on SMP= CPUs from SEED= on, until EL2 has decided COUNT= times (POLICY= default here: permissive)
 	$(Q)$(MAKE) --no-print-directory all GUEST=fuzz B=$(B)/fuzz POLICY=$(if $(filter command line,$(origin POLICY)),$(POLICY),permissive) SEED=$(SEED) COUNT=$(COUNT)
 	@printf '%s\0' 'charter1 unattended=1 log=quiet' > $(B)/fuzz/bootargs
 	$(Q)$(QEMU) $(QEMU_ARGS) -no-reboot -kernel $(B)/fuzz/hypervisor.elf \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's own timer: armed only while somebody waits for a time. */
+/* EL2's own timer: for whoever waits for a time. */
 #ifndef HV_ALARM_H
 #define HV_ALARM_H
 
@@ -7,9 +7,11 @@
 
 enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, ALARM_COUNT };
 
-/* This CPU is interrupted (IRQ_HYP_TIMER) when CNTPCT reaches `when`; 0: no longer. */
+/* This CPU is interrupted (SGI_ALARM) when CNTPCT reaches `when`; 0: no longer. */
 void alarm_set(enum alarm which, u64 when);
 /* Sleeps until CNTPCT reaches `until` (0: no limit) or an interrupt of EL2's own is pending; the alarms wait. */
 void alarm_sleep(u64 until);
+/* The timer's interrupt: SGI_ALARM if an alarm is due, and the timer is set anew. */
+void alarm_tick(u64 now);
 
 #endif

@@ -23,6 +23,7 @@
 
 #define SGI_KICK          0  /* another CPU left work in the vGIC */
 #define SGI_STOP          1  /* stand still: the monitor is open */
+#define SGI_ALARM         2  /* to itself: what an alarm was set for is due */
 #define IRQ_PMU           23
 #define IRQ_MAINTENANCE   25
 #define IRQ_HYP_TIMER     26

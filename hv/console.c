@@ -8,6 +8,7 @@
 #include "gdb.h"
 #include "uart.h"
 #include "vuart.h"
+#include "watchdog.h"
 
 #define RS 0x1e
 #define US 0x1f
@@ -65,6 +66,7 @@ bool console_midline(void)
 
 void console_raw(const char *s, size_t n)
 {
+	watchdog_moves++; /* what waits meanwhile waits for somebody who gets on */
 	if (gdb_active && *s != RS) {
 		gdb_text(s, n);
 		return;

@@ -107,6 +107,8 @@ struct cpu {
 	bool online;             /* runs the guest, or is on its way there */
 	volatile bool parked;    /* stands still in smp_park() for the monitor */
 	u64 start_entry, start_context; /* PSCI CPU_ON: where it begins */
+	u64 watch_due, watch_seen; /* watchdog.c: its next look, in CNTPCT ticks, and what it saw last */
+	u32 watch_strikes;         /* looks since anything moved */
 };
 _Static_assert(offsetof(struct cpu, frame) == 0, "container of the frame");
 _Static_assert(sizeof(struct cpu) <= CPU_BLOCK_SIZE - CPU_STRUCT_OFFSET, "fits above the stack");

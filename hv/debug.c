@@ -98,8 +98,10 @@ static void hold_interrupts(struct debug_cpu *d, bool on)
 	sysreg_write(ich_hcr_el2, on ? v & ~ICH_HCR_EN : v | ICH_HCR_EN);
 }
 
-static void take_registers(struct debug_cpu *d)
+static void take_registers(struct cpu *c)
 {
+	struct debug_cpu *d = &state[c->index];
+
 	if (d->armed)
 		return;
 	d->armed = true;
@@ -109,12 +111,12 @@ static void take_registers(struct debug_cpu *d)
 			d->value[i] = replay_read(debug_register(i, false));
 			d->control[i] = replay_read(debug_register(i, true));
 		}
-	overrule_debug(true);
+	overrule_debug(c, true);
 }
 
-static void give_registers_back(struct debug_cpu *d)
+static void give_registers_back(struct cpu *c)
 {
-	bool others = false;
+	struct debug_cpu *d = &state[c->index];
 
 	if (!d->armed)
 		return;
@@ -127,10 +129,7 @@ static void give_registers_back(struct debug_cpu *d)
 	sysreg_write(mdscr_el1, d->mdscr);
 	if (!(policy_traps.mdcr & MDCR_TDE))
 		sysreg_write(mdcr_el2, sysreg_read(mdcr_el2) & ~MDCR_TDE);
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		others |= state[i].armed;
-	if (!others)
-		overrule_debug(false);
+	overrule_debug(c, false);
 }
 
 /* DBGBCR: any A64 instruction (BAS 0xf), EL1 and EL0. DBGWCR: the bytes, loads or stores, EL1 and EL0. */
@@ -149,11 +148,11 @@ void debug_load(struct cpu *c)
 	bool points = any_point(), step = (d->step || d->native) && !d->bridged;
 
 	if (!points && !step) {
-		give_registers_back(d);
+		give_registers_back(c);
 		isb();
 		return;
 	}
-	take_registers(d);
+	take_registers(c);
 	for (unsigned i = 0; i < DEBUG_POINTS; i++) {
 		bool on = debug_points[i].owner && i + 1 != d->skip;
 
@@ -179,7 +178,7 @@ void debug_off(struct cpu *c)
 
 	if (d->bridged)
 		drop_once();
-	give_registers_back(d);
+	give_registers_back(c);
 	*d = (struct debug_cpu){ 0 };
 }
 

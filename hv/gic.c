@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The board's GICv3 (IHI 0069): one security state, everything in group 1, affinity routing on. */
+/* The board's GICv3 (IHI 0069): one security state, all but EL2's timer in group 1, affinity routing on. */
 #include "gic.h"
 #include "arch/arch.h"
 #include "board.h"
@@ -11,6 +11,7 @@
 #define GICD_ICENABLER  (GICD_PA + 0x0180)
 #define GICD_IPRIORITYR (GICD_PA + 0x0400)
 #define GICD_IROUTER    (GICD_PA + 0x6000)
+#define CTLR_ENABLE_GRP0 BIT(0)
 #define CTLR_ENABLE_GRP1 BIT(1)
 #define CTLR_ARE         BIT(4)
 #define CTLR_RWP         BIT(31)
@@ -55,7 +56,7 @@ void gic_init(void)
 	}
 	make_urgent(GICD_PA, IRQ_UART);
 	gic_route_uart(0);
-	mmio_write32(GICD_CTLR, CTLR_ARE | CTLR_ENABLE_GRP1);
+	mmio_write32(GICD_CTLR, CTLR_ARE | CTLR_ENABLE_GRP1 | CTLR_ENABLE_GRP0);
 	wait_for_writes();
 }
 
@@ -68,7 +69,7 @@ void gic_cpu_init(u32 cpu)
 		;
 	mmio_write32(sgi + 0x180, ~0u);  /* ICENABLER0 */
 	mmio_write32(sgi + 0x380, ~0u);  /* ICACTIVER0: a timer that was the guest's when this CPU went off */
-	mmio_write32(sgi + 0x080, ~0u);  /* IGROUPR0 */
+	mmio_write32(sgi + 0x080, ~(1u << IRQ_HYP_TIMER)); /* IGROUPR0: that one is an FIQ */
 	for (u32 i = 0; i < 8; i++)
 		mmio_write32(sgi + 0x400 + 4 * i, PRIORITY);
 	make_urgent(sgi, SGI_STOP);
@@ -80,10 +81,12 @@ void gic_cpu_init(u32 cpu)
 	sysreg_write(icc_ctlr_el1, sysreg_read(icc_ctlr_el1) | BIT(1));
 	sysreg_write(icc_pmr_el1, 0xff);
 	sysreg_write(icc_bpr1_el1, 0);
+	sysreg_write(icc_igrpen0_el1, 1);
 	sysreg_write(icc_igrpen1_el1, 1);
 	isb();
 	gic_enable(cpu, SGI_KICK, true);
 	gic_enable(cpu, SGI_STOP, true);
+	gic_enable(cpu, SGI_ALARM, true);
 	gic_enable(cpu, IRQ_MAINTENANCE, true);
 	gic_enable(cpu, IRQ_HYP_TIMER, true);
 	if (cpu == 0)
@@ -102,6 +105,17 @@ void gic_drop(u32 irq)
 {
 	sysreg_write(icc_eoir1_el1, irq);
 	isb();
+}
+
+u32 gic_fiq_begin(void)
+{
+	return (u32)sysreg_read(icc_iar0_el1);
+}
+
+void gic_fiq_end(u32 irq)
+{
+	sysreg_write(icc_eoir0_el1, irq);
+	gic_deactivate(irq);
 }
 
 void gic_deactivate(u32 irq)

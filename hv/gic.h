@@ -14,7 +14,10 @@ u32 gic_acknowledge(void);
 void gic_drop(u32 irq);
 /* ICC_DIR_EL1: the interrupt may fire again. */
 void gic_deactivate(u32 irq);
-/* Sleeps until the UART, EL2's timer or SGI_STOP has something; it stays pending, for these do not reach the vectors here. */
+/* The same of group 0, which has EL2's timer alone; without one, nothing happens. */
+u32 gic_fiq_begin(void);
+void gic_fiq_end(u32 irq);
+/* Sleeps until the UART, EL2's timer or SGI_STOP has something; it stays pending while it is masked. */
 void gic_sleep(void);
 /* SGI `irq` is no longer pending on CPU `cpu`. */
 void gic_forget_sgi(u32 cpu, u32 irq);

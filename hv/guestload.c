@@ -8,9 +8,11 @@
 #include "crc32.h"
 #include "panic.h"
 #include "string.h"
+#include "watchdog.h"
 
 #define IMAGE_MAGIC 0x644d5241 /* "ARM\x64" */
 #define FDT_MAGIC   0xd00dfeed
+#define STRIDE      (1UL << 25) /* bytes: a moment's work */
 #define PA(ipa)     ((u64)(ipa) - GUEST_IPA + GUEST_PA)
 
 struct guest_id guest_id;
@@ -61,6 +63,15 @@ static void __attribute__((noinline)) scrub(u64 from, u64 to)
 		*p = 0;
 }
 
+static void scrub_by_strides(u64 from, u64 to)
+{
+	for (; from + STRIDE < to; from += STRIDE) {
+		scrub(from, from + STRIDE);
+		watchdog_moves++;
+	}
+	scrub(from, to);
+}
+
 /* Everything but `parts`, which are sorted by base and disjoint. */
 static void scrub_rest(const struct part *parts, unsigned n)
 {
@@ -69,10 +80,10 @@ static void scrub_rest(const struct part *parts, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		if (!parts[i].size)
 			continue;
-		scrub(at, parts[i].base & ~7UL);
+		scrub_by_strides(at, parts[i].base & ~7UL);
 		at = (parts[i].base + parts[i].size + 7) & ~7UL;
 	}
-	scrub(at, GUEST_IPA + GUEST_SIZE);
+	scrub_by_strides(at, GUEST_IPA + GUEST_SIZE);
 }
 
 static void load_bundled(struct guest *g)

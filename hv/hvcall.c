@@ -36,7 +36,7 @@ static u64 get_status(const struct cpu *c, u64 selector)
 	return ERROR(PSCI_INVALID_PARAMETERS);
 }
 
-/* Once per 100 ms of time for both things that make EL2 write at the guest's wish; beyond that they are counted only. */
+/* Once per 100 ms, for all CPUs together; beyond that it is counted only. */
 static bool may_write(struct cpu *c)
 {
 	static u64 next;
@@ -51,10 +51,9 @@ static u64 dump_log(struct cpu *c)
 {
 	u64 before = c->log.written;
 
-	if (!may_write(c))
-		return 0;
 	spin_lock(&shared);
-	drain_work(c, true);
+	if (may_write(c))
+		drain_work(c, true);
 	spin_unlock(&shared);
 	return c->log.written - before;
 }

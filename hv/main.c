@@ -16,6 +16,7 @@
 #include "uart.h"
 #include "vcpu.h"
 #include "virtio.h"
+#include "watchdog.h"
 
 void main(void) __attribute__((noreturn));
 void guest_enter(struct cpu *c) __attribute__((noreturn));
@@ -39,13 +40,14 @@ void main(void)
 	c = cpus[0];
 	read_bootargs();
 	console_escape = !bootargs.no_escape;
-	guest_load(&guest);             /* refuses here, before the guest's first instruction */
-	log_mode = bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.is_linux ? LOG_NOTABLE : LOG_TEXT;
-
 	stage2_init();
 	gic_init();
 	gic_cpu_init(0);
 	vcpu_controls();
+	watchdog_start(c);              /* after vcpu_controls(): HCR_EL2.FMO routes its interrupt */
+	guest_load(&guest);             /* refuses here, before the guest's first instruction */
+	log_mode = bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.is_linux ? LOG_NOTABLE : LOG_TEXT;
+
 	vgic_cpu_init(c);               /* after vcpu_controls(): HCR_EL2.IMO routes what it touches */
 	virtio_init();                  /* after gic_init(): it enables interrupts */
 	uart_rx_interrupt(true);

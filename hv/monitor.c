@@ -266,11 +266,14 @@ static bool enter(struct monitor *m)
 		log_event(c, EV_PAUSE_SKIPPED, 0, 0);
 		return false;
 	}
-	/* The CPU that panics may hold the lock; nobody will need it again. */
 	smp_stop_others(c);
-	gic_route_uart(c->index);
-	if (strcmp(m->why, "panic"))
+	/* The CPU that panics may hold the lock; nobody will need it again. */
+	if (strcmp(m->why, "panic")) {
 		spin_lock(&shared);
+		if (!smp_stopped) /* another's monitor has been open meanwhile, and has let them go */
+			smp_stop_others(c);
+	}
+	gic_route_uart(c->index);
 	m->spent = m->opened - c->entered;
 	if (c->record) {
 		c->stopped_seq = c->record->seq;
@@ -295,8 +298,8 @@ static void resume(struct monitor *m)
 	if (m->c->record)
 		m->c->record->cost -= (u32)m->spent;
 	debug_resume(m->c);
-	spin_unlock(&shared);
 	smp_resume_others();
+	spin_unlock(&shared);
 }
 
 /* The next command of hv.init; false: no more. */
@@ -412,10 +415,8 @@ void monitor_note(struct cpu *c, u32 todo)
 	char text[128];
 	const struct trap_frame *f = &c->frame;
 
-	if (todo & WORK_OFF) {
-		spin_unlock(&shared);
+	if (todo & WORK_OFF)
 		machine_off("poweroff");
-	}
 	if (todo & WORK_STATUS) {
 		ksnprintf(text, sizeof(text), "status pc=0x%lx el=%lu seq=%lu lost=%lu rules=%u/%u", f->elr_el2,
 			  FIELD(f->spsr_el2, 3, 2), c->log.seq, c->log.lost, rules_hit(), policy_n_rules);

@@ -7,6 +7,7 @@
 #include "psci.h"
 
 static struct decision instead[MAX_CPUS];
+static struct spinlock changing; /* flags of rows, which not only their own CPU changes */
 
 /* The services behind function numbers, for calls whose row only says that they are refused. */
 static unsigned model_of(u64 id)
@@ -107,6 +108,7 @@ bool overrule_rule(unsigned rule, u32 set, u32 clear)
 {
 	bool any = false;
 
+	spin_lock(&changing);
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
 		for (unsigned i = 0; cpus[cpu] && cpus[cpu]->rows && i < policy_n_rows; i++)
 			if (policy_rows[i].rule == rule) {
@@ -115,6 +117,7 @@ bool overrule_rule(unsigned rule, u32 set, u32 clear)
 				memos_forget(cpus[cpu]);
 				any = true;
 			}
+	spin_unlock(&changing);
 	return any;
 }
 
@@ -127,19 +130,15 @@ u32 overrule_flags(unsigned rule)
 }
 
 /* S2_0_C0_Cm_op2, op2 2 (MDSCR_EL1) and 4 to 7 (DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn). */
-void overrule_debug(bool on)
+void overrule_debug(struct cpu *c, bool on)
 {
+	spin_lock(&changing);
 	for (u32 op2 = 2; op2 < 8; op2++)
 		for (u32 low = 0; low < 32; low++) {
-			u16 row = policy_sysreg(2u << 20 | op2 << 17 | low);
+			struct row_state *s = &c->rows[policy_sysreg(2u << 20 | op2 << 17 | low)];
 
-			for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
-				struct row_state *s = cpus[cpu] && cpus[cpu]->rows ? &cpus[cpu]->rows[row] : NULL;
-
-				if (!s)
-					continue;
-				s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
-				row_set_way(s);
-			}
+			s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
+			row_set_way(s);
 		}
+	spin_unlock(&changing);
 }

@@ -12,6 +12,6 @@ bool overrule_rule(unsigned rule, u32 set, u32 clear);
 /* ROW_WOULD and ROW_STOP of the rule's rows. */
 u32 overrule_flags(unsigned rule);
 /* The rows that decide on debug registers ask debug.c first, or no longer. */
-void overrule_debug(bool on);
+void overrule_debug(struct cpu *c, bool on);
 
 #endif

@@ -68,8 +68,10 @@ u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table)
 	case MODEL_PSCI_MIGRATE_INFO_TYPE:
 		return NO_MIGRATION;
 	case MODEL_PSCI_SYSTEM_OFF:
+		spin_lock(&shared); /* the operator may be at the monitor of another CPU */
 		machine_off("poweroff");
 	case MODEL_PSCI_SYSTEM_RESET:
+		spin_lock(&shared);
 		guest_reset();
 	}
 	return ERROR(SMCCC_NOT_SUPPORTED);

@@ -12,6 +12,7 @@
 #include "vcpu.h"
 #include "virtio.h"
 #include "vtime.h"
+#include "watchdog.h"
 
 #define STOP_WAIT_MS 100
 
@@ -23,7 +24,7 @@ void guest_enter(struct cpu *c) __attribute__((noreturn));
 struct cpu *cpus[MAX_CPUS];
 unsigned n_cpus;
 struct spinlock shared;
-static volatile bool stopped;
+volatile bool smp_stopped;
 
 /* The stack is painted so that the monitor can show how deep it went; `top`: not above what is in use. */
 static void paint(char *block, u64 top)
@@ -68,7 +69,9 @@ u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
 	for (char *p = (char *)target; p < (char *)(target + 1); p += 64)
 		dc_civac(p);
 	dsb_sy();
-	result = (s64)smc(PSCI_CPU_ON64, target->index, (u64)secondary_entry, (u64)target);
+	do /* what it is still doing after smp_cpu_off() said that it is off is to go off */
+		result = (s64)smc(PSCI_CPU_ON64, target->index, (u64)secondary_entry, (u64)target);
+	while (result == PSCI_ALREADY_ON);
 	if (result)
 		target->online = false;
 	return (u64)result;
@@ -80,6 +83,7 @@ void secondary_main(struct cpu *c)
 	spin_lock(&shared);
 	gic_cpu_init(c->index);
 	vcpu_controls();
+	watchdog_start(c);
 	vgic_cpu_init(c);
 	c->work = WORK_VGIC;
 	log_header(c);
@@ -130,7 +134,7 @@ void smp_stop_others(struct cpu *c)
 {
 	u64 until = counter() + sysreg_read(cntfrq_el0) / 1000 * STOP_WAIT_MS;
 
-	stopped = true;
+	smp_stopped = true;
 	dsb_ish();
 	for (unsigned i = 0; i < n_cpus; i++)
 		if (cpus[i] != c && cpus[i]->online)
@@ -143,7 +147,7 @@ void smp_stop_others(struct cpu *c)
 
 void smp_resume_others(void)
 {
-	stopped = false;
+	smp_stopped = false;
 	dsb_ish();
 	for (unsigned i = 0; i < n_cpus; i++)
 		if (cpus[i]->parked)
@@ -154,7 +158,7 @@ void smp_park(struct cpu *c)
 {
 	c->parked = true;
 	gic_forget_sgi(c->index, SGI_STOP); /* a second one of two that stopped us */
-	while (stopped)
+	while (smp_stopped)
 		gic_sleep();
 	vtime_load();
 	debug_load(c);

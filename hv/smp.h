@@ -11,6 +11,8 @@ void smp_init(void);
 u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context);
 /* PSCI CPU_OFF for this CPU; returns (DENIED) only when it is the last one. */
 u64 smp_cpu_off(struct cpu *c);
+/* Between the next two: the monitor is open, or the end has come. */
+extern volatile bool smp_stopped;
 /* How many CPUs run the guest. */
 unsigned smp_online(void);
 /* Every other CPU of the guest stands still, or waits for a lock of ours; and goes on. */

@@ -69,6 +69,7 @@ static void __attribute__((noinline)) stop(struct cpu *c)
 {
 	log_event(c, EV_GUEST_LEAVE, 0, 0);
 	monitor_run(c, "kill");
+	spin_lock(&shared);
 	machine_off("kill");
 }
 
@@ -171,6 +172,7 @@ void trap_irq(struct trap_frame *f)
 	struct cpu *c = cpu_of(f);
 	bool park = false;
 
+	c->watch_strikes = 0;
 	spin_lock(&shared);
 	/* Bounded: a storm goes on with the next exception, after the guest had its chance. */
 	for (unsigned i = 0; i < 16; i++) {
@@ -191,7 +193,7 @@ void trap_irq(struct trap_frame *f)
 		case IRQ_MAINTENANCE:
 			vgic_maintenance(c);
 			break;
-		case IRQ_HYP_TIMER:
+		case SGI_ALARM:
 			console_tick(c);
 			debug_tick(c);
 			virtio_tick();

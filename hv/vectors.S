@@ -3,7 +3,8 @@
  * The sixteen slots, and the only save and restore of a guest.
  *
  * While a guest runs, SP_EL2 points at its struct trap_frame on top of this CPU's stack (cpu.h): a slot stores
- * to fixed offsets and C grows the stack below. Interrupts stay masked until ERET.
+ * to fixed offsets and C grows the stack below. Interrupts stay masked until ERET, but for FIQ: the watchdog's timer
+ * (watchdog.c) comes as soon as the guest is saved.
  */
 #include "board.h"
 #include "frame.h"
@@ -41,20 +42,43 @@
 	stp	x6, x7, [sp, #FRAME_SP_EL0]
 	.endm
 
+	.macro	restore_x
+	ldp	x0, x1, [sp, #FRAME_ELR]
+	msr	elr_el2, x0
+	msr	spsr_el2, x1
+	ldp	x28, x29, [sp, #224]
+	ldp	x26, x27, [sp, #208]
+	ldp	x24, x25, [sp, #192]
+	ldp	x22, x23, [sp, #176]
+	ldp	x20, x21, [sp, #160]
+	ldp	x18, x19, [sp, #144]
+	ldp	x16, x17, [sp, #128]
+	ldp	x14, x15, [sp, #112]
+	ldp	x12, x13, [sp, #96]
+	ldp	x10, x11, [sp, #80]
+	ldp	x8, x9, [sp, #64]
+	ldp	x6, x7, [sp, #48]
+	ldp	x4, x5, [sp, #32]
+	ldp	x2, x3, [sp, #16]
+	ldp	x0, x1, [sp, #0]
+	ldr	x30, [sp, #FRAME_X30]
+	.endm
+
 	/*
-	 * From the guest: 27 instructions save it, three hand it over; the handler returns into guest_return. The
+	 * From the guest: 27 instructions save it, four hand it over; the handler returns into guest_return. The
 	 * assembler fails when a slot overflows.
 	 */
 	.macro	guest_slot handler
 	.balign	0x80
 	save_x
 	save_state
+	msr	daifclr, #1
 	mov	x0, sp
 	adr	x30, guest_return
 	b	\handler
 	.endm
 
-	/* From EL2 itself: never wanted, so all of it is out of line. */
+	/* From EL2 itself: never wanted, but for FIQ, which is rare; so all of it is out of line. */
 	.macro	el2_slot kind
 	.balign	0x80
 	sub	sp, sp, #FRAME_SIZE
@@ -86,7 +110,7 @@ vectors:
 	el2_slot 7
 	guest_slot trap_sync			/* lower EL, AArch64 */
 	guest_slot trap_irq
-	guest_slot trap_irq			/* FIQ: group 0, which EL2 never enables; trap_irq finds none */
+	guest_slot trap_irq			/* FIQ: taken again, by slot 6, at once; trap_irq finds what that left */
 	guest_slot trap_serror
 	guest_slot trap_sync32			/* lower EL, AArch32: an EL0 of the guest's that nobody can forbid */
 	guest_slot trap_irq
@@ -96,37 +120,22 @@ vectors:
 
 /*
  * Back to the guest. SP_EL0 and SP_EL1 are untouched by EL2, so they are not restored here: whoever changes them
- * in the frame (the monitor, guest_enter) writes the registers too.
+ * in the frame (the monitor, guest_enter) writes the registers too. FIQ may come here, and overwrite ELR_EL2: then all
+ * of it is done again (watchdog.c), which the frame allows.
  */
-	.global	guest_return
+	.global	guest_return, guest_returned
 guest_return:
-	ldp	x0, x1, [sp, #FRAME_ELR]
-	msr	elr_el2, x0
-	msr	spsr_el2, x1
-	ldp	x28, x29, [sp, #224]
-	ldp	x26, x27, [sp, #208]
-	ldp	x24, x25, [sp, #192]
-	ldp	x22, x23, [sp, #176]
-	ldp	x20, x21, [sp, #160]
-	ldp	x18, x19, [sp, #144]
-	ldp	x16, x17, [sp, #128]
-	ldp	x14, x15, [sp, #112]
-	ldp	x12, x13, [sp, #96]
-	ldp	x10, x11, [sp, #80]
-	ldp	x8, x9, [sp, #64]
-	ldp	x6, x7, [sp, #48]
-	ldp	x4, x5, [sp, #32]
-	ldp	x2, x3, [sp, #16]
-	ldp	x0, x1, [sp, #0]
-	ldr	x30, [sp, #FRAME_X30]
+	restore_x
 	eret
+guest_returned:
 	dsb	nsh				/* no speculation past ERET */
 	isb
 
 /*
  * EL2's own exception. Three cases: a device access on the guest's behalf that the device refused (goes to its
  * fixup); the stack ran into its guard page (SP is useless: the emergency stack); anything else. The last two end
- * in el2_panic(frame, kind). x1 = kind, + 16 for a lost stack, whose x0 and x1 are lost too.
+ * in el2_panic(frame, kind), which returns from the watchdog's FIQ alone. x1 = kind, + 16 for a lost stack, whose x0
+ * and x1 are lost too.
  */
 el2_stack_overflow:
 	adrp	x0, emergency_stack_end
@@ -176,5 +185,9 @@ el2_exception:
 	save_state
 	mov	x0, sp
 	mov	x1, x8
-	bl	el2_panic			/* does not return */
-	b	.
+	bl	el2_panic
+	restore_x
+	add	sp, sp, #FRAME_SIZE
+	eret
+	dsb	nsh
+	isb

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The hostile guest: random accesses, instructions, calls, tables and interrupts from FUZZ_SEED on, until EL2 has
- * decided FUZZ_COUNT times. It says in the end whether EL2's count was its own wherever it could count.
+ * decided FUZZ_COUNT times. It says in the end whether EL2's count was its own wherever it could count. Every CPU that
+ * the machine has does so, with random numbers of its own; all but the first go off and come on again meanwhile.
  *
  * At EL1 it runs short snippets of chosen kinds; at EL0, in AArch64 and AArch32, random words that may overwrite
  * themselves, with a timer to end them. The EL1 program lies in memory that no random access can reach.
@@ -19,26 +20,56 @@
 #define SPSR_EL1H  0x3c5UL
 #define SPSR_EL1H_I 0x345UL      /* IRQs unmasked */
 #define HV_STATUS  2
+#define CPUS       8
+#define CPU_OFF    0x84000002
+#define SUSPEND    0xc4000001
+#define CPU_ON     0xc4000003
+#define AFFINITY   0xc4000004
+#define IS_ON      0
+#define IS_OFF     1
+#define ALREADY_ON (-4L)
+#define FRAME(cpu) (0x080a0000UL + (cpu) * 0x20000UL) /* its redistributor */
+#define RESCUE     0xffff        /* SGIs that a CPU which waits may be sent */
 
 u64 run(const u64 x[31], u64 entry, u64 spsr);
 void main(void);
+void main_again(void);
+extern char second[]; /* start.S */
 
 static u64 l1[512] __attribute__((aligned(4096)));
 static u64 l2[512] __attribute__((aligned(4096)));
 static u64 devices[512] __attribute__((aligned(4096)));
 static u64 unaligned[512] __attribute__((aligned(4096)));
 static u64 chaos[512] __attribute__((aligned(4096)));
-static bool mmu, may_sleep; /* a timer will end a WFI */
-static u64 state = FUZZ_SEED * 2 + 1;
-static u32 tallies, wrong;
+
+static u64 n_cpus;
+static volatile bool stop;
+static struct self {
+	bool mmu, may_sleep; /* a timer will end a WFI */
+	u64 state;           /* of its random numbers */
+	u64 rounds, tallies, wrong;
+	volatile u64 done;   /* decisions of EL2's */
+} selves[CPUS];
+
+static u64 number(void)
+{
+	return cpu_sysreg(mpidr_el1) % CPUS;
+}
+static struct self *self(void)
+{
+	return &selves[number()];
+}
 
 /* xorshift64* */
 static u64 rnd(void)
 {
-	state ^= state >> 12;
-	state ^= state << 25;
-	state ^= state >> 27;
-	return state * 0x2545f4914f6cdd1dUL;
+	u64 v = self()->state;
+
+	v ^= v >> 12;
+	v ^= v << 25;
+	v ^= v >> 27;
+	self()->state = v;
+	return v * 0x2545f4914f6cdd1dUL;
 }
 static u64 below(u64 n)
 {
@@ -55,9 +86,10 @@ static void say(const char *text)
 }
 static void say_number(u64 v)
 {
-	static char digits[21];
+	char digits[21];
 	u32 at = 20;
 
+	digits[at] = '\0';
 	do {
 		digits[--at] = (char)('0' + v % 10);
 		v /= 10;
@@ -74,6 +106,9 @@ static u64 device(void)
 				       0x0b000000, 0x3f000000, 0, 0x3ffff000, 0x10000000 };
 	u64 at = windows[below(ARRAY_SIZE(windows))] + (below(4) ? below(0x1000) & ~3UL : below(0x1000));
 
+	if (n_cpus > 1 && at >> 20 == 0x080)
+		at += FRAME(below(n_cpus)) - FRAME(0);
+
 	switch (below(8)) {
 	case 0: return at | 0xff8;      /* the page's end */
 	case 1: return (at + 0x6000) & 0x3fffffff; /* not into the first pages of RAM, which are this program */
@@ -89,7 +124,7 @@ static u64 address(void)
 {
 	u64 at = device();
 
-	switch (below(mmu ? 12 : 6)) {
+	switch (below(self()->mmu ? 12 : 6)) {
 	case 0: return DATA + below(0x1000);
 	case 1: return 0x6ffffff8 + below(16); /* the end of RAM */
 	case 2: return (1UL << (31 + below(17))) + (at & 0xffff);
@@ -176,7 +211,7 @@ static u32 other(void)
 		0x04205020, 0xd503401f, 0xdac10020, 0xd50320ff,
 	};
 
-	if (may_sleep && below(8) == 0)
+	if (self()->may_sleep && below(8) == 0)
 		return 0xd503207f; /* WFI */
 	if (below(3) == 0)
 		return (below(2) ? 0xd4000002u : 0xd4000003u) | (below(8) ? 0 : (u32)below(0x10000) << 5); /* HVC, SMC */
@@ -213,7 +248,7 @@ static void set_mmu(bool on)
 	cpu_set_sysreg(sctlr_el1, on ? 0x30d00800UL | 1 | BIT(4) | BIT(14) | BIT(15) | BIT(16) | BIT(18) | BIT(26) :
 		       0x30d00800UL);
 	asm volatile("tlbi vmalle1; dsb ish; isb" : : : "memory");
-	mmu = on;
+	self()->mmu = on;
 }
 
 /* What would let EL0 run for ever, its timer dead: the interrupt controller is EL1's, and so is the timer (restore()). */
@@ -241,6 +276,10 @@ static void make_tables(void)
 	l1[6] = 0x09000000 | 3;          /* tables where no memory is: walks that fault at stage 2 */
 	l1[7] = 0x8000000000UL | 3;
 	l1[9] = 0x40000000 | block | BIT(53) | BIT(54);
+}
+
+static void use_tables(void)
+{
 	cpu_set_sysreg(mair_el1, 0x44UL << 8);
 	cpu_set_sysreg(tcr_el1, 25UL | 1UL << 23 | 2UL << 32);
 	cpu_set_sysreg(ttbr0_el1, (u64)l1);
@@ -257,30 +296,49 @@ static void make_chaos(void)
 			bits &= ~BIT(6);
 		chaos[below(512)] = (bits & 3) == 3 ? (device() & ~0xfffUL) | bits : (to & ~0x1fffffUL) | bits;
 	}
-	asm volatile("dsb ish; tlbi vmalle1; dsb ish; isb" : : : "memory");
+	asm volatile("dsb ish; tlbi vmalle1is; dsb ish; isb" : : : "memory");
+}
+
+/* What a CPU waits for comes: whoever waits last has done this for all. */
+static void wake_others(void)
+{
+	for (u64 i = 0; i < n_cpus; i++) {
+		u64 sgi = FRAME(i) + 0x10000;
+
+		cpu_write(FRAME(i) + 0x14, 2, 0);       /* GICR_WAKER */
+		cpu_write(sgi + 0x80, 2, ~0u);          /* GICR_IGROUPR0 */
+		for (u64 j = 0; j < 7; j++)
+			cpu_write(sgi + 0x400 + 4 * j, 2, 0x80808080); /* GICR_IPRIORITYRn */
+		cpu_write(sgi + 0x100, 2, 1u << 27 | RESCUE);   /* GICR_ISENABLER0 */
+	}
+	cpu_set_sysreg(icc_sgi1r_el1, 1UL << 40 | below(16) << 24);     /* to all the others */
 }
 
 /* The interrupt controller as a timer at EL0 needs it, whatever state it was left in. */
 static void make_gic(void)
 {
+	u64 mine = FRAME(number()), sgi = mine + 0x10000;
+
 	cpu_write(0x08000000, 2, 0x12);         /* GICD_CTLR: ARE_NS, EnableGrp1 */
-	cpu_write(0x080a0014, 2, 0);            /* GICR_WAKER */
-	cpu_write(0x080b0180, 2, ~0u);          /* GICR_ICENABLER0 */
-	cpu_write(0x080b0280, 2, ~0u);          /* GICR_ICPENDR0 */
-	cpu_write(0x080b0380, 2, ~0u);          /* GICR_ICACTIVER0 */
+	cpu_write(mine + 0x14, 2, 0);           /* GICR_WAKER */
+	cpu_write(sgi + 0x180, 2, ~0u);         /* GICR_ICENABLER0 */
+	cpu_write(sgi + 0x280, 2, ~0u);         /* GICR_ICPENDR0 */
+	cpu_write(sgi + 0x380, 2, ~0u);         /* GICR_ICACTIVER0 */
 	for (u64 i = 1; i < 4; i++) {
 		cpu_write(0x08000180 + 4 * i, 2, ~0u);
 		cpu_write(0x08000280 + 4 * i, 2, ~0u);
 		cpu_write(0x08000380 + 4 * i, 2, ~0u);
 	}
-	cpu_write(0x080b0080, 2, ~0u);          /* GICR_IGROUPR0 */
-	cpu_write(0x080b0418, 2, 0x80808080);   /* GICR_IPRIORITYR6 */
-	cpu_write(0x080b0100, 2, 1u << 27);     /* GICR_ISENABLER0 */
+	cpu_write(sgi + 0x80, 2, ~0u);          /* GICR_IGROUPR0 */
+	cpu_write(sgi + 0x418, 2, 0x80808080);  /* GICR_IPRIORITYR6 */
+	cpu_write(sgi + 0x100, 2, 1u << 27);    /* GICR_ISENABLER0 */
 	cpu_set_sysreg(S3_0_C12_C8_4, 0);       /* ICC_AP0R0_EL1 */
 	cpu_set_sysreg(S3_0_C12_C9_0, 0);       /* ICC_AP1R0_EL1 */
 	cpu_set_sysreg(S3_0_C12_C12_4, 0);      /* ICC_CTLR_EL1 */
 	cpu_set_sysreg(S3_0_C4_C6_0, 0xff);     /* ICC_PMR_EL1 */
 	cpu_set_sysreg(S3_0_C12_C12_7, 1);      /* ICC_IGRPEN1_EL1 */
+	if (n_cpus > 1)
+		wake_others();
 }
 
 static void end_interrupts(void)
@@ -299,7 +357,7 @@ static void end_interrupts(void)
 
 static u64 visible(u64 ram)
 {
-	return mmu ? ram - 0x40000000 + LINEAR : ram;
+	return self()->mmu ? ram - 0x40000000 + LINEAR : ram;
 }
 
 static void registers(u64 x[31])
@@ -315,11 +373,12 @@ static void registers(u64 x[31])
 
 static void round_el1(void)
 {
-	volatile u32 *code = (volatile u32 *)visible(CODE_EL1);
-	u64 n = 1 + below(8), x[31];
+	u64 at = CODE_EL1 + number() * 0x1000, n = 1 + below(8), x[31];
+	volatile u32 *code = (volatile u32 *)visible(at);
+	struct self *me = self();
 
-	may_sleep = below(16) == 0;
-	if (may_sleep) {
+	me->may_sleep = below(16) == 0;
+	if (me->may_sleep) {
 		make_gic();
 		cpu_set_sysreg(cntv_tval_el0, 20000);
 		cpu_set_sysreg(cntv_ctl_el0, 1);
@@ -331,14 +390,15 @@ static void round_el1(void)
 	asm volatile("dsb sy; ic iallu; dsb sy; isb" : : : "memory");
 	registers(x);
 	cpu_set_sysreg(sp_el0, DATA + below(16));
-	run(x, CODE_EL1, below(4) ? SPSR_EL1H : SPSR_EL1H_I);
-	may_sleep = false;
+	run(x, at, below(4) ? SPSR_EL1H : SPSR_EL1H_I);
+	me->may_sleep = false;
 	end_interrupts();
 }
 
 static void round_el0(void)
 {
-	volatile u32 *code = (volatile u32 *)visible(CODE_EL0);
+	u64 at = CODE_EL0 + number() * 0x1000;
+	volatile u32 *code = (volatile u32 *)visible(at);
 	bool narrow = below(3) == 0;
 	u64 x[31];
 
@@ -351,12 +411,12 @@ static void round_el0(void)
 	asm volatile("dsb sy; ic iallu; dsb sy; isb" : : : "memory");
 	registers(x);
 	if (below(2))
-		x[1 + below(4)] = CODE_EL0 + below(0x100); /* its own code */
+		x[1 + below(4)] = CODE_EL0 + below(n_cpus) * 0x1000 + below(0x100); /* its own code, or another's */
 	make_gic();
 	cpu_set_sysreg(sp_el0, DATA + below(0x1000));
 	cpu_set_sysreg(cntv_tval_el0, 20000);
 	cpu_set_sysreg(cntv_ctl_el0, 1);
-	run(x, CODE_EL0, narrow ? 0x10 | below(2) << 5 | (rnd() & 0xf0000000) : rnd() & 0xf0000000);
+	run(x, at, narrow ? 0x10 | below(2) << 5 | (rnd() & 0xf0000000) : rnd() & 0xf0000000);
 	end_interrupts();
 }
 
@@ -378,9 +438,38 @@ static void tally(void)
 		default: cpu_write(0x080b0400, 0, below(256)); break;
 		}
 	after = decisions();
-	tallies++;
+	self()->tallies++;
 	if (after - before - 1 != n)
-		wrong++;
+		self()->wrong++;
+}
+
+/*
+ * PSCI among CPUs. With an odd seed only the first turns others on: it must be obeyed when they are off. With an even
+ * one everybody does, against each other.
+ */
+static void psci(void)
+{
+	u64 other = below(n_cpus), was = cpu_hvc(AFFINITY, other, 0, 0), me = number();
+	s64 said;
+
+	if (was != IS_ON && (was != IS_OFF || !other || other == me))
+		self()->wrong++;
+	if (me && below(8) == 0) {
+		cpu_hvc(CPU_OFF, 0, 0, 0);
+		self()->wrong++; /* the first is always on */
+	}
+	if (me && FUZZ_SEED % 2 && other)
+		return;
+	said = (s64)(below(2) ? cpu_hvc(CPU_ON, other, (u64)second, 0) : cpu_smc(CPU_ON, other, (u64)second, 0));
+	if (other == me || !other ? said != ALREADY_ON : said && (said != ALREADY_ON || (FUZZ_SEED % 2 && was == IS_OFF)))
+		self()->wrong++;
+	if (below(8) == 0) {
+		make_gic();
+		cpu_set_sysreg(cntv_tval_el0, 20000);
+		cpu_set_sysreg(cntv_ctl_el0, 1);
+		cpu_hvc(SUSPEND, below(2) << 16, (u64)second, 0);
+		end_interrupts();
+	}
 }
 
 static void restore(void)
@@ -435,19 +524,27 @@ static void floods(void)
 	}
 }
 
-void main(void)
+static u64 total(u64 offset)
 {
-	u64 rounds = 0, done = 0;
+	u64 n = 0;
 
-	if (FUZZ_STORM == 2)
-		floods();
-	make_tables();
-	while (done < FUZZ_COUNT) {
-		for (unsigned i = 0; i < 64; i++, rounds++) {
+	for (u64 i = 0; i < n_cpus; i++)
+		n += *(volatile u64 *)((char *)&selves[i] + offset);
+	return n;
+}
+
+static void rounds(void)
+{
+	struct self *me = self();
+
+	while (!stop) {
+		for (unsigned i = 0; i < 64 && !stop; i++, me->rounds++) {
 			if (below(8) == 0)
 				make_chaos();
 			restore();
-			if (mmu && below(4) == 0)
+			if (n_cpus > 1 && below(16) == 0)
+				psci();
+			else if (me->mmu && below(4) == 0)
 				round_el0();
 			else
 				round_el1();
@@ -455,20 +552,70 @@ void main(void)
 		set_mmu(below(4));
 		restore();
 		tally();
-		done = decisions();
+		me->done = decisions();
+		if (total(offsetof(struct self, done)) >= FUZZ_COUNT)
+			break;
 	}
+}
+
+/* A CPU that comes on, for the first time or again. */
+void main_again(void)
+{
+	use_tables();
+	self()->mmu = false;
+	restore();
+	rounds();
+	for (;;)
+		cpu_hvc(CPU_OFF, 0, 0, 0);
+}
+
+/* False: one did not come back from what it waited for. */
+static bool all_off(void)
+{
+	for (unsigned tries = 0; tries < 1000000; tries++) {
+		u64 on = 0;
+
+		for (u64 i = 1; i < n_cpus; i++)
+			on += cpu_hvc(AFFINITY, i, 0, 0) == IS_ON;
+		if (!on)
+			return true;
+		if (tries % 1000 == 0)
+			make_gic();
+	}
+	return false;
+}
+
+void main(void)
+{
+	for (u64 i = 0; i < CPUS; i++)
+		selves[i].state = FUZZ_SEED * 2 + 1 + i * 0x9e3779b97f4a7c16UL;
+	n_cpus = 1;
+	if (FUZZ_STORM == 2)
+		floods();
+	while (n_cpus < CPUS && (s64)cpu_hvc(AFFINITY, n_cpus, 0, 0) >= 0)
+		n_cpus++;
+	make_tables();
+	use_tables();
+	rounds();
+	stop = true;
 	set_mmu(false);
+	if (n_cpus > 1 && !all_off()) {
+		say("\nfuzz: a CPU did not come back\n");
+		cpu_hvc(0x84000009, 0, 0, 0);
+	}
 	say("\nfuzz: seed ");
 	say_number(FUZZ_SEED);
 	say(": ");
-	say_number(done);
+	say_number(total(offsetof(struct self, done)));
 	say(" decisions in ");
-	say_number(rounds);
+	say_number(total(offsetof(struct self, rounds)));
 	say(" rounds, ");
-	say_number(tallies);
-	say(wrong ? " tallies, NOT KEPT: " : " tallies kept, ");
-	say_number(wrong);
-	say(" wrong\n");
+	say_number(total(offsetof(struct self, tallies)));
+	say(total(offsetof(struct self, wrong)) ? " tallies, NOT KEPT: " : " tallies kept, ");
+	say_number(total(offsetof(struct self, wrong)));
+	say(" wrong, CPUs: ");
+	say_number(n_cpus);
+	say("\n");
 	if (FUZZ_STORM == 1)
 		storm();
 	cpu_hvc(0x84000008, 0, 0, 0);

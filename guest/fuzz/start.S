@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Entry of the hostile guest, run(), and vectors that use no stack and no general register but x0: what runs under
- * run() may have broken all else. Every exception ends the run.
+ * Entries of the hostile guest's CPUs, run(), and vectors that use no stack and nothing that was in a register but the
+ * CPU's number: what runs under run() may have broken all else. Every exception ends the run.
  */
 #include "guest.h"
+
+	/* Where this CPU's stack pointer is kept while run() runs. */
+	.macro	resume_of to, by
+	mrs	\by, mpidr_el1
+	and	\by, \by, #7
+	adrp	\to, resume_sp
+	add	\to, \to, #:lo12:resume_sp
+	add	\to, \to, \by, lsl #3
+	.endm
 
 	.section .text.start, "ax"
 	.global _start
 _start:
-	adr	x1, vectors
-	msr	vbar_el1, x1
-	mov	x1, #GUEST_STACK_TOP
-	mov	sp, x1
-	isb
+	bl	prepare			/* what lies before the vectors is spent then: fuzz.c address() */
 	bl	main
 1:	wfi
 	b	1b
@@ -21,8 +26,8 @@ _start:
 vectors:
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
 	.balign	0x80
-	adrp	x0, resume_sp
-	ldr	x0, [x0, #:lo12:resume_sp]
+	resume_of x0, x1
+	ldr	x0, [x0]
 	mov	x1, #\n
 	cbz	x0, lost
 	mov	sp, x0
@@ -30,13 +35,32 @@ vectors:
 	b	unwind
 	.endr
 
+/* Where a CPU that comes on begins, of a guest that turns one on. */
+	.weak	main_again
+	.global	second
+second:
+	bl	prepare
+	bl	main_again
+	b	.
+
+prepare:
+	adr	x1, vectors
+	msr	vbar_el1, x1
+	mrs	x0, mpidr_el1
+	and	x0, x0, #7
+	mov	x1, #GUEST_STACK_TOP
+	sub	x1, x1, x0, lsl #14
+	mov	sp, x1
+	isb
+	ret
+
 unwind:
 	msr	daifset, #0xf
 	mrs	x1, esr_el1
 	bfi	x1, x0, #32, #8		/* run() returns the syndrome, and the vector above it */
 	mov	x0, x1
-	adrp	x1, resume_sp
-	str	xzr, [x1, #:lo12:resume_sp]
+	resume_of x1, x2
+	str	xzr, [x1]
 	ldp	x19, x20, [sp, #0]
 	ldp	x21, x22, [sp, #16]
 	ldp	x23, x24, [sp, #32]
@@ -56,9 +80,9 @@ run:
 	stp	x25, x26, [sp, #48]
 	stp	x27, x28, [sp, #64]
 	stp	x29, x30, [sp, #80]
-	adrp	x3, resume_sp
+	resume_of x3, x4
 	mov	x4, sp
-	str	x4, [x3, #:lo12:resume_sp]
+	str	x4, [x3]
 	msr	elr_el1, x1
 	msr	spsr_el1, x2
 	ldp	x2, x3, [x0, #16]
@@ -96,4 +120,4 @@ lost:
 	.balign	8
 	.global	resume_sp
 resume_sp:
-	.skip	8
+	.skip	8 * 8

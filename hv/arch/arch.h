@@ -43,6 +43,15 @@ static inline void wfi(void)
 {
 	asm volatile("dsb sy; wfi" : : : "memory");
 }
+/* FIQ, EL2's timer, waits; and comes. */
+static inline void fiq_mask(void)
+{
+	asm volatile("msr daifset, #1" : : : "memory");
+}
+static inline void fiq_unmask(void)
+{
+	asm volatile("msr daifclr, #1" : : : "memory");
+}
 /* Memory is read and written again behind it. */
 static inline void barrier(void)
 {

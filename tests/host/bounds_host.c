@@ -32,6 +32,7 @@ struct answer {
 const u32 build_guest_hash;
 const u8 __guest_start[8], __guest_end[8];
 u64 fake_now, fake_step;
+u32 watchdog_moves;
 static sigjmp_buf over;
 
 u64 fake_sysreg_read(const char *name) { (void)name; return 0; }

@@ -247,7 +247,7 @@ def check_interrupts(ask: Ask) -> None:
 
     for irq in (23, 27, 30):                        # the guest's own: it ends them
         assert ops(irq) == [(DROP, irq, 0, 0), (PHYSICAL, irq, 0, 0)]
-    for irq, what in ((33, INPUT), (26, TICK), (25, MAINTENANCE)):
+    for irq, what in ((33, INPUT), (2, TICK), (25, MAINTENANCE)):
         assert ops(irq) == [(DROP, irq, 0, 0), (what, 0, 0, 0), (DEACTIVATE, irq, 0, 0)]
     assert ops(1) == [(DROP, 1, 0, 0), (DEACTIVATE, 1, 0, 0), (PARK, 0, 0, 0)]
     assert ops(79) == [(DROP, 79, 0, 0), (DEACTIVATE, 79, 0, 0)]

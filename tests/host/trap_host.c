@@ -216,6 +216,7 @@ const struct decision *debug_shadow(struct cpu *c, const struct decision *d) { (
 bool debug_native(struct cpu *c) { (void)c; return true; }
 void gdb_text(const char *s, size_t n) { (void)s; (void)n; }
 bool integrity_holds(void) { return true; }
+u32 watchdog_moves;
 void alarm_set(enum alarm which, u64 when) { (void)which; (void)when; }
 void alarm_sleep(u64 until) { (void)until; }
 void uart_rx_interrupt(bool on) { (void)on; }

@@ -71,6 +71,7 @@ void vgic_set_level(u32 irq, bool high)
 	same(high, !level, "a level that is told"); /* changes only */
 	level = high;
 }
+u32 watchdog_moves;
 void alarm_set(enum alarm which, u64 when) { alarms[which] = when; }
 static unsigned sleeps;
 static u64 slept_until;

@@ -11,16 +11,18 @@ from vm import PROMPT, bootargs, build, decode, machine, run
 COUNT = 100000         # decisions; `make fuzz-guest COUNT=10000000` by hand
 
 
-@pytest.mark.parametrize("cpu, seed", [("cortex-a57", 1), ("max", 2)])
-def test_random_attacks(tmp_path: Path, cpu: str, seed: int) -> None:
+@pytest.mark.parametrize("cpu, seed, smp", [("cortex-a57", 1, 1), ("max", 2, 1), ("cortex-a57", 3, 4), ("max", 4, 8)])
+def test_random_attacks(tmp_path: Path, cpu: str, seed: int, smp: int) -> None:
+    """With several CPUs they fight each other as well: the tally is of each of them."""
     elf = build("permissive", "GUEST=fuzz", f"SEED={seed}", f"COUNT={COUNT}", tag=f"-fuzz{seed}")
-    done = run(machine(elf, "-no-reboot", *bootargs(tmp_path, "unattended=1 log=quiet"), cpu=cpu))
+    done = run(machine(elf, "-no-reboot", *bootargs(tmp_path, "unattended=1 log=quiet"), cpu=cpu, smp=smp))
     log = tmp_path / "fuzz.log"
     log.write_bytes(done.stdout)
     assert done.returncode == 0 and b"panic" not in done.stdout, done.stdout[-3000:]
-    said = re.search(r"fuzz: seed \d+: (\d+) decisions in \d+ rounds, (\d+) tallies kept, 0 wrong",
+    said = re.search(r"fuzz: seed \d+: (\d+) decisions in \d+ rounds, (\d+) tallies kept, 0 wrong, CPUs: (\d)",
                      decode(log, "console").stdout)
-    assert said and int(said.group(1)) >= COUNT and int(said.group(2)) > 100, done.stdout[-3000:]
+    assert said and int(said.group(1)) >= COUNT and int(said.group(2)) > 50, done.stdout[-3000:]
+    assert int(said.group(3)) == smp
     assert b"reason=poweroff" in done.stdout
 
 

@@ -238,6 +238,7 @@ void gic_route_uart(u32 cpu)
 	(void)cpu;
 }
 
+volatile bool smp_stopped = true;
 void smp_stop_others(struct cpu *c)
 {
 	(void)c;

@@ -18,8 +18,10 @@ void wait_for_interrupt(struct cpu *c)
 	sleep = !c->work && !vgic_pending(c);
 	spin_unlock(&shared);
 	/* Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. */
-	if (sleep)
+	if (sleep) {
 		wfi();
+		c->entered = counter(); /* sleeping is not a cost */
+	}
 }
 
 enum verdict trap_wfx(struct trap_frame *f)
@@ -28,9 +30,7 @@ enum verdict trap_wfx(struct trap_frame *f)
 	enum verdict v = trap_exception(f, EC_WFX, 0, NEXT);
 
 	/* WFE, WFIT and WFET may end at any time: returning at once is allowed, and the guest asks again. */
-	if (v == NEXT && (f->esr_el2 & 3) == TI_WFI) {
+	if (v == NEXT && (f->esr_el2 & 3) == TI_WFI)
 		wait_for_interrupt(c);
-		c->entered = counter(); /* sleeping is not a cost */
-	}
 	return v;
 }

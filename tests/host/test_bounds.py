@@ -59,22 +59,31 @@ def test_guest_ram_is_the_guests_and_nothing_else(program: Path) -> None:
 INVALID_PARAMETERS = (1 << 64) - 2
 
 
-def test_a_console_write_reads_what_it_names(tmp_path: Path) -> None:
+def write_cases() -> List[Case]:
     """The third value is SCTLR_EL1: with MMU or caches off the lines are cleaned first."""
-    program = tmp_path / "write_host"
-    subprocess.run(["gcc", *FLAGS, "tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c", "-o", str(program)],
-                   cwd=ROOT, check=True)
     values = sorted({*(value for case in ram_cases() for value in case[1:]), *around(
         1, 63, 64, 65, 4095, 4097, 8192, RAM + 64, RAM + 4096, RAM + SIZE - 64, RAM + SIZE - 4096, RAM + SIZE - 4160,
         SIZE - 64, SIZE - 4096, (1 << 64) - RAM - 4096)})
-    cases = list(itertools.product(values, values, [0, 1, 4, 5]))
+    return list(itertools.product(values, values, [0, 1, 4, 5]))
+
+
+def write_answer(case: Case) -> Case:
+    ipa, size, _ = case
+    inside = RAM <= ipa and ipa + size <= RAM + SIZE
+    return (min(size, 4096),) * 2 if inside else (INVALID_PARAMETERS, 0)
+
+
+def test_a_console_write_reads_what_it_names(tmp_path: Path) -> None:
+    program = tmp_path / "write_host"
+    subprocess.run(["gcc", *FLAGS, "tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c", "-o", str(program)],
+                   cwd=ROOT, check=True)
+    cases = write_cases()
     wire, _ = run(program, b"".join(struct.pack("<3Q", *case) for case in cases))
     answers, written = list(struct.iter_unpack("<2Q", wire)), 0
     assert len(answers) == len(cases)
-    for (ipa, size, _), answer in zip(cases, answers):
-        inside = RAM <= ipa and ipa + size <= RAM + SIZE
-        assert answer == ((min(size, 4096),) * 2 if inside else (INVALID_PARAMETERS, 0)), f"{ipa:#x} + {size:#x}"
-        written += inside
+    for case, answer in zip(cases, answers):
+        assert answer == write_answer(case), f"{case[0]:#x} + {case[1]:#x}"
+        written += answer[1] != 0 or answer == (0, 0)
     assert 1000 < written < len(cases) / 2
 
 

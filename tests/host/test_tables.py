@@ -54,14 +54,18 @@ mmio:
       0x0: allow
       0x4-0xc: { read: allow, write: ignore }
       0x10: { read: { mask: 0xf }, write: { mask: 0x3 } }
+      0x410: { read: { mask: 0xf }, write: { mask: 0x3 } }
+      0x810: { read: { mask: 0xf }, write: { mask: 0x3 } }
       0x3fc: { do: deny, as: serror, limit: 3/s, over: pause }
   small: { at: 0x0b000ffc, size: 8, do: raz-wi }
+  shut: { at: 0x0b000000, size: 0x100, do: pause }
   large: { at: 0x0b001004, size: 0x3ffc, do: raz-wi, log: always, width: [1] }
 hvc:
   default: { do: deny, limit: 5/s, over: kill }
   HV_GET_ID: { do: allow, log: once }
   HV_PAUSE: pause
   HV_DUMP_LOG: allow
+  HV_GET_STATUS: allow
   0x86000000..0x8600ffff: { value: 3 }
   0x86000001: { do: deny, as: DENIED }
   0x86000002: { do: deny, as: undef }
@@ -75,6 +79,7 @@ exceptions:
   WFX: allow
   SERROR: kill
   DABT_NO_SYNDROME: { do: allow, log: always }
+  DABT_WALK: allow
   IABT: pause
   BRK64: { do: forward, log: once, limit: 2/s, over: pause }
 assert:

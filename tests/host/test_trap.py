@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Callable, Iterator, List, Tuple
 
@@ -17,8 +18,9 @@ from policygen.arch import make_key, split_key
 from policygen.model import Policy
 from policygen.schema import CALLS
 from trap_host import link, parts
-from trap_model import (ANSWER, DABT, DEACTIVATE, DISABLE, DROP, FLUSH, HVC, IABT, INPUT, MAINTENANCE, MONITOR, Model,
-                        NOTE, Outcome, PARK, PHYSICAL, SMC, SYSREG, TICK, Trap, WFI, answered, differences)
+from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, HVC, IABT, INPUT, MAINTENANCE, MONITOR,
+                        Model, NOTE, OPS, Outcome, PARK, PHYSICAL, SMC, SYSREG, TICK, Trap, VIRTIO, WFI, answered,
+                        differences)
 
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced"]
 # Everything that EL2 can do for a guest, and a record of it: so that it traps.
@@ -66,7 +68,7 @@ exceptions:
 OWN = {"crowded": CROWDED, "traced": TRACED}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
-             3 << 46, 1 << 45 | 0x40000100)
+             3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100)
 SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
 KEEP, WORK, FEATURES, MIDLINE, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 62500000     # trap_host.c
 # EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that at the begin and the end of an IT block
@@ -132,7 +134,7 @@ def sysregs(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     named = {key for entry in policy.entries if entry.section == "sysregs" and entry.size < 64
              for low, high in entry.ranges for key in range(low, high + 1)}
     cache = [1 << 14 | op1 << 11 | 7 << 7 | crm << 3 | 1 for op1 in (0, 3) for crm in (4, 5, 6, 10, 11, 12, 13, 14)]
-    keys = [*named, *cache * 8, *[*range(SGI_KEYS, SGI_KEYS + 3)] * 2,
+    keys = [*named, *cache * 32, *[*range(SGI_KEYS, SGI_KEYS + 3)] * 2,
             *(dice.randrange(1 << 14, 1 << 16) for _ in range(4000))]
     for key in keys:
         op0, op1, crn, crm, op2 = split_key(key)
@@ -153,7 +155,8 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     places = [at + d for w in policy.windows for at in (w.base, w.base + w.size) for d in range(-9, 9)]
     places += [low + d for e in policy.entries if e.section == "mmio" for low, _ in e.ranges for d in (-4, -1, 0, 1, 4)]
     places += [w.base + dice.randrange(w.size) & ~3 for w in policy.windows for _ in range(60)]
-    places += [w.base + at for w in policy.windows for at in (0, 4, 0x100, 0x104, 0x120, 0x3fc, 0x400, 0x18)]
+    places += [w.base + at for w in policy.windows for at in (0, 1, 4, 0x100, 0x104, 0x120, 0x3fc, 0x400, 0x17, 0x18,
+                                                               0x19, 0x410, 0x804, 0x810)]
     places += [0x3ffffffc, 0x3fffffff, 0x40000000, 0x70000000, 0x1000000000, 0xffffffffff]
     for ipa in places:
         for log2 in range(4):
@@ -164,9 +167,15 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
                 if kind in (1, 2, 3):               # a walk, maintenance, no syndrome
                     esr = esr & ~(0x1ff << 16) | (0x80, 0x100, 0)[kind - 1]
                 value = abs(ipa)
-                far = value & 0xfffff000 if kind == 0 else dice.getrandbits(45) << 12
+                far = value & 0xfffff000 | dice.randrange(2) << 44 if kind == 0 else dice.getrandbits(45) << 12
                 for rt in (0, dice.randrange(32) << 16):    # the second time its row is remembered
                     yield trap(dice, esr ^ rt, far=far | value & 0xfff, hpfar=value >> 12 << 4)
+    # Where HPFAR_EL2 is UNKNOWN it may hold anything, and so may what was remembered.
+    word, windows = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22, [w.base for w in policy.windows]
+    for (one, other), write in product(zip(windows, windows[1:]), (0, 1 << 6)):
+        for status in (0xf, 0x7, 0xf, 0x3, 0xb):
+            for at, ipa in ((one, one), (one, other), (other, one)):
+                yield trap(dice, word | status | write, far=ipa + 4, hpfar=at >> 8)
 
 
 def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
@@ -188,6 +197,15 @@ def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
             immediate = dice.choice((1, 1 << 15, dice.getrandbits(16))) if dice.randrange(12) == 0 else 0
             yield Trap(tuple(x), dice.getrandbits(62) << 2, dice.choice(SPSR[:2]), ec << 26 | 1 << 25 | immediate,
                        sctlr=dice.choice((0, 1, 4, 5, 0x1005)))
+    # Those whose arguments are looked at: each border with each.
+    cpus = (0, 1, 5, 6, 7, 8, 255, 256, 257, 1 << 32, 1 << 63 | 1)
+    places = (0x3ffffffc, 0x40000000, 0x40000002, 0x40000001, 0x6ffffffc, 0x6ffffffd, 0x70000000)
+    functions = (0x7fffffff, 0x80000000, 0x80000001, 0x80000002, 0x84000000, 0xc4000003, 1 << 32 | 0x80000000, 5, 9)
+    asked = [*product((0xc4000003, 0x84000003), cpus, places),
+             *product((0xc4000004, 0x84000004), cpus, (0, 1, 3, 4, 1 << 32)),
+             *product((0x80000001, 0x8400000a), functions, (0,)), *product((0, 2), (*range(6), 1 << 32), (0,))]
+    for (number, x1, x2), ec in product(asked, (HVC, SMC)):
+        yield Trap((number, x1, x2, *registers(dice)[3:]), dice.getrandbits(62) << 2, 0x3c5, ec << 26 | 1 << 25)
 
 
 def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
@@ -243,12 +261,16 @@ def check_interrupts(ask: Ask) -> None:
                  entry=3 | (WORK if work else 0))
         raw = ANSWER.unpack(ask([t])[-ANSWER.size:])
         assert raw[32] == t.elr and list(raw[:31]) == list(t.x) and not raw[42], "an interrupt changes the guest"
-        return [tuple(raw[59 + 4 * i:63 + 4 * i]) for i in range(raw[58])]
+        return [tuple(raw[59 + 4 * i:63 + 4 * i]) for i in range(min(raw[58], OPS))]
 
+    idle = Trap((0,) * 31, 0x40000000, 0x3c5, 0, entry=3 | WORK)
     for irq in (23, 27, 30):                        # the guest's own: it ends them
         assert ops(irq) == [(DROP, irq, 0, 0), (PHYSICAL, irq, 0, 0)]
-    for irq, what in ((33, INPUT), (2, TICK), (25, MAINTENANCE)):
-        assert ops(irq) == [(DROP, irq, 0, 0), (what, 0, 0, 0), (DEACTIVATE, irq, 0, 0)]
+    debug, virtio, (stops, twice, raises) = (DEBUG, 0, 0, 0), (VIRTIO, 0, 0, 0), (1 << 16, 1 << 17, 1 << 18)
+    for irq, what in ((33, [(INPUT, 0, 0, 0)]), (2, [(TICK, 0, 0, 0), (DEBUG, 1, 0, 0), virtio]),
+                      (25, [(MAINTENANCE, 0, 0, 0)])):
+        assert ops(irq) == [(DROP, irq, 0, 0), *what, (DEACTIVATE, irq, 0, 0)]
+    assert ops(200) == [(DROP, 0, 0, 0), virtio, (DEACTIVATE, 0, 0, 0), (FLUSH, 0, 0, 0)]       # trap_host.c: SGI 0
     assert ops(1) == [(DROP, 1, 0, 0), (DEACTIVATE, 1, 0, 0), (PARK, 0, 0, 0)]
     assert ops(79) == [(DROP, 79, 0, 0), (DEACTIVATE, 79, 0, 0)]
     assert ops(80) == [(DROP, 80, 0, 0), (DISABLE, 0, 80, 0), (DEACTIVATE, 80, 0, 0)], "nobody's: never again"
@@ -258,14 +280,25 @@ def check_interrupts(ask: Ask) -> None:
     assert ops(work=1) == [flush] and ops(work=2048) == [typed] and ops(work=8) == [(NOTE, 8, 0, 0)]
     assert ops(work=4) == [monitor, typed] and ops(work=5) == [monitor, typed, flush]
     assert [op for op, *_ in ops(0, work=1 | 512)] == [NOTE, FLUSH]
+    assert ops(work=64) == [debug] and ops(work=1 | stops) == [flush]
+    assert ops(work=64 | stops) == [debug, monitor, typed] and ops(work=4 | twice) == [monitor, monitor, typed]
+    assert ops(work=2048 | raises) == [typed, flush] and ops(work=2) == [] == ops(work=16)
+    lines = [ANSWER.unpack(ask([replace(idle, sp_el0=work)])[-ANSWER.size:])[91] for work in (1, 2, 16)]
+    assert lines[:2] == [0, 0] and lines[2], "the log is written when the operator asks"
+    # A storm ends after sixteen; 1020 to 1023 are none.
+    assert ANSWER.unpack(ask([replace(idle, far=255, entry=3)])[-ANSWER.size:])[58] == 32
+    assert ops(219) == [(DROP, 1019, 0, 0), (DISABLE, 0, 1019, 0), (DEACTIVATE, 1019, 0, 0)]
+    assert [ops(n) for n in range(220, 224)] == [[]] * 4
 
 
 def check_dumps(ask: Ask) -> None:
     """EL2 writes its log at the guest's wish ten times a second, no more often."""
     dump = Trap((1, *[0] * 30), 0x40000000, 0x3c5, HVC << 26 | 1 << 25, entry=KEEP)
     soon, due = replace(dump, sp_el0=FREQUENCY // 10 - 10000), replace(dump, sp_el0=10000)
-    wrote = [o.x[0] > 0 for o in seen(ask, [replace(dump, entry=0), dump, soon, due, dump, soon, due])]
+    outcomes = seen(ask, [replace(dump, entry=0), dump, soon, due, dump, soon, due])
+    wrote = [o.lines > 0 for o in outcomes]
     assert wrote == [True, False, False, True, False, False, True], wrote
+    assert [o.x[0] for o in outcomes] == [o.lines for o in outcomes]
 
 
 def check_work(ask: Ask) -> None:

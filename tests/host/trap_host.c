@@ -39,9 +39,17 @@
 enum op {
 	OP_REPLAY_READ = 1, OP_REPLAY_WRITE, OP_DEVICE_READ, OP_DEVICE_WRITE, OP_MODEL_READ, OP_MODEL_WRITE, OP_SGI,
 	OP_CLEAN, OP_IC, OP_MONITOR, OP_CPU_ON, OP_CPU_OFF, OP_CONSOLE, OP_DROP, OP_DEACTIVATE, OP_DISABLE, OP_PHYSICAL,
-	OP_INPUT, OP_TICK, OP_MAINTENANCE, OP_PARK, OP_FLUSH, OP_NOTE, OP_WFI,
+	OP_INPUT, OP_TICK, OP_MAINTENANCE, OP_PARK, OP_FLUSH, OP_NOTE, OP_WFI, OP_SYNC,
+	OP_DEBUG, OP_VIRTIO,
 };
 #define OPS 8
+#define HOLE 6 /* the CPU that the board does not have; those with odd numbers have not been started */
+#define ZVA  5 /* DCZID_EL0.BS: 128 bytes; DZP is set */
+#define SLEEP 62500 /* ticks */
+/* More in question.sp_el0 with WORK, on top of what is to do. */
+#define STOPS  BIT(16) /* the debugger wants the monitor */
+#define TWICE  BIT(17) /* the monitor is to open again */
+#define RAISES BIT(18) /* what was typed raises the guest's interrupt */
 /* More in question.entry. */
 #define KEEP     0x100 /* time, limits and what has been logged go on; sp_el0: ticks that have passed */
 #define WORK     0x200 /* sp_el0: what is to do before the guest goes on */
@@ -62,11 +70,12 @@ struct answer {
 	u64 row;           /* the one that was */
 	u64 records, record_row, record_value, record_addr, record_aux, record_pc, record_esr, record_info, record_time;
 	u64 n_ops, op[OPS][4];
+	u64 lines;         /* of the log, written */
 };
 
 u64 fake_now = 1000, fake_step = 7;
 struct cpu *cpus[MAX_CPUS];
-unsigned n_cpus = 2;
+unsigned n_cpus = MAX_CPUS;
 struct spinlock shared;
 struct bootargs bootargs;
 struct guest_id guest_id = { "host", 1 };
@@ -79,6 +88,7 @@ const char policy_replay[16 << 12];
 
 static jmp_buf off;
 static const char *why_off;
+static u64 extra; /* STOPS and so on, each for once */
 static struct answer answer;
 static struct { char name[24]; u64 value; } registers[128];
 
@@ -124,11 +134,16 @@ u64 fake_sysreg_read(const char *name)
 }
 void fake_sysreg_write(const char *name, u64 value) { *sysreg(name) = value; }
 
-/* The guest's stage 1: bit 46 is not mapped, with bit 47 by stage 2; the rest is a window of 4 GiB. trap_model.py knows. */
+/*
+ * The guest's stage 1: bit 46 is not mapped, with bit 47 by stage 2; bit 44 cannot be written; the rest is a window of
+ * 4 GiB. trap_model.py knows.
+ */
 void fake_at(u64 va, bool write, bool both)
 {
 	(void)both;
-	fake_sysreg_write("par_el1", va & BIT(46) ? (va >> 47 & 1) << 9 | (write ? 0xdUL : 0x7UL) << 1 | 1 : va & 0xfffff000);
+	/* with all that is around FST, and around PA */
+	fake_sysreg_write("par_el1", va & BIT(46) || (write && va & BIT(44)) ? 0xd80 | (va >> 47 & 1) << 9 | (write ? 0xdUL : 0x7UL) << 1 | 1 :
+						    0xff00000000000b80 | (va & 0xfffff000));
 }
 u64 smc(u64 function, u64 x1, u64 x2, u64 x3) { return function + x1 + x2 + x3; }
 
@@ -141,7 +156,7 @@ u64 replay_read(const char *stub)
 }
 void replay_write(const char *stub, u64 value) { note(OP_REPLAY_WRITE, (u64)(stub - policy_replay) / 16, value, 0); }
 
-/* Only what the policy lets the guest reach in its own size; bit 11 of an address makes the device refuse. */
+/* Only what the policy lets the guest reach in its own size; bit 11 of an address makes the device refuse, 10 a write. */
 static void reachable(u64 pa, unsigned size, bool write)
 {
 	const struct decision *d = &policy_rows[policy_mmio(pa, (unsigned)__builtin_ctz(size), write)];
@@ -158,7 +173,7 @@ bool guarded_write(u64 pa, unsigned size, u64 value)
 {
 	reachable(pa, size, true);
 	note(OP_DEVICE_WRITE, pa, size, value);
-	return !(pa & BIT(11));
+	return !(pa & (BIT(11) | BIT(10)));
 }
 void dc_civac(const void *p)
 {
@@ -166,7 +181,11 @@ void dc_civac(const void *p)
 	must((u64)p >= GUEST_PA && (u64)p < (u64)GUEST_PA + GUEST_SIZE, "cache maintenance outside the guest's RAM");
 	note(OP_CLEAN, (u64)p, 0, 0);
 }
-void wfi(void) { note(OP_WFI, 0, 0, 0); }
+void wfi(void)
+{
+	note(OP_WFI, 0, 0, 0);
+	fake_now += SLEEP; /* which is not a cost */
+}
 void ic_ialluis(void) { note(OP_IC, 0, 0, 0); }
 
 void spin_lock(struct spinlock *l) { must(!l->taken++, "a lock is taken twice"); }
@@ -176,11 +195,20 @@ void spin_unlock(struct spinlock *l)
 	l->taken = 0;
 }
 
+static bool once(u64 which)
+{
+	bool was = extra & which;
+
+	extra &= ~which;
+	return was;
+}
+
 bool monitor_run(struct cpu *c, const char *why)
 {
 	must(!shared.taken, "the monitor opens with the lock held");
-	(void)c;
 	note(OP_MONITOR, (u8)why[0], 0, 0);
+	if (once(TWICE))
+		c->work |= WORK_MONITOR;
 	return true;
 }
 void monitor_pause(struct cpu *c) { monitor_run(c, "pause"); }
@@ -210,8 +238,13 @@ u64 smp_cpu_off(struct cpu *c)
 	return (u64)PSCI_DENIED;
 }
 enum verdict trap_debug(struct trap_frame *f) { return trap_other(f); } /* nobody debugs */
-bool debug_work(struct cpu *c) { (void)c; return false; }
-void debug_tick(struct cpu *c) { (void)c; }
+bool debug_work(struct cpu *c)
+{
+	(void)c;
+	note(OP_DEBUG, 0, 0, 0);
+	return once(STOPS);
+}
+void debug_tick(struct cpu *c) { (void)c; note(OP_DEBUG, 1, 0, 0); }
 const struct decision *debug_shadow(struct cpu *c, const struct decision *d) { (void)c; (void)d; return NULL; }
 bool debug_native(struct cpu *c) { (void)c; return true; }
 void gdb_text(const char *s, size_t n) { (void)s; (void)n; }
@@ -242,8 +275,8 @@ static u64 model(u64 which, bool write, u32 offset, unsigned size, u64 value)
 
 u64 virtio_read(u64 ipa, unsigned size) { return model(MODEL_VIRTIO_MMIO, false, (u32)ipa, size, 0); }
 void virtio_write(u64 ipa, unsigned size, u64 value) { model(MODEL_VIRTIO_MMIO, true, (u32)ipa, size, value); }
-bool virtio_interrupt(u32 irq) { return irq < 80; }
-void virtio_tick(void) { }
+bool virtio_interrupt(u32 irq) { return irq >= 64 && irq < 80; }
+void virtio_tick(void) { note(OP_VIRTIO, 0, 0, 0); }
 
 #ifdef REAL_DEVICES
 static const u8 *input; /* what is typed, and what interrupts come */
@@ -300,7 +333,7 @@ void vuart_write(u32 o, u64 v) { model(MODEL_PL011, true, o, 4, o ? v : (u8)v); 
 u64 vrtc_read(u32 o) { return model(MODEL_PL031, false, o, 4, 0); }
 void vrtc_write(u32 o, u64 v) { model(MODEL_PL031, true, o, 4, v); }
 void vgic_sgi(struct cpu *c, u64 value) { (void)c; must(shared.taken, "an SGI without the lock"); note(OP_SGI, value, 0, 0); }
-void vgic_sync(struct cpu *c) { (void)c; }
+void vgic_sync(struct cpu *c) { (void)c; must(shared.taken, "looked at without the lock"); note(OP_SYNC, 0, 0, 0); }
 void vgic_flush(struct cpu *c) { (void)c; must(shared.taken, "flushed without the lock"); note(OP_FLUSH, 0, 0, 0); }
 bool vgic_pending(struct cpu *c) { (void)c; return false; }
 void vgic_physical(struct cpu *c, u32 irq) { (void)c; note(OP_PHYSICAL, irq, 0, 0); }
@@ -311,17 +344,28 @@ u32 gic_acknowledge(void)
 	u32 irq = waiting & 0xff;
 
 	must(shared.taken, "an interrupt is taken without the lock");
+	if (irq == 255) /* a storm: it comes again and again */
+		return 79;
 	waiting >>= 8;
-	return irq ? irq : 1023;
+	return !irq ? 1023 : irq < 200 ? irq : irq == 200 ? 0 : 800 + irq;
 }
 void gic_drop(u32 irq) { note(OP_DROP, irq, 0, 0); }
 void gic_deactivate(u32 irq) { note(OP_DEACTIVATE, irq, 0, 0); }
 void gic_enable(u32 cpu, u32 irq, bool on) { note(OP_DISABLE, cpu, irq, on); }
-void console_input(struct cpu *c) { (void)c; note(OP_INPUT, 0, 0, 0); }
+void console_input(struct cpu *c)
+{
+	note(OP_INPUT, 0, 0, 0);
+	if (once(RAISES))
+		c->work |= WORK_VGIC;
+}
 void console_tick(struct cpu *c) { (void)c; note(OP_TICK, 0, 0, 0); }
 static bool midline;
 bool console_midline(void) { return midline; }
-void console_raw(const char *s, size_t n) { (void)s; (void)n; }
+void console_raw(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		answer.lines += s[i] == 0x1e; /* RS begins one */
+}
 void console_guest(u8 byte)
 {
 	u64 *last;
@@ -350,16 +394,18 @@ static struct cpu *boot(void)
 		pattern[i] = (u8)((i * 7 + (i >> 8)) % 255 + 1);
 	memcpy(ram, pattern, ENDS);
 	memcpy(ram + GUEST_SIZE - ENDS, pattern, ENDS);
-	fake_sysreg_write("dczid_el0", 4);
+	fake_sysreg_write("dczid_el0", BIT(4) | ZVA);
 	fake_sysreg_write("ich_vtr_el2", 3);
 	log_mode = LOG_QUIET;
 	for (unsigned i = 0; i < n_cpus; i++) {
+		if (i == HOLE)
+			continue;
 		char *block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
 		struct cpu *c = memset(block + CPU_STRUCT_OFFSET, 0, sizeof(*c));
 
 		cpus[i] = c;
 		c->index = i;
-		c->online = true;
+		c->online = i % 2 == 0;
 		c->stopped_seq = ~0UL;
 		c->why = "key";
 		decide_init(c);
@@ -473,7 +519,8 @@ int main(void)
 		fake_sysreg_write("par_el1", 0x5a5a);
 		load(c, &q);
 		if (q.entry & WORK)
-			c->work = (u32)q.sp_el0;
+			c->work = (u16)q.sp_el0;
+		extra = q.entry & WORK ? q.sp_el0 : 0;
 		midline = q.entry & MIDLINE;
 		log_mode = midline ? LOG_NOTABLE : LOG_QUIET;
 		if (q.entry & FEATURES) {
@@ -483,6 +530,7 @@ int main(void)
 		}
 		entered = fake_now + fake_step;
 		answer.end = trap(c, &q) ? 0 : (u8)why_off[0];
+		must(answer.end || midline || !c->work, "something is left to do");
 		answer.hits = decisions(c, -1) - hits;
 		answer.cost = -cost;
 		answer.lost = c->log.lost;
@@ -503,6 +551,11 @@ int main(void)
 			answer.record_esr = r->esr;
 			answer.record_info = r->info | (u64)r->kind << 8 | (u64)r->n << 16;
 			answer.record_time = r->seq == seq && r->time == entered && (answer.end || r->cost - answer.cost < 50);
+		}
+		if (answer.end == 'k') {
+			r = log_find(c, c->log.seq - 1);
+			must(r && r->kind == REC_EVENT && r->row == EV_GUEST_LEAVE && !r->value && !r->addr,
+			     "the guest's end is not the last that was recorded");
 		}
 		look_at_ram();
 		memcpy(answer.x, c->frame.x, sizeof(answer.x));

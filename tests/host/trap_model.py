@@ -13,14 +13,16 @@ from policygen.traps import plan
 from policygen.verify import VERDICTS
 
 QUESTION = struct.Struct("<40Q")
-ANSWER = struct.Struct("<91Q")
+ANSWER = struct.Struct("<92Q")
 OPS = 8
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
 RAM, RAM_PA, RAM_SIZE = 0x40000000, 0x42000000, 0x30000000
 WORD = {1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: MASK}
 (REPLAY_READ, REPLAY_WRITE, DEVICE_READ, DEVICE_WRITE, MODEL_READ, MODEL_WRITE, SGI, CLEAN, IC, MONITOR, CPU_ON,
- CPU_OFF, CONSOLE, DROP, DEACTIVATE, DISABLE, PHYSICAL, INPUT, TICK, MAINTENANCE, PARK, FLUSH, NOTE, WFI) = range(1, 25)
+ CPU_OFF, CONSOLE, DROP, DEACTIVATE, DISABLE, PHYSICAL, INPUT, TICK, MAINTENANCE, PARK, FLUSH, NOTE, WFI,
+ SYNC, DEBUG, VIRTIO) = range(1, 28)
+CPUS, ODD_ARE_OFF, ZVA = (0, 1, 2, 3, 4, 5, 7), 1, 128      # trap_host.c
 HVC, SMC, SYSREG, IABT, DABT, SERROR, WFX = 0x16, 0x17, 0x18, 0x20, 0x24, 0x2f, 0x01
 NOT_SUPPORTED, INVALID, DENIED, BAD_ADDRESS = -1 & MASK, -2 & MASK, -3 & MASK, -9 & MASK
 CODES = {"SEA": NOT_SUPPORTED, "SERROR": NOT_SUPPORTED, "NOT_SUPPORTED": NOT_SUPPORTED, "INVALID_PARAMETERS": INVALID,
@@ -74,6 +76,7 @@ class Outcome:
     recorded: Optional[Tuple[int, ...]] = None      # value, addr, aux, pc, esr, what else is in it
     par: int = 0x5a5a                               # the guest's, never changed
     zeroed: Tuple[int, int] = (0, 0)                # in RAM's ends: where, how many bytes
+    lines: int = 0                                  # of the log, written
 
 
 def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequence[str]) -> Outcome:
@@ -89,7 +92,7 @@ def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequen
     return Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
                    (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None, bool(hcr >> 8 & 1),
                    rule, verdicts[verdict], (*record[1:6], info) if records else None, par,
-                   (zeroed[0], zeroed[1]))
+                   (zeroed[0], zeroed[1]), raw[91])
 
 
 class Model:
@@ -162,6 +165,7 @@ class Model:
 
     @staticmethod
     def sleep(out: Outcome) -> None:
+        out.ops.append((SYNC, 0, 0, 0))
         if not out.recorded:                        # a record to be completed is work: the guest asks again
             out.ops.append((WFI, 0, 0, 0))
 
@@ -263,9 +267,9 @@ class Model:
     def by_address(self, t: Trap, out: Outcome, zero: bool, va: int) -> bool:
         """True: an exception came instead."""
         if zero:
-            va &= ~63
+            va &= ~(ZVA - 1)
         syndrome = (0x24 if self.lower(t) else 0x25) << 26 | 1 << 25 | (0x40 if zero else 0x140)    # WnR, CM
-        if va >> 46 & 1:                            # trap_host.c: no translation
+        if va >> 46 & 1 or zero and va >> 44 & 1:   # trap_host.c: no translation
             status = 0xd if zero else 7
             if va >> 47 & 1:                        # by stage 2: an external abort on the walk
                 status = 0x14 | status & 3
@@ -279,14 +283,14 @@ class Model:
         ipa = va & 0xffffffff
         if not zero:
             ipa &= ~63
-        inside = RAM <= ipa <= RAM + RAM_SIZE - 64
+        inside = RAM <= ipa <= RAM + RAM_SIZE - (ZVA if zero else 64)
         if not zero and inside:
             out.ops.append((CLEAN, ipa - RAM + RAM_PA, 0, 0))
         elif zero and not inside:
             self.take(t, out, syndrome | 0x10, va)
             return True
         elif zero and ram_byte(ipa + 1):
-            out.zeroed = (ipa, 64)
+            out.zeroed = (ipa, ZVA)
         return False
 
     # --- memory -------------------------------------------------------------------------------------------------
@@ -294,7 +298,8 @@ class Model:
     @staticmethod
     def fault_ipa(t: Trap) -> int:
         ipa = (t.hpfar >> 4 & (1 << 40) - 1) << 12 | t.far & 0xfff
-        if t.esr & 0x3c == 0xc and not t.esr & 0x80 and not t.far >> 46 & 1:
+        failed = t.far >> 46 & 1 or t.esr & 0x40 and t.far >> 44 & 1
+        if t.esr & 0x3c == 0xc and not t.esr & 0x80 and not failed:
             ipa = t.far & 0xfffff000 | t.far & 0xfff    # a permission fault: the guest's own translation says it
         return ipa
 
@@ -317,11 +322,12 @@ class Model:
             got = d.value
         elif do in ("allow", "mask"):
             real = (ipa * GOLDEN & MASK) >> (64 - 8 * size)
-            refused = bool(ipa >> 11 & 1)           # trap_host.c
+            unreadable = bool(ipa >> 11 & 1)        # trap_host.c
+            refused = unreadable or write and bool(ipa >> 10 & 1)
             if not write or do == "mask":
                 out.ops.append((DEVICE_READ, ipa, size, 0))
                 got = real if do == "allow" else real & d.mask | d.value
-            if write and not (do == "mask" and refused):
+            if write and not (do == "mask" and unreadable):
                 value = written if do == "allow" else real & ~d.mask & MASK | written & d.mask
                 out.ops.append((DEVICE_WRITE, ipa, size, value))
             if refused:
@@ -419,11 +425,11 @@ class Model:
             out.ops.append((CPU_OFF, 0, 0, 0))
             out.x[0] = DENIED
         elif name == "PSCI_CPU_ON":
-            out.x[0] = INVALID if x1 > 1 else BAD_ADDRESS if x2 & 3 or not RAM <= x2 <= RAM + RAM_SIZE - 4 else 0
+            out.x[0] = INVALID if x1 not in CPUS else BAD_ADDRESS if x2 & 3 or not RAM <= x2 <= RAM + RAM_SIZE - 4 else 0
             if not out.x[0]:
                 out.ops.append((CPU_ON, x1, x2, x3))
         elif name == "PSCI_AFFINITY_INFO":
-            out.x[0] = INVALID if x1 > 1 or x2 > 3 else 0
+            out.x[0] = INVALID if x1 not in CPUS or x2 > 3 else x1 & ODD_ARE_OFF
         elif name == "HV_PAUSE":
             out.ops.append((MONITOR, ord("p"), 0, 0))
         elif name == "HV_CONSOLE_WRITE":
@@ -479,6 +485,7 @@ def differences(t: Trap, expected: Outcome, seen: Outcome) -> List[str]:
     if expected.x[0] == UNTOLD:
         seen.x[0] = UNTOLD
         seen.recorded = seen.recorded if expected.recorded else None    # DUMP_LOG leaves events
+        seen.lines = 0
     expected.x[31] = seen.x[31] = 0
     ec = t.esr >> 26 & 0x3f
     if seen.recorded and expected.recorded and (t.esr >> 5 if ec == SYSREG else t.esr >> 16) & 31 == 31:

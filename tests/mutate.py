@@ -3,9 +3,10 @@
 generated tables, one at a time, and asks whether the tests notice. `make mutate [MUTANTS=n]`: n of them, or all.
 
 A mutant whose machine code for the target is what it was is none. Of the others, the host suites get to see each first
-(tests/host: the trap path against trap_model.py, the loader's bounds, the virtual GIC, the shadow queues); what they
-let pass boots the diagnostic guest, and then the sweep. Killed is what does not compile (a _Static_assert), runs away,
-dies, or answers otherwise. What survives must stand in tests/mutants.txt under its reason, and nothing else may.
+(tests/host: the trap path against trap_model.py, the lookup of tables, bounds of console and loader, the syndrome, the
+virtual GIC, the shadow queues); what they let pass boots the diagnostic guest, and then the sweep. Killed is what does
+not compile (a _Static_assert), runs away, dies, or answers otherwise. What survives must stand in tests/mutants.txt
+under its reason, and nothing else may.
 """
 from __future__ import annotations
 
@@ -14,12 +15,15 @@ import random
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
@@ -32,6 +36,7 @@ import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
 from policygen import render, verify  # noqa: E402
+from policygen.model import Policy  # noqa: E402
 from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
@@ -44,7 +49,7 @@ OTHERS = [*VGIC, "vgic.h", *VIRTIO, "guestload.c", "bootargs.c", "console.c", "v
 FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "dump_log", "virtio_describe")
 TABLES = "policy_tables.c"
 LIST = ROOT / "tests" / "mutants.txt"
-HOST = ["gcc", "-std=gnu11", "-O0", "-fno-builtin", "-w", "-iquote"]
+HOST = ["gcc", "-std=gnu11", "-fno-builtin", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-iquote"]
 FAKE = ["-iquote", "tests/host/fake", "-include", "tests/host/fake/arch/arch.h"]
 LIMITS = ["prlimit", "--cpu=6", "--as=8000000000", "--core=0"]  # seconds of CPU: what runs away is stopped
 SWAPS = [(r"==", "!="), (r"!=", "=="), (r"<=", "<"), (r">=", ">"), (r"(?<![<>\-=])<(?![<=])", "<="),
@@ -79,9 +84,17 @@ def code_of(text: str) -> str:
 
 
 def mutants(file: str) -> Iterator[Mutant]:
+    """With names of their own: what stands in a function twice is numbered."""
+    seen: Counter[str] = Counter()
+    for m in changes(file):
+        seen[m.name()] += 1
+        yield m if seen[m.name()] == 1 else replace(m, where=f"{m.where} #{seen[m.name()]}")
+
+
+def changes(file: str) -> Iterator[Mutant]:
     text, function = (ROOT / "hv" / file).read_text(encoding="utf-8"), ""
     for number, (line, code) in enumerate(zip(text.splitlines(), code_of(text).splitlines())):
-        if re.match(r"#define (HV_|SEEN|MEMOS|ROW_|WORK_)|\s*extern|typedef|.*\bcase .*\.\.\.", code):
+        if re.match(r"#define (HV_|SEEN|MEMOS|ROW_|WORK_)|\s*extern|typedef|.*\bcase .*\.\.\.|\t\w+, *$", code):
             continue                                # names of things, of which any would do
         begins = re.match(r"\w.*\b(\w+)\(", code)
         if begins and not code.rstrip().endswith(";"):
@@ -187,6 +200,33 @@ def golden(cases: List[Tuple[int, ...]]) -> Callable[[Path], bool]:
     return holds
 
 
+class Lookups:
+    """Every access of a policy, looked up in its tables; the row that answers may be another of the same meaning."""
+
+    def __init__(self, policy: Policy, replay: str) -> None:
+        self.verifier, self.replay, self.good = verify.Verifier(policy), replay, b""
+
+    def holds(self, program: Path) -> bool:
+        try:
+            said = self.verifier.ask(program)
+            self.good = self.good or said
+            return said == self.good or not self.verifier.examine(said, self.replay)
+        except (subprocess.SubprocessError, ValueError, struct.error):
+            return False
+
+
+def syndrome_holds(program: Path) -> bool:
+    return (answer(program) or b"").strip().isdigit()
+
+
+def writes_hold(program: Path) -> bool:
+    cases = test_bounds.write_cases()
+    wire = b"".join(struct.pack("<3Q", *case) for case in cases)
+    said = answer(program, wire) or b""
+    return [*struct.iter_unpack("<2Q", said)] == [test_bounds.write_answer(case) for case in cases] \
+        if len(said) == 16 * len(cases) else False
+
+
 def queues_hold(program: Path) -> bool:
     masks = {"withheld": [1 << 9 | 1 << 13], "rated": [10 << 32], "honest": [0, 500 << 32], "hostile": [0, 500 << 32]}
     return all(answer(program, b"", [scenario, version, only, "1", str(min(seeds, 100)), str(mask)]) is not None
@@ -194,21 +234,44 @@ def queues_hold(program: Path) -> bool:
                for only in ("01" if scenario in ("honest", "hostile") else "0") for mask in masks.get(scenario, [0]))
 
 
+Hold = Callable[[Path], bool]
+
+
 @dataclass
 class Suite:
-    """A program of tests/host with the files of hv/ that are in it. `holds` is asked in this order."""
+    """A program of tests/host with the files of hv/ that are in it; `make` says what is asked of it, in which order."""
     sources: List[str]
-    tables: Optional[Path]
-    holds: List[Callable[[Path], bool]]
+    make: Callable[[], List[Hold]]
+    folder: Path
+    tables: Optional[Path] = None
+    like: Optional["Suite"] = None                  # it has the same objects, but for the tables
+    level: str = "-O0"                              # of the compiler; -O1 for what takes long to run
+    holds: List[Hold] = field(default_factory=list)
     objects: Dict[str, Path] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def build(self, out: Path, pool: ThreadPoolExecutor) -> None:
-        out.mkdir(exist_ok=True)
-        self.objects = {source: out / (Path(source).stem + ".o") for source in self.sources}
-        command = [*HOST, "hv", *FAKE, "-iquote", "hv", "-c"]
-        list(pool.map(lambda item: compile_one([*command, item[0], "-o", str(item[1])]), self.objects.items()))
-        if self.tables:
-            self.objects[TABLES] = self.tables
+    def ready(self) -> None:
+        """Builds it when it is first needed."""
+        with self.lock:
+            if self.holds:
+                return
+            self.folder.mkdir(exist_ok=True)
+            holds = self.make()
+            if self.like:
+                self.like.ready()
+                self.objects = dict(self.like.objects)
+            else:
+                for source in self.sources:
+                    self.objects[source] = self.folder / (Path(source).stem + ".o")
+                    self.compile(source, ROOT / "hv", Path(source), self.objects[source])
+            if self.tables:
+                self.objects[TABLES] = self.tables
+            self.link({}, self.folder / "program")
+            assert all(hold(self.folder / "program") for hold in holds), "the suite fails without a mutant"
+            self.holds = holds
+
+    def compile(self, source: str, headers: Path, path: Path, out: Path) -> None:
+        compile_one([*HOST, str(headers), self.level, *FAKE, "-iquote", "hv", "-c", str(path), "-o", str(out)])
 
     def link(self, changed: Dict[str, Path], program: Path) -> None:
         kept = [str(path) for source, path in self.objects.items() if source not in changed]
@@ -216,112 +279,108 @@ class Suite:
 
 
 class Bench:
-    def __init__(self, scratch: Path, tables: int, pool: ThreadPoolExecutor, machine: bool) -> None:
+    def __init__(self, scratch: Path, tables: int, machine: bool) -> None:
         self.scratch, self.machine = scratch, machine
-        for name, policy in test_trap.OWN.items():
-            (scratch / f"{name}.yaml").write_text(policy)
-        self.suites: List[Suite] = []
-        self.gen: Dict[str, Path] = {}
-        common: Dict[str, Path] = {}
-        for n, name in enumerate((str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), "default")):
-            questions, built = self.questions(name, scratch / Path(name).stem)
-            suite = Suite(["tests/host/trap_host.c", *(f"hv/{part}.c" for part in TRAP)], built,
-                          [partial(questions.holds, every=8), questions.holds])
-            if n:
-                suite.objects = {**common, TABLES: built}
-            else:
-                suite.build(scratch / "trap", pool)
-                common = suite.objects
-            program = suite_program(suite, scratch)
-            assert all(hold(program) for hold in suite.holds), "the suite fails without a mutant"
-            self.suites.append(suite)
-        last = Suite(self.suites[0].sources, None, [checks_hold])       # slow, so last
-        last.objects = self.suites[0].objects
-        self.suites.append(last)
-        for sources, holds in (
-                (["tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c",
-                  "hv/bootargs.c"],
-                 [golden(cases) for cases in (test_bounds.ram_cases(), list(test_bounds.loads()),
-                                              test_bounds.parse_cases())]),
-                (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
-                 [lambda p: answer(p, b"", ["1", "300"]) is not None]),
-                (["tests/host/virtio_host.c", *(f"hv/{name}" for name in VIRTIO), "hv/guestmem.c"], [queues_hold])):
-            suite = Suite(sources, None, holds)
-            suite.build(scratch / Path(sources[0]).stem, pool)
-            assert all(hold(suite_program(suite, scratch)) for hold in holds), "a suite fails without a mutant"
-            self.suites.append(suite)
-        self.tables = table_mutants(scratch / "crowded" / "gen" / TABLES, random.Random(1), tables)
+        for name, text in test_trap.OWN.items():
+            (scratch / f"{name}.yaml").write_text(text)
+        self.policies = {Path(name).stem: test_trap.load(name, "enforce") for name in (
+            str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), "default")}
+        for name, policy in self.policies.items():
+            render.render(policy, scratch / name / "gen")
+            compile_one([*HOST, "hv", *FAKE, "-c", str(self.gen(name) / TABLES), "-o", str(scratch / name / "tables.o")])
+        self.suites = self.all_suites()
+        self.tables = table_mutants(self.gen("crowded") / TABLES, random.Random(1), tables)
         self.target = Target(scratch / "target", machine)
 
-    def questions(self, name: str, out: Path) -> Tuple[Questions, Path]:
-        policy = test_trap.load(name, "enforce")
-        render.render(policy, out / "gen")
-        tables = out / "tables.o"
-        compile_one([*HOST, "hv", *FAKE, "-c", str(out / "gen" / TABLES), "-o", str(tables)])
-        stubs = verify.stubs_of((out / "gen" / "replay.S").read_text())
-        numbers = verify.enumerators((ROOT / "hv" / "policy.h").read_text())
-        model = Model(policy, stubs, {k.removeprefix("MODEL_"): v for k, v in numbers.items()})
-        traps = [t for kind in test_trap.KINDS for t in kind(random.Random(6), policy)]
-        return Questions(traps, model), tables
+    def gen(self, name: str) -> Path:
+        return self.scratch / name / "gen"
+
+    def all_suites(self) -> List[Suite]:
+        """What is quick and kills most comes first."""
+        trap, verifier = ["tests/host/trap_host.c", *(f"hv/{part}.c" for part in TRAP)], "policygen/templates/verify.c"
+        crowded = self.trap_suite("crowded", trap, None)
+        named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
+            "bounds": (["tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c", "hv/bootargs.c"],
+                       lambda: [golden(cases) for cases in (test_bounds.ram_cases(), list(test_bounds.loads()),
+                                                            test_bounds.parse_cases())]),
+            "write": (["tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c"], lambda: [writes_hold]),
+            "vgic": (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
+                     lambda: [lambda p: answer(p, b"", ["1", "300"]) is not None]),
+            "virtio": (["tests/host/virtio_host.c", *(f"hv/{name}" for name in VIRTIO), "hv/guestmem.c"],
+                       lambda: [queues_hold]),
+        }
+        return [Suite(["tests/host/esr_host.c"], lambda: [syndrome_holds], self.scratch / "esr", level="-O1"), crowded,
+                Suite([verifier, "hv/policy.c"], lambda: [self.lookups("crowded")], self.scratch / "lookups",
+                      self.scratch / "crowded" / "tables.o"),
+                *(Suite(sources, make, self.scratch / name) for name, (sources, make) in named.items()),
+                *(self.trap_suite(name, trap, crowded) for name in ("traced", "default")),
+                Suite(trap, lambda: [checks_hold], self.scratch / "checks", self.scratch / "crowded" / "tables.o",
+                      crowded)]
+
+    def trap_suite(self, name: str, sources: List[str], like: Optional[Suite]) -> Suite:
+        def make() -> List[Hold]:
+            policy = self.policies[name]
+            stubs = verify.stubs_of((self.gen(name) / "replay.S").read_text())
+            numbers = verify.enumerators((ROOT / "hv" / "policy.h").read_text())
+            model = Model(policy, stubs, {k.removeprefix("MODEL_"): v for k, v in numbers.items()})
+            questions = Questions([t for kind in test_trap.KINDS for t in kind(random.Random(6), policy)], model)
+            return [partial(questions.holds, every=8), questions.holds]
+        return Suite(sources, make, self.scratch / name, self.scratch / name / "tables.o", like)
+
+    def lookups(self, name: str) -> Hold:
+        return Lookups(self.policies[name], (self.gen(name) / "replay.S").read_text()).holds
 
     def verdict(self, mutant: Mutant) -> str:
         """`same` code, killed by `host` or `target`, or `alive`."""
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             here = Path(folder)
-            if mutant.file == TABLES:
-                return self.table_verdict(mutant, here)
             headers = here / "hv"                   # what is damaged, and for a header all that may include it
             if mutant.file.endswith(".h"):
                 shutil.copytree(ROOT / "hv", headers)
             else:
                 headers.mkdir()
-                shutil.copy(ROOT / "hv" / mutant.file, headers)
+                shutil.copy((self.gen("crowded") if mutant.file == TABLES else ROOT / "hv") / mutant.file, headers)
             damage(headers / mutant.file, mutant)
+            code: Optional[Dict[str, Path]] = {}
+            compiled = mutant.file == TABLES
+            early = mutant.file.endswith(".c")      # one file is compiled sooner than all suites have run
             try:
-                if not self.host_holds(headers, mutant, here):
-                    return "host"
+                for holds in self.host_answers(headers, mutant, here):
+                    if not holds:
+                        return "host"
+                    if early and not compiled:
+                        code, compiled = self.target.code(headers, mutant, here), True
+                        if not code:
+                            break
             except subprocess.CalledProcessError:   # the compiler, or the linker
                 return "host"
-            code = self.target.code(headers, mutant, here)
-            if code is not None and not code:
-                return "same"
-            if code is None:
-                return "target"
-            return "alive" if not self.machine or self.target.holds(code, here) else "target"
+            if not compiled:
+                code = self.target.code(headers, mutant, here)
+            if not code and mutant.file != TABLES:
+                return "same" if code is not None else "target"
+            return "alive" if not code or not self.machine or self.target.holds(code, here) else "target"
 
-    def host_holds(self, headers: Path, mutant: Mutant, here: Path) -> bool:
-        compiled: Dict[str, Path] = {}
+    def host_answers(self, headers: Path, mutant: Mutant, here: Path) -> Iterator[bool]:
+        compiled: Dict[Tuple[str, str], Path] = {}
+        if mutant.file == TABLES:
+            compiled[TABLES, "-O0"] = here / "tables.o"
+            compile_one([*HOST, "hv", *FAKE, "-c", str(headers / TABLES), "-o", str(here / "tables.o")])
         for n, suite in enumerate(self.suites):
-            users = [s for s in suite.objects if s.startswith("hv/") and uses(s, mutant.file)]
+            users = [s for s in suite.sources if uses(s, mutant.file)]
+            if mutant.file == TABLES and suite.tables == self.scratch / "crowded" / "tables.o":
+                users = [TABLES]
             if not users:
                 continue
-            for source in users + (suite.sources[:1] if mutant.file.endswith(".h") else []):
-                if source not in compiled:
+            suite.ready()
+            for source in users:
+                if (source, suite.level) not in compiled:
                     path = here / source if source.startswith("hv/") else Path(source)
-                    compiled[source] = here / f"{Path(source).stem}.o"
-                    compile_one([*HOST, str(headers), *FAKE, "-iquote", "hv", "-c", str(path), "-o",
-                                 str(compiled[source])])
-            suite.link({s: path for s, path in compiled.items() if s in suite.objects}, here / f"program{n}")
-            if not all(hold(here / f"program{n}") for hold in suite.holds):
-                return False
-        return True
-
-    def table_verdict(self, mutant: Mutant, here: Path) -> str:
-        text = self.scratch / "crowded" / "gen" / TABLES
-        shutil.copy(text, here / TABLES)
-        damage(here / TABLES, mutant)
-        program = here / "program"
-        try:
-            compile_one([*HOST, "hv", *FAKE, "-c", str(here / TABLES), "-o", str(here / "tables.o")])
-            self.suites[0].link({TABLES: here / "tables.o"}, program)
-        except subprocess.CalledProcessError:
-            return "host"
-        return "alive" if all(hold(program) for hold in self.suites[0].holds) else "host"
-
-
-def suite_program(suite: Suite, scratch: Path) -> Path:
-    suite.link({}, scratch / "program")
-    return scratch / "program"
+                    compiled[source, suite.level] = here / f"{Path(source).stem}{suite.level}.o"
+                    suite.compile(source, headers, path, compiled[source, suite.level])
+            program = here / f"program{n}"
+            suite.link({source: compiled[source, suite.level] for source in users}, program)
+            for hold in suite.holds:
+                yield hold(program)
 
 
 def damage(path: Path, mutant: Mutant) -> None:
@@ -432,6 +491,12 @@ def explained() -> Dict[str, str]:
     return found
 
 
+def kept(path: Optional[Path]) -> Dict[str, str]:
+    """What an earlier run wrote: a verdict and a mutant a line; the last one of a mutant counts."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
+    return {name: verdict for verdict, _, name in (line.partition(" ") for line in lines)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mutants", type=int, default=0, help="how many, chosen by --seed; 0: all")
@@ -441,43 +506,57 @@ def main() -> int:
     parser.add_argument("--least", type=float, default=95.0, help="percent that must be killed")
     parser.add_argument("--files", nargs="*", default=[*CORE, *OTHERS, TABLES])
     parser.add_argument("--host-only", action="store_true", help="no machine boots")
-    parser.add_argument("--list", type=Path, help="write what nobody has explained there")
+    parser.add_argument("--results", type=Path, help="append each verdict there, and ask for none that it has")
+    parser.add_argument("--again", action="store_true", help="... but for what survived")
     args = parser.parse_args()
-    verdicts: List[str] = []
-    reasons = explained()
+    reasons, results = explained(), kept(args.results)
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(args.jobs) as pool:
-        bench = Bench(Path(scratch), args.tables if TABLES in args.files else 0, pool, not args.host_only)
+        bench = Bench(Path(scratch), args.tables if TABLES in args.files else 0, not args.host_only)
         found = [m for file in args.files if file != TABLES for m in mutants(file)] + bench.tables
         total = len(found)
         if args.mutants:
             # The same ones as long as their lines are the same.
             found = sorted(found, key=lambda m: zlib.crc32(f"{args.seed} {m.name()}".encode()))[:args.mutants]
-        for n, verdict in enumerate(pool.map(bench.verdict, found), 1):
-            verdicts.append(verdict)
-            if verdict == "alive" and found[n - 1].name() not in reasons:
-                print(f"survives, NOT EXPLAINED: {found[n - 1].name()}", flush=True)
-            if n % 100 == 0:
-                print(f"{n} of {len(found)}: {verdicts.count('alive')} survive", file=sys.stderr, flush=True)
-    alive = [m for m, verdict in zip(found, verdicts) if verdict == "alive"]
-    counted = {v: verdicts.count(v) for v in ("same", "host", "target", "alive")}
-    problems = [m.name() for m in alive if m.name() not in reasons]
-    if args.list:
-        args.list.write_text("".join(f"  {name}\n" for name in problems), encoding="utf-8")
-    if not args.host_only:
-        for m, verdict in zip(found, verdicts):
-            if verdict != "alive" and m.name() in reasons:
-                print(f"explained, but {verdict}: {m.name()}")
-                problems.append(m.name())
-        if not args.mutants and args.files == [*CORE, *OTHERS, TABLES]:
-            gone = set(reasons) - {m.name() for m in found}
-            problems += gone
-            print("".join(f"explained, but there is no such mutant: {name}\n" for name in sorted(gone)), end="")
-    real = len(found) - counted["same"]
-    share = 100 * (1 - len(alive) / real) if real else 100.0
-    print(f"{len(found)} of {total} mutants: {counted['same']} change no code; of the others {share:.1f} % killed "
-          f"({counted['host']} by the host suites, {counted['target']} by the machine), {len(alive)} survive, "
+        known = {name: verdict for name, verdict in results.items() if verdict != "alive" or not args.again}
+        verdicts = ask(bench, [m for m in found if m.name() not in known], pool, args.results, reasons)
+        verdicts.update((m.name(), known[m.name()]) for m in found if m.name() in known)
+    return tell(verdicts, total, reasons, args.least, args.host_only, not args.mutants and args.files == [
+        *CORE, *OTHERS, TABLES])
+
+
+def ask(bench: Bench, found: List[Mutant], pool: ThreadPoolExecutor, results: Optional[Path], reasons: Dict[str, str]
+        ) -> Dict[str, str]:
+    verdicts: Dict[str, str] = {}
+    for n, (mutant, verdict) in enumerate(zip(found, pool.map(bench.verdict, found)), 1):
+        verdicts[mutant.name()] = verdict
+        if results:
+            with results.open("a", encoding="utf-8") as out:
+                out.write(f"{verdict} {mutant.name()}\n")
+        if verdict == "alive" and mutant.name() not in reasons:
+            print(f"survives, NOT EXPLAINED: {mutant.name()}", flush=True)
+        if n % 100 == 0:
+            print(f"{n} of {len(found)}: {[*verdicts.values()].count('alive')} survive", file=sys.stderr, flush=True)
+    return verdicts
+
+
+def tell(verdicts: Dict[str, str], total: int, reasons: Dict[str, str], least: float, host_only: bool, everything: bool
+         ) -> int:
+    counted = Counter(verdicts.values())
+    problems = [name for name, verdict in verdicts.items() if verdict == "alive" and name not in reasons]
+    if not host_only:
+        for name in (name for name, verdict in verdicts.items() if verdict != "alive" and name in reasons):
+            print(f"explained, but {verdicts[name]}: {name}")
+            problems.append(name)
+    if everything:
+        for name in sorted(set(reasons) - set(verdicts)):
+            print(f"explained, but there is no such mutant: {name}")
+            problems.append(name)
+    real = len(verdicts) - counted["same"]
+    share = 100 * (1 - counted["alive"] / real) if real else 100.0
+    print(f"{len(verdicts)} of {total} mutants: {counted['same']} change no code; of the others {share:.1f} % killed "
+          f"({counted['host']} by the host suites, {counted['target']} by the machine), {counted['alive']} survive, "
           f"{len(problems)} unexplained")
-    return 1 if share < args.least or problems else 0
+    return 1 if share < least or problems else 0
 
 
 if __name__ == "__main__":

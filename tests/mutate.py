@@ -4,9 +4,10 @@ generated tables, one at a time, and asks whether the tests notice. `make mutate
 
 A mutant whose machine code for the target is what it was is none. Of the others, the host suites get to see each first
 (tests/host: the trap path against trap_model.py, the lookup of tables, bounds of console and loader, the syndrome, the
-virtual GIC, the shadow queues); what they let pass boots the diagnostic guest, and then the sweep. Killed is what does
-not compile (a _Static_assert), runs away, dies, or answers otherwise. What survives must stand in tests/mutants.txt
-under its reason, and nothing else may.
+virtual GIC, the shadow queues); what they let pass boots the guest that measures, the diagnostic guest and the sweep.
+Killed is what does not compile (a _Static_assert), runs away, dies, answers otherwise or takes an instruction more.
+What survives must stand in tests/mutants.txt under its reason, and nothing else may. tests/host/test_mutate.py asks for
+a few of them, without a machine.
 """
 from __future__ import annotations
 
@@ -29,8 +30,9 @@ from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "host"), str(ROOT / "tests" / "qemu")]
+sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / folder) for folder in ("host", "qemu", "bench"))]
 
+import bench as cost  # noqa: E402
 import test_bounds  # noqa: E402
 import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
@@ -49,7 +51,9 @@ OTHERS = [*VGIC, "vgic.h", *VIRTIO, "guestload.c", "bootargs.c", "console.c", "v
 FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "dump_log", "virtio_describe")
 TABLES = "policy_tables.c"
 LIST = ROOT / "tests" / "mutants.txt"
-HOST = ["gcc", "-std=gnu11", "-fno-builtin", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error", "-iquote"]
+MACHINE = "On the machine only"                     # how the reason begins where no host suite needs to notice
+HOST = ["gcc", "-std=gnu11", "-fno-builtin", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error",
+        "-iquote"]
 FAKE = ["-iquote", "tests/host/fake", "-include", "tests/host/fake/arch/arch.h"]
 LIMITS = ["prlimit", "--cpu=6", "--as=8000000000", "--core=0"]  # seconds of CPU: what runs away is stopped
 SWAPS = [(r"==", "!="), (r"!=", "=="), (r"<=", "<"), (r">=", ">"), (r"(?<![<>\-=])<(?![<=])", "<="),
@@ -287,7 +291,8 @@ class Bench:
             str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), "default")}
         for name, policy in self.policies.items():
             render.render(policy, scratch / name / "gen")
-            compile_one([*HOST, "hv", *FAKE, "-c", str(self.gen(name) / TABLES), "-o", str(scratch / name / "tables.o")])
+            compile_one([*HOST, "hv", *FAKE, "-c", str(self.gen(name) / TABLES), "-o",
+                         str(scratch / name / "tables.o")])
         self.suites = self.all_suites()
         self.tables = table_mutants(self.gen("crowded") / TABLES, random.Random(1), tables)
         self.target = Target(scratch / "target", machine)
@@ -429,6 +434,9 @@ class Target:
         self.link = shlex.split(link.group(0))
         self.first = str(first.relative_to(ROOT))
         self.code_was: Dict[str, bytes] = {}
+        if machine:
+            self.measured = cost.build("tests/bench/bench.yaml", "build/test/mutate-bench")
+            self.costs = cost.costs(cost.measure(self.measured))
 
     def compiled(self, source: str, headers: Path, out: Path) -> bytes:
         command = [w for w in self.commands[source] if w[:2] not in ("-M", "-W") and w != "-g"]
@@ -454,16 +462,29 @@ class Target:
                 return None
         return changed
 
+    def image(self, elf: Path, changed: Dict[str, Path], here: Path) -> Path:
+        """The one of `elf` with these objects."""
+        folder, out = str(elf.parent.relative_to(ROOT)), here / "mutant.elf"
+        objects = {f"{folder}/{source[:-2]}.o": str(path) for source, path in changed.items()}
+        command = [w.replace(self.first, folder) for w in self.link if not w.startswith("-Wl,-Map")]
+        command = [objects.get(w, w) for w in command]
+        command[command.index("-o") + 1] = str(out)
+        compile_one(command)
+        compile_one([sys.executable, "tools/seal.py", str(out)])
+        return out
+
+    def slower(self, changed: Dict[str, Path], here: Path) -> bool:
+        try:
+            now = cost.costs(cost.measure(self.image(self.measured, changed, here)))
+        except (cost.Failed, KeyError, subprocess.SubprocessError):
+            return True
+        return any(now[row] - was >= 0.5 for row, was in self.costs.items())
+
     def holds(self, changed: Dict[str, Path], here: Path) -> bool:
+        if self.slower(changed, here):
+            return False
         for (policy, guest), elf in self.elf.items():
-            folder = str(elf.parent.relative_to(ROOT))
-            objects = {f"{folder}/{source[:-2]}.o": str(path) for source, path in changed.items()}
-            command = [w.replace(self.first, folder) for w in self.link if not w.startswith("-Wl,-Map")]
-            command = [objects.get(w, w) for w in command]
-            image = here / "mutant.elf"
-            command[command.index("-o") + 1] = str(image)
-            compile_one(command)
-            compile_one([sys.executable, "tools/seal.py", str(image)])
+            image = self.image(elf, changed, here)
             log = here / "log"
             arguments = vm.bootargs(here, "unattended=1" + (" log=quiet" if guest == "sweep" else ""))
             done = execute(["timeout", "60", *vm.machine(image, "-no-reboot", *arguments)], stdin=subprocess.DEVNULL)
@@ -515,13 +536,17 @@ def main() -> int:
         found = [m for file in args.files if file != TABLES for m in mutants(file)] + bench.tables
         total = len(found)
         if args.mutants:
-            # The same ones as long as their lines are the same.
-            found = sorted(found, key=lambda m: zlib.crc32(f"{args.seed} {m.name()}".encode()))[:args.mutants]
+            found = sample(found, args.mutants, args.seed)
         known = {name: verdict for name, verdict in results.items() if verdict != "alive" or not args.again}
         verdicts = ask(bench, [m for m in found if m.name() not in known], pool, args.results, reasons)
         verdicts.update((m.name(), known[m.name()]) for m in found if m.name() in known)
     return tell(verdicts, total, reasons, args.least, args.host_only, not args.mutants and args.files == [
         *CORE, *OTHERS, TABLES])
+
+
+def sample(found: List[Mutant], count: int, seed: int) -> List[Mutant]:
+    """The same ones as long as their lines are the same."""
+    return sorted(found, key=lambda m: zlib.crc32(f"{seed} {m.name()}".encode()))[:count]
 
 
 def ask(bench: Bench, found: List[Mutant], pool: ThreadPoolExecutor, results: Optional[Path], reasons: Dict[str, str]
@@ -543,8 +568,8 @@ def tell(verdicts: Dict[str, str], total: int, reasons: Dict[str, str], least: f
          ) -> int:
     counted = Counter(verdicts.values())
     problems = [name for name, verdict in verdicts.items() if verdict == "alive" and name not in reasons]
-    if not host_only:
-        for name in (name for name, verdict in verdicts.items() if verdict != "alive" and name in reasons):
+    for name in sorted(set(reasons) & set(verdicts)):
+        if not host_only and verdicts[name] != ("target" if reasons[name].startswith(MACHINE) else "alive"):
             print(f"explained, but {verdicts[name]}: {name}")
             problems.append(name)
     if everything:

@@ -40,6 +40,8 @@ sysregs:
   TTBR0_EL1: { write: { mask: 0xffffffffffff } }
   ACTLR_EL1: pause
   CONTEXTIDR_EL1: { read: { value: 0x12345678 }, write: ignore }
+  ID_AFR0_EL1: deny
+  ID_AA64AFR0_EL1: { read: { value: 5 } }
   ID_AA64MMFR0_EL1: { read: { fields: { PARange: 2, ASIDBits: 0 } } }
   imp-def: raz-wi
   S3_0_C15_C2_*: { do: deny, log: never }
@@ -57,7 +59,7 @@ mmio:
       0x410: { read: { mask: 0xf }, write: { mask: 0x3 } }
       0x810: { read: { mask: 0xf }, write: { mask: 0x3 } }
       0x3fc: { do: deny, as: serror, limit: 3/s, over: pause }
-  small: { at: 0x0b000ffc, size: 8, do: raz-wi }
+  small: { at: 0x0b000ffc, size: 8, do: raz-wi, log: once }
   shut: { at: 0x0b000000, size: 0x100, do: pause }
   large: { at: 0x0b001004, size: 0x3ffc, do: raz-wi, log: always, width: [1] }
 hvc:
@@ -66,7 +68,7 @@ hvc:
   HV_PAUSE: pause
   HV_DUMP_LOG: allow
   HV_GET_STATUS: allow
-  0x86000000..0x8600ffff: { value: 3 }
+  0x86000000..0x8600ffff: { value: 3, log: once }
   0x86000001: { do: deny, as: DENIED }
   0x86000002: { do: deny, as: undef }
   PSCI_CPU_ON: { do: allow, where: { x1: 1..3, x2: 0x40000000..0x6fffffff }, else: { value: 9 } }

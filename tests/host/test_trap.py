@@ -36,7 +36,7 @@ sysregs:
   mmu: { do: allow, log: always, limit: 1000/s, over: deny }
   gic: { do: allow, log: always }
   id: { do: allow, log: always }
-  ID_AA64PFR0_EL1: { read: { mask: 0xf0f }, log: always }
+  ID_AA64PFR0_EL1: { read: { mask: 0xf0f }, log: always, limit: 1000/s, over: deny }
   AFSR0_EL1: { read: { value: 7 }, write: ignore, limit: 1000/s, over: deny }
   AFSR1_EL1: { read: { mask: 0xff }, write: { mask: 0xf0f }, limit: 1000/s, over: deny }
 mmio:
@@ -134,7 +134,7 @@ def sysregs(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     named = {key for entry in policy.entries if entry.section == "sysregs" and entry.size < 64
              for low, high in entry.ranges for key in range(low, high + 1)}
     cache = [1 << 14 | op1 << 11 | 7 << 7 | crm << 3 | 1 for op1 in (0, 3) for crm in (4, 5, 6, 10, 11, 12, 13, 14)]
-    keys = [*named, *cache * 32, *[*range(SGI_KEYS, SGI_KEYS + 3)] * 2,
+    keys = [*named, *range(0xc008, 0xc040), *cache * 32, *[*range(SGI_KEYS, SGI_KEYS + 3)] * 2,
             *(dice.randrange(1 << 14, 1 << 16) for _ in range(4000))]
     for key in keys:
         op0, op1, crn, crm, op2 = split_key(key)
@@ -155,8 +155,8 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     places = [at + d for w in policy.windows for at in (w.base, w.base + w.size) for d in range(-9, 9)]
     places += [low + d for e in policy.entries if e.section == "mmio" for low, _ in e.ranges for d in (-4, -1, 0, 1, 4)]
     places += [w.base + dice.randrange(w.size) & ~3 for w in policy.windows for _ in range(60)]
-    places += [w.base + at for w in policy.windows for at in (0, 1, 4, 0x100, 0x104, 0x120, 0x3fc, 0x400, 0x17, 0x18,
-                                                               0x19, 0x410, 0x804, 0x810)]
+    offsets = (0, 1, 4, 0x17, 0x18, 0x19, 0x100, 0x104, 0x120, 0x3fc, 0x400, 0x410, 0x804, 0x810)
+    places += [w.base + at for w in policy.windows for at in offsets]
     places += [0x3ffffffc, 0x3fffffff, 0x40000000, 0x70000000, 0x1000000000, 0xffffffffff]
     for ipa in places:
         for log2 in range(4):
@@ -243,16 +243,42 @@ def seen(ask: Ask, traps: List[Trap]) -> List[Outcome]:
 
 
 def check_limits(ask: Ask) -> None:
-    """`crowded`: refused calls may come five times a second; the sixth ends the guest. Logged once is logged once."""
+    """`crowded`: refused calls may come five times a second; the sixth ends the guest. So for others."""
     again = replace(Trap((9, *[0] * 30), 0x40000000, 0x3c5, HVC << 26 | 1 << 25), entry=KEEP)
     flood = [replace(again, entry=0), *[again] * 5, replace(again, sp_el0=FREQUENCY // 5), again,
              replace(again, sp_el0=FREQUENCY * 10), *[again] * 5]
     assert [o.verdict for o in seen(ask, flood)] == ["DENY"] * 5 + ["KILL", "DENY", "KILL"] + ["DENY"] * 5 + ["KILL"]
+    other = replace(again, x=(0,) * 31, esr=SYSREG << 26 | 1 << 25 | 3 << 20 | 6 << 10 | 4 << 1)    # seven times
+    assert [o.verdict + o.end for o in seen(ask, [other] * 9)] == ["DENY"] * 7 + ["KILLk"] * 2
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
+    third = replace(other, esr=word, far=0x3fc, hpfar=0x9030 << 4)      # gpio's register: three times, then ask
+    assert [MONITOR in [op for op, *_ in o.ops] for o in seen(ask, [third] * 5)] == [False] * 3 + [True] * 2
+
+
+def check_once(ask: Ask) -> None:
+    """`crowded`: logged once is logged once for each register, address, function and direction."""
+    again = Trap((9, *[0] * 30), 0x40000000, 0x3c5, HVC << 26 | 1 << 25, entry=KEEP)
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
+
+    def small(at: int, esr: int = word) -> Trap:
+        return replace(again, esr=esr, far=0xffc + at, hpfar=0xb000 << 4)
+
+    byte, write = word & ~(2 << 22), word | 1 << 6
+    call, brk = replace(again, x=(0x86000005, *[0] * 30)), replace(again, esr=0x3c << 26 | 1 << 25)
+    cases = [(small(0), True), (small(0), False), (small(0, write), True), (small(0, write), False),
+             (small(2, byte), True), (small(1, byte), True), (small(3, byte), True), (small(0), False),
+             (small(2, byte | 1 << 6), True), (small(1, byte), False), (call, True), (call, False),
+             (replace(call, x=(0x86000006, *[0] * 30)), True), (replace(call, x=(0x86000004, *[0] * 30)), True),
+             (call, False), (replace(brk, esr=7 << 26 | 1 << 25), False), (brk, True),
+             (replace(brk, esr=brk.esr | 7), False), (small(0, write), False)]
     read = SYSREG << 26 | 1 << 25 | 3 << 20 | 2 << 10 | 1 << 17 | 1     # TTBR1_EL1 of `mmu`: log once
     other = replace(again, esr=read ^ 3 << 17)                  # TCR_EL1: another register of the same rule
     traps = [replace(again, esr=read, entry=0), replace(again, esr=read), other, other, replace(again, esr=read & ~1),
              replace(again, esr=read), replace(again, esr=read | 7 << 5)]
-    assert [o.recorded is not None for o in seen(ask, traps)] == [True, False, True, False, True, False, False]
+    firsts = [True, False, True, False, True, False, False]
+    assert [o.recorded is not None for o in seen(ask, traps)] == firsts
+    for n, (outcome, (_, first)) in enumerate(zip(seen(ask, [t for t, _ in cases]), cases)):
+        assert (outcome.recorded is not None) == first, n
 
 
 def check_interrupts(ask: Ask) -> None:
@@ -354,7 +380,7 @@ def check_flood(ask: Ask) -> None:
     assert last[45] == 0, f"{last[45]} records lost"
 
 
-CHECKS = [check_limits, check_interrupts, check_features, check_work, check_dumps]
+CHECKS = [check_limits, check_once, check_interrupts, check_features, check_work, check_dumps]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])

@@ -206,6 +206,7 @@ static bool once(u64 which)
 bool monitor_run(struct cpu *c, const char *why)
 {
 	must(!shared.taken, "the monitor opens with the lock held");
+	must(c->row, "the monitor has no decision to show");
 	note(OP_MONITOR, (u8)why[0], 0, 0);
 	if (once(TWICE))
 		c->work |= WORK_MONITOR;
@@ -258,7 +259,7 @@ void uart_clear_interrupt(void) {}
 static u64 carved;
 void *carve_dirty(size_t size, size_t align)
 {
-	(void)align;
+	must(align && !(align & (align - 1)) && align <= 64, "no alignment");
 	carved += size;
 	return aligned_alloc(64, (size + 63) & ~63UL); /* no slack: a write past it is seen */
 }

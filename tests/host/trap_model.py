@@ -425,7 +425,8 @@ class Model:
             out.ops.append((CPU_OFF, 0, 0, 0))
             out.x[0] = DENIED
         elif name == "PSCI_CPU_ON":
-            out.x[0] = INVALID if x1 not in CPUS else BAD_ADDRESS if x2 & 3 or not RAM <= x2 <= RAM + RAM_SIZE - 4 else 0
+            runs = not x2 & 3 and RAM <= x2 <= RAM + RAM_SIZE - 4
+            out.x[0] = INVALID if x1 not in CPUS else 0 if runs else BAD_ADDRESS
             if not out.x[0]:
                 out.ops.append((CPU_ON, x1, x2, x3))
         elif name == "PSCI_AFFINITY_INFO":

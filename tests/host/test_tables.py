@@ -77,7 +77,7 @@ smc:
   default: deny
   PSCI_VERSION: allow
 exceptions:
-  default: forward
+  default: { do: forward, log: once }
   WFX: allow
   SERROR: kill
   DABT_NO_SYNDROME: { do: allow, log: always }

@@ -118,7 +118,7 @@ def compare(host: Host, traps: List[Trap]) -> int:
 
 
 def registers(dice: random.Random) -> Tuple[int, ...]:
-    return tuple(dice.getrandbits(64) >> dice.choice((0, 0, 0, 32, 56)) for _ in range(31))
+    return tuple(dice.getrandbits(64) >> dice.choice((0, 0, 0, 32, 56, 64)) for _ in range(31))
 
 
 def trap(dice: random.Random, esr: int, **more: int) -> Trap:
@@ -269,7 +269,9 @@ def check_once(ask: Ask) -> None:
              (small(2, byte), True), (small(1, byte), True), (small(3, byte), True), (small(0), False),
              (small(2, byte | 1 << 6), True), (small(1, byte), False), (call, True), (call, False),
              (replace(call, x=(0x86000006, *[0] * 30)), True), (replace(call, x=(0x86000004, *[0] * 30)), True),
-             (call, False), (replace(brk, esr=7 << 26 | 1 << 25), False), (brk, True),
+             (call, False), (brk, True),
+             *((replace(brk, esr=ec << 26 | 1 << 25), True) for ec in (0x07, 0x27, 0x0c, 0x2c)),
+             (replace(brk, esr=0x0c << 26 | 1 << 25), False),
              (replace(brk, esr=brk.esr | 7), False), (small(0, write), False)]
     read = SYSREG << 26 | 1 << 25 | 3 << 20 | 2 << 10 | 1 << 17 | 1     # TTBR1_EL1 of `mmu`: log once
     other = replace(again, esr=read ^ 3 << 17)                  # TCR_EL1: another register of the same rule

@@ -70,7 +70,7 @@ Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
              3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100)
 SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
-KEEP, WORK, FEATURES, MIDLINE, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 62500000     # trap_host.c
+KEEP, WORK, FEATURES, MIDLINE, TELLS, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 0x1000, 62500000  # trap_host.c
 # EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that at the begin and the end of an IT block
 SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430)
 
@@ -346,6 +346,14 @@ def check_work(ask: Ask) -> None:
         assert (alone.elr, alone.x, alone.injected) == (flushed.elr, flushed.x, flushed.injected), hex(esr)
 
 
+def check_idle(ask: Ask) -> None:
+    """A guest that waits gives EL2 the time to write what was refused, but not into its own line."""
+    refused = Trap((9, *[0] * 30), 0x40000000, 0x3c5, SMC << 26 | 1 << 25, entry=KEEP)
+    waits = replace(refused, esr=1 << 26 | 1 << 25)
+    outcomes = seen(ask, [refused, waits, *(replace(waits, entry=KEEP | mode) for mode in (MIDLINE, TELLS, TELLS))])
+    assert [o.lines > 0 for o in outcomes] == [False, False, False, True, False]
+
+
 def check_features(ask: Ask) -> None:
     """PAN, SSBS and TCO as AArch64.TakeException() sets them on a CPU that has them."""
     undef = Trap((0,) * 31, 0x40000000, 0x3c0, 0, entry=FEATURES)
@@ -382,7 +390,7 @@ def check_flood(ask: Ask) -> None:
     assert last[45] == 0, f"{last[45]} records lost"
 
 
-CHECKS = [check_limits, check_once, check_interrupts, check_features, check_work, check_dumps]
+CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_work, check_dumps]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])

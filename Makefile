@@ -336,9 +336,9 @@ qemu-backports: ## fetch the newest QEMU that Debian's backports have into build
 
 MUTANTS ?= 0
 .PHONY: mutate fuzz-host coverage
-mutate: all ## flip comparisons, masks, offsets and verdicts of EL2's core, MUTANTS= of them (0: all); what no test notices
+mutate: all ## flip comparisons, masks, offsets and verdicts of EL2's core, MUTANTS= of them (0: all) [RESULTS=file, to go on with]
 	@$(havetests)
-	$(Q)$(TESTPY) tests/mutate.py --mutants $(MUTANTS)
+	$(Q)$(TESTPY) tests/mutate.py --mutants $(MUTANTS) $(if $(RESULTS),--results $(RESULTS))
 
 FUZZ_SECONDS ?= 60
 fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor, loader and virtio, FUZZ_SECONDS= long each

@@ -310,7 +310,7 @@ class Bench:
                                                             test_bounds.parse_cases())]),
             "write": (["tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c"], lambda: [writes_hold]),
             "vgic": (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
-                     lambda: [lambda p: answer(p, b"", ["1", "300"]) is not None]),
+                     lambda: [lambda p: answer(p, b"", ["1", "120"]) is not None]),
             "uart": (["tests/host/uart_host.c", "hv/vuart.c", "hv/console.c"],
                      lambda: [lambda p: answer(p, b"", ["1", "60"]) is not None]),
             "virtio": (["tests/host/virtio_host.c", *(f"hv/{name}" for name in VIRTIO), "hv/guestmem.c"],

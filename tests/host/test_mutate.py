@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make mutate` reports what nobody notices, and tells what changes nothing from what the tests see."""
+"""A few of the mutants of `make mutate`, without a machine; and that the tool reports what nobody notices."""
 from __future__ import annotations
 
 import sys
@@ -14,15 +14,22 @@ from hvl_host import ROOT
 sys.path.insert(0, str(ROOT / "tests"))
 import mutate  # noqa: E402
 
+SAMPLE = 20
+
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> mutate.Bench:
-    return mutate.Bench(tmp_path_factory.mktemp("mutate"), 0, False)
+    return mutate.Bench(tmp_path_factory.mktemp("mutate"), 3, False)
 
 
 def told(bench: mutate.Bench, found: List[mutate.Mutant], reasons: Dict[str, str]) -> int:
     with ThreadPoolExecutor(1) as pool:
         return mutate.tell(mutate.ask(bench, found, pool, None, reasons), len(found), reasons, 0, True, False)
+
+
+def test_no_mutant_of_a_sample_lives_unexplained(bench: mutate.Bench) -> None:
+    found = mutate.sample([m for file in mutate.CORE for m in mutate.mutants(file)], SAMPLE, seed=1)
+    assert told(bench, found + bench.tables, mutate.explained()) == 0
 
 
 def test_what_nobody_notices_is_reported(bench: mutate.Bench, capsys: pytest.CaptureFixture[str]) -> None:

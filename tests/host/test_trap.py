@@ -70,7 +70,8 @@ Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
              3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100)
 SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
-KEEP, WORK, FEATURES, MIDLINE, TELLS, FREQUENCY = 0x100, 0x200, 0x400, 0x800, 0x1000, 62500000  # trap_host.c
+KEEP, WORK, FEATURES, MIDLINE, TELLS, STREAMS = 0x100, 0x200, 0x400, 0x800, 0x1000, 0x2000      # trap_host.c
+FREQUENCY = 62500000
 # EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that at the begin and the end of an IT block
 SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430)
 
@@ -354,6 +355,15 @@ def check_idle(ask: Ask) -> None:
     assert [o.lines > 0 for o in outcomes] == [False, False, False, True, False]
 
 
+def check_told(ask: Ask) -> None:
+    """In text mode a record is on the wire before the guest goes on, the first time and when its row is remembered."""
+    word, read = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7, SYSREG << 26 | 1 << 25 | 1 | 3 << 20 | 4 << 1
+    for esr, x0, at in ((word, 0, 0x8000), (word, 0, 0x80000), (read, 0, 0), (HVC << 26 | 1 << 25, 1, 0)):
+        one = Trap((x0, *[0] * 30), 0x40000000, 0x3c5, esr, far=4, hpfar=at << 4, entry=STREAMS)
+        told = [o.lines for o in seen(ask, [one, *[replace(one, entry=KEEP | STREAMS)] * 3])]
+        assert all(told), (hex(esr), told)
+
+
 def check_features(ask: Ask) -> None:
     """PAN, SSBS and TCO as AArch64.TakeException() sets them on a CPU that has them."""
     undef = Trap((0,) * 31, 0x40000000, 0x3c0, 0, entry=FEATURES)
@@ -391,6 +401,7 @@ def check_flood(ask: Ask) -> None:
 
 
 CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_work, check_dumps]
+CHECKS_TRACED = [check_told, check_rights]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])
@@ -400,8 +411,9 @@ def test_what_goes_on_from_trap_to_trap(host: Host, check: Callable[[Ask], None]
 
 
 @pytest.mark.parametrize("host", [("traced", "enforce")], indirect=True, ids=["traced"])
-def test_cache_instructions_have_the_rights_of_who_runs_them(host: Host) -> None:
-    check_rights(asker(host.program))
+@pytest.mark.parametrize("check", CHECKS_TRACED)
+def test_what_goes_on_where_all_is_recorded(host: Host, check: Callable[[Ask], None]) -> None:
+    check(asker(host.program))
 
 
 @pytest.mark.parametrize("host", [("permissive", "enforce")], indirect=True, ids=["permissive"])

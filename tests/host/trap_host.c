@@ -56,6 +56,7 @@ enum op {
 #define FEATURES 0x400 /* the CPU has PAN, SSBS and MTE; from then on */
 #define MIDLINE  0x800 /* the guest has left a line unfinished, and only refusals are written */
 #define TELLS    0x1000 /* only refusals are written, and no line is unfinished */
+#define STREAMS  0x2000 /* all is written */
 #define ENDS     0x3000u /* bytes of RAM at either end that have something in them */
 
 struct question {
@@ -524,7 +525,7 @@ int main(void)
 			c->work = (u16)q.sp_el0;
 		extra = q.entry & WORK ? q.sp_el0 : 0;
 		midline = q.entry & MIDLINE;
-		log_mode = q.entry & (MIDLINE | TELLS) ? LOG_NOTABLE : LOG_QUIET;
+		log_mode = q.entry & STREAMS ? LOG_TEXT : q.entry & (MIDLINE | TELLS) ? LOG_NOTABLE : LOG_QUIET;
 		if (q.entry & FEATURES) {
 			fake_sysreg_write("id_aa64mmfr1_el1", 2 << 20);
 			fake_sysreg_write("id_aa64pfr1_el1", 2 << 8 | 1 << 4);

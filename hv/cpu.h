@@ -120,7 +120,7 @@ static inline struct cpu *cpu_of(struct trap_frame *f)
 	return (struct cpu *)f;
 }
 
-extern struct cpu *cpus[MAX_CPUS]; /* NULL: the board does not have it */
+extern struct cpu *cpus[MAX_CPUS]; /* the first n_cpus are there */
 extern unsigned n_cpus;
 extern struct spinlock shared;     /* vGIC, UART, log output: whatever two CPUs may touch */
 

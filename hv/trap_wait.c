@@ -7,6 +7,8 @@
 #include "trap.h"
 
 #define TI_WFI 0
+#define ISR_I  BIT(7)
+#define ISR_A  BIT(8)
 
 void wait_for_interrupt(struct cpu *c)
 {
@@ -17,11 +19,15 @@ void wait_for_interrupt(struct cpu *c)
 	vgic_sync(c); /* what is finished must not look active to the others while we sleep */
 	sleep = !c->work && !vgic_pending(c);
 	spin_unlock(&shared);
-	/* Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. */
-	if (sleep) {
-		wfi();
-		c->entered = counter(); /* sleeping is not a cost */
-	}
+	/*
+	 * Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. The
+	 * watchdog's own is over by then: it does not end the guest's sleep.
+	 */
+	if (sleep)
+		do {
+			wfi();
+			c->entered = counter(); /* sleeping is neither a cost nor a loop */
+		} while (!(sysreg_read(isr_el1) & (ISR_I | ISR_A)));
 }
 
 enum verdict trap_wfx(struct trap_frame *f)

@@ -78,6 +78,6 @@ def test_what_lasts_for_another_reason_is_left_alone(console: Any) -> None:
     before = waits()
     sleep(5)
     assert c.child.expect([pexpect.TIMEOUT, "panic"], timeout=10) == 0
-    assert 0 < waits() - before < 25, "a wake-up a second and CPU, and what the keys bring"
+    assert waits() - before < 10, "only what the keys bring: the watchdog wakes nobody"
     c.send("poweroff\r")
     assert c.end() == 0

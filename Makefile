@@ -341,9 +341,10 @@ mutate: all ## flip comparisons, masks, offsets and verdicts of EL2's core, MUTA
 	$(Q)$(TESTPY) tests/mutate.py --mutants $(MUTANTS) $(if $(RESULTS),--results $(RESULTS))
 
 FUZZ_SECONDS ?= 60
-fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor, loader and virtio, FUZZ_SECONDS= long each
+FUZZ_SEED ?= 0
+fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor, loader and virtio, FUZZ_SECONDS= long each [FUZZ_SEED=]
 	$(Q)$(call have,clang,clang)
-	$(Q)$(PYTHON) tests/host/fuzz_host.py $(B)/fuzz-host $(G) $(FUZZ_SECONDS)
+	$(Q)$(PYTHON) tests/host/fuzz_host.py $(B)/fuzz-host $(G) $(FUZZ_SECONDS) $(FUZZ_SEED)
 
 coverage: all ## lines and branches of hv/ that host tests and machines reach, and those that nothing does: build/coverage/
 	@$(havetests)

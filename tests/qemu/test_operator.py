@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any, List
 
-from vm import CROSS, PROMPT, QEMU, ROOT, build, decode, machine, make, run
+from vm import CROSS, PROMPT, ROOT, build, decode, machine, make, run
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from policygen import check, evidence, explain  # noqa: E402
@@ -153,7 +153,7 @@ def machines_of(log: Path) -> List[int]:
             words = each.read_bytes()
         except OSError:
             continue
-        if words.startswith(QEMU.encode()) and f"logfile={log}".encode() in words:
+        if b"qemu" in words.partition(b"\0")[0] and f"logfile={log}".encode() in words:
             found.append(int(each.parent.name))
     return found
 

@@ -34,9 +34,11 @@ sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / folder) for folder in ("host",
 
 import bench as cost  # noqa: E402
 import test_bounds  # noqa: E402
+import test_log  # noqa: E402
 import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
+from hvl_host import LOG  # noqa: E402
 from policygen import render, verify  # noqa: E402
 from policygen.model import Policy  # noqa: E402
 from trap_host import TRAP  # noqa: E402
@@ -196,8 +198,12 @@ def checks_hold(checks: Sequence[Callable[[test_trap.Ask], None]], program: Path
     return True
 
 
-def golden(cases: List[Tuple[int, ...]]) -> Callable[[Path], bool]:
-    wire, good = b"".join(test_bounds.QUESTION.pack(*case, *[0] * (11 - len(case))) for case in cases), [b""]
+def packed(cases: List[Tuple[int, ...]]) -> bytes:
+    return b"".join(test_bounds.QUESTION.pack(*case, *[0] * (11 - len(case))) for case in cases)
+
+
+def golden(wire: bytes) -> Callable[[Path], bool]:
+    good = [b""]
 
     def holds(program: Path) -> bool:
         said = answer(program, wire) or b"-"
@@ -290,7 +296,7 @@ class Bench:
         for name, text in test_trap.OWN.items():
             (scratch / f"{name}.yaml").write_text(text)
         self.policies = {Path(name).stem: test_trap.load(name, "enforce") for name in (
-            str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), "default")}
+            str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), "default", "permissive")}
         for name, policy in self.policies.items():
             render.render(policy, scratch / name / "gen")
             compile_one([*HOST, "hv", *FAKE, "-c", str(self.gen(name) / TABLES), "-o",
@@ -308,9 +314,13 @@ class Bench:
         crowded = self.trap_suite("crowded", trap, None)
         named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
             "bounds": (["tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c", "hv/bootargs.c"],
-                       lambda: [golden(cases) for cases in (test_bounds.ram_cases(), list(test_bounds.loads()),
+                       lambda: [golden(packed(cases)) for cases in (test_bounds.ram_cases(), list(test_bounds.loads()),
                                                             test_bounds.parse_cases())]),
             "write": (["tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c"], lambda: [writes_hold]),
+            "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
+                     *(f"hv/{name}.c" for name in LOG)],
+                    lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode())
+                             for seed in range(4)]),
             "vgic": (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
                      lambda: [lambda p: answer(p, b"", ["1", "120"]) is not None]),
             "uart": (["tests/host/uart_host.c", "hv/vuart.c", "hv/console.c"],
@@ -323,10 +333,11 @@ class Bench:
                       self.scratch / "crowded" / "tables.o"),
                 *(Suite(sources, make, self.scratch / name) for name, (sources, make) in named.items()),
                 *(self.trap_suite(name, trap, crowded) for name in ("traced", "default")),
-                *(Suite(trap, lambda checks=checks: [partial(checks_hold, checks)], self.scratch / f"checks-{name}",
-                        self.scratch / name / "tables.o", crowded)
-                  for name, checks in (("crowded", [*test_trap.CHECKS, test_trap.check_flood]),
-                                       ("traced", test_trap.CHECKS_TRACED)))]
+                *(Suite(trap, lambda checks=checks: [partial(checks_hold, checks)],
+                        self.scratch / f"checks-{name}-{len(checks)}", self.scratch / name / "tables.o", crowded)
+                  for name, checks in (("crowded", test_trap.CHECKS), ("traced", test_trap.CHECKS_TRACED),
+                                       ("permissive", [test_trap.check_high_addresses]),
+                                       ("crowded", [test_trap.check_flood])))]
 
     def trap_suite(self, name: str, sources: List[str], like: Optional[Suite]) -> Suite:
         def make() -> List[Hold]:

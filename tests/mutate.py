@@ -296,7 +296,7 @@ class Bench:
         for name, text in test_trap.OWN.items():
             (scratch / f"{name}.yaml").write_text(text)
         self.policies = {Path(name).stem: test_trap.load(name, "enforce") for name in (
-            str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), "default", "permissive")}
+            str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), str(scratch / "few.yaml"), "default")}
         for name, policy in self.policies.items():
             render.render(policy, scratch / name / "gen")
             compile_one([*HOST, "hv", *FAKE, "-c", str(self.gen(name) / TABLES), "-o",
@@ -336,7 +336,7 @@ class Bench:
                 *(Suite(trap, lambda checks=checks: [partial(checks_hold, checks)],
                         self.scratch / f"checks-{name}-{len(checks)}", self.scratch / name / "tables.o", crowded)
                   for name, checks in (("crowded", test_trap.CHECKS), ("traced", test_trap.CHECKS_TRACED),
-                                       ("permissive", [test_trap.check_high_addresses]),
+                                       ("few", test_trap.CHECKS_FEW),
                                        ("crowded", [test_trap.check_flood])))]
 
     def trap_suite(self, name: str, sources: List[str], like: Optional[Suite]) -> Suite:

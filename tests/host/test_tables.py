@@ -78,7 +78,6 @@ smc:
   PSCI_VERSION: allow
 exceptions:
   default: { do: forward, log: once }
-  CP14_64: { do: deny, log: once }
   WFX: allow
   SERROR: kill
   DABT_NO_SYNDROME: { do: allow, log: always }

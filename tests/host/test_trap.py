@@ -66,7 +66,21 @@ exceptions:
   WFX: { do: allow, log: always }
   DABT_WALK: deny
 """
-OWN = {"crowded": CROWDED, "traced": TRACED}
+# Few rows, one beside the other: what is logged once is told apart by more than its row.
+FEW = """\
+policy: 1
+name: few
+about: all is refused, and logged once
+platform: qemu-virt
+sysregs: { default: { do: deny, log: once } }
+mmio: { default: { do: deny, log: once } }
+hvc: { default: { do: deny, log: once } }
+smc: { default: { do: deny, log: once } }
+exceptions:
+  default: { do: forward, log: once }
+  CP14_64: { do: deny, log: once }
+"""
+OWN = {"crowded": CROWDED, "traced": TRACED, "few": FEW}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
              3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100)
@@ -372,22 +386,28 @@ def check_told(ask: Ask) -> None:
 
 def check_features(ask: Ask) -> None:
     """PAN, SSBS and TCO as AArch64.TakeException() sets them on a CPU that has them."""
-    undef = Trap((0,) * 31, 0x40000000, 0x3c0, 0, entry=FEATURES)
-    for sctlr, state in ((0, 1 << 22 | 1 << 25), (1 << 23, 1 << 25), (1 << 23 | 1 << 44, 1 << 25 | 1 << 12)):
-        assert seen(ask, [replace(undef, sctlr=sctlr)])[0].spsr == 0x3c5 | state
+    pan, ssbs, tco, span, dssbs = 1 << 22, 1 << 12, 1 << 25, 1 << 23, 1 << 44
+    cases = [(sctlr, has) for sctlr in (0, span, dssbs, span | dssbs, ~(span | dssbs) & MASK)
+             for has in (*range(1, 4), 8, *(n << 4 for n in (1, 2, 8)), *(n << 8 for n in (1, 2, 3, 8)), 0x333, 0x212)]
+    traps = [Trap((0,) * 31, 0x40000000, 0x3c0, 0, entry=FEATURES, sp_el0=has, sctlr=sctlr) for sctlr, has in cases]
+    for outcome, (sctlr, has) in zip(seen(ask, traps), cases):
+        state = (pan if has & 0xf and not sctlr & span else 0) | (ssbs if has & 0xf0 and sctlr & dssbs else 0)
+        assert outcome.spsr == 0x3c5 | state | (tco if has >> 8 >= 2 else 0), (hex(sctlr), hex(has))
 
 
 def check_rights(ask: Ask) -> None:
     """DC ZVA zeroes what a store could: at EL0 nothing of EL1's, under PSTATE.PAN nothing of EL0's."""
-    def zeroed(va: int, spsr: int) -> bool:
+    def zeroed(va: int, spsr: int, has: int = 0) -> bool:
         zva = SYSREG << 26 | 1 << 25 | 1 << 20 | 1 << 17 | 3 << 14 | 7 << 10 | 4 << 1
-        seen_one = seen(ask, [Trap((va, *[0] * 30), 0x40000000, spsr, zva, entry=FEATURES)])[0]
+        seen_one = seen(ask, [Trap((va, *[0] * 30), 0x40000000, spsr, zva, sp_el0=has, entry=FEATURES)])[0]
         assert (seen_one.injected is None) == (seen_one.zeroed[1] > 0) == (seen_one.elr == 0x40000004)
         return seen_one.zeroed[1] > 0
 
     kernel, user = 1 << 45 | 0x40000100, 0x40000100
     assert zeroed(kernel, 0x3c5) and zeroed(user, 0x3c5) and zeroed(user, 0x3c0) and not zeroed(kernel, 0x3c0)
     assert zeroed(kernel, 0x3c5 | 1 << 22) and not zeroed(user, 0x3c5 | 1 << 22)
+    # FEAT_PAN2 brings the instruction that asks with PAN
+    assert [zeroed(user, 0x3c5 | 1 << 22, has) for has in (1, 3, 8, 0x110)] == [True, False, False, True]
 
 
 def check_high_addresses(ask: Ask) -> None:
@@ -406,6 +426,21 @@ def check_directions(ask: Ask) -> None:
     for order in ((read, write, byte), (write, byte, read), (byte, read, write)):
         traps = [replace(order[0], entry=0), *order[1:], *order]
         assert [o.recorded is not None for o in seen(ask, traps)] == [True] * 3 + [False] * 3, order
+
+
+def check_apart(ask: Ask) -> None:
+    """`few`: what differs in class, register, direction, address or function is recorded each, the first time alone."""
+    t = Trap((0,) * 31, 0x40000000, 0x3c5, 0, hpfar=0x8000 << 4, entry=KEEP)
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
+    traps = [replace(t, esr=ec << 26 | 1 << 25) for ec in range(64) if ec not in (HVC, SMC, SYSREG, DABT)]
+    traps += [replace(t, esr=SYSREG << 26 | 1 << 25 | 1 << bit) for bit in (0, *range(1, 5), *range(10, 22))]
+    traps += [replace(t, esr=word | write, far=1 << bit & 0xfff, hpfar=(1 << bit | 1 << 31) >> 12 << 4)
+              for write in (0, 1 << 6) for bit in range(2, 40)]
+    traps += [replace(t, esr=ec << 26 | 1 << 25, x=(1 << bit, *t.x[1:])) for ec in (HVC, SMC) for bit in range(32)]
+    asked = [one for other in traps for one in (other, other)]
+    told = [o.recorded is not None for o in seen(ask, [replace(asked[0], entry=0), *asked[1:]])]
+    wrong = [hex(one.esr) for n, (one, said) in enumerate(zip(asked, told)) if said == bool(n % 2)]
+    assert not wrong, wrong
 
 
 def check_runs(ask: Ask) -> None:
@@ -499,6 +534,7 @@ def check_flood(ask: Ask) -> None:
 
 CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_work, check_dumps,
           check_overruled]
+CHECKS_FEW = [check_high_addresses, check_apart]
 CHECKS_TRACED = [check_told, check_rights, check_directions, check_runs, check_refusals_outlive]
 
 
@@ -511,6 +547,12 @@ def test_what_goes_on_from_trap_to_trap(host: Host, check: Callable[[Ask], None]
 @pytest.mark.parametrize("host", [("traced", "enforce")], indirect=True, ids=["traced"])
 @pytest.mark.parametrize("check", CHECKS_TRACED)
 def test_what_goes_on_where_all_is_recorded(host: Host, check: Callable[[Ask], None]) -> None:
+    check(asker(host.program))
+
+
+@pytest.mark.parametrize("host", [("few", "enforce")], indirect=True, ids=["few"])
+@pytest.mark.parametrize("check", CHECKS_FEW)
+def test_what_is_logged_once_is_told_apart(host: Host, check: Callable[[Ask], None]) -> None:
     check(asker(host.program))
 
 

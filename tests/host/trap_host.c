@@ -31,6 +31,7 @@
 #include "power.h"
 #include "psci.h"
 #include "smp.h"
+#include "take.h"
 #include "trap.h"
 #include "uart.h"
 #include "virtio.h"
@@ -54,7 +55,7 @@ enum op {
 /* More in question.entry. */
 #define KEEP     0x100 /* time, limits and what has been logged go on; sp_el0: ticks that have passed */
 #define WORK     0x200 /* sp_el0: what is to do before the guest goes on */
-#define FEATURES 0x400 /* the CPU has PAN, SSBS and MTE; from then on */
+#define FEATURES 0x400 /* the CPU has PAN (sp_el0[3:0]; 0x212 if that is 0), SSBS ([7:4]) and MTE ([11:8]); from then on */
 #define MIDLINE  0x800 /* the guest has left a line unfinished, and only refusals are written */
 #define TELLS    0x1000 /* only refusals are written, and no line is unfinished */
 #define STREAMS  0x2000 /* all is written */
@@ -564,8 +565,12 @@ int main(void)
 		midline = q.entry & MIDLINE;
 		log_mode = q.entry & STREAMS ? LOG_TEXT : q.entry & (MIDLINE | TELLS) ? LOG_NOTABLE : LOG_QUIET;
 		if (q.entry & FEATURES) {
-			fake_sysreg_write("id_aa64mmfr1_el1", 2 << 20);
-			fake_sysreg_write("id_aa64pfr1_el1", 2 << 8 | 1 << 4);
+			u64 has = q.sp_el0 ? q.sp_el0 : 0x212;
+
+			/* with all that is around the fields */
+			fake_sysreg_write("id_aa64mmfr1_el1", ~(0xfUL << 20) | (has & 0xf) << 20);
+			fake_sysreg_write("id_aa64pfr1_el1", ~0xff0UL | (has & 0xff0));
+			take_optional = 0;
 			inject_init();
 		}
 		entered = fake_now + fake_step;

@@ -51,6 +51,7 @@ hvc:
   default: { do: deny, as: undef, log: always }
   HV_GET_ID: { do: allow, log: always }
   HV_GET_STATUS: allow
+  HV_PAUSE: allow
   HV_CONSOLE_WRITE: { do: allow, log: always }
   HV_REPORT_EXCEPTION: allow
   psci: { do: allow, log: always }
@@ -64,6 +65,8 @@ smc:
 exceptions:
   default: { do: deny, log: always }
   WFX: { do: allow, log: always }
+  ILLEGAL: { do: pause, log: never }
+  GCS: { do: kill, log: never }
   DABT_WALK: deny
 """
 # Few rows, one beside the other: what is logged once is told apart by more than its row.
@@ -378,7 +381,8 @@ def check_idle(ask: Ask) -> None:
 def check_told(ask: Ask) -> None:
     """In text mode a record is on the wire before the guest goes on, the first time and when its row is remembered."""
     word, read = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7, SYSREG << 26 | 1 << 25 | 1 | 3 << 20 | 4 << 1
-    for esr, x0, at in ((word, 0, 0x8000), (word, 0, 0x80000), (read, 0, 0), (HVC << 26 | 1 << 25, 1, 0)):
+    for esr, x0, at in ((word, 0, 0x8000), (word, 0, 0x80000), (read, 0, 0), (HVC << 26 | 1 << 25, 1, 0),
+                        (HVC << 26 | 1 << 25, 5, 0)):           # a report of an exception is told, too
         one = Trap((x0, *[0] * 30), 0x40000000, 0x3c5, esr, far=4, hpfar=at << 4, entry=STREAMS)
         told = [o.lines for o in seen(ask, [one, *[replace(one, entry=KEEP | STREAMS)] * 3])]
         assert all(told), (hex(esr), told)

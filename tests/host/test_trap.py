@@ -224,6 +224,12 @@ def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     asked = [*product((0xc4000003, 0x84000003), cpus, places),
              *product((0xc4000004, 0x84000004), cpus, (0, 1, 3, 4, 1 << 32)),
              *product((0x80000001, 0x8400000a), functions, (0,)), *product((0, 2), (*range(6), 1 << 32), (0,))]
+    # an immediate is no part of x0, whatever was remembered of either
+    odd = [(x0, immediate) for n in (0, 1, 0x84000000) for x0, immediate in (
+        (1 << 48 | n | 1 << 31, 0), (n | 1 << 31, 1), (n, 1), (n, 0), (n, 1), (1 << 48 | n, 0), (1 << 32 | n, 0),
+        (n, 0))]
+    for (x0, immediate), ec in product(odd, (HVC, SMC)):
+        yield Trap((x0, *[0] * 30), 0x40000000, 0x3c5, ec << 26 | 1 << 25 | immediate)
     asked += [(5, ec << 26 | dice.getrandbits(26), dice.getrandbits(64)) for ec in range(64)]      # what is reported
     for (number, x1, x2), ec in product(asked, (HVC, SMC)):
         yield Trap((number, x1, x2, *registers(dice)[3:]), dice.getrandbits(62) << 2, 0x3c5, ec << 26 | 1 << 25)
@@ -351,10 +357,12 @@ def check_dumps(ask: Ask) -> None:
 
 
 def check_work(ask: Ask) -> None:
-    """What waits is done behind a trap of any kind, once, and the trap itself is as without it."""
+    """What waits is done behind a trap of any kind, once, and the trap is as without it. Each is a machine's first."""
     word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
     for esr, x0, far, hpfar in (
-            (HVC << 26 | 1 << 25, 0x84000000, 0, 0), (HVC << 26 | 1 << 25, 9, 0, 0), (SMC << 26 | 1 << 25, 9, 0, 0),
+            (HVC << 26 | 1 << 25, 0, 0, 0), (SMC << 26 | 1 << 25, 0, 0, 0), (DABT << 26 | 1 << 25, 0, 0, 0),
+            (SMC << 26 | 1 << 25, 0x86000002, 0, 0), (HVC << 26 | 1 << 25, 0x84000000, 0, 0),
+            (HVC << 26 | 1 << 25, 9, 0, 0), (SMC << 26 | 1 << 25, 9, 0, 0),
             (SYSREG << 26 | 1 << 25 | 3 << 20 | 1 << 10 | 1 << 1 | 1, 0, 0, 0), (word, 0, 4, 0x8000 << 4),
             (word | 1 << 6, 0, 0x100, 0x8000 << 4), (word, 0, 0, 0x9010 << 4), (word | 1 << 6, 0, 0, 0x9030 << 4),
             (word & ~(1 << 24), 0, 0, 0x9010 << 4), (7 << 26 | 1 << 25, 0, 0, 0), (1 << 26 | 1 << 25, 0, 0, 0)):
@@ -497,6 +505,7 @@ def check_overruled(ask: Ask) -> None:
     word, zero = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7, (0,) * 31
     smc = Trap((0x90000000, *zero[1:]), 0x40000000, 0x3c5, SMC << 26 | 1 << 25)
     mrs = Trap((5, *zero[1:]), 0x40000000, 0x3c5, SYSREG << 26 | 1 << 25 | 3 << 20 | 6 << 10 | 4 << 1 | 1)
+    hvc = replace(smc, x=(0x86000001, *zero[1:]), esr=HVC << 26 | 1 << 25)
     load = Trap((5, *zero[1:]), 0x40000000, 0x3c5, word, far=0x20, hpfar=0x9030 << 4)
     rows = [*verify.ROW.iter_unpack(ask([]))]
 
@@ -508,18 +517,18 @@ def check_overruled(ask: Ask) -> None:
         return replace(t, sp_el0=rule | how | (ord(says) << 24 if says else 0), entry=CHANGES)
 
     # what the operator lets pass is done, or as if it were; 'e': it is neither done nor refused
-    for t, done in ((smc, (MASK, 4)), (mrs, (5, 0)), (load, (0, 4))):
+    for t, done in ((smc, (MASK, 4)), (hvc, (MASK, 0)), (mrs, (5, 0)), (load, (0, 4))):
         plain = raw(t)[0]
         rule = rows[plain[48]][0]
         assert plain[42:44] == (1, 1) and plain[56] & 0x8f == 0x80 | verify.VERDICTS.index("DENY")
         for says, verdict in (("", "WOULD"), ("a", "WOULD"), ("d", "DENY"), ("e", "WOULD")):
-            expected = {"e": (0, 4), "d": (plain[0], plain[32] - t.elr)}.get(says, done)
+            expected = {"e": (0, 0 if t is hvc else 4), "d": (plain[0], plain[32] - t.elr)}.get(says, done)
             how = ASKS if says else PASS
             # met before, so that what is remembered must be forgotten; asked once; then as the policy has it
             answers = raw(t, t, changed(t, how, says), t, changed(t, how | (ONCE if says else 0), says),
                           t if says else changed(t, 0))[2:]
             for n, a in enumerate(answers[:3], 2):
-                moved = a[32] - (0 if "d" in says and t is not smc else 16 * n) - t.elr
+                moved = a[32] - (0 if "d" in says and t in (mrs, load) else 16 * n) - t.elr
                 assert a[59:61] == ((MONITOR, ord("?")) if says else (0, 0)), (hex(t.esr), says)
                 assert (a[0], moved) == expected, (hex(t.esr), says)
                 assert a[42:44] == (1, verdict == "DENY") and 0 < a[44] < 1000, (hex(t.esr), says)
@@ -539,7 +548,7 @@ def check_flood(ask: Ask) -> None:
 CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_work, check_dumps,
           check_overruled]
 CHECKS_FEW = [check_high_addresses, check_apart]
-CHECKS_TRACED = [check_told, check_rights, check_directions, check_runs, check_refusals_outlive]
+CHECKS_TRACED = [check_told, check_rights, check_work, check_directions, check_runs, check_refusals_outlive]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])

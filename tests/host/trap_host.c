@@ -290,12 +290,6 @@ static void *carved_with(size_t size, size_t align, int byte)
 }
 void *carve_dirty(size_t size, size_t align) { return carved_with(size, align, 0x5a); }
 void *carve(size_t size, size_t align) { return carved_with(size, align, 0); }
-static void look_at_blocks(void)
-{
-	for (unsigned i = 0; i < n_carved; i++)
-		for (size_t at = carved[i].size; at < lines_of(carved[i].size); at++)
-			must(carved[i].block[at] == UNUSED, "something is written behind what was carved");
-}
 
 /* ---- devices ------------------------------------------------------------------------------------------------- */
 
@@ -517,6 +511,13 @@ static void look_at_ram(void)
 		}
 		memcpy(end, pattern, ENDS);
 	}
+}
+
+static void look_at_blocks(void)
+{
+	for (unsigned i = 0; i < n_carved; i++)
+		for (size_t at = carved[i].size; at < lines_of(carved[i].size); at++)
+			must(carved[i].block[at] == UNUSED, "something is written behind what was carved");
 }
 
 static void change(u64 how)

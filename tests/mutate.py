@@ -25,9 +25,9 @@ import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / folder) for folder in ("host", "qemu", "bench"))]
@@ -388,7 +388,7 @@ class Bench:
             compiled[TABLES, "-O0"] = here / "tables.o"
             compile_one([*HOST, "hv", *FAKE, "-c", str(headers / TABLES), "-o", str(here / "tables.o")])
         for n, suite in enumerate(self.suites):
-            users = [s for s in suite.sources if uses(s, mutant.file)]
+            users = [s for s in suite.sources if uses(s, mutant)]
             if mutant.file == TABLES and suite.tables == self.scratch / "crowded" / "tables.o":
                 users = [TABLES]
             if not users:
@@ -413,11 +413,31 @@ def damage(path: Path, mutant: Mutant) -> None:
     path.write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
-def uses(source: str, file: str) -> bool:
-    """Whether `source` is made from `file` of hv/."""
-    if file.endswith(".c"):
-        return source == f"hv/{file}"
-    return file in included(source)
+def uses(source: str, mutant: Mutant) -> bool:
+    """Whether `source` is made from what changes: the file of hv/, or what it names of a header, or another names."""
+    if mutant.file.endswith(".c"):
+        return source == f"hv/{mutant.file}"
+    name = re.match(r"(?:: #define )?(\w+)", mutant.where)
+    return mutant.file in included(source) and (not name or bool(words(source) & callers(name.group(1))))
+
+
+@lru_cache(None)
+def words(source: str) -> FrozenSet[str]:
+    return frozenset(re.findall(r"\w+", (ROOT / source).read_text(encoding="utf-8")))
+
+
+@lru_cache(None)
+def callers(name: str) -> FrozenSet[str]:
+    """It, and the functions and macros of headers that name it."""
+    parts = [part for header in (ROOT / "hv").glob("*.h")
+             for part in re.split(r"\n(?=#define|\w[^;{}#]*\)\n\{)", code_of(header.read_text(encoding="utf-8")))]
+    found = {name}
+    while True:
+        more = {m.group(1) for part in parts for m in [re.match(r"(?:#define +|[^(]*\b(?=\w+\())(\w+)", part)]
+                if m and found & set(re.findall(r"\w+", part))}
+        if more <= found:
+            return frozenset(found)
+        found |= more
 
 
 INCLUDED: Dict[str, Set[str]] = {}
@@ -467,7 +487,7 @@ class Target:
         """The objects that differ; None: one does not compile."""
         changed = {}
         for source in self.commands:
-            if not uses(source, mutant.file):
+            if not uses(source, mutant):
                 continue
             out = here / f"{Path(source).stem}.target.o"
             try:

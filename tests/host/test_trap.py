@@ -57,6 +57,7 @@ hvc:
   psci: { do: allow, log: always }
   PSCI_VERSION: { do: allow, where: { x1: 5..9 }, else: deny }
   smccc: { do: allow, log: once }
+  0xfffffffe: { value: 4 }
 smc:
   default: { value: 9, log: always }
   0x86000000: { do: deny, as: undef }

@@ -297,6 +297,7 @@ class Bench:
             (scratch / f"{name}.yaml").write_text(text)
         self.policies = {Path(name).stem: test_trap.load(name, "enforce") for name in (
             str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), str(scratch / "few.yaml"), "default")}
+        self.policies["audit"] = test_trap.load(str(scratch / "few.yaml"), "audit")
         for name, policy in self.policies.items():
             render.render(policy, scratch / name / "gen")
             compile_one([*HOST, "hv", *FAKE, "-c", str(self.gen(name) / TABLES), "-o",
@@ -336,7 +337,7 @@ class Bench:
                 *(Suite(trap, lambda checks=checks: [partial(checks_hold, checks)],
                         self.scratch / f"checks-{name}-{len(checks)}", self.scratch / name / "tables.o", crowded)
                   for name, checks in (("crowded", test_trap.CHECKS), ("traced", test_trap.CHECKS_TRACED),
-                                       ("few", test_trap.CHECKS_FEW),
+                                       ("few", test_trap.CHECKS_FEW), ("audit", test_trap.CHECKS_AUDIT),
                                        ("crowded", [test_trap.check_flood])))]
 
     def trap_suite(self, name: str, sources: List[str], like: Optional[Suite]) -> Suite:

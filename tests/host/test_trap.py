@@ -456,6 +456,14 @@ def check_apart(ask: Ask) -> None:
     assert not wrong, wrong
 
 
+def check_audited(ask: Ask) -> None:
+    """`few` in mode audit: what would be refused and nobody serves is answered alike, however often."""
+    for ec in (HVC, SMC):
+        call = Trap((0x90000000, *[0] * 30), 0x40000000, 0x3c5, ec << 26 | 1 << 25, entry=KEEP)
+        outcomes = seen(ask, [replace(call, entry=0), call, call])
+        assert [(o.x[0], o.verdict) for o in outcomes] == [(MASK, "WOULD")] * 3
+
+
 def check_runs(ask: Ask) -> None:
     """`traced`: equal decisions in a row are one record and how many there were; what differs is another."""
     word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
@@ -549,6 +557,7 @@ def check_flood(ask: Ask) -> None:
 CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_work, check_dumps,
           check_overruled]
 CHECKS_FEW = [check_high_addresses, check_apart]
+CHECKS_AUDIT = [check_audited]
 CHECKS_TRACED = [check_told, check_rights, check_work, check_directions, check_runs, check_refusals_outlive]
 
 
@@ -567,6 +576,12 @@ def test_what_goes_on_where_all_is_recorded(host: Host, check: Callable[[Ask], N
 @pytest.mark.parametrize("host", [("few", "enforce")], indirect=True, ids=["few"])
 @pytest.mark.parametrize("check", CHECKS_FEW)
 def test_what_is_logged_once_is_told_apart(host: Host, check: Callable[[Ask], None]) -> None:
+    check(asker(host.program))
+
+
+@pytest.mark.parametrize("host", [("few", "audit")], indirect=True, ids=["few-audit"])
+@pytest.mark.parametrize("check", CHECKS_AUDIT)
+def test_what_would_be_refused(host: Host, check: Callable[[Ask], None]) -> None:
     check(asker(host.program))
 
 

@@ -74,10 +74,10 @@ exceptions:
 FEW = """\
 policy: 1
 name: few
-about: all is refused, and logged once
+about: nothing is there, and what is asked for is logged once
 platform: qemu-virt
 sysregs: { default: { do: deny, log: once } }
-mmio: { default: { do: deny, log: once } }
+mmio: { default: { do: raz-wi, log: once } }
 hvc: { default: { do: deny, log: once } }
 smc: { default: { do: deny, log: once } }
 exceptions:
@@ -456,6 +456,16 @@ def check_apart(ask: Ask) -> None:
     assert not wrong, wrong
 
 
+def check_edge(ask: Ask) -> None:
+    """`few`, which has no windows: what begins in their share of the map and ends in RAM's is refused."""
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 7
+    for back, log2, write in product(range(1, 9), range(4), (0, 1 << 6)):
+        ipa = 0x40000000 - back
+        one = seen(ask, [Trap((5,) * 31, 0x40000000, 0x3c5, word | log2 << 22 | write, far=ipa & 0xfff,
+                              hpfar=ipa >> 12 << 4)])[0]
+        assert (one.verdict, one.injected is None) == (("RAZWI", True) if 1 << log2 <= back else ("DENY", False))
+
+
 def check_audited(ask: Ask) -> None:
     """`few` in mode audit: what would be refused and nobody serves is answered alike, however often."""
     for ec in (HVC, SMC):
@@ -556,7 +566,7 @@ def check_flood(ask: Ask) -> None:
 
 CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_work, check_dumps,
           check_overruled]
-CHECKS_FEW = [check_high_addresses, check_apart]
+CHECKS_FEW = [check_high_addresses, check_apart, check_edge]
 CHECKS_AUDIT = [check_audited]
 CHECKS_TRACED = [check_told, check_rights, check_work, check_directions, check_runs, check_refusals_outlive]
 

@@ -11,7 +11,7 @@
 
 static bool from_el1(const struct trap_frame *f)
 {
-	return (f->spsr_el2 & 0x1f) == SPSR_EL1T || (f->spsr_el2 & 0x1f) == SPSR_EL1H;
+	return (f->spsr_el2 & SPSR_MODE) == SPSR_EL1T || (f->spsr_el2 & SPSR_MODE) == SPSR_EL1H;
 }
 
 /* The data abort that the guest would have taken; `syndrome`: CM, if the instruction counts as maintenance, and status. */

@@ -7,7 +7,7 @@
 #include "overrule.h"
 #include "straight.h"
 
-/* Ticks between two decisions at the limit's rate; index as policy_limits[]. */
+/* Ticks between two decisions at the limit's rate, which is not 0; index as policy_limits[], of which 0 is none. */
 static u64 *interval;
 
 #define ID_REGISTERS 56
@@ -41,7 +41,7 @@ void decide_init(struct cpu *c)
 	u64 frequency = sysreg_read(cntfrq_el0);
 
 	c->rows = carve(policy_n_rows * sizeof(*c->rows), 64);
-	c->limit_time = carve(policy_n_limits * sizeof(u64) + 8, 64);
+	c->limit_time = carve(policy_n_limits * sizeof(u64), 64);
 	c->seen = carve(SEEN_SLOTS * sizeof(u64), 64);
 	c->row = c->rows;
 	memos_forget(c);
@@ -55,9 +55,9 @@ void decide_init(struct cpu *c)
 	}
 	fold_constants(c);
 	if (!interval) {
-		interval = carve(policy_n_limits * sizeof(u64) + 8, 64);
+		interval = carve(policy_n_limits * sizeof(u64), 64);
 		for (unsigned i = 1; i < policy_n_limits; i++)
-			interval[i] = frequency / (policy_limits[i].rate ? policy_limits[i].rate : 1);
+			interval[i] = frequency / policy_limits[i].rate;
 	}
 }
 

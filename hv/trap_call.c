@@ -67,7 +67,6 @@ static bool constant(const struct row_state *s, struct call_memo *memo)
 {
 	const struct decision *d = s->decision;
 
-	memo->selector = 0;
 	switch (s->way) {
 	case ACT_VALUE:
 		memo->value = d->value;

@@ -36,14 +36,13 @@ static inline struct access access_of(const struct trap_frame *f, u64 ipa)
 	return a;
 }
 
-/* What a load puts into its register: extended by SSE, cut to 32 bits without SF. */
+/* What a load puts into its register: extended by SSE, cut to 32 bits without SF. XZR: see trap_sysreg.c. */
 static void give(struct trap_frame *f, const struct access *a, u64 value)
 {
 	u64 esr = f->esr_el2;
 
 	if (likely((esr & (DABT_SAS | DABT_SSE | DABT_SF)) == DABT_WORD)) { /* ldr w */
 		f->x[a->rt] = (u32)value;
-		f->x[31] = 0;
 		return;
 	}
 	value = low_bits(value, a->log2_size);
@@ -296,7 +295,6 @@ static inline void straight_uart(struct trap_frame *f, struct row_state *s, u64 
 
 	if (offset == UART_FR && !(esr & (DABT_WNR | DABT_SSE))) {
 		*reg = vuart_flags;
-		f->x[31] = 0;
 		next(f, s);
 	} else if (offset == UART_DR && esr & DABT_WNR) {
 		straight_send(f, s, *reg);
@@ -320,7 +318,6 @@ static void straight_emulate(struct trap_frame *f, struct row_state *s, u64 esr,
 			}
 		} else if (vgic_dist_peek(offset, &value)) {
 			f->x[rt] = (u32)value;
-			f->x[31] = 0;
 			next(f, s);
 			return;
 		}

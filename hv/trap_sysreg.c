@@ -10,7 +10,7 @@
 typedef enum verdict (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
 typedef void (*sysreg_way)(struct trap_frame *f, u64 esr, struct row_state *s);
 
-/* XZR is slot 31, which the next trap stores as zero again: what is read into it is dropped. */
+/* XZR is slot 31, which the next trap stores as zero again: what is read into it is recorded, then dropped. */
 static inline void give(struct trap_frame *f, u32 iss, u64 value)
 {
 	f->x[iss_rt(iss)] = value;

@@ -25,18 +25,20 @@ import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, FrozenSet, Iterator, List, Optional, Sequence, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / folder) for folder in ("host", "qemu", "bench"))]
 
 import bench as cost  # noqa: E402
 import test_bounds  # noqa: E402
+import test_log  # noqa: E402
 import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
+from hvl_host import LOG  # noqa: E402
 from policygen import render, verify  # noqa: E402
 from policygen.model import Policy  # noqa: E402
 from trap_host import TRAP  # noqa: E402
@@ -196,8 +198,12 @@ def checks_hold(checks: Sequence[Callable[[test_trap.Ask], None]], program: Path
     return True
 
 
-def golden(cases: List[Tuple[int, ...]]) -> Callable[[Path], bool]:
-    wire, good = b"".join(test_bounds.QUESTION.pack(*case, *[0] * (11 - len(case))) for case in cases), [b""]
+def packed(cases: List[Tuple[int, ...]]) -> bytes:
+    return b"".join(test_bounds.QUESTION.pack(*case, *[0] * (11 - len(case))) for case in cases)
+
+
+def golden(wire: bytes) -> Callable[[Path], bool]:
+    good = [b""]
 
     def holds(program: Path) -> bool:
         said = answer(program, wire) or b"-"
@@ -290,7 +296,8 @@ class Bench:
         for name, text in test_trap.OWN.items():
             (scratch / f"{name}.yaml").write_text(text)
         self.policies = {Path(name).stem: test_trap.load(name, "enforce") for name in (
-            str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), "default")}
+            str(scratch / "crowded.yaml"), str(scratch / "traced.yaml"), str(scratch / "few.yaml"), "default")}
+        self.policies["audit"] = test_trap.load(str(scratch / "few.yaml"), "audit")
         for name, policy in self.policies.items():
             render.render(policy, scratch / name / "gen")
             compile_one([*HOST, "hv", *FAKE, "-c", str(self.gen(name) / TABLES), "-o",
@@ -308,9 +315,13 @@ class Bench:
         crowded = self.trap_suite("crowded", trap, None)
         named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
             "bounds": (["tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c", "hv/bootargs.c"],
-                       lambda: [golden(cases) for cases in (test_bounds.ram_cases(), list(test_bounds.loads()),
+                       lambda: [golden(packed(cases)) for cases in (test_bounds.ram_cases(), list(test_bounds.loads()),
                                                             test_bounds.parse_cases())]),
             "write": (["tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c"], lambda: [writes_hold]),
+            "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
+                     *(f"hv/{name}.c" for name in LOG)],
+                    lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode())
+                             for seed in range(4)]),
             "vgic": (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
                      lambda: [lambda p: answer(p, b"", ["1", "120"]) is not None]),
             "uart": (["tests/host/uart_host.c", "hv/vuart.c", "hv/console.c"],
@@ -323,10 +334,11 @@ class Bench:
                       self.scratch / "crowded" / "tables.o"),
                 *(Suite(sources, make, self.scratch / name) for name, (sources, make) in named.items()),
                 *(self.trap_suite(name, trap, crowded) for name in ("traced", "default")),
-                *(Suite(trap, lambda checks=checks: [partial(checks_hold, checks)], self.scratch / f"checks-{name}",
-                        self.scratch / name / "tables.o", crowded)
-                  for name, checks in (("crowded", [*test_trap.CHECKS, test_trap.check_flood]),
-                                       ("traced", test_trap.CHECKS_TRACED)))]
+                *(Suite(trap, lambda checks=checks: [partial(checks_hold, checks)],
+                        self.scratch / f"checks-{name}-{len(checks)}", self.scratch / name / "tables.o", crowded)
+                  for name, checks in (("crowded", test_trap.CHECKS), ("traced", test_trap.CHECKS_TRACED),
+                                       ("few", test_trap.CHECKS_FEW), ("audit", test_trap.CHECKS_AUDIT),
+                                       ("crowded", [test_trap.check_flood])))]
 
     def trap_suite(self, name: str, sources: List[str], like: Optional[Suite]) -> Suite:
         def make() -> List[Hold]:
@@ -377,7 +389,7 @@ class Bench:
             compiled[TABLES, "-O0"] = here / "tables.o"
             compile_one([*HOST, "hv", *FAKE, "-c", str(headers / TABLES), "-o", str(here / "tables.o")])
         for n, suite in enumerate(self.suites):
-            users = [s for s in suite.sources if uses(s, mutant.file)]
+            users = [s for s in suite.sources if uses(s, mutant)]
             if mutant.file == TABLES and suite.tables == self.scratch / "crowded" / "tables.o":
                 users = [TABLES]
             if not users:
@@ -402,11 +414,31 @@ def damage(path: Path, mutant: Mutant) -> None:
     path.write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
-def uses(source: str, file: str) -> bool:
-    """Whether `source` is made from `file` of hv/."""
-    if file.endswith(".c"):
-        return source == f"hv/{file}"
-    return file in included(source)
+def uses(source: str, mutant: Mutant) -> bool:
+    """Whether `source` is made from what changes: the file of hv/, or what it names of a header, or another names."""
+    if mutant.file.endswith(".c"):
+        return source == f"hv/{mutant.file}"
+    name = re.match(r"(?:: #define )?(\w+)", mutant.where)
+    return mutant.file in included(source) and (not name or bool(words(source) & callers(name.group(1))))
+
+
+@lru_cache(None)
+def words(source: str) -> FrozenSet[str]:
+    return frozenset(re.findall(r"\w+", (ROOT / source).read_text(encoding="utf-8")))
+
+
+@lru_cache(None)
+def callers(name: str) -> FrozenSet[str]:
+    """It, and the functions and macros of headers that name it."""
+    parts = [part for header in (ROOT / "hv").glob("*.h")
+             for part in re.split(r"\n(?=#define|\w[^;{}#]*\)\n\{)", code_of(header.read_text(encoding="utf-8")))]
+    found = {name}
+    while True:
+        more = {m.group(1) for part in parts for m in [re.match(r"(?:#define +|[^(]*\b(?=\w+\())(\w+)", part)]
+                if m and found & set(re.findall(r"\w+", part))}
+        if more <= found:
+            return frozenset(found)
+        found |= more
 
 
 INCLUDED: Dict[str, Set[str]] = {}
@@ -456,7 +488,7 @@ class Target:
         """The objects that differ; None: one does not compile."""
         changed = {}
         for source in self.commands:
-            if not uses(source, mutant.file):
+            if not uses(source, mutant):
                 continue
             out = here / f"{Path(source).stem}.target.o"
             try:

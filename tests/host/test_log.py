@@ -2,6 +2,7 @@
 """The evidence log: what goes into the rings comes out on the wire, in order, and what does not is told."""
 from __future__ import annotations
 
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -226,10 +227,7 @@ STEP = st.one_of(
               st.sampled_from([ALLOW, DENY])))
 
 
-@settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(STEP, max_size=25))
-def test_any_history_decodes_and_explains_every_gap(host: Path, steps: List[str]) -> None:
-    steps = [s for s in steps if not s.startswith("t")]
+def explained(host: Path, steps: List[str]) -> None:
     records, text, err = play(host, d(ALLOW, MSR_SCTLR), *steps, "w 0 0", "z", "?")
     losses = check_sequence(records, held=any(s.startswith("m") for s in steps))
     last: Dict[str, int] = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", err.splitlines()[-1])}
@@ -237,6 +235,35 @@ def test_any_history_decodes_and_explains_every_gap(host: Path, steps: List[str]
     assert losses == last["lost"]
     guest = b"".join(bytes.fromhex(s[2:]) for s in steps if s.startswith("g"))
     assert text == guest
+
+
+@settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(STEP, max_size=25))
+def test_any_history_decodes_and_explains_every_gap(host: Path, steps: List[str]) -> None:
+    explained(host, [s for s in steps if not s.startswith("t")])
+
+
+def history(seed: int) -> List[str]:
+    """Few values, so that many records are equal; some in a ring that is full. The same for the same seed."""
+    dice = random.Random(seed)
+    full = f"D {dice.choice((RING - 3, RING + 700))} {dice.choice((ALLOW, DENY))} {MSR_SCTLR:#x} 0 0 0 0 0"
+    steps = [full] * (seed % 2)
+    for _ in range(60):
+        kind, budget = dice.randrange(16), dice.choice((0, 0, 150))
+        if kind < 11:
+            what = d(dice.choice((ALLOW, DENY, EMUL, WFX)), dice.choice((MSR_SCTLR, MRS_PMCR, UART_W, 0x16 << 26)),
+                     dice.choice((0x40001000, 0x40001004)), dice.choice((0, 5)), dice.choice((0, 0x9000018)), 3,
+                     dice.choice((0x3c5, 0x3c0)))
+            steps += [what] * dice.choice((1, 1, 2, 3, 7)) + ["r 0x5 9"] * (kind < 2)
+        else:
+            steps.append((f"w {budget} {dice.randrange(2)}", "e 5 0 0", "x 0x96000004 0x40002000 0xdead", "?", "p"
+                          )[kind - 11])
+    return steps
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_histories_of_equal_records_explain_every_gap(host: Path, seed: int) -> None:
+    explained(host, history(seed))
 
 
 def test_a_push_is_short_and_calls_nothing(tmp_path: Path) -> None:

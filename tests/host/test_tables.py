@@ -56,6 +56,7 @@ mmio:
       0x0: allow
       0x4-0xc: { read: allow, write: ignore }
       0x10: { read: { mask: 0xf }, write: { mask: 0x3 } }
+      0x21: { do: raz-wi, width: [1] }
       0x410: { read: { mask: 0xf }, write: { mask: 0x3 } }
       0x810: { read: { mask: 0xf }, write: { mask: 0x3 } }
       0x3fc: { do: deny, as: serror, limit: 3/s, over: pause }

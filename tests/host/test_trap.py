@@ -19,7 +19,7 @@ from policygen.model import Policy
 from policygen.schema import CALLS
 from trap_host import link, parts
 from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, HVC, IABT, INPUT, MAINTENANCE, MONITOR,
-                        Model, NOTE, OPS, Outcome, PARK, PHYSICAL, SMC, SYSREG, TICK, Trap, VIRTIO, WFI, answered,
+                        MASK, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, SMC, SYSREG, TICK, Trap, VIRTIO, WFI, answered,
                         differences)
 
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced"]
@@ -51,26 +51,46 @@ hvc:
   default: { do: deny, as: undef, log: always }
   HV_GET_ID: { do: allow, log: always }
   HV_GET_STATUS: allow
+  HV_PAUSE: allow
   HV_CONSOLE_WRITE: { do: allow, log: always }
   HV_REPORT_EXCEPTION: allow
   psci: { do: allow, log: always }
   PSCI_VERSION: { do: allow, where: { x1: 5..9 }, else: deny }
   smccc: { do: allow, log: once }
+  0xfffffffe: { value: 4 }
 smc:
   default: { value: 9, log: always }
   0x86000000: { do: deny, as: undef }
   0x86000001: kill
+  0x86000002: { do: deny, log: always }
 exceptions:
   default: { do: deny, log: always }
   WFX: { do: allow, log: always }
+  ILLEGAL: { do: pause, log: never }
+  GCS: { do: kill, log: never }
   DABT_WALK: deny
 """
-OWN = {"crowded": CROWDED, "traced": TRACED}
+# Few rows, one beside the other: what is logged once is told apart by more than its row.
+FEW = """\
+policy: 1
+name: few
+about: nothing is there, and what is asked for is logged once
+platform: qemu-virt
+sysregs: { default: { do: deny, log: once } }
+mmio: { default: { do: raz-wi, log: once } }
+hvc: { default: { do: deny, log: once } }
+smc: { default: { do: deny, log: once } }
+exceptions:
+  default: { do: forward, log: once }
+  CP14_64: { do: deny, log: once }
+"""
+OWN = {"crowded": CROWDED, "traced": TRACED, "few": FEW}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
              3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100)
 SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
-KEEP, WORK, FEATURES, MIDLINE, TELLS, STREAMS = 0x100, 0x200, 0x400, 0x800, 0x1000, 0x2000      # trap_host.c
+KEEP, WORK, FEATURES, MIDLINE, TELLS, STREAMS, CHANGES = (1 << bit for bit in range(8, 15))     # trap_host.c
+PASS, ASKS, ONCE, DUMP = 1 << 16, 1 << 17, 1 << 18, 16
 FREQUENCY = 62500000
 # EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that at the begin and the end of an IT block
 SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430)
@@ -205,6 +225,13 @@ def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     asked = [*product((0xc4000003, 0x84000003), cpus, places),
              *product((0xc4000004, 0x84000004), cpus, (0, 1, 3, 4, 1 << 32)),
              *product((0x80000001, 0x8400000a), functions, (0,)), *product((0, 2), (*range(6), 1 << 32), (0,))]
+    # an immediate is no part of x0, whatever was remembered of either
+    odd = [(x0, immediate) for n in (0, 1, 0x84000000) for x0, immediate in (
+        (1 << 48 | n | 1 << 31, 0), (n | 1 << 31, 1), (n, 1), (n, 0), (n, 1), (1 << 48 | n, 0), (1 << 32 | n, 0),
+        (n, 0))]
+    for (x0, immediate), ec in product(odd, (HVC, SMC)):
+        yield Trap((x0, *[0] * 30), 0x40000000, 0x3c5, ec << 26 | 1 << 25 | immediate)
+    asked += [(5, ec << 26 | dice.getrandbits(26), dice.getrandbits(64)) for ec in range(64)]      # what is reported
     for (number, x1, x2), ec in product(asked, (HVC, SMC)):
         yield Trap((number, x1, x2, *registers(dice)[3:]), dice.getrandbits(62) << 2, 0x3c5, ec << 26 | 1 << 25)
 
@@ -331,16 +358,21 @@ def check_dumps(ask: Ask) -> None:
 
 
 def check_work(ask: Ask) -> None:
-    """What waits is done behind a trap of any kind, once, and the trap itself is as without it."""
+    """What waits is done behind a trap of any kind, once, and the trap is as without it. Each is a machine's first."""
     word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
     for esr, x0, far, hpfar in (
-            (HVC << 26 | 1 << 25, 0x84000000, 0, 0), (HVC << 26 | 1 << 25, 9, 0, 0), (SMC << 26 | 1 << 25, 9, 0, 0),
+            (HVC << 26 | 1 << 25, 0, 0, 0), (SMC << 26 | 1 << 25, 0, 0, 0), (DABT << 26 | 1 << 25, 0, 0, 0),
+            (SMC << 26 | 1 << 25, 0x86000002, 0, 0), (HVC << 26 | 1 << 25, 0x84000000, 0, 0),
+            (HVC << 26 | 1 << 25, 9, 0, 0), (SMC << 26 | 1 << 25, 9, 0, 0),
             (SYSREG << 26 | 1 << 25 | 3 << 20 | 1 << 10 | 1 << 1 | 1, 0, 0, 0), (word, 0, 4, 0x8000 << 4),
             (word | 1 << 6, 0, 0x100, 0x8000 << 4), (word, 0, 0, 0x9010 << 4), (word | 1 << 6, 0, 0, 0x9030 << 4),
             (word & ~(1 << 24), 0, 0, 0x9010 << 4), (7 << 26 | 1 << 25, 0, 0, 0), (1 << 26 | 1 << 25, 0, 0, 0)):
         t = Trap((x0, *[0] * 30), 0x40000000, 0x3c5, esr, far=far, hpfar=hpfar, entry=KEEP)
-        alone, flushed, opened = seen(ask, [replace(t, entry=0), replace(t, sp_el0=1, entry=KEEP | WORK),
-                                            replace(t, sp_el0=4, entry=KEEP | WORK)])[:3]
+        # between them another record: equal ones would be joined
+        between = replace(t, x=(0x90000000, *[0] * 30), esr=SMC << 26 | 1 << 25, entry=0)
+        alone, _, flushed, _, opened = seen(ask, [replace(t, entry=0), between, replace(t, sp_el0=1, entry=WORK),
+                                                  between, replace(t, sp_el0=4, entry=WORK)])
+        assert alone.recorded == flushed.recorded == opened.recorded, hex(esr)
         ops = [op for op in alone.ops if op[0] != WFI]
         assert flushed.ops == [*ops, (FLUSH, 0, 0, 0)], (hex(esr), flushed.ops)
         assert opened.ops == [*ops, (MONITOR, ord("k"), 0, 0), (INPUT, 0, 0, 0)], (hex(esr), opened.ops)
@@ -358,7 +390,8 @@ def check_idle(ask: Ask) -> None:
 def check_told(ask: Ask) -> None:
     """In text mode a record is on the wire before the guest goes on, the first time and when its row is remembered."""
     word, read = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7, SYSREG << 26 | 1 << 25 | 1 | 3 << 20 | 4 << 1
-    for esr, x0, at in ((word, 0, 0x8000), (word, 0, 0x80000), (read, 0, 0), (HVC << 26 | 1 << 25, 1, 0)):
+    for esr, x0, at in ((word, 0, 0x8000), (word, 0, 0x80000), (read, 0, 0), (HVC << 26 | 1 << 25, 1, 0),
+                        (HVC << 26 | 1 << 25, 5, 0)):           # a report of an exception is told, too
         one = Trap((x0, *[0] * 30), 0x40000000, 0x3c5, esr, far=4, hpfar=at << 4, entry=STREAMS)
         told = [o.lines for o in seen(ask, [one, *[replace(one, entry=KEEP | STREAMS)] * 3])]
         assert all(told), (hex(esr), told)
@@ -366,22 +399,28 @@ def check_told(ask: Ask) -> None:
 
 def check_features(ask: Ask) -> None:
     """PAN, SSBS and TCO as AArch64.TakeException() sets them on a CPU that has them."""
-    undef = Trap((0,) * 31, 0x40000000, 0x3c0, 0, entry=FEATURES)
-    for sctlr, state in ((0, 1 << 22 | 1 << 25), (1 << 23, 1 << 25), (1 << 23 | 1 << 44, 1 << 25 | 1 << 12)):
-        assert seen(ask, [replace(undef, sctlr=sctlr)])[0].spsr == 0x3c5 | state
+    pan, ssbs, tco, span, dssbs = 1 << 22, 1 << 12, 1 << 25, 1 << 23, 1 << 44
+    cases = [(sctlr, has) for sctlr in (0, span, dssbs, span | dssbs, ~(span | dssbs) & MASK)
+             for has in (*range(1, 4), 8, *(n << 4 for n in (1, 2, 8)), *(n << 8 for n in (1, 2, 3, 8)), 0x333, 0x212)]
+    traps = [Trap((0,) * 31, 0x40000000, 0x3c0, 0, entry=FEATURES, sp_el0=has, sctlr=sctlr) for sctlr, has in cases]
+    for outcome, (sctlr, has) in zip(seen(ask, traps), cases):
+        state = (pan if has & 0xf and not sctlr & span else 0) | (ssbs if has & 0xf0 and sctlr & dssbs else 0)
+        assert outcome.spsr == 0x3c5 | state | (tco if has >> 8 >= 2 else 0), (hex(sctlr), hex(has))
 
 
 def check_rights(ask: Ask) -> None:
     """DC ZVA zeroes what a store could: at EL0 nothing of EL1's, under PSTATE.PAN nothing of EL0's."""
-    def zeroed(va: int, spsr: int) -> bool:
+    def zeroed(va: int, spsr: int, has: int = 0) -> bool:
         zva = SYSREG << 26 | 1 << 25 | 1 << 20 | 1 << 17 | 3 << 14 | 7 << 10 | 4 << 1
-        seen_one = seen(ask, [Trap((va, *[0] * 30), 0x40000000, spsr, zva, entry=FEATURES)])[0]
+        seen_one = seen(ask, [Trap((va, *[0] * 30), 0x40000000, spsr, zva, sp_el0=has, entry=FEATURES)])[0]
         assert (seen_one.injected is None) == (seen_one.zeroed[1] > 0) == (seen_one.elr == 0x40000004)
         return seen_one.zeroed[1] > 0
 
     kernel, user = 1 << 45 | 0x40000100, 0x40000100
     assert zeroed(kernel, 0x3c5) and zeroed(user, 0x3c5) and zeroed(user, 0x3c0) and not zeroed(kernel, 0x3c0)
     assert zeroed(kernel, 0x3c5 | 1 << 22) and not zeroed(user, 0x3c5 | 1 << 22)
+    # FEAT_PAN2 brings the instruction that asks with PAN
+    assert [zeroed(user, 0x3c5 | 1 << 22, has) for has in (1, 3, 8, 0x110)] == [True, False, False, True]
 
 
 def check_high_addresses(ask: Ask) -> None:
@@ -392,6 +431,131 @@ def check_high_addresses(ask: Ask) -> None:
     assert [o.recorded is not None for o in seen(ask, traps)] == [True, False, True, True, False]
 
 
+def check_directions(ask: Ask) -> None:
+    """`traced`: what is logged once under one row is logged once for reads and for writes, at each address."""
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
+    read = Trap((0,) * 31, 0x40000000, 0x3c5, word, hpfar=0x9010 << 4, entry=KEEP)          # rtc
+    write, byte = replace(read, esr=word | 1 << 6), replace(read, esr=word & ~(3 << 22), far=1)
+    for order in ((read, write, byte), (write, byte, read), (byte, read, write)):
+        traps = [replace(order[0], entry=0), *order[1:], *order]
+        assert [o.recorded is not None for o in seen(ask, traps)] == [True] * 3 + [False] * 3, order
+
+
+def check_apart(ask: Ask) -> None:
+    """`few`: what differs in class, register, direction, address or function is recorded each, the first time alone."""
+    t = Trap((0,) * 31, 0x40000000, 0x3c5, 0, hpfar=0x8000 << 4, entry=KEEP)
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
+    traps = [replace(t, esr=ec << 26 | 1 << 25) for ec in range(64) if ec not in (HVC, SMC, SYSREG, DABT)]
+    traps += [replace(t, esr=SYSREG << 26 | 1 << 25 | 1 << bit) for bit in (0, *range(1, 5), *range(10, 22))]
+    traps += [replace(t, esr=word | write, far=1 << bit & 0xfff, hpfar=(1 << bit | 1 << 31) >> 12 << 4)
+              for write in (0, 1 << 6) for bit in range(2, 40)]
+    traps += [replace(t, esr=ec << 26 | 1 << 25, x=(1 << bit, *t.x[1:])) for ec in (HVC, SMC) for bit in range(32)]
+    asked = [one for other in traps for one in (other, other)]
+    told = [o.recorded is not None for o in seen(ask, [replace(asked[0], entry=0), *asked[1:]])]
+    wrong = [hex(one.esr) for n, (one, said) in enumerate(zip(asked, told)) if said == bool(n % 2)]
+    assert not wrong, wrong
+
+
+def check_edge(ask: Ask) -> None:
+    """`few`, which has no windows: what begins in their share of the map and ends in RAM's is refused."""
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 7
+    for back, log2, write in product(range(1, 9), range(4), (0, 1 << 6)):
+        ipa = 0x40000000 - back
+        one = seen(ask, [Trap((5,) * 31, 0x40000000, 0x3c5, word | log2 << 22 | write, far=ipa & 0xfff,
+                              hpfar=ipa >> 12 << 4)])[0]
+        assert (one.verdict, one.injected is None) == (("RAZWI", True) if 1 << log2 <= back else ("DENY", False))
+
+
+def check_audited(ask: Ask) -> None:
+    """`few` in mode audit: what would be refused and nobody serves is answered alike, however often."""
+    for ec in (HVC, SMC):
+        call = Trap((0x90000000, *[0] * 30), 0x40000000, 0x3c5, ec << 26 | 1 << 25, entry=KEEP)
+        outcomes = seen(ask, [replace(call, entry=0), call, call])
+        assert [(o.x[0], o.verdict) for o in outcomes] == [(MASK, "WOULD")] * 3
+
+
+def check_runs(ask: Ask) -> None:
+    """`traced`: equal decisions in a row are one record and how many there were; what differs is another."""
+    word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7
+    flags = Trap((0,) * 31, 0x40000000, 0x3c5, word, far=0x18, hpfar=0x9000 << 4, entry=KEEP)
+    tail = Trap((0,) * 31, 0, 0x3c5, 0, sp_el0=DUMP, entry=3 | WORK | STREAMS)
+
+    def lines(*traps: Trap) -> int:
+        answers = ask([replace(t, entry=t.entry & ~KEEP if not n else t.entry) for n, t in enumerate([*traps, tail])])
+        last = ANSWER.unpack(answers[-ANSWER.size:])
+        assert last[45] == 0, "lost"
+        return last[91]
+
+    other = replace(flags, elr=0x40001000)
+    gic = Trap((0,) * 31, 0x40000000, 0x3c5, SYSREG << 26 | 1 << 25 | 1 | 3 << 20 | 12 << 10 | 12 << 1 | 5 << 17,
+               entry=KEEP)
+    for one in (flags, replace(flags, far=0x104, hpfar=0x8000 << 4), gic, replace(flags, esr=word | 3 << 22)):
+        other = replace(one, elr=0x40001000)
+        alone = lines(one)
+        for before in ([], [other]):
+            assert lines(*before, *[one] * 2) == lines(*before, *[one] * 3) == alone + len(before) + 1, one
+            # the newest waits for the next to tell whether a run goes on
+            assert lines(*before, *[one] * 7) == lines(*before, *[one] * 2), one
+            assert lines(*before, *[one] * 7, other) == lines(*before, one, other), one
+        assert lines(one, other, one, other) == alone + 3, one
+        assert lines(*[one] * 3, *[replace(one, spsr=0x3c0)] * 3, other) == alone + 2, one
+    call = Trap((0x90000000, *[0] * 30), 0x40000000, 0x3c5, SMC << 26 | 1 << 25, entry=KEEP)
+    assert lines(*[call] * 5) == lines(call) + 4, "calls are never joined"
+
+
+def check_refusals_outlive(ask: Ask) -> None:
+    """`traced`: of what is overwritten unread 512 refusals stay, also where their row is remembered; status tells."""
+    call = Trap((0x86000002, *[0] * 30), 0, 0x3c5, SMC << 26 | 1 << 25, entry=KEEP)
+    status = [Trap((2, selector, *[0] * 29), 0, 0x3c5, HVC << 26 | 1 << 25, entry=KEEP) for selector in (0, 1, 2, 3, 4)]
+    dump = Trap((0,) * 31, 0, 0x3c5, 0, sp_el0=DUMP, entry=3 | WORK | STREAMS)
+    flood = [replace(call, elr=n * 4) for n in range(16384 + 600)]
+    rows = len(ask([])) // verify.ROW.size
+    answers = [*ANSWER.iter_unpack(ask([*status, *flood, dump, *status, call, *status])[rows * verify.ROW.size:])]
+    assert [a[0] for a in answers[:5]] == [1, MASK, 0, 0, MASK - 1]
+    assert answers[-12][45] == 88 and answers[-12][91] > 16384 + 512
+    first = answers[-10][0]
+    assert [a[0] for a in answers[-11:-6]] == [len(flood) + 6, first, 88, len(flood), MASK - 1]
+    assert [a[0] for a in answers[-5:]] == [len(flood) + 12, first + 1, 88, len(flood) + 1, MASK - 1]
+    assert first >= len(flood)
+
+
+def check_overruled(ask: Ask) -> None:
+    """`crowded`: a refusal that the operator lets pass, or is asked about, is told as such and counted."""
+    word, zero = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 7, (0,) * 31
+    smc = Trap((0x90000000, *zero[1:]), 0x40000000, 0x3c5, SMC << 26 | 1 << 25)
+    mrs = Trap((5, *zero[1:]), 0x40000000, 0x3c5, SYSREG << 26 | 1 << 25 | 3 << 20 | 6 << 10 | 4 << 1 | 1)
+    hvc = replace(smc, x=(0x86000001, *zero[1:]), esr=HVC << 26 | 1 << 25)
+    load = Trap((5, *zero[1:]), 0x40000000, 0x3c5, word, far=0x20, hpfar=0x9030 << 4)
+    rows = [*verify.ROW.iter_unpack(ask([]))]
+
+    def raw(*traps: Trap) -> List[Tuple[int, ...]]:
+        traps = tuple(replace(t, elr=t.elr + 16 * n) for n, t in enumerate(traps))      # equal ones would be joined
+        return [*ANSWER.iter_unpack(ask([*traps])[len(rows) * verify.ROW.size:])]
+
+    def changed(t: Trap, how: int, says: str = "") -> Trap:
+        return replace(t, sp_el0=rule | how | (ord(says) << 24 if says else 0), entry=CHANGES)
+
+    # what the operator lets pass is done, or as if it were; 'e': it is neither done nor refused
+    for t, done in ((smc, (MASK, 4)), (hvc, (MASK, 0)), (mrs, (5, 0)), (load, (0, 4))):
+        plain = raw(t)[0]
+        rule = rows[plain[48]][0]
+        assert plain[42:44] == (1, 1) and plain[56] & 0x8f == 0x80 | verify.VERDICTS.index("DENY")
+        for says, verdict in (("", "WOULD"), ("a", "WOULD"), ("d", "DENY"), ("e", "WOULD")):
+            expected = {"e": (0, 0 if t is hvc else 4), "d": (plain[0], plain[32] - t.elr)}.get(says, done)
+            how = ASKS if says else PASS
+            # met before, so that what is remembered must be forgotten; asked once; then as the policy has it
+            answers = raw(t, t, changed(t, how, says), t, changed(t, how | (ONCE if says else 0), says),
+                          t if says else changed(t, 0))[2:]
+            for n, a in enumerate(answers[:3], 2):
+                moved = a[32] - (0 if "d" in says and t in (mrs, load) else 16 * n) - t.elr
+                assert a[59:61] == ((MONITOR, ord("?")) if says else (0, 0)), (hex(t.esr), says)
+                assert (a[0], moved) == expected, (hex(t.esr), says)
+                assert a[42:44] == (1, verdict == "DENY") and 0 < a[44] < 1000, (hex(t.esr), says)
+                assert a[56] & 0x8f == 0x80 | verify.VERDICTS.index(verdict), (hex(t.esr), says)
+            last = answers[3]
+            assert (last[:32], last[42:44], last[56]) == (plain[:32], (1, 1), plain[56]), (hex(t.esr), says)
+
+
 def check_flood(ask: Ask) -> None:
     """A guest that leaves its line unfinished and goes on to thousands of other refusals hides none of them."""
     call = Trap((0,) * 31, 0x40000000, 0x3c5, SMC << 26 | 1 << 25, entry=KEEP | MIDLINE)
@@ -400,8 +564,11 @@ def check_flood(ask: Ask) -> None:
     assert last[45] == 0, f"{last[45]} records lost"
 
 
-CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_work, check_dumps]
-CHECKS_TRACED = [check_told, check_rights]
+CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_work, check_dumps,
+          check_overruled]
+CHECKS_FEW = [check_high_addresses, check_apart, check_edge]
+CHECKS_AUDIT = [check_audited]
+CHECKS_TRACED = [check_told, check_rights, check_work, check_directions, check_runs, check_refusals_outlive]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])
@@ -413,6 +580,18 @@ def test_what_goes_on_from_trap_to_trap(host: Host, check: Callable[[Ask], None]
 @pytest.mark.parametrize("host", [("traced", "enforce")], indirect=True, ids=["traced"])
 @pytest.mark.parametrize("check", CHECKS_TRACED)
 def test_what_goes_on_where_all_is_recorded(host: Host, check: Callable[[Ask], None]) -> None:
+    check(asker(host.program))
+
+
+@pytest.mark.parametrize("host", [("few", "enforce")], indirect=True, ids=["few"])
+@pytest.mark.parametrize("check", CHECKS_FEW)
+def test_what_is_logged_once_is_told_apart(host: Host, check: Callable[[Ask], None]) -> None:
+    check(asker(host.program))
+
+
+@pytest.mark.parametrize("host", [("few", "audit")], indirect=True, ids=["few-audit"])
+@pytest.mark.parametrize("check", CHECKS_AUDIT)
+def test_what_would_be_refused(host: Host, check: Callable[[Ask], None]) -> None:
     check(asker(host.program))
 
 

@@ -27,9 +27,11 @@
 #include "integrity.h"
 #include "mmu.h"
 #include "monitor.h"
+#include "overrule.h"
 #include "power.h"
 #include "psci.h"
 #include "smp.h"
+#include "take.h"
 #include "trap.h"
 #include "uart.h"
 #include "virtio.h"
@@ -53,10 +55,12 @@ enum op {
 /* More in question.entry. */
 #define KEEP     0x100 /* time, limits and what has been logged go on; sp_el0: ticks that have passed */
 #define WORK     0x200 /* sp_el0: what is to do before the guest goes on */
-#define FEATURES 0x400 /* the CPU has PAN, SSBS and MTE; from then on */
+#define FEATURES 0x400 /* the CPU has PAN (sp_el0[3:0]; 0x212 if that is 0), SSBS ([7:4]) and MTE ([11:8]); from then on */
 #define MIDLINE  0x800 /* the guest has left a line unfinished, and only refusals are written */
 #define TELLS    0x1000 /* only refusals are written, and no line is unfinished */
 #define STREAMS  0x2000 /* all is written */
+/* The rule sp_el0[15:0] is let pass (bit 16), asked about (17), once (18), or neither; [31:24]: what is answered. */
+#define CHANGES  0x4000
 #define ENDS     0x3000u /* bytes of RAM at either end that have something in them */
 
 struct question {
@@ -216,10 +220,12 @@ bool monitor_run(struct cpu *c, const char *why)
 	return true;
 }
 void monitor_pause(struct cpu *c) { monitor_run(c, "pause"); }
+static int operator_says;
 int monitor_ask(struct cpu *c, const struct decision *d)
 {
-	(void)c;
-	return d->action;
+	must(policy_rows[c->row - c->rows].rule == d->rule, "asked about another decision");
+	note(OP_MONITOR, '?', 0, 0);
+	return operator_says;
 }
 void monitor_note(struct cpu *c, u32 todo) { (void)c; note(OP_NOTE, todo & WORK_NOTES, 0, 0); }
 void machine_off(const char *reason)
@@ -259,14 +265,31 @@ void alarm_sleep(u64 until) { (void)until; }
 void uart_rx_interrupt(bool on) { (void)on; }
 void uart_clear_interrupt(void) {}
 
-static u64 carved;
-void *carve_dirty(size_t size, size_t align)
+/* What lies behind a block is the sanitizer's to watch, but up to the next line; and nobody's without a sanitizer. */
+#define UNUSED 0xa5
+#ifdef __SANITIZE_ADDRESS__
+#define BEHIND 0
+#else
+#define BEHIND 64
+#endif
+static struct { u8 *block; size_t size; } carved[64];
+static unsigned n_carved;
+
+static size_t lines_of(size_t size) { return ((size + 63) & ~63UL) + BEHIND; }
+static void *carved_with(size_t size, size_t align, int byte)
 {
+	u8 *block = aligned_alloc(64, lines_of(size));
+
 	must(align && !(align & (align - 1)) && align <= 64, "no alignment");
-	carved += size;
-	return aligned_alloc(64, (size + 63) & ~63UL); /* no slack: a write past it is seen */
+	must(n_carved < ARRAY_SIZE(carved), "too many blocks");
+	carved[n_carved].block = block;
+	carved[n_carved++].size = size;
+	memset(block, byte, size);
+	memset(block + size, UNUSED, lines_of(size) - size);
+	return block;
 }
-void *carve(size_t size, size_t align) { return memset(carve_dirty(size, align), 0, (size + 63) & ~63UL); }
+void *carve_dirty(size_t size, size_t align) { return carved_with(size, align, 0x5a); }
+void *carve(size_t size, size_t align) { return carved_with(size, align, 0); }
 
 /* ---- devices ------------------------------------------------------------------------------------------------- */
 
@@ -490,6 +513,21 @@ static void look_at_ram(void)
 	}
 }
 
+static void look_at_blocks(void)
+{
+	for (unsigned i = 0; i < n_carved; i++)
+		for (size_t at = carved[i].size; at < lines_of(carved[i].size); at++)
+			must(carved[i].block[at] == UNUSED, "something is written behind what was carved");
+}
+
+static void change(u64 how)
+{
+	u32 set = (how & BIT(16) ? ROW_WOULD : 0) | (how & BIT(17) ? ROW_STOP : 0) | (how & BIT(18) ? ROW_ONCE : 0);
+
+	must(overrule_rule((u16)how, set, (ROW_WOULD | ROW_STOP | ROW_ONCE) & ~set), "no such rule");
+	operator_says = (u8)(how >> 24);
+}
+
 int main(void)
 {
 	struct cpu *c = boot();
@@ -508,11 +546,13 @@ int main(void)
 		memset(&answer, 0, sizeof(answer));
 		if (!(q.entry & KEEP)) {
 			memset(c->seen, 0, SEEN_SLOTS * sizeof(u64));
-			memset(c->limit_time, 0, policy_n_limits * sizeof(u64) + 8);
+			memset(c->limit_time, 0, policy_n_limits * sizeof(u64));
 			fake_now += 62500000; /* whatever may happen once in a while may happen again */
 		} else {
-			fake_now += q.entry & WORK ? 0 : q.sp_el0;
+			fake_now += q.entry & (WORK | CHANGES) ? 0 : q.sp_el0;
 		}
+		if (q.entry & CHANGES)
+			change(q.sp_el0);
 		console_guest_bytes = 0;
 		waiting = (q.entry & 0xff) == 3 ? q.far : 0;
 		for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
@@ -526,13 +566,18 @@ int main(void)
 		midline = q.entry & MIDLINE;
 		log_mode = q.entry & STREAMS ? LOG_TEXT : q.entry & (MIDLINE | TELLS) ? LOG_NOTABLE : LOG_QUIET;
 		if (q.entry & FEATURES) {
-			fake_sysreg_write("id_aa64mmfr1_el1", 2 << 20);
-			fake_sysreg_write("id_aa64pfr1_el1", 2 << 8 | 1 << 4);
+			u64 has = q.sp_el0 ? q.sp_el0 : 0x212;
+
+			/* with all that is around the fields */
+			fake_sysreg_write("id_aa64mmfr1_el1", ~(0xfUL << 20) | (has & 0xf) << 20);
+			fake_sysreg_write("id_aa64pfr1_el1", ~0xff0UL | (has & 0xff0));
+			take_optional = 0;
 			inject_init();
 		}
 		entered = fake_now + fake_step;
 		answer.end = trap(c, &q) ? 0 : (u8)why_off[0];
 		must(answer.end || midline || !c->work, "something is left to do");
+		must(answer.end || !c->record, "a record is still to be completed");
 		answer.hits = decisions(c, -1) - hits;
 		answer.cost = -cost;
 		answer.lost = c->log.lost;
@@ -570,9 +615,11 @@ int main(void)
 		answer.far_el1 = fake_sysreg_read("far_el1");
 		answer.hcr = fake_sysreg_read("hcr_el2");
 		answer.par = fake_sysreg_read("par_el1");
-		c->work = 0;
+		c->work = 0; /* the next one finds a guest that nothing waits for, also behind its end */
+		c->record = NULL;
 		fwrite(&answer, sizeof(answer), 1, stdout);
 	}
+	look_at_blocks();
 	return 0;
 }
 #else

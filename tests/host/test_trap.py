@@ -87,7 +87,7 @@ exceptions:
 OWN = {"crowded": CROWDED, "traced": TRACED, "few": FEW}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
-             3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100)
+             3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100, 9 << 43, 3 << 43 | 0x40000100, 3 << 46 | 1 << 43)
 SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
 KEEP, WORK, FEATURES, MIDLINE, TELLS, STREAMS, CHANGES = (1 << bit for bit in range(8, 15))     # trap_host.c
 PASS, ASKS, ONCE, DUMP = 1 << 16, 1 << 17, 1 << 18, 16

@@ -233,6 +233,7 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 void monitor_note(struct cpu *c, u32 todo) { (void)c; note(OP_NOTE, todo & WORK_NOTES, 0, 0); }
 void machine_off(const char *reason)
 {
+	must(shared.taken, "the machine goes off while another CPU may be at its devices");
 	why_off = reason;
 	longjmp(off, 1);
 }
@@ -491,7 +492,10 @@ static bool trap(struct cpu *c, const struct question *q)
 	case 0: trap_sync(&c->frame, q->esr); break;
 	case 1: trap_sync32(&c->frame, q->esr); break;
 	case 2: trap_serror(&c->frame); break;
-	default: trap_irq(&c->frame); break;
+	default:
+		c->watch_strikes = 2;
+		trap_irq(&c->frame);
+		must(!c->watch_strikes, "a guest that takes interrupts looks stuck");
 	}
 	must(!shared.taken, "the guest goes on with the lock held");
 	return true;

@@ -57,6 +57,7 @@ MACHINE = "On the machine only"                     # how the reason begins wher
 HOST = ["gcc", "-std=gnu11", "-fno-builtin", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error",
         "-iquote"]
 FAKE = ["-iquote", "tests/host/fake", "-include", "tests/host/fake/arch/arch.h"]
+SEEDS = range(4)                                    # of the log's histories
 LIMITS = ["prlimit", "--cpu=6", "--as=8000000000", "--core=0"]  # seconds of CPU: what runs away is stopped
 SWAPS = [(r"==", "!="), (r"!=", "=="), (r"<=", "<"), (r">=", ">"), (r"(?<![<>\-=])<(?![<=])", "<="),
          (r"(?<![<>\-=])>(?![>=])", ">="), (r"&&", "||"), (r"\|\|", "&&"), (r"<<(?!=)", ">>"), (r">>(?!=)", "<<"),
@@ -315,13 +316,12 @@ class Bench:
         crowded = self.trap_suite("crowded", trap, None)
         named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
             "bounds": (["tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c", "hv/bootargs.c"],
-                       lambda: [golden(packed(cases)) for cases in (test_bounds.ram_cases(), list(test_bounds.loads()),
-                                                            test_bounds.parse_cases())]),
+                       lambda: [golden(packed(cases)) for cases in (
+                           test_bounds.ram_cases(), list(test_bounds.loads()), test_bounds.parse_cases())]),
             "write": (["tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c"], lambda: [writes_hold]),
             "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
                      *(f"hv/{name}.c" for name in LOG)],
-                    lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode())
-                             for seed in range(4)]),
+                    lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode()) for seed in SEEDS]),
             "vgic": (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
                      lambda: [lambda p: answer(p, b"", ["1", "120"]) is not None]),
             "uart": (["tests/host/uart_host.c", "hv/vuart.c", "hv/console.c"],

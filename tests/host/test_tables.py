@@ -33,7 +33,7 @@ sysregs:
   cache: allow
   tlb: allow
   timer-virt: allow
-  gic: allow
+  gic: { do: allow, limit: 1000/s, over: deny }
   fp: allow
   debug: allow
   CTR_EL0: { read: { mask: 0xffffff0f } }
@@ -46,6 +46,7 @@ sysregs:
   imp-def: raz-wi
   S3_0_C15_C2_*: { do: deny, log: never }
   S3_0_C15_C2_4: kill
+  S3_0_C15_C3_0: pause
 mmio:
   default: { read: { value: 7 }, write: { do: deny, as: serror, log: always } }
   gicd: { emulate: vgic-dist, width: [4, 8] }

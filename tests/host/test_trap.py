@@ -87,13 +87,14 @@ exceptions:
 OWN = {"crowded": CROWDED, "traced": TRACED, "few": FEW}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
-             3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100)
+             3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100, 9 << 43, 3 << 43 | 0x40000100, 3 << 46 | 1 << 43)
 SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_EL1 and ICC_SGI0R_EL1 are next to it
 KEEP, WORK, FEATURES, MIDLINE, TELLS, STREAMS, CHANGES = (1 << bit for bit in range(8, 15))     # trap_host.c
 PASS, ASKS, ONCE, DUMP = 1 << 16, 1 << 17, 1 << 18, 16
 FREQUENCY = 62500000
-# EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that at the begin and the end of an IT block
-SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430)
+# EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that in an IT block: two of its first
+# instructions, one with the Q flag, and its last
+SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430, 0xc008030, 0x8830)
 
 
 @dataclass

@@ -141,15 +141,18 @@ u64 fake_sysreg_read(const char *name)
 void fake_sysreg_write(const char *name, u64 value) { *sysreg(name) = value; }
 
 /*
- * The guest's stage 1: bit 46 is not mapped, with bit 47 by stage 2; bit 44 cannot be written; the rest is a window of
- * 4 GiB. trap_model.py knows.
+ * The guest's stage 1: bit 46 is not mapped, with bit 47 by stage 2; bit 44 cannot be written; with bit 43 that is found
+ * at level 0. The rest is a window of 4 GiB. trap_model.py knows.
  */
 void fake_at(u64 va, bool write, bool both)
 {
+	u64 status = (write ? 0xd : 0x7) & (va & BIT(43) ? ~3UL : ~0UL);
+	bool fails = va & BIT(46) || (write && va & BIT(44));
+
 	(void)both;
 	/* with all that is around FST, and around PA */
-	fake_sysreg_write("par_el1", va & BIT(46) || (write && va & BIT(44)) ? 0xd80 | (va >> 47 & 1) << 9 | (write ? 0xdUL : 0x7UL) << 1 | 1 :
-						    0xff00000000000b80 | (va & 0xfffff000));
+	fake_sysreg_write("par_el1", fails ? 0xd80 | (va >> 47 & 1) << 9 | status << 1 | 1 :
+					     0xff00000000000b80 | (va & 0xfffff000));
 }
 u64 smc(u64 function, u64 x1, u64 x2, u64 x3) { return function + x1 + x2 + x3; }
 
@@ -230,6 +233,7 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 void monitor_note(struct cpu *c, u32 todo) { (void)c; note(OP_NOTE, todo & WORK_NOTES, 0, 0); }
 void machine_off(const char *reason)
 {
+	must(shared.taken, "the machine goes off while another CPU may be at its devices");
 	why_off = reason;
 	longjmp(off, 1);
 }
@@ -488,7 +492,10 @@ static bool trap(struct cpu *c, const struct question *q)
 	case 0: trap_sync(&c->frame, q->esr); break;
 	case 1: trap_sync32(&c->frame, q->esr); break;
 	case 2: trap_serror(&c->frame); break;
-	default: trap_irq(&c->frame); break;
+	default:
+		c->watch_strikes = 2;
+		trap_irq(&c->frame);
+		must(!c->watch_strikes, "a guest that takes interrupts looks stuck");
 	}
 	must(!shared.taken, "the guest goes on with the lock held");
 	return true;

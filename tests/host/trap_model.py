@@ -270,7 +270,7 @@ class Model:
             va &= ~(ZVA - 1)
         syndrome = (0x24 if self.lower(t) else 0x25) << 26 | 1 << 25 | (0x40 if zero else 0x140)    # WnR, CM
         if va >> 46 & 1 or zero and va >> 44 & 1:   # trap_host.c: no translation
-            status = 0xd if zero else 7
+            status = (0xd if zero else 7) & (~3 if va >> 43 & 1 else ~0)
             if va >> 47 & 1:                        # by stage 2: an external abort on the walk
                 status = 0x14 | status & 3
             if va >> 45 & 1 and self.lower(t):

@@ -3,8 +3,9 @@
 
 Host tests say it by gcov: lines and branches. A line or branch counts as reached when any program reached it. Machines
 say it by QEMU's `-d in_asm`, which names each block of instructions when it is first run: a line counts when one of its
-instructions ran, a branch (of the machine code) when control was seen to go where it leads. That is exact for the way
-on, which begins a block of its own; where it leads to may have been jumped to from elsewhere as well.
+instructions ran (of a line without any: one where it would be), a branch (of the machine code) when control was seen to
+go where it leads. That is exact for the way on, which begins a block of its own; where it leads to may have been jumped
+to from elsewhere as well. Braces and the headings of functions are no lines.
 
 Images in which a test has planted something count too, but for the files that it has changed. A line that nothing
 reaches must stand in tests/unreached.txt under its reason, and no other may.
@@ -28,7 +29,7 @@ from typing import Any, Dict, Iterator, List, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "unreached.txt"
-SOMETIMES = "Now and then"                          # how the reason begins where chance decides whether a line is reached
+SOMETIMES = "Now and then"                          # how the reason begins where chance decides
 OBJDUMP = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-") + "objdump"
 EL2 = 0x40080000, 0x400c0000                        # EL2's text, and nothing of the guests'
 # Stands in for QEMU: the same machine, which also tells what ran of which image, made from which files.
@@ -51,7 +52,7 @@ if images and os.path.exists(images[0]):
         shutil.copy(images[0], mine)
         os.rename(mine, kept + ".elf")
     words += ["-d", "in_asm", "-dfilter", {el2!r}, "-D", mine + ".log"]
-os.execv({qemu!r}, [{qemu!r}, *words])
+os.execv({qemu!r}, [sys.argv[0], *words])
 """
 
 
@@ -118,9 +119,10 @@ def dump(elf: Path, *words: str) -> str:
                           text=True, errors="replace").stdout
 
 
-def lines_of(elf: Path, same: Set[str]) -> Dict[int, Tuple[str, int]]:
-    """Address -> the line of hv/ whose instruction is there, ("", 0) where that is none of `same`."""
-    where: Dict[int, Tuple[str, int]] = {}
+def lines_of(elf: Path, same: Set[str]) -> Dict[int, List[Tuple[str, int]]]:
+    """Address -> the lines of hv/ that are there, ("", 0) for one that is none of `same`. The last has the instruction:
+    of those before it the compiler has left nothing, or nothing there."""
+    where: Dict[int, List[Tuple[str, int]]] = {}
     units = {Path(name).name: name for name in same if name.endswith(".c")}
     path = ""
     for line in dump(elf, "--dwarf=decodedline").splitlines():
@@ -128,11 +130,11 @@ def lines_of(elf: Path, same: Set[str]) -> Dict[int, Tuple[str, int]]:
             path = line.rpartition(":")[0].removeprefix("./")
             continue
         m = re.match(r"(\S+) +(\d+) +0x([0-9a-f]+)", line)
-        if m:                                       # of several at one address the last one has the instruction
+        if m and int(m.group(3), 16) in range(*EL2):
             name = path if Path(path).name == m.group(1) else units.get(m.group(1), "")
             name = units.get(name, name)
-            where[int(m.group(3), 16)] = (name, int(m.group(2))) if name in same else ("", 0)
-    return {at: line for at, line in where.items() if at in range(*EL2)}
+            where.setdefault(int(m.group(3), 16), []).append((name, int(m.group(2))) if name in same else ("", 0))
+    return where
 
 
 def branches_of(elf: Path) -> List[Tuple[int, int]]:
@@ -173,11 +175,14 @@ def machines(out: Path, now: Dict[str, str]) -> Reached:
         inside: Dict[int, str] = {}
         last, function = ("", 0), 0
         for at in range(min(where), max(where) + 4, 4):
-            near[at] = last = where.get(at, last)
+            near[at] = last = where.get(at, [last])[-1]
             function = at if at in symbols else function
             inside[at] = f"{symbols.get(function, '')}+{at - function:x}"
-            if at in where and last[0]:
-                reached.line(*last)[0] += at in ran
+        own = {lines[-1] for lines in where.values()}
+        for at, lines in where.items():
+            for line in {lines[-1], *(set(lines) - own)}:
+                if line[0]:
+                    reached.line(*line)[0] += at in ran
         for at, to in branches_of(elf):
             if near.get(at, ("", 0))[0]:
                 here = reached.line(*near[at])[1]
@@ -202,6 +207,13 @@ def names(file: str) -> Dict[int, str]:
         if line.startswith("}"):
             function = ""
     return found
+
+
+def no_lines(file: str) -> Set[int]:
+    """Braces, headings of functions, and `(void)x;`."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    return {n for n, line in enumerate(text.splitlines(), 1)
+            if re.fullmatch(r"\s*[{}]|\w[^;={]*\).*|(\s*\(void\)\w+[,;])+", line)}
 
 
 def explained() -> Dict[str, str]:
@@ -261,7 +273,7 @@ def report(out: Path) -> List[str]:
         lines: Dict[int, int] = {}
         named = names(name)
         for reached in ways:
-            reached.drop(name, {n for n, text in named.items() if re.search(r": [{}]( #\d+)?$", text)})
+            reached.drop(name, no_lines(name))
             for n, (times, _) in reached.found.get(name, {}).items():
                 lines[n] = lines.get(n, 0) + times
         if not lines:
@@ -305,7 +317,7 @@ def main() -> int:
                                           qemu=qemu), encoding="utf-8")
         wrapper.chmod(0o755)
         failed = run_tests(out, args.tests or ["tests/host", "tests/qemu"],
-                           {"HOST_CFLAGS": "--coverage", "QEMU": str(wrapper)})
+                           {"HOST_CFLAGS": "--coverage -O0", "QEMU": str(wrapper)})
     wrong = report(out)
     print("\n".join(wrong))
     if args.tests:

@@ -75,6 +75,8 @@ static void set(struct cpu *c, char *word)
 		c->frame.elr_el2 = v;
 	else if (!strcmp(word, "esr"))
 		c->frame.esr_el2 = v;
+	else if (!strcmp(word, "far"))
+		c->frame.far_el2 = v;
 	else if (!strcmp(word, "row"))
 		row = (unsigned)v;
 	else if (!strcmp(word, "silent"))

@@ -76,6 +76,23 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
     assert bodies(records, "X") == ["esr=0x96000004 far=0xdead elr=0x40002000 spsr=0x3c5 pc=0x40001000"]
 
 
+def test_a_cpu_before_its_rings_are_there_says_nothing(host: Path) -> None:
+    assert play(host, "w 0 0")[:2] == ([], b"")
+
+
+def test_events_that_nobody_expects_are_told_as_well(host: Path) -> None:
+    records, _, _ = play(host, "e 9 0 0xa003e00", "e 99 7 8", "w 0 0")
+    assert bodies(records, "E") == ["device-broken at=0xa003e00 why=unknown", "event99 value=0x7 addr=0x8"]
+
+
+def test_batches_name_their_cpu(host: Path) -> None:
+    records, _, _ = play(host, "m 1", "c 3", *[d(ALLOW, MSR_SCTLR, value=n) for n in range(5)], "b")
+    batches = [r for r in records if r.kind == "B"]
+    assert [(r.seq, r.span) for r in batches] == [(0, 5)]
+    wire, _ = run(host, "\n".join(["m 1", "c 3", *[d(ALLOW, MSR_SCTLR, value=n) for n in range(5)], "b"]).encode())
+    assert b"@B 0.3 5 " in wire
+
+
 def test_equal_decisions_in_a_row_become_one_record(host: Path) -> None:
     again = d(WFX, WFI)
     records, _, _ = play(host, *[again, "r 0 10"] * 5, d(ALLOW, MSR_SCTLR), "w 0 0")

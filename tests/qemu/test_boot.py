@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What EL2 does before and between guests: boot arguments that it refuses, RAM that it scrubs, a reset."""
+import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from test_debug import CODE, SPIN, program
 from vm import CROSS, PROMPT, QEMU, ROOT, bootargs, build, machine, run
 
 # An Image that says of three places in its RAM whether something is there (D) or not (Z), and that it runs.
@@ -67,5 +69,24 @@ def test_a_reset_begins_anew(console: Any) -> None:
     c.expect("reason=reset")
     c.expect(PROMPT)
     assert "1 rules changed" not in c.command("rule") and "0x1234" not in c.command("x 0x40300000")
+    c.send("poweroff\r")
+    assert c.end() == 0
+
+
+def test_exposed_vectors_have_every_length_that_the_cpu_has(tree: Path, console: Any) -> None:
+    policy = tree / "policy" / "permissive.yaml"
+    text = policy.read_text()
+    assert "  sve: hide\n  sme: hide\n" in text
+    policy.write_text(re.sub(r"\bS[VM]E: 0, ", "", re.sub(r"\b(s[vm]e): hide", r"\1: expose", text)))
+    c = console(machine(build("permissive", "CPU=max", tree=tree), cpu="max"))
+    c.expect(PROMPT)
+    program(c, 0xD5181040, 0xD5033FDF, 0xD5181201, 0xD51812C1, 0xD5033FDF,  # CPACR_EL1 = x0; ZCR_EL1 = SMCR_EL1 = x1
+            0x04BF5022, 0x04BF5823, SPIN)                                   # rdvl x2, #1; rdsvl x3, #1
+    c.command("set $x0 = 0x3330000")
+    c.command("set $x1 = 0xf")
+    assert f" > {CODE + 28:#x}" in c.command(f"until {CODE + 28:#x}")
+    regs = c.command("regs")
+    for name in ("x2", "x3"):
+        assert re.search(rf"\b{name} +0x0*100\b", regs), "2048 bits are QEMU's most"
     c.send("poweroff\r")
     assert c.end() == 0

@@ -120,6 +120,8 @@ int main(void)
 	log_line(&early, 'P', "early");
 	log_totals(&early);
 	log_totals_moved(&early);
+	log_dump(&early);
+	log_tail(&early, 16);
 	log_finish(&early, "panic");
 	while (fgets(line, sizeof(line), stdin))
 		step(c, line);

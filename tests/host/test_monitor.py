@@ -191,6 +191,7 @@ def test_text_and_numbers_are_found(host: Path) -> None:
     out = say(host, 'find ipa:0x40000000 4M "Linux version"', "find 0x40000000 64M 0xdeadbeef", args=args)
     assert out[0] == "ipa:0x400100fa\n1 found"
     assert out[1] == "0x40020000\n1 found"
+    assert say(host, "find 0xffffffffffffe000 0x1fff 1") == ["0 found"], "up to the last address there is"
 
 
 def test_frames_are_followed_until_they_end(host: Path) -> None:
@@ -198,6 +199,9 @@ def test_frames_are_followed_until_they_end(host: Path) -> None:
             "@0x1010=0x40001000", "@0x1018=0x40000040")
     out, = say(host, "bt", args=args)
     assert re.findall(r"#\d\s+(0x\w+)", out) == ["0x40000010", "0x40000020", "0x40000030", "0x40000040"]
+    for end in ("@0x1008=0", "x29=0x40001004", "x29=0", "x29=0x9000000"):
+        out, = say(host, "bt", args=(*args, end))
+        assert len(out.splitlines()) == 3 and out.endswith("(the chain of frame pointers ends)"), end
 
 
 def tables(va: int, leaf: int, start: int = 0) -> Dict[str, str]:
@@ -334,6 +338,9 @@ def test_a_person_is_shown_pages_and_a_script_is_not(host: Path) -> None:
         assert text.count("\r\n0x40000") + text.count("\r          \r0x40000") == shown, more
         assert ("797 found" in text) == ended and "frob" not in text, more
     assert "-- more --\r          \r" in text
+    for lists in (b"dis 0x40001000 300\n", b"x/4000b 0x40001000\n"):
+        _, text = type_(host, PAUSE + lists + b"qcont\n")
+        assert text.count("-- more --") == 1 and text.endswith("hv> cont\r\n-- guest resumes --\r\n"), lists
 
 
 def test_after_a_minute_of_silence_there_is_a_hint(host: Path) -> None:
@@ -349,6 +356,7 @@ def test_words_behind_what_is_whole_are_complaints_and_change_nothing(host: Path
                 "bp 0x40001000 if $x1 >", "bp 0x40001000 if $x1 > 1 now", "until rule r99", "until seq 0",
                 "until seq 999 now", "until lr now", "until frob", "until 1.5", "until 9999999s", "step 0",
                 "step now", "dis ipa:0x40001000", "dis 0x40001000 1 now", "log live maybe", "log live on now",
+                "dump now", "traps now", "bt now", "x 0x", "x/99999999999999999999b 0", "help frob", "status now",
                 "log mode text now", "log level sys text now", "log tail now", "find 0x40000000 4K", "policy find",
                 "why 0", "why 3 now", "why me", "step frob", "wp w 0x40001000 99999999999999999999",
                 "echo maybe", "regs now", "sysregs frob", "inject serror now",
@@ -369,6 +377,10 @@ def test_until_and_step_let_the_guest_go_on(host: Path) -> None:
                     "step", "step -i 3"):
         records, text = type_(host, command.encode() + b"\n", "x30=0x40001000")
         assert [r.body for r in records if r.body.startswith("mon")][-1].startswith("mon-"), command
+    keys = b"".join(b"bp 0x4000%d000\n" % n for n in range(7)) + b"until 0x40008000\nwp r 0x40001000\nwp -l\ncont\n"
+    _, text = type_(host, keys, "far=0x1234", why="watchpoint")
+    assert text.count("all 6 breakpoints of this CPU are in use") == 1 and "no breakpoint is left for it" in text
+    assert text.startswith("watchpoint: access to 0x1234 by\r\n") and re.search(r"^0  0x40001000  r ", text, re.M)
     for why in ("panic", "kill"):
         _, text = type_(host, b"until trap\nstep\npoweroff\n", why=why, expect=OFF)
         assert text.count(f"the guest can not go on ({why}): reset or poweroff") == 2
@@ -432,6 +444,7 @@ def test_why_finds_the_decision_that_is_meant(host: Path) -> None:
     assert "the last trap: DENY" in text and "(no record: its rule does not log)" in text and "pmu: deny" in text
     _, text = type_(host, b"why\nstatus\ncont\n", "silent=1")
     assert "no such decision in the rings" in text and "\nlast " not in text
+    assert "effect: a constant 0x0\n" in say(host, "policy show r6")[0] + "\n"
     nothing, rule = say(host, "policy find frob", "rule r9 would")
     assert nothing.startswith("no rule with 'frob'") and "r9 decides nothing by itself" in rule
 

@@ -185,7 +185,7 @@ void monitor_wp(struct monitor *m, const char *args)
 		return;
 	args = skip_blanks(args);
 	if (*args >= '0' && *args <= '9' && !take_number(&args, &size))
-		return;
+		size = 0; /* too large a number */
 	if (!take_options(&args, &p))
 		return;
 	if (a.space != SPACE_VA || !size || size > 8 || (a.value & 7) + size > 8) {
@@ -212,7 +212,11 @@ void monitor_step(struct monitor *m, const char *args)
 	bool hold = take_exactly(&args, "-i");
 	u64 n = 1;
 
-	if ((*args && (!take_number(&args, &n) || !n)) || !no_more(args) || !can_go(m))
+	if (*args && (!take_number(&args, &n) || !n)) {
+		complain("step N: at least one instruction\n");
+		return;
+	}
+	if (!no_more(args) || !can_go(m))
 		return;
 	debug_step(m->c, n, hold);
 	m->leave = m->brief = true;

@@ -74,7 +74,7 @@ static void say_devices(const struct window_info *w)
 		if (s.waits)
 			kprintf(", held back %lu times", s.waits);
 		if (s.breaks)
-			kprintf(", broken %lu times, last by %s", s.breaks, s.why);
+			kprintf("\n      broken %lu times, last by %s", s.breaks, s.why);
 		kprintf("\n");
 	}
 }

@@ -187,7 +187,7 @@ static void policy_find(struct monitor *m, const char *word)
 			return;
 	}
 	if (!found)
-		kprintf("no rule with '%s'; a register may be decided by its group's rule or by `default`\n", word);
+		kprintf("no rule with '%s'; a register's group or `default` may decide it\n", word);
 }
 
 void monitor_policy(struct monitor *m, const char *args)
@@ -263,8 +263,10 @@ void monitor_why(struct monitor *m, const char *args)
 	u64 seq, hits = 0, cost = 0;
 
 	if (*args) {
-		if (!take_number(&args, &seq) || !no_more(args))
+		if (!take_number(&args, &seq) || *args) {
+			complain("why SEQ: the number of a decision's record\n");
 			return;
+		}
 		r = log_find(m->c, seq);
 		if (r && r->kind != REC_DECISION) {
 			complain("seq %lu is no decision\n", seq);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Formatted text: %s %c %d %u %x %p with `l`, width (or *), `-` and zero padding, and %.Ns; nothing else. On the
+ * Formatted text: %s %c %d %u %x with `l`, width (or *), `-` and zero padding, and %.Ns; nothing else. On the
  * console LF becomes CR LF, and a byte that could begin a record, or be taken for an escaped one, becomes '?'.
  */
 #include "print.h"
@@ -123,9 +123,6 @@ static const char *convert(struct out *o, const char *p, va_list *ap)
 	case 'x':
 		v = f.is_long ? va_arg(*ap, u64) : va_arg(*ap, unsigned);
 		put_number(o, &f, v, *p == 'u' ? 10 : 16, false);
-		break;
-	case 'p':
-		put_number(o, &f, (u64)va_arg(*ap, void *), 16, false);
 		break;
 	case '%':
 		put(o, '%');

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Words from stdin, in hexadecimal, as dis() has them at PC 0x1000; see test_dis.py. */
+/* Words from stdin, in hexadecimal, as dis() has them at PC 0x1000, and where they branch to; see test_dis.py. */
 #include <stdio.h>
 #include "dis.h"
 
 int main(void)
 {
 	unsigned insn;
+	u64 to;
 	char text[64];
 
 	while (scanf("%x", &insn) == 1) {
 		dis(text, sizeof(text), insn, 0x1000);
-		puts(text);
+		if (dis_branch(insn, 0x1000, &to))
+			printf("%s to %lx\n", text, to);
+		else
+			puts(text);
 	}
 	return 0;
 }

@@ -4,7 +4,7 @@
  *   d ROW ESR PC VALUE ADDR AUX SPSR    a decision        r VALUE COST   what the caller adds to it later
  *   D COUNT ROW ...                     the same decision again and again, PC rising by 4
  *   e EVENT VALUE ADDR | x ESR ELR FAR  an event, an exception report
- *   w BUDGET NOTABLE | b (dump) | h | s | p (moved) | z | n TEXT | m MODE | g HEXBYTES | t N | f SEQ | ? (counters on stderr)
+ *   w BUDGET NOTABLE | b (dump) | h | s | p (moved) | z | n TEXT | m MODE | c CPU | g HEXBYTES | t N | f SEQ | ? (counters on stderr)
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,6 +92,9 @@ static void step(struct cpu *c, char *line)
 			console_guest((u8)strtoul(hex, NULL, 16));
 		}
 		break;
+	case 'c':
+		c->index = (u8)a;
+		break;
 	case 't':
 		log_tail(c, (unsigned)a);
 		break;
@@ -109,9 +112,17 @@ static void step(struct cpu *c, char *line)
 
 int main(void)
 {
+	static struct cpu early; /* without rings yet: it says nothing */
 	struct cpu *c = fake_cpu();
 	char line[512];
 
+	log_header(&early);
+	log_line(&early, 'P', "early");
+	log_totals(&early);
+	log_totals_moved(&early);
+	log_dump(&early);
+	log_tail(&early, 16);
+	log_finish(&early, "panic");
 	while (fgets(line, sizeof(line), stdin))
 		step(c, line);
 	return 0;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Opens the monitor on stdin and stdout; see test_monitor.py. Arguments: the reason, then NAME=VALUE for system
- * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM. Exit: 0 resumed, 1 skipped, 2 powered
- * off or reset, 3 the input ended. With -DFUZZED (fuzz_host.py) bytes are what is typed, gdb's packets among them.
+ * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM; row= of the decision before (silent=1: it
+ * left no record). Behind `--` the same for a second stop. The reason "stop" is that of a rule that asks first; stderr
+ * says what came of it. Exit: 0 resumed, 1 skipped, 2 powered off or reset, 3 the input ended. With -DFUZZED (fuzz_host.py) bytes are what is typed, gdb's packets among them.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -11,6 +12,10 @@
 #include "bootargs.h"
 #include "fake.h"
 #include "monitor.h"
+#include "overrule.h"
+
+static unsigned row = 1;
+static bool silent;
 
 static struct cpu *boot(void)
 {
@@ -28,7 +33,9 @@ static void decide_something(struct cpu *c)
 	c->rows[1].hits = 34;
 	c->rows[2].hits = 9733;
 	c->rows[2].cost = 58700;
-	log_decision(c, &c->rows[1], 0, 0, 0)->cost = 388;
+	c->row = &c->rows[row];
+	if (!silent)
+		log_decision(c, c->row, 0, 0, 0)->cost = 388;
 }
 
 #ifdef FUZZED
@@ -68,6 +75,12 @@ static void set(struct cpu *c, char *word)
 		c->frame.elr_el2 = v;
 	else if (!strcmp(word, "esr"))
 		c->frame.esr_el2 = v;
+	else if (!strcmp(word, "far"))
+		c->frame.far_el2 = v;
+	else if (!strcmp(word, "row"))
+		row = (unsigned)v;
+	else if (!strcmp(word, "silent"))
+		silent = v;
 	else if (!strcmp(word, "unattended"))
 		bootargs.unattended = v;
 	else if (!strcmp(word, "init"))
@@ -76,17 +89,37 @@ static void set(struct cpu *c, char *word)
 		fake_sysreg_write(word, v);
 }
 
+static bool stop(struct cpu *c, const char *why)
+{
+	const struct decision *d;
+
+	if (strcmp(why, "stop"))
+		return monitor_run(c, why);
+	overrule_rule(policy_rows[row].rule, ROW_STOP, 0);
+	d = overrule(c, &policy_rows[row]);
+	fprintf(stderr, "action %u model %u value %lx\n", d->action, d->arg, d->value);
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct cpu *c = boot();
+	int first = 2, second;
 
-	for (int i = 2; i < argc; i++)
-		set(c, argv[i]);
+	while (first < argc && strcmp(argv[first], "--"))
+		set(c, argv[first++]);
+	second = first + 1;
 	decide_something(c);
 	if (setjmp(fake_stop)) {
 		fprintf(stderr, "end: %s\n", fake_end);
 		return strcmp(fake_end, "input") ? 2 : 3;
 	}
-	return monitor_run(c, argv[1]) ? 0 : 1;
+	if (!stop(c, argv[1]))
+		return 1;
+	if (second >= argc)
+		return 0;
+	for (int i = second + 1; i < argc; i++)
+		set(c, argv[i]);
+	return stop(c, argv[second]) ? 0 : 1;
 }
 #endif

@@ -24,6 +24,8 @@ static int failed;
 
 int main(void)
 {
+	const char *volatile unknown = "%q%d";
+	const char *volatile none = NULL;
 	char text[8];
 
 	same("plain");
@@ -33,6 +35,10 @@ int main(void)
 	same("%lu %lx %016lx %ld", ~0UL, ~0UL, 0x1234UL, -9223372036854775807L - 1);
 	same("%zu %c%c %% %*s|%-*s|", (size_t)7, 'a', 'b', 5, "x", 5, "x");
 	same("%03u %3u %0*lx", 7u, 7u, 8, 0x12UL);
+	if (ksnprintf(text, sizeof(text), unknown, 1) != 3 || strcmp(text, "%q1"))
+		failed = printf("a conversion that there is not: '%s'\n", text);
+	if (ksnprintf(text, sizeof(text), "%s", none) != 6 || strcmp(text, "(null)"))
+		failed = printf("no text at all: '%s'\n", text);
 	if (ksnprintf(text, 0, "abc") || ksnprintf(text, 1, "abc") || text[0])
 		failed = printf("sizes 0 and 1\n");
 	if (crc32(0, "123456789", 9) != 0xcbf43926 || crc32(crc32(0, "1234", 4), "56789", 5) != 0xcbf43926)

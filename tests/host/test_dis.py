@@ -32,7 +32,11 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ours(program: Path, words: List[int]) -> List[str]:
     wire, _ = run(program, " ".join(f"{w:x}" for w in words).encode())
-    return wire.decode().splitlines()
+    lines = [line.partition(" to ") for line in wire.decode().splitlines()]
+    for text, _, to in lines:                       # a branch goes where its text says
+        direct = re.match(r"(?:b|bl|b\.\w+|cbn?z \w+,|tbn?z \w+, #\d+,) 0x(\w+)$", text)
+        assert (direct.group(1) if direct else "") == to, (text, to)
+    return [text for text, _, _ in lines]
 
 
 def plain(text: str) -> str:

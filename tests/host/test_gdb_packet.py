@@ -89,6 +89,28 @@ def test_the_monitor_through_gdb(host: Path) -> None:
     assert b"policy  lockdown" in text and found[-2:] == [b"OK", b"OK"]
 
 
+def test_gdb_lets_the_guest_go_on_and_is_told_of_the_stop(host: Path) -> None:
+    """c and s, with an address or without; the answer is the next stop's. k is the end of the machine."""
+    for packets, why, answer in ((b"c", "watchpoint", b"T05watch:1234;thread:1;"), (b"s", "step", b"T05thread:1;"),
+                                 (b"c40001000", "breakpoint", b"T05thread:1;"), (b"vCont;c", "key", b"T02thread:1;")):
+        wire, _ = run(host, b"gdb\n" + packet(packets) + packet(b"p20") + packet(b"D"),
+                      ["key", "pc=0x40000010", "--", why, "far=0x1234"], 0)
+        found, _ = answers(wire)
+        pc = 0x40001000 if packets == b"c40001000" else 0x40000010
+        assert found == [answer, pc.to_bytes(8, "little").hex().encode(), b"OK"], (packets, found)
+    wire, said = run(host, b"gdb\n" + packet(b"k"), ["key"], 2)
+    assert b"gdb-" in wire and "end: poweroff" in said
+
+
+def test_what_cannot_be_done_is_an_error(host: Path) -> None:
+    assert ask(host, b"M40001000,2:be", b"M40001000,2", b"M40001000,2:bxyz", b"X40001000,3:ab", b"P21=ff", b"G00",
+               b"Z0,", b"m40001000,10000000000000000") == [b"E01"] * 8
+    wire, _ = run(host, b"gdb\n" + packet(b"QStartNoAckMode") + b"$qC#00" + packet(b"qAttached") + b"-" + b"$qC\xfe"
+                  + b"poweroff\n", ["key"], 2)
+    found, rest = answers(wire)
+    assert found == [b"OK", b"1", b"1"] and b"gdb mode ended" in rest
+
+
 def test_three_broken_packets_give_the_prompt_back(host: Path) -> None:
     wire, _ = run(host, b"gdb\n" + b"$g#00" * 3 + b"poweroff\n", ["key"], 2)
     assert b"gdb-" in wire and b"gdb mode ended" in wire

@@ -71,10 +71,27 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
         f"DENY r1 msr.w S3_0_C15_C2_4=0x0 {tail}{0x18 << 26 | 3 << 20 | 15 << 10 | 2 << 1 | 4 << 17:#x}",
     ]
     windows, *events = bodies(records, "E")
-    assert windows == "windows gicd=0x8000000/0x10000 uart0=0x9000000/0x1000"
+    assert windows == "windows gicd=0x8000000/0x10000 uart0=0x9000000/0x1000 virtio=0xa000000/0x4000"
     assert events == ["boot", "guest+ entry=0x40200000 el=1", "guest- why=kill", "pause-skipped",
                       "mon- paused=1.000000000"]
     assert bodies(records, "X") == ["esr=0x96000004 far=0xdead elr=0x40002000 spsr=0x3c5 pc=0x40001000"]
+
+
+def test_a_cpu_before_its_rings_are_there_says_nothing(host: Path) -> None:
+    assert play(host, "w 0 0")[:2] == ([], b"")
+
+
+def test_events_that_nobody_expects_are_told_as_well(host: Path) -> None:
+    records, _, _ = play(host, "e 9 0 0xa003e00", "e 99 7 8", "w 0 0")
+    assert bodies(records, "E") == ["device-broken at=0xa003e00 why=unknown", "event99 value=0x7 addr=0x8"]
+
+
+def test_batches_name_their_cpu(host: Path) -> None:
+    records, _, _ = play(host, "m 1", "c 3", *[d(ALLOW, MSR_SCTLR, value=n) for n in range(5)], "b")
+    batches = [r for r in records if r.kind == "B"]
+    assert [(r.seq, r.span) for r in batches] == [(0, 5)]
+    wire, _ = run(host, "\n".join(["m 1", "c 3", *[d(ALLOW, MSR_SCTLR, value=n) for n in range(5)], "b"]).encode())
+    assert b"@B 0.3 5 " in wire
 
 
 def test_equal_decisions_in_a_row_become_one_record(host: Path) -> None:
@@ -185,7 +202,7 @@ def test_totals_and_trailer_add_up(host: Path) -> None:
     n = totals.numbers()
     assert (n["dec"], n["allow"], n["deny"], n["would"]) == (5, 1, 3, 1)
     assert " r0=1/5 r1=4/21 " in f"{totals.body} " and "part=" not in totals.body
-    assert "r2=" not in totals.body and n["rules"] == 9, "no hits: left out, and known to be all"
+    assert "r2=" not in totals.body and n["rules"] == 10, "no hits: left out, and known to be all"
     z = trailer.numbers()
     assert z["seq"] == trailer.seq and z["records"] == len(records) and z["guestbytes"] == 2 and z["lost"] == 0
     assert text == b"A\n"

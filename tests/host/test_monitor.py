@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hvl_host import MONITOR, Record, build, check_sequence, decode, run
+from hvl_host import MONITOR, ROOT, Record, build, check_sequence, decode, run
 
 RESUMED, SKIPPED, OFF, INPUT_ENDED = range(4)
 RAM = 0x40000000
@@ -59,7 +59,7 @@ def test_every_line_end_and_ctrl_d_let_the_guest_go_on(host: Path, keys: bytes) 
 
 def test_a_script_of_commands_can_be_piped(host: Path) -> None:
     records, text = type_(host, b"status\npoweroff\n", expect=OFF)
-    assert "policy  lockdown#3b1c77aa  9 rules, 2 hit" in text
+    assert "policy  lockdown#3b1c77aa  10 rules, 2 hit" in text
     assert [r.kind for r in records][-2:] == ["S", "Z"] and "mon-" in [r.body[:4] for r in records]
 
 
@@ -191,6 +191,7 @@ def test_text_and_numbers_are_found(host: Path) -> None:
     out = say(host, 'find ipa:0x40000000 4M "Linux version"', "find 0x40000000 64M 0xdeadbeef", args=args)
     assert out[0] == "ipa:0x400100fa\n1 found"
     assert out[1] == "0x40020000\n1 found"
+    assert say(host, "find 0xffffffffffffe000 0x1fff 1") == ["0 found"], "up to the last address there is"
 
 
 def test_frames_are_followed_until_they_end(host: Path) -> None:
@@ -198,6 +199,9 @@ def test_frames_are_followed_until_they_end(host: Path) -> None:
             "@0x1010=0x40001000", "@0x1018=0x40000040")
     out, = say(host, "bt", args=args)
     assert re.findall(r"#\d\s+(0x\w+)", out) == ["0x40000010", "0x40000020", "0x40000030", "0x40000040"]
+    for end in ("@0x1008=0", "x29=0x40001004", "x29=0", "x29=0x9000000"):
+        out, = say(host, "bt", args=(*args, end))
+        assert len(out.splitlines()) == 3 and out.endswith("(the chain of frame pointers ends)"), end
 
 
 def tables(va: int, leaf: int, start: int = 0) -> Dict[str, str]:
@@ -253,10 +257,15 @@ def test_the_guests_par_is_put_back(host: Path) -> None:
 
 def test_the_map_has_windows_and_ram(host: Path) -> None:
     out, = say(host, "map")
-    assert out.splitlines()[:3] == [
+    assert out.splitlines() == [
         "ipa 0x08000000-0x0800ffff  trap  gicd       r2 policy/test.yaml:20  9733 hits",
         "ipa 0x09000000-0x09000fff  trap  uart0      r2 policy/test.yaml:20  9733 hits",
-        "ipa 0x40000000-0x403fffff  RWX   ram        pa 0x42000000  2M x2"]
+        "ipa 0x09010000-0x09010fff  RW-   direct     r9 policy/test.yaml:21  4K x1",
+        "ipa 0x0a000000-0x0a003fff  trap  virtio     r2 policy/test.yaml:20  9733 hits",
+        "    transport 31: disk, status 0x4f, 7 requests, 2 refused, held back 3 times",
+        "      broken 1 times, last by chain-length",
+        "ipa 0x40000000-0x403fffff  RWX   ram        pa 0x42000000  2M x2",
+        "everything else: `default` under mmio decides"]
 
 
 def test_decisions_are_explained(host: Path) -> None:
@@ -316,6 +325,153 @@ def test_the_tail_is_for_people(host: Path) -> None:
     assert not none and "@D 3" in why
 
 
+PAUSE, BREAK = b"\xff", b"\xfe"                    # as fake.c has them
+
+
+def test_a_person_is_shown_pages_and_a_script_is_not(host: Path) -> None:
+    many = b"find 0x40000000 800 0\n"
+    _, text = type_(host, many + b"cont\n")
+    assert "-- more --" not in text and text.count("\r\n0x40000") == 797 and "797 found" in text
+    for more, shown, ended in ((b" " * 3, 797, True), (BREAK + b"\r\n" + b"  ", 797, True), (b" q", 400, False),
+                               (b"\x03", 200, False), (b"\x1b", 200, False)):
+        _, text = type_(host, PAUSE + many + more + b"cont\n")
+        assert text.count("\r\n0x40000") + text.count("\r          \r0x40000") == shown, more
+        assert ("797 found" in text) == ended and "frob" not in text, more
+    assert "-- more --\r          \r" in text
+    for lists in (b"dis 0x40001000 300\n", b"x/4000b 0x40001000\n"):
+        _, text = type_(host, PAUSE + lists + b"qcont\n")
+        assert text.count("-- more --") == 1 and text.endswith("hv> cont\r\n-- guest resumes --\r\n"), lists
+
+
+def test_after_a_minute_of_silence_there_is_a_hint(host: Path) -> None:
+    _, text = type_(host, PAUSE + PAUSE + b"cont\n")
+    assert text.count("\a\r-- the guest stands still: `cont` lets it go on, `help` helps --\r\n") == 1
+    _, text = type_(host, PAUSE + b"c" + PAUSE + PAUSE + b"ont\n")
+    assert "the guest stands still" not in text, "somebody is in the middle of a line"
+
+
+def test_words_behind_what_is_whole_are_complaints_and_change_nothing(host: Path) -> None:
+    commands = ["reset now", "poweroff now", "gdb now", "hist now", "map now", "rule r1 maybe", "rule r1 stop now",
+                "bp 0x40001000 if x1 == 1", "bp 0x40001000 if $x31 == 1", "bp 0x40001000 if $x1 = 1",
+                "bp 0x40001000 if $x1 >", "bp 0x40001000 if $x1 > 1 now", "until rule r99", "until seq 0",
+                "until seq 999 now", "until lr now", "until frob", "until 1.5", "until 9999999s", "step 0",
+                "step now", "dis ipa:0x40001000", "dis 0x40001000 1 now", "log live maybe", "log live on now",
+                "dump now", "traps now", "bt now", "x 0x", "x/99999999999999999999b 0", "help frob", "status now",
+                "log mode text now", "log level sys text now", "log tail now", "find 0x40000000 4K", "policy find",
+                "why 0", "why 3 now", "why me", "step frob", "wp w 0x40001000 99999999999999999999",
+                "echo maybe", "regs now", "sysregs frob", "inject serror now",
+                "inject undef now", "inject abort 0x10 now", "set $x1 = 1 now", "x 0x40000000 +", "x $esr +",
+                "set $far = 1", "w4 0x40001000 1 now", "time hide on now"]
+    keys = "".join(f"{c}\nmark {i}\n" for i, c in enumerate(commands)).encode()
+    records, text = type_(host, b"set machine on\n" + keys + b"rule\nbp -l\nlog mode\ncont\n")
+    answers = text.split("hv> ")[2:-1]
+    silent = [answer for answer in answers[:2 * len(commands):2] if not answer.split("\r\n")[1].startswith("err: ")]
+    assert not silent and len(answers) >= 2 * len(commands), silent
+    said = [r.body for r in records if re.match(r"set|rule=|write|inject|gdb|reset", r.body)]
+    assert not said, said
+    assert "0 rules changed" in text and "0 of 6 breakpoints in use" in text and "mode text" in text
+
+
+def test_until_and_step_let_the_guest_go_on(host: Path) -> None:
+    for command in ("until trap", "until rule r1", "until seq 999", "until 1.5s", "until lr", "until 0x40001000",
+                    "step", "step -i 3"):
+        records, text = type_(host, command.encode() + b"\n", "x30=0x40001000")
+        assert [r.body for r in records if r.body.startswith("mon")][-1].startswith("mon-"), command
+    keys = b"".join(b"bp 0x4000%d000\n" % n for n in range(7)) + b"until 0x40008000\nwp r 0x40001000\nwp -l\ncont\n"
+    _, text = type_(host, keys, "far=0x1234", why="watchpoint")
+    assert text.count("all 6 breakpoints of this CPU are in use") == 1 and "no breakpoint is left for it" in text
+    assert text.startswith("watchpoint: access to 0x1234 by\r\n") and re.search(r"^0  0x40001000  r ", text, re.M)
+    for why in ("panic", "kill"):
+        _, text = type_(host, b"until trap\nstep\npoweroff\n", why=why, expect=OFF)
+        assert text.count(f"the guest can not go on ({why}): reset or poweroff") == 2
+
+
+def test_a_rule_may_ask_first(host: Path) -> None:
+    """What the answers make of decisions on each class of trap; the rule stays as it is unless `A` was typed."""
+    sysreg, mrs, debug, hvc, smc, mmio, blind, brk = (
+        "0x6230e418", "0x6230e419", "0x62200818", "0x5a000000", "0x5e000000", "0x93810047", "0x92000047", "0xf2000000")
+    ALLOW, DENY, VALUE, IGNORE, EMULATE, KILL = 0, 1, 2, 3, 5, 8
+    models = model_numbers()
+    for key, row, esr, x0, action, model in (
+            ("d", 1, mrs, 0, DENY, None), ("a", 1, mrs, 0, EMULATE, "NATIVE"), ("e", 1, mrs, 0, VALUE, None),
+            ("e", 1, sysreg, 0, IGNORE, None), ("a", 1, debug, 0, IGNORE, None), ("a", 0, mrs, 0, ALLOW, None),
+            ("e", 0, mrs, 0, VALUE, None), ("a", 4, hvc, 4, EMULATE, "HV_CONSOLE_WRITE"),
+            ("a", 4, smc, 0x84000008, EMULATE, "PSCI_SYSTEM_OFF"), ("a", 4, smc, 0xC4000003, EMULATE, "PSCI_CPU_ON"),
+            ("a", 4, smc, 0x84000099, ALLOW, "NONE"), ("e", 4, smc, 0x84000008, VALUE, None),
+            ("a", 1, mmio, 0, IGNORE, None), ("a", 1, "0x93810007", 0, VALUE, None), ("a", 1, blind, 0, ALLOW, None),
+            ("a", 8, brk, 0, ALLOW, None), ("d", 8, brk, 0, KILL, None)):
+        wire, said = run(host, f"w?{key}".encode(), ["stop", f"row={row}", f"esr={esr}", f"x0={x0:#x}"])
+        records, raw = decode(wire)
+        text, what = raw.decode(), (key, row, esr, hex(x0))
+        m = re.fullmatch(r"action (\d+) model (\d+) value (\w+)\n", said)
+        assert m and int(m[1]) == action, (what, said)
+        assert model is None or int(m[2]) == models["MODEL_" + model], (what, said)
+        assert action != VALUE or m[3] == "0", (what, said)
+        assert text.count("is about to ") == 3 and f"r{row_rule(row)} policy/test.yaml" in text, what
+        overruled = [r.body for r in records if "overruled" in r.body]
+        assert len(overruled) == (key != "d") and not [r for r in records if r.kind == "P"], what
+    wire, said = run(host, b"m" b"rule\ncont\nA", ["stop", "row=1", "esr=" + mrs])
+    records, raw = decode(wire)
+    assert re.search(rb"^r1 +ASK ", raw, re.M) and [r.body for r in records if r.kind == "P"] == [
+        "rule=r1 field=verdict old=ASK new=WOULD by=monitor hash=3b1c77aa"]
+    wire, said = run(host, b"", ["stop", "row=1", "esr=" + mrs, "unattended=1"])
+    assert said.startswith(f"action {DENY} ")
+
+
+def row_rule(row: int) -> int:
+    return {0: 0, 1: 1, 4: 4, 8: 7}[row]
+
+
+def model_numbers() -> Dict[str, int]:
+    """policy.h's, as it counts them."""
+    text = (ROOT / "hv" / "policy.h").read_text(encoding="utf-8")
+    names = re.findall(r"\bMODEL_\w+", text[text.index("MODEL_NONE"):text.index("MODEL_COUNT")])
+    return {name: n for n, name in enumerate(names)}
+
+
+def test_where_an_instruction_is_not_done_yet(host: Path) -> None:
+    records, text = type_(host, b"set $pc = 0x1000\ninject undef\ninject abort 0x10\ninject serror\ncont\n",
+                          why="rule")
+    assert text.count("the instruction that trapped is not done yet: `step` first") == 3
+    assert [r.body for r in records if "inject" in r.body] == ["inject serror"]
+
+
+def test_why_finds_the_decision_that_is_meant(host: Path) -> None:
+    why, event, other = say(host, "why", "why 4", "policy show r8", args=("row=0",))
+    assert "@D 3" in why and "ALLOW r0" in why and "rule r0 would" not in why
+    assert event == "seq 4 is no decision" and "0xff, the others 0x100" in other
+    _, text = type_(host, b"why\ncont\n", "silent=1", why="until")
+    assert "the last trap: DENY" in text and "(no record: its rule does not log)" in text and "pmu: deny" in text
+    _, text = type_(host, b"why\nstatus\ncont\n", "silent=1")
+    assert "no such decision in the rings" in text and "\nlast " not in text
+    assert "effect: a constant 0x0\n" in say(host, "policy show r6")[0] + "\n"
+    nothing, rule = say(host, "policy find frob", "rule r9 would")
+    assert nothing.startswith("no rule with 'frob'") and "r9 decides nothing by itself" in rule
+
+
+def test_a_second_stop_is_compared_with_the_first(host: Path) -> None:
+    _, text = type_(host, b"cont\nregs -c\nsysregs -d\ncont\n", "x7=1", "--", "step", "x7=2",
+                    "tpidr_el0=0x55", "pc=0x1004")
+    assert "x7     0x0000000000000001 -> 0x0000000000000002\r\npc     0x0000000000000000 -> 0x0000000000001004" in text
+    regs = text.split("sysregs -d\r\n")[1]
+    assert re.search(r"^TPIDR_EL0 +0x0+55\r\n  before: +0x0+\r\n", regs, re.M) and "TTBR0_EL1" not in regs, regs
+
+
+def test_what_else_there_is_to_see(host: Path) -> None:
+    lists, a32, far, ipa, walk = say(host, "sysregs vgic", "sysregs spsr_el1", "xlat ipa:0x8000000000", "x ipa:0x0",
+                                     "x 0x400000000000", args=("spsr_el1=0x10",))
+    assert re.search(r"^ICH_LR3_EL2 +0x0000000000000003$", lists, re.M) and a32.endswith("A32 mode 0x0 nzcv daif")
+    assert "beyond the guest's address space" in far and ipa == "ipa:0x0: ipa 0x0 is no RAM"
+    assert walk == "0x400000000000: no translation: fault status 0x15; see xlat"
+    _, text = type_(host, b"set esc none\nset esc ^]\ns x\t\x15x 0x40 \x17\x17\x15reset\n", expect=OFF)
+    assert "esc" in text
+    va = 0xFFFF80000A3BBD60
+    for mair, name in ((0x00, "Device-nGnRnE"), (0x04, "Device-nGnRE"), (0x08, "Device-nGRE"), (0x0C, "Device-GRE"),
+                       (0x44, "Normal NC"), (0xBB, "Normal WT"), (0xFF, "Normal WB"), (0x4F, "other")):
+        out, = say(host, f"xlat {va:#x}", args=(*walk_args(tables(va, 0x00680000400AB703)), f"mair_el1={mair:#x}"))
+        assert f"MAIR 0x{mair:02x} {name}, " in out, out
+
+
 WORDS = st.sampled_from(COMMANDS[:15] + COMMANDS[18:-1] + [
     "/4x", "/99999b", "$pc", "$x0", "$sp", "+", "-", "ipa:", "pa:", "0x40000000", "0xffff80000a3bbd60", "64M", "r1",
     "show", "find", "tail", "-r", "99999999999999999999", "all", "vgic", "mode", "text", '"x"', "\x1b[A", "\t", "\x17"])
@@ -367,7 +523,7 @@ def test_what_is_changed_is_said_and_recorded(host: Path) -> None:
                  "w1, w2, w4 or w8", "no translation", "x5: 0x0 -> 0x7", "SPSR_EL2.M must be",
                  "pc: 0x0 -> 0x40002000",
                  " > 0x40002000  d53b9c00  mrs x0, PMCR_EL0", "   0x40002004  d65f03c0  ret", "r1    WOULD",
-                 "1 rules changed", "which rule? r0 to r8", "0  0x40002004  if $x1 > 0x3  log  0 hits",
+                 "1 rules changed", "which rule? r0 to r9", "0  0x40002004  if $x1 > 0x3  log  0 hits",
                  "stands at a VA", "-d N: -l lists them",
                  "0  0x40001000  rw 4 bytes  0 hits", "covers 1 to 8 bytes", "inject irq N, 0 to 255"):
         assert line in text, line

@@ -76,6 +76,19 @@ def test_steps_cross_an_exclusive_pair(console: Any) -> None:
     assert f" > {CODE + 12:#x}" in c.command("step")
     assert f" > {CODE + 16:#x}" in c.command("step")
     assert "0x000000000000002a" in c.command(f"x {DATA:#x}")
+
+    # A branch out of the pair, taken or not; no store-exclusive at all; no breakpoint left to get across with.
+    program(c, 0xC85F7C62, 0xB5000082, ADD_X2_1, 0xC8047C62, NOP, SPIN)
+    for value, end in ((0, 16), (41, 20)):
+        c.command(f"w8 {DATA:#x} {value}")
+        c.command(f"set $pc = {CODE:#x}")
+        assert f" > {CODE + end:#x}" in c.command("step"), value
+    for n in range(5):
+        c.command(f"bp {CODE + 0x40 + 4 * n:#x}")
+    c.command(f"set $pc = {CODE:#x}")
+    assert f" > {CODE + 4:#x}" in c.command("step") and "5 of 6" in c.command("bp -l")
+    program(c, 0xC85F7C62, *[NOP] * 32, SPIN)
+    assert f" > {CODE + 4:#x}" in c.command("step")
     off(c)
 
 
@@ -91,9 +104,34 @@ def test_breakpoints_conditions_and_logpoints(console: Any) -> None:
     assert c.command("cont").count('mark "logpoint') == 5
     assert re.search(r"x2 .*0x000000000000000a", c.command("regs"))
     assert "breakpoint" in c.command("status")
+    c.command("bp -d 1")
+    for test, at, seen in (("!= 11", 8, 12), ("< 2", 8, 1)):
+        c.command(f"bp {CODE + at:#x} if $x2 {test}")
+        if seen == 1:
+            c.command(f"set $pc = {CODE:#x}")
+        c.command("cont")
+        assert re.search(rf"x2 .*0x{seen:016x}", c.command("regs")), test
+        c.command("bp -d 1")
+    c.command(f"bp {CODE + 8:#x} if $x2 > 99")
     for n in range(4):
         assert "breakpoint" in c.command(f"bp {CODE + 0x40 + 4 * n:#x}")
     assert "all 6 breakpoints" in c.command(f"bp {CODE + 0x80:#x}")
+    off(c)
+
+
+def test_the_guests_own_exceptions_and_watchpoints_stay_its_own(console: Any) -> None:
+    """With breakpoints of the operator's in use a BRK still goes to EL1, and DBGWVR0 holds what EL1 wrote."""
+    c = paused(console, 0xD51000C3, 0xD53000C1,                 # DBGWVR0_EL1 = x3, and back into x1
+               0xD518C003, 0xD5033FDF, 0xD4200020, SPIN)        # VBAR_EL1 = x3, isb, brk #1
+    c.command(f"set $x3 = {DATA:#x}")
+    c.command(f"w4 {DATA + 0x200:#x} {NOP:#x}")
+    c.command(f"bp {DATA + 0x200:#x}")
+    assert f" > {DATA + 0x200:#x}" in c.command("cont")
+    assert re.search(rf"x1 .*0x{DATA:016x}", c.command("regs"))
+    assert "0x00000000f2000001" in c.command("sysregs esr_el1")
+    for at, value in ((0xff8, 0x1122334455667788), (0x1000, 0x99aabbccddeeff00)):
+        c.command(f"w8 {DATA + at:#x} {value:#x}")
+    assert "0x22 0x11 0x00 0xff" in c.command(f"x/4b {DATA + 0xffe:#x}"), "from one page into the next"
     off(c)
 
 

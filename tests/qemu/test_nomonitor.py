@@ -65,6 +65,12 @@ def test_a_pause_ends_it_and_the_log_is_whole(elf: Path, tmp_path: Path) -> None
     assert decode(log, "check").returncode == 0
 
 
+def test_cpus_come_and_go_without_it(elf: Path, tmp_path: Path) -> None:
+    log = tmp_path / "uart.log"
+    log.write_bytes(run(machine(elf, smp=4)).stdout)
+    assert "0 failed" in log.read_text(errors="replace") and decode(log, "check").returncode == 0
+
+
 def test_what_would_need_a_monitor_is_refused(elf: Path, tmp_path: Path) -> None:
     said = run(machine(elf, *bootargs(tmp_path, 'hv.init="status"'))).stdout.decode(errors="replace")
     assert "hv.init needs the monitor" in said and "passed" not in said

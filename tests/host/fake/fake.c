@@ -7,6 +7,7 @@
 #include "fake.h"
 #include "bootargs.h"
 #include "build.h"
+#include "console.h"
 #include "debug.h"
 #include "gdb.h"
 #include "inject.h"
@@ -60,8 +61,8 @@ void fake_at(u64 va, bool write, bool both_stages)
 	/* The tests' guest has its stage 1 off or its own idea; this one maps 1:1 where there is RAM. */
 	if (va - GUEST_IPA < FAKE_RAM)
 		fake_sysreg_write("par_el1", (va & ~0xfffUL) + (both_stages ? GUEST_PA - GUEST_IPA : 0));
-	else
-		fake_sysreg_write("par_el1", 1 | 5 << 1);
+	else /* where bit 46 is set, the walk itself meets an external abort */
+		fake_sysreg_write("par_el1", 1 | (va & BIT(46) ? 0x15 : 5) << 1);
 }
 
 u64 smc(u64 function, u64 x1, u64 x2, u64 x3)
@@ -276,13 +277,15 @@ void console_raw(const char *s, size_t n)
 	fwrite(s, 1, n, stdout);
 }
 
+/* 0xff: nothing is typed for as long as EL2 waits; 0xfe: a BREAK. */
 int console_getc(int ms)
 {
 	int ch = getchar();
 
-	(void)ms;
+	if (ch == 0xff && ms >= 0)
+		return -1;
 	if (ch != EOF)
-		return ch;
+		return ch == 0xfe ? CONSOLE_BREAK : ch;
 	fake_end = "input";
 	longjmp(fake_stop, 1);
 }
@@ -331,10 +334,19 @@ size_t guest_read_va(u64 va, void *to, size_t size)
 	return done;
 }
 
-/* RAM in one level 2 table, nothing else: enough to look at. */
+/* RAM in one level 2 table, a page of a device in a level 3 table, nothing else: enough to look at. */
 unsigned stage2_walk(u64 ipa, u64 d[3])
 {
 	d[0] = d[1] = d[2] = 0;
+	if (!(ipa >> 30)) {
+		d[0] = 0x40112003;
+		if (ipa >> 21 != policy_passthrough[0].base >> 21)
+			return 2;
+		d[1] = 0x40113003;
+		if (ipa >> 12 == policy_passthrough[0].base >> 12)
+			d[2] = (ipa & ~0xfffUL) | BIT(54) | 0x4c7;
+		return 3;
+	}
 	if (ipa >> 30 != 1)
 		return 1;
 	d[0] = 0x40110003;
@@ -370,7 +382,7 @@ struct cpu *fake_cpu(void)
 
 bool virtio_describe(unsigned transport, struct virtio_status *s)
 {
-	*s = (struct virtio_status){ .type = 2, .status = 0x4f, .requests = 7, .breaks = 1, .why = "chain-length" };
+	*s = (struct virtio_status){ .type = 2, .status = 0x4f, .requests = 7, .refused = 2, .waits = 3, .breaks = 1, .why = "chain-length" };
 	return transport == 31;
 }
 

@@ -16,6 +16,7 @@ const struct rule_info policy_rules[] = {
 	{ "policy/test.yaml:12", "ACTLR_EL1: raz-wi", NULL, SEC_SYSREGS },
 	{ "policy/test.yaml:51", "BRK64: kill", NULL, SEC_EXCEPTIONS },
 	{ "policy/test.yaml:13", "core: allow", NULL, SEC_SYSREGS },
+	{ "policy/test.yaml:21", "rtc: { direct: rw }", NULL, SEC_MMIO },
 };
 const u16 policy_n_rules = ARRAY_SIZE(policy_rules);
 
@@ -38,10 +39,12 @@ const u16 policy_n_rows = ARRAY_SIZE(policy_rows);
 const struct window_info policy_windows[] = {
 	{ 0x08000000, 0x0800ffff, "gicd", 2, 0 },
 	{ 0x09000000, 0x09000fff, "uart0", 2, 0 },
+	{ 0x0a000000, 0x0a003fff, "virtio", 2, 0 },
 };
 const u16 policy_n_windows = ARRAY_SIZE(policy_windows);
-const struct passthrough policy_passthrough[1];
-const u16 policy_n_passthrough = 0;
+/* Stage 2 decides, so that no row is this rule's. */
+const struct passthrough policy_passthrough[] = { { 0x09010000, 0x09010fff, 1, 1, { 0 }, 9, 0 } };
+const u16 policy_n_passthrough = ARRAY_SIZE(policy_passthrough);
 
 /* Sorted by key: PMCR_EL0 is S3_3_C9_C12_0, SCTLR_EL1 is S3_0_C1_C0_0, TLBI VMALLE1 is S1_0_C8_C7_0. */
 #define KEY(op0, op1, n, m, op2) ((op0) << 14 | (op1) << 11 | (n) << 7 | (m) << 3 | (op2))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What EL2 does before and between guests: boot arguments that it refuses, RAM that it scrubs, a reset."""
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from test_debug import CODE, SPIN, program
+from vm import CROSS, PROMPT, QEMU, ROOT, bootargs, build, machine, run
+
+# An Image that says of three places in its RAM whether something is there (D) or not (Z), and that it runs.
+LOOK = """
+    b    start
+    .long    0
+    .quad    0, 0x1000, 0xa, 0, 0, 0        /* text_offset, image_size, flags, reserved */
+    .ascii    "ARM\\x64"
+    .long    0
+start:    mov    x0, #0x9000000
+    mov    w1, #0x301            /* UARTCR: enabled, both ways */
+    str    w1, [x0, #0x30]
+    adr    x2, look
+    mov    x3, #4
+next:    ldr    x4, [x2], #8
+    ldr    x4, [x4]
+    cmp    x4, #0
+    mov    w5, #'Z'
+    mov    w6, #'D'
+    csel    w1, w5, w6, eq
+    str    w1, [x0]
+    subs    x3, x3, #1
+    b.ne    next
+    mov    w1, #'\\n'
+    str    w1, [x0]
+    mov    w0, #0x84000000
+    add    w0, w0, #8
+    smc    #0
+    .balign    8
+look:    .quad    0x50000000, 0x50000ff8, 0x501ffff8, 0x40000000
+"""
+
+
+def test_unknown_boot_arguments_are_refused(tmp_path: Path) -> None:
+    text = run(machine(build("default"), *bootargs(tmp_path, "unattended=1 frob=1"))).stdout.decode(errors="replace")
+    assert "charter: panic: boot arguments: unknown word at offset 22" in text and "passed" not in text
+
+
+def test_what_was_in_ram_before_is_not_the_guests_to_see(tmp_path: Path) -> None:
+    (tmp_path / "look.S").write_text(LOOK)
+    for command in (["gcc", "-c", "look.S", "-o", "look.o"], ["objcopy", "-O", "binary", "look.o", "Image"]):
+        subprocess.run([CROSS + command[0], *command[1:]], cwd=tmp_path, check=True)
+    elf = build("default")
+    subprocess.run([sys.executable, "tools/linux_prep.py", "--image", str(tmp_path / "Image"), "--smp", "1", "--cpu",
+                    "cortex-a57", "--qemu", QEMU, "--policy-windows", str(elf.parent / "gen" / "windows.json"),
+                    "--unattended", "--out", str(tmp_path / "linux")], cwd=ROOT, check=True)
+    (tmp_path / "before").write_bytes(b"secrets!" * (0x200000 // 8))
+    words = shlex.split((tmp_path / "linux" / "qemu.args").read_text())
+    text = run(machine(elf, *words, "-device", f"loader,file={tmp_path / 'before'},addr=0x52000000,force-raw=on")
+               ).stdout.decode(errors="replace")
+    assert "ZZZD" in text and "reason=poweroff" in text, text[-3000:]
+
+
+def test_a_reset_begins_anew(console: Any) -> None:
+    c = console(machine(build("default")))
+    c.expect(PROMPT)
+    c.command("w8 0x40300000 0x1234")
+    c.send("reset\r")
+    c.expect("reason=reset")
+    c.expect(PROMPT)
+    assert "1 rules changed" not in c.command("rule") and "0x1234" not in c.command("x 0x40300000")
+    c.send("poweroff\r")
+    assert c.end() == 0
+
+
+def test_exposed_vectors_have_every_length_that_the_cpu_has(tree: Path, console: Any) -> None:
+    policy = tree / "policy" / "permissive.yaml"
+    text = policy.read_text()
+    assert "  sve: hide\n  sme: hide\n" in text
+    policy.write_text(re.sub(r"\bS[VM]E: 0, ", "", re.sub(r"\b(s[vm]e): hide", r"\1: expose", text)))
+    c = console(machine(build("permissive", "CPU=max", tree=tree), cpu="max"))
+    c.expect(PROMPT)
+    program(c, 0xD5181040, 0xD5033FDF, 0xD5181201, 0xD51812C1, 0xD5033FDF,  # CPACR_EL1 = x0; ZCR_EL1 = SMCR_EL1 = x1
+            0x04BF5022, 0x04BF5823, SPIN)                                   # rdvl x2, #1; rdsvl x3, #1
+    c.command("set $x0 = 0x3330000")
+    c.command("set $x1 = 0xf")
+    assert f" > {CODE + 28:#x}" in c.command(f"until {CODE + 28:#x}")
+    regs = c.command("regs")
+    for name in ("x2", "x3"):
+        assert re.search(rf"\b{name} +0x0*100\b", regs), "2048 bits are QEMU's most"
+    c.send("poweroff\r")
+    assert c.end() == 0

@@ -132,6 +132,23 @@ def test_the_guests_own_exceptions_and_watchpoints_stay_its_own(console: Any) ->
     for at, value in ((0xff8, 0x1122334455667788), (0x1000, 0x99aabbccddeeff00)):
         c.command(f"w8 {DATA + at:#x} {value:#x}")
     assert "0x22 0x11 0x00 0xff" in c.command(f"x/4b {DATA + 0xffe:#x}"), "from one page into the next"
+
+    # The clock's control register, which is always on, and its match register, which nobody set.
+    c.command(f"w4 {CODE:#x} 0xb9400c61")               # ldr w1, [x3, #12]
+    c.command(f"w4 {CODE + 4:#x} 0xb9400464")           # ldr w4, [x3, #4]
+    c.command("set $x3 = 0x9010000")
+    c.command(f"set $pc = {CODE:#x}")
+    assert f" > {CODE + 8:#x}" in c.command("step 2")
+    regs = c.command("regs")
+    assert re.search(r"x1 +0x0000000000000001", regs) and re.search(r"x4 +0x0000000000000000", regs)
+
+    # What is refused is told at once when the operator wants it live, whatever the mode.
+    for live in ("off", "on"):
+        program(c, READ_PMCCNTR, SPIN)
+        c.command("log mode quiet")
+        c.command(f"log live {live}")
+        said = c.command("cont")
+        assert (" DENY " in said and "PMCCNTR_EL0" in said) == (live == "on"), said
     off(c)
 
 

@@ -135,14 +135,13 @@ def test_the_guests_own_exceptions_and_watchpoints_stay_its_own(console: Any) ->
         c.command(f"w8 {DATA + at:#x} {value:#x}")
     assert "0x22 0x11 0x00 0xff" in c.command(f"x/4b {DATA + 0xffe:#x}"), "from one page into the next"
 
-    # The clock's control register, which is always on, and its match register, which nobody set.
-    c.command(f"w4 {CODE:#x} 0xb9400c61")               # ldr w1, [x3, #12]
-    c.command(f"w4 {CODE + 4:#x} 0xb9400464")           # ldr w4, [x3, #4]
-    c.command("set $x3 = 0x9010000")
-    c.command(f"set $pc = {CODE:#x}")
-    assert f" > {CODE + 8:#x}" in c.command("step 2")
+    # The clock's control register, which is always on, and the time that the guest sets.
+    program(c, 0xB9400C61, 0xB9000862, 0xB9400064, SPIN)        # w1 = [x3 + 12], [x3 + 8] = w2, w4 = [x3]
+    for register, value in (("x2", 0x5000), ("x3", 0x9010000)):
+        c.command(f"set ${register} = {value:#x}")
+    assert f" > {CODE + 12:#x}" in c.command("step 3")
     regs = c.command("regs")
-    assert re.search(r"x1 +0x0000000000000001", regs) and re.search(r"x4 +0x0000000000000000", regs)
+    assert re.search(r"x1 +0x0000000000000001", regs) and re.search(r"x4 +0x000000000000500[0-9]", regs), regs
 
     # A record waits for the end of the guest's line, unless the operator wants it live.
     c.command("bp -d 0")

@@ -22,7 +22,8 @@
 #include "panic.h"
 
 struct question {
-	u64 loader, a, b; /* loader 0: guest_ram(a, b); 1: text_offset a, image_size b; 2: text from a on, pad bytes of it */
+	/* 0: guest_ram(a, b); 1: text_offset a, image_size b; 2: text from a on, pad bytes; 3: guest_read_va(a, , b) */
+	u64 loader, a, b;
 	u64 flags, magic, image, initrd, dtb, dtb_magic, totalsize, pad;
 };
 struct answer {
@@ -35,9 +36,16 @@ u64 fake_now, fake_step;
 u32 watchdog_moves;
 static sigjmp_buf over;
 
-u64 fake_sysreg_read(const char *name) { (void)name; return 0; }
-void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; }
-void fake_at(u64 va, bool write, bool both) { (void)va; (void)write; (void)both; }
+static u64 par = 0x777;
+u64 fake_sysreg_read(const char *name) { return strcmp(name, "par_el1") ? 0 : par; }
+void fake_sysreg_write(const char *name, u64 value) { (void)name; par = value; }
+/* VA 0x1000 to 0x2fff: the first page of RAM, twice; 0x3000: a device; nothing else. */
+void fake_at(u64 va, bool write, bool both)
+{
+	(void)write;
+	(void)both;
+	par = va >> 12 == 1 || va >> 12 == 2 ? GUEST_IPA : va >> 12 == 3 ? 0x09000000 : 0x809;
+}
 void dc_civac(const void *p) { (void)p; }
 void ic_ialluis(void) {}
 void panic(const char *format, ...)
@@ -136,6 +144,20 @@ static void parse(const struct question *q, struct answer *a)
 	a->second = b.dtb;
 }
 
+/* Of what was read: how much, and the sum of the bytes. */
+static void read_va(const struct question *q, struct answer *a)
+{
+	static u8 to[3 * 4096];
+
+	memset(a, 0, sizeof(*a));
+	for (u64 i = 0; i < 4096; i++)
+		((u8 *)GUEST_PA)[i] = (u8)(i * 7 >> 3);
+	a->accepted = guest_read_va(q->a, to, q->b);
+	for (u64 i = 0; i < a->accepted; i++)
+		a->first += to[i] * (i + 1);
+	a->second = par;
+}
+
 int main(void)
 {
 	struct question q;
@@ -145,6 +167,8 @@ int main(void)
 	while (fread(&q, sizeof(q), 1, stdin) == 1) {
 		if (q.loader == 2) {
 			parse(&q, &a);
+		} else if (q.loader == 3) {
+			read_va(&q, &a);
 		} else if (q.loader) {
 			load(&q, &a);
 		} else {

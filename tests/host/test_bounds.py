@@ -54,6 +54,15 @@ def test_guest_ram_is_the_guests_and_nothing_else(program: Path) -> None:
     assert 50 < accepted < len(cases) / 2
 
 
+def test_what_is_read_by_va_ends_where_the_guests_memory_does(program: Path) -> None:
+    """Two pages that are the same RAM, then a device's: bounds_host.c. PAR_EL1 stays the guest's."""
+    cases = [(3, va, size) for va in around(0x1000, 0x1ff8, 0x2000, 0x2ff8, 0x3000, 0x4000) for size in (
+        0, 1, 4, 8, 4096, 8192, 12288)]
+    for (_, va, size), answer in zip(cases, ask(program, cases)):
+        there = [(at % 4096 * 7 >> 3) & 255 for at in range(va, min(va + size, 0x3000)) if va >= 0x1000]
+        assert answer == (len(there), sum(n * byte for n, byte in enumerate(there, 1)), 0x777), (hex(va), size)
+
+
 # --- a console write: the same memory, 4096 bytes of it at most ------------------------------------------------------
 
 INVALID_PARAMETERS = (1 << 64) - 2

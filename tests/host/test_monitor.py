@@ -127,6 +127,11 @@ def test_a_program_at_the_prompt(host: Path) -> None:
     assert lines[-6:] == ["set machine off", "policy hash", lines[2], "cont", "-- guest resumes --", ""], text
 
 
+def test_a_line_is_edited_without_an_echo_too(host: Path) -> None:
+    records, text = type_(host, b"echo off\nmarx\x7fk it\ncont\n")
+    assert 'mark "it"' in [r.body for r in records] and "mar" not in text
+
+
 @pytest.mark.parametrize("nobody", [False, True])
 def test_a_script_comes_before_the_keys(host: Path, nobody: bool) -> None:
     args = ("init=policy hash; mark one;;mark two", *(("unattended=1",) if nobody else ()))
@@ -356,7 +361,8 @@ def test_words_behind_what_is_whole_are_complaints_and_change_nothing(host: Path
                 "bp 0x40001000 if $x1 >", "bp 0x40001000 if $x1 > 1 now", "until rule r99", "until seq 0",
                 "until seq 999 now", "until lr now", "until frob", "until 1.5", "until 9999999s", "step 0",
                 "step now", "dis ipa:0x40001000", "dis 0x40001000 1 now", "log live maybe", "log live on now",
-                "dump now", "traps now", "bt now", "x 0x", "x/99999999999999999999b 0", "help frob", "status now",
+                "dump now", "traps now", "bt now", "x 0x", "x 99999999999999G",
+                "x/99999999999999999999b 0", "help frob", "status now",
                 "log mode text now", "log level sys text now", "log tail now", "find 0x40000000 4K", "policy find",
                 "why 0", "why 3 now", "why me", "step frob", "wp w 0x40001000 99999999999999999999",
                 "echo maybe", "regs now", "sysregs frob", "inject serror now",

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any, List, Tuple
 
+import pexpect
+
 from vm import PROMPT, bootargs, build, machine
 
 CODE = 0x40200000
@@ -132,6 +134,26 @@ def test_the_guests_own_exceptions_and_watchpoints_stay_its_own(console: Any) ->
     for at, value in ((0xff8, 0x1122334455667788), (0x1000, 0x99aabbccddeeff00)):
         c.command(f"w8 {DATA + at:#x} {value:#x}")
     assert "0x22 0x11 0x00 0xff" in c.command(f"x/4b {DATA + 0xffe:#x}"), "from one page into the next"
+
+    program(c, 0xB9400C61, SPIN)                        # ldr w1, [x3, #12]: the clock is always on
+    c.command("set $x3 = 0x9010000")
+    assert f" > {CODE + 4:#x}" in c.command("step")
+    assert re.search(r"x1 +0x0000000000000001", c.command("regs"))
+
+    # A record waits for the end of the guest's line, unless the operator wants it live.
+    c.command("bp -d 0")
+    c.command(f"w4 {DATA + 0x200:#x} {SPIN:#x}")
+    c.command("log mode notable")
+    for live, refused in (("off", READ_PMCCNTR), ("on", 0xD51B9D01)):
+        program(c, 0xB9000062, refused, SPIN)           # str w2, [x3]
+        for register, value in (("x2", 0x61), ("x3", 0x09000000)):
+            c.command(f"set ${register} = {value:#x}")
+        c.command(f"log live {live}")
+        c.send("cont\r")
+        c.expect("guest resumes")
+        assert c.child.expect([pexpect.TIMEOUT, " DENY .* PM"], timeout=2) == (live == "on")
+        c.send("\x1dm")
+        c.expect(PROMPT)
     off(c)
 
 

@@ -93,8 +93,9 @@ KEEP, WORK, FEATURES, MIDLINE, TELLS, STREAMS, CHANGES = (1 << bit for bit in ra
 PASS, ASKS, ONCE, DUMP = 1 << 16, 1 << 17, 1 << 18, 16
 FREQUENCY = 62500000
 # EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that in an IT block: two of its first
-# instructions, one with the Q flag, and its last
-SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430, 0xc008030, 0x8830)
+# instructions, one with the Q flag, and its last; A64 with SSBS and TCO, which lie where IT is
+SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430, 0xc008030, 0x8830,
+        0x20013c5)
 
 
 @dataclass

@@ -190,11 +190,17 @@ void dc_civac(const void *p)
 	must((u64)p >= GUEST_PA && (u64)p < (u64)GUEST_PA + GUEST_SIZE, "cache maintenance outside the guest's RAM");
 	note(OP_CLEAN, (u64)p, 0, 0);
 }
+/* Ends by an interrupt or, with x30[1], an SError; with x30[0] by an FIQ before, which is EL2's own. trap_model.py knows. */
 void wfi(void)
 {
+	static bool disturbed;
+	u64 x30 = cpus[0]->frame.x[30];
+
 	note(OP_WFI, 0, 0, 0);
+	must(answer.n_ops < 100, "the guest sleeps on");
 	fake_now += SLEEP; /* which is not a cost */
-	fake_sysreg_write("isr_el1", 1 << 7);
+	disturbed = x30 & 1 && !disturbed;
+	fake_sysreg_write("isr_el1", disturbed ? 1 << 6 : x30 & 2 ? 1 << 8 : 1 << 7);
 }
 void ic_ialluis(void) { note(OP_IC, 0, 0, 0); }
 

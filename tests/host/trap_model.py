@@ -140,7 +140,7 @@ class Model:
         if do == "next":
             self.step(t, out)
             if ec == WFX and t.esr & 3 == 0:
-                self.sleep(out)
+                self.sleep(t, out)
         elif do == "deny":
             self.take(t, out, 1 << 25)
         elif do == "kill":
@@ -164,10 +164,10 @@ class Model:
             out.spsr |= sum(b << bit for b, bit in zip(it, (15, 14, 13, 12, 11, 10, 26, 25)))
 
     @staticmethod
-    def sleep(out: Outcome) -> None:
+    def sleep(t: Trap, out: Outcome) -> None:
         out.ops.append((SYNC, 0, 0, 0))
         if not out.recorded:                        # a record to be completed is work: the guest asks again
-            out.ops.append((WFI, 0, 0, 0))
+            out.ops += [(WFI, 0, 0, 0)] * (1 + (t.x[30] & 1))       # EL2's own FIQ wakes no guest
 
     # --- AArch64.TakeException() to EL1, on a CPU without PAN, SSBS, MTE --------------------------------------------
 
@@ -419,7 +419,7 @@ class Model:
         if name in ("PSCI_SYSTEM_OFF", "PSCI_SYSTEM_RESET"):
             out.end, out.elr = ("p" if name == "PSCI_SYSTEM_OFF" else "r"), t.elr
         elif name == "PSCI_CPU_SUSPEND":
-            self.sleep(out)
+            self.sleep(t, out)
             out.x[0] = 0
         elif name == "PSCI_CPU_OFF":
             out.ops.append((CPU_OFF, 0, 0, 0))

@@ -123,7 +123,7 @@ const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value
 	}
 	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && decide_first(c, s, value, addr))) {
 		c->record = log_decision(c, s, value, addr, aux);
-		c->work |= log_mode == LOG_QUIET ? WORK_RECORD : WORK_RECORD | WORK_LOG;
+		c->work |= log_rests ? WORK_RECORD : WORK_RECORD | WORK_LOG;
 	}
 	return unlikely(s->flags & ROW_CHANGED) ? overrule(c, d) : d;
 }
@@ -132,7 +132,7 @@ void straight_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 sp
 {
 	if (s->flags & ROW_LOG && (!(s->flags & ROW_FIRST) || decide_first(c, s, value, addr))) {
 		log_fill(c, log_next(&c->log), s->what, pc, spsr, value, addr, aux, (u32)ticks);
-		if (log_mode != LOG_QUIET)
+		if (!log_rests)
 			c->work |= WORK_LOG;
 	}
 	if (c->work)

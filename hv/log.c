@@ -7,7 +7,7 @@
 
 enum log_mode log_mode;
 u32 log_told;
-bool log_live;
+bool log_live, log_rests;
 u64 log_epoch;
 
 _Static_assert(REC_DECISION == 0 && offsetof(struct log_record, info) - offsetof(struct log_record, what) == 6,

@@ -75,6 +75,14 @@ extern enum log_mode log_mode;
 /* Bits by enum section: in mode notable, decisions of these are lines as in mode text. */
 extern u32 log_told;
 extern bool log_live; /* each record as it comes, whatever the mode, even in the middle of the guest's line */
+extern bool log_rests; /* quiet, and not live: a new record is no work */
+
+static inline void log_set_mode(enum log_mode mode, bool live)
+{
+	log_mode = mode;
+	log_live = live;
+	log_rests = mode == LOG_QUIET && !live;
+}
 
 /* Bytes to carve for one CPU's rings, and where they are put. */
 size_t log_ring_bytes(void);

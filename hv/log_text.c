@@ -412,7 +412,7 @@ void log_dump(struct cpu *c)
 void log_set_live(struct cpu *c, bool on)
 {
 	log_dump(c); /* what one of the two would write is written under it */
-	log_live = on;
+	log_set_mode(log_mode, on);
 	log_note(c, on ? "set live=on" : "set live=off");
 }
 

@@ -46,7 +46,7 @@ void main(void)
 	vcpu_controls();
 	watchdog_start(c);              /* after vcpu_controls(): HCR_EL2.FMO routes its interrupt */
 	guest_load(&guest);             /* refuses here, before the guest's first instruction */
-	log_mode = bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.is_linux ? LOG_NOTABLE : LOG_TEXT;
+	log_set_mode(bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.is_linux ? LOG_NOTABLE : LOG_TEXT, false);
 
 	vgic_cpu_init(c);               /* after vcpu_controls(): HCR_EL2.IMO routes what it touches */
 	virtio_init();                  /* after gic_init(): it enables interrupts */

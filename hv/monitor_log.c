@@ -131,7 +131,7 @@ static void live(struct monitor *m, const char *args)
 static void set_mode(struct cpu *c, enum log_mode mode, u32 told, const char *note)
 {
 	log_dump(c);
-	log_mode = mode;
+	log_set_mode(mode, log_live);
 	log_told = told;
 	log_note(c, note);
 	log_header(c);

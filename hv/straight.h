@@ -49,7 +49,7 @@ static inline void straight_late(struct cpu *c, u64 pc, struct row_state *s, u64
 		return;
 	}
 	log_fill(c, r, s->what, pc, spsr, value, addr, aux, (u32)ticks);
-	if (log_mode != LOG_QUIET)
+	if (!log_rests)
 		c->work |= WORK_LOG;
 	if (unlikely(c->work))
 		trap_work(c);

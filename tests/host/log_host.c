@@ -82,7 +82,7 @@ static void step(struct cpu *c, char *line)
 		log_note(c, rest + 1);
 		break;
 	case 'm':
-		log_mode = (enum log_mode)a;
+		log_set_mode((enum log_mode)a, log_live);
 		log_told = (u32)b; /* of the fake policy, every rule is of section 0 */
 		break;
 	case 'g':

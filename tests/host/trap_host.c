@@ -433,7 +433,7 @@ static struct cpu *boot(void)
 	memcpy(ram + GUEST_SIZE - ENDS, pattern, ENDS);
 	fake_sysreg_write("dczid_el0", BIT(4) | ZVA);
 	fake_sysreg_write("ich_vtr_el2", 3);
-	log_mode = LOG_QUIET;
+	log_set_mode(LOG_QUIET, false);
 	for (unsigned i = 0; i <= ABSENT; i++) { /* nobody is to come upon the last of them */
 		char *block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
 		struct cpu *c = memset(block + CPU_STRUCT_OFFSET, 0, sizeof(*c));
@@ -577,7 +577,7 @@ int main(void)
 			c->work = (u16)q.sp_el0;
 		extra = q.entry & WORK ? q.sp_el0 : 0;
 		midline = q.entry & MIDLINE;
-		log_mode = q.entry & STREAMS ? LOG_TEXT : q.entry & (MIDLINE | TELLS) ? LOG_NOTABLE : LOG_QUIET;
+		log_set_mode(q.entry & STREAMS ? LOG_TEXT : q.entry & (MIDLINE | TELLS) ? LOG_NOTABLE : LOG_QUIET, false);
 		if (q.entry & FEATURES) {
 			u64 has = q.sp_el0 ? q.sp_el0 : 0x212;
 

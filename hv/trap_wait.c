@@ -10,6 +10,11 @@
 #define ISR_I  BIT(7)
 #define ISR_A  BIT(8)
 
+static bool interrupted(void)
+{
+	return sysreg_read(isr_el1) & (ISR_I | ISR_A);
+}
+
 void wait_for_interrupt(struct cpu *c)
 {
 	bool sleep;
@@ -27,7 +32,7 @@ void wait_for_interrupt(struct cpu *c)
 		do {
 			wfi();
 			c->entered = counter(); /* sleeping is neither a cost nor a loop */
-		} while (!(sysreg_read(isr_el1) & (ISR_I | ISR_A)));
+		} while (!interrupted());
 }
 
 enum verdict trap_wfx(struct trap_frame *f)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make fuzz-host`: libFuzzer under ASan and UBSan on each target in turn. argv: folder, tables, seconds, seed (0: any).
+"""`make fuzz-host`: libFuzzer under ASan and UBSan on each target. argv: folder, tables, seconds, seed (0: any).
 
 Targets: the trap path with the emulated devices and the console; what is typed at the monitor, gdb's packets among it;
 boot arguments with an Image's and a DTB's header; a virtio driver between EL2 and its device. test_fuzz.py plays seeds

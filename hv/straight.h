@@ -22,13 +22,16 @@ static inline bool straight_end(struct cpu *c, struct row_state *s, u64 *ticks)
 	return likely(!(s->flags | c->work));
 }
 
-/* Behind the instruction, which was an AArch64 one: if the guest steps, the step is made. Returns where it stands. */
+/*
+ * Behind the instruction, which was an AArch64 one and no branch: if the guest steps, the step is made. Returns where it
+ * stands.
+ */
 static inline u64 straight_next(struct trap_frame *f)
 {
 	u64 pc = f->elr_el2, spsr = f->spsr_el2;
 
 	f->elr_el2 = pc + 4;
-	f->spsr_el2 = spsr & ~SPSR_SS;
+	f->spsr_el2 = spsr & ~(SPSR_SS | SPSR_BTYPE);
 	return pc;
 }
 

@@ -13,6 +13,7 @@
 #define SPSR_EL1H    5UL
 #define SPSR_EL1T    4UL
 #define SPSR_DAIF    (0xfUL << 6)
+#define SPSR_BTYPE   (3UL << 10) /* of AArch64 */
 #define SPSR_SSBS    BIT(12)
 #define SPSR_SS      BIT(21)
 #define SPSR_PAN     BIT(22)

@@ -258,11 +258,12 @@ static void __attribute__((noinline)) late(struct trap_frame *f, struct row_stat
 	straight_late(cpu_of(f), pc, s, ticks, f->spsr_el2, value, reported_ipa(f), f->far_el2);
 }
 
-static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_state *s, u64 pc)
+static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_state *s, u64 pc, u64 spsr)
 {
 	u64 ticks;
 
-	f->elr_el2 = pc;
+	f->elr_el2 = pc; /* not as straight_next() has it */
+	f->spsr_el2 = spsr;
 	trap_next32(f);
 	if (!straight_end(cpu_of(f), s, &ticks))
 		late(f, s, pc, ticks);
@@ -270,10 +271,10 @@ static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_st
 
 static inline void next(struct trap_frame *f, struct row_state *s)
 {
-	u64 pc = straight_next(f), ticks;
+	u64 spsr = f->spsr_el2, pc = straight_next(f), ticks;
 
-	if (unlikely(f->spsr_el2 & SPSR_A32)) { /* an EL0 of the guest's that nobody can forbid */
-		next32(f, s, pc);
+	if (unlikely(spsr & SPSR_A32)) { /* an EL0 of the guest's that nobody can forbid */
+		next32(f, s, pc, spsr);
 		return;
 	}
 	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))

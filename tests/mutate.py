@@ -131,7 +131,7 @@ def table_mutants(tables: Path, dice: random.Random, count: int) -> List[Mutant]
         table = named.group(1) if named else table
         if re.search(r"rule_info|names?\b|text|places|windows|passthrough|policy_rules|policy_traps|hash", table):
             continue                                # for people; what the target's controls are is the sweep's question
-        if ".widths = { 15, 15 }" in line:              # each width is served: none is refused
+        if re.search(r"\.widths = \{ 15, 15 \}|\.base = (\w+), \.last = \1,", line):   # no width inside it is refused
             line = re.sub(r"\.refuse = \{[^}]*\}", lambda m: " " * len(m.group()), line)
         for m in NUMBER.finditer(line):
             value = int(m.group(), 0)

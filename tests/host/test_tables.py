@@ -61,6 +61,10 @@ mmio:
       0x410: { read: { mask: 0xf }, write: { mask: 0x3 } }
       0x810: { read: { mask: 0xf }, write: { mask: 0x3 } }
       0x3fc: { do: deny, as: serror, limit: 3/s, over: pause }
+      0x500: { read: { value: 3 } }
+      0x504: { read: { value: 4 } }
+      0x510: { write: ignore }
+      0x514: { write: { mask: 3 } }
   small: { at: 0x0b000ffc, size: 8, do: raz-wi, log: once }
   shut: { at: 0x0b000000, size: 0x100, do: pause }
   large: { at: 0x0b001004, size: 0x3ffc, do: raz-wi, log: always, width: [1] }

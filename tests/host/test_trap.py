@@ -92,9 +92,9 @@ SGI_KEYS = make_key(3, 0, 12, 11, 5)                # ICC_SGI1R_EL1; ICC_ASGI1R_
 KEEP, WORK, FEATURES, MIDLINE, TELLS, STREAMS, CHANGES = (1 << bit for bit in range(8, 15))     # trap_host.c
 PASS, ASKS, ONCE, DUMP = 1 << 16, 1 << 17, 1 << 18, 16
 FREQUENCY = 62500000
-# EL1h, EL1t, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that in an IT block: two of its first
-# instructions, one with the Q flag, and its last; A64 with SSBS and TCO, which lie where IT is
-SPSR = (0x3c5, 0x3c4, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430, 0xc008030, 0x8830,
+# EL1h, EL1t, behind an indirect branch, a step of EL0, AArch32 EL0, flags, PAN and DIT, T32, and that in an IT block:
+# two of its first instructions, one with the Q flag, and its last; A64 with SSBS and TCO, which lie where IT is
+SPSR = (0x3c5, 0x3c4, 0xbc5, 0x200000, 0x10, 0x600001c5, 0xf1400000, 0x30, 0x66200c30, 0x40008430, 0xc008030, 0x8830,
         0x20013c5)
 
 
@@ -146,7 +146,7 @@ def registers(dice: random.Random) -> Tuple[int, ...]:
 
 def trap(dice: random.Random, esr: int, **more: int) -> Trap:
     far, hpfar = more.get("far", dice.getrandbits(64)), more.get("hpfar", dice.getrandbits(40) << 4)
-    spsr = dice.choice(SPSR if esr >> 26 == DABT else SPSR[:7])
+    spsr = dice.choice(SPSR if esr >> 26 == DABT else SPSR[:8])
     if esr >> 26 == DABT and spsr & 0x10 and dice.randrange(2):
         esr &= ~(1 << 25)                           # an instruction of two bytes
     return Trap(registers(dice), dice.getrandbits(62) << 2, spsr, esr, far, hpfar)

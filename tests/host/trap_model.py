@@ -157,7 +157,9 @@ class Model:
     def step(t: Trap, out: Outcome) -> None:
         out.elr = (t.elr + (2 if t.spsr & 0x10 and not t.esr >> 25 & 1 else 4)) & MASK
         out.spsr &= ~(1 << 21)                      # PSTATE.SS: this step is made
-        if t.spsr & 0x10:                           # ITAdvance()
+        if not t.spsr & 0x10:
+            out.spsr &= ~(3 << 10)                  # PSTATE.BTYPE: not an indirect branch
+        else:                                       # ITAdvance()
             it = [t.spsr >> bit & 1 for bit in (15, 14, 13, 12, 11, 10, 26, 25)]    # IT<7> to IT<0>
             it = it[:3] + it[4:] + [0] if any(it[5:]) else [0] * 8
             out.spsr &= ~0x0600fc00

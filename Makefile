@@ -342,6 +342,9 @@ mutate: all ## flip comparisons, masks, offsets and verdicts of EL2's core, MUTA
 
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
+ifneq ($(shell printf '%s' '$(FUZZ_SECONDS)$(FUZZ_SEED)' | tr -d 0-9),)
+$(error FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED): numbers)
+endif
 fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor, loader and virtio, FUZZ_SECONDS= long each [FUZZ_SEED=]
 	$(Q)$(call have,clang,clang)
 	$(Q)$(PYTHON) tests/host/fuzz_host.py $(B)/fuzz-host $(G) $(FUZZ_SECONDS) $(FUZZ_SEED)

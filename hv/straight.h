@@ -23,8 +23,8 @@ static inline bool straight_end(struct cpu *c, struct row_state *s, u64 *ticks)
 }
 
 /*
- * Behind the instruction, which was an AArch64 one and no branch: if the guest steps, the step is made. Returns where it
- * stands.
+ * Behind the instruction, which was an AArch64 one and no branch; if the guest steps, the step is made. Returns where
+ * it stands.
  */
 static inline u64 straight_next(struct trap_frame *f)
 {

@@ -4,7 +4,8 @@
  *   d ROW ESR PC VALUE ADDR AUX SPSR    a decision        r VALUE COST   what the caller adds to it later
  *   D COUNT ROW ...                     the same decision again and again, PC rising by 4
  *   e EVENT VALUE ADDR | x ESR ELR FAR  an event, an exception report
- *   w BUDGET NOTABLE | b (dump) | h | s | p (moved) | z | n TEXT | m MODE | c CPU | g HEXBYTES | t N | f SEQ | ? (counters on stderr)
+ *   w BUDGET NOTABLE | b (dump) | h | s | p (moved) | z | n TEXT | m MODE | c CPU
+ *   g HEXBYTES | t N | f SEQ | ? (counters on stderr)
  */
 #include <stdio.h>
 #include <stdlib.h>

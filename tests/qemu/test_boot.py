@@ -8,18 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from test_debug import CODE, SPIN, program
-from vm import CROSS, PROMPT, QEMU, ROOT, bootargs, build, machine, run
+from vm import PROMPT, QEMU, ROOT, arm64_image, bootargs, build, machine, run
 
-# An Image that says of three places in its RAM whether something is there (D) or not (Z), and that it runs.
+# A kernel that says of three places in its RAM whether something is there (D) or not (Z), and that it runs.
 LOOK = """
-    b    start
-    .long    0
-    .quad    0, 0x1000, 0xa, 0, 0, 0        /* text_offset, image_size, flags, reserved */
-    .ascii    "ARM\\x64"
-    .long    0
-start:    mov    x0, #0x9000000
-    mov    w1, #0x301            /* UARTCR: enabled, both ways */
-    str    w1, [x0, #0x30]
     adr    x2, look
     mov    x3, #4
 next:    ldr    x4, [x2], #8
@@ -47,11 +39,9 @@ def test_unknown_boot_arguments_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_was_in_ram_before_is_not_the_guests_to_see(tmp_path: Path) -> None:
-    (tmp_path / "look.S").write_text(LOOK)
-    for command in (["gcc", "-c", "look.S", "-o", "look.o"], ["objcopy", "-O", "binary", "look.o", "Image"]):
-        subprocess.run([CROSS + command[0], *command[1:]], cwd=tmp_path, check=True)
+    image = arm64_image(tmp_path, LOOK)
     elf = build("default")
-    subprocess.run([sys.executable, "tools/linux_prep.py", "--image", str(tmp_path / "Image"), "--smp", "1", "--cpu",
+    subprocess.run([sys.executable, "tools/linux_prep.py", "--image", str(image), "--smp", "1", "--cpu",
                     "cortex-a57", "--qemu", QEMU, "--policy-windows", str(elf.parent / "gen" / "windows.json"),
                     "--unattended", "--out", str(tmp_path / "linux")], cwd=ROOT, check=True)
     (tmp_path / "before").write_bytes(b"secrets!" * (0x200000 // 8))

@@ -6,18 +6,10 @@ from typing import Any
 
 import pytest
 
-from vm import CROSS, ROOT, bootargs, build, decode, machine, make, run
+from vm import CROSS, ROOT, arm64_image, bootargs, build, decode, machine, make, run
 
 # Sends back what it receives, a B for a BREAK; 0x04 is for SYSTEM_OFF.
 ECHO = """
-    b    start
-    .long    0
-    .quad    0, 0x1000, 0xa, 0, 0, 0        /* text_offset, image_size, flags, reserved */
-    .ascii    "ARM\\x64"
-    .long    0
-start:    mov    x0, #0x9000000
-    mov    w1, #0x301            /* UARTCR: enabled, both ways */
-    str    w1, [x0, #0x30]
     mov    w1, #'!'
 say:    str    w1, [x0]
 1:    ldr    w1, [x0, #0x18]            /* UARTFR.RXFE */
@@ -39,13 +31,12 @@ def elf() -> Path:
     return build("permissive", "MONITOR=0", tag="-nomonitor")
 
 
-def test_the_whole_line_is_the_guests(elf: Path, console: Any, tmp_path: Path) -> None:
-    (tmp_path / "echo.S").write_text(ECHO)
-    for command in (["gcc", "-c", "echo.S", "-o", "echo.o"], ["objcopy", "-O", "binary", "echo.o", "Image"]):
-        subprocess.run([CROSS + command[0], *command[1:]], cwd=tmp_path, check=True)
+def test_the_whole_line_is_the_guests(console: Any, tmp_path: Path) -> None:
+    own = build("permissive", "MONITOR=0", tag="-line").parent   # make may link there again: nobody else's
+    image = arm64_image(tmp_path, ECHO)
     log = tmp_path / "uart.log"
     c = console(["make", "--no-print-directory", "-C", str(ROOT), "run-linux", "MONITOR=0", "POLICY=permissive",
-                 f"UART_LOG={log}", f"B={elf.parent}", f"LINUX_IMAGE={tmp_path / 'Image'}", f"CC=ccache {CROSS}gcc"])
+                 f"UART_LOG={log}", f"B={own}", f"LINUX_IMAGE={image}", f"CC=ccache {CROSS}gcc"])
     c.expect("!")
     typed = "a\x1dm\x1d?\x1dg\x1dq\x1dyz"
     c.send(typed)

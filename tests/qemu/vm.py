@@ -61,6 +61,27 @@ def bootargs(folder: Path, text: str) -> List[str]:
     return ["-device", f"loader,file={path},addr=0x4007f000,force-raw=on"]
 
 
+# The header of an Image, and a PL011 at x0 that sends and receives.
+ARM64_IMAGE = """
+    b    start
+    .long    0
+    .quad    0, 0x1000, 0xa, 0, 0, 0        /* text_offset, image_size, flags, reserved */
+    .ascii    "ARM\\x64"
+    .long    0
+start:    mov    x0, #0x9000000
+    mov    w1, #0x301            /* UARTCR: enabled, both ways */
+    str    w1, [x0, #0x30]
+"""
+
+
+def arm64_image(folder: Path, body: str) -> Path:
+    """An arm64 Image (Linux, Documentation/arch/arm64/booting.rst) whose code goes on with `body`, in assembly."""
+    (folder / "image.S").write_text(ARM64_IMAGE + body)
+    for command in (["gcc", "-c", "image.S", "-o", "image.o"], ["objcopy", "-O", "binary", "image.o", "Image"]):
+        subprocess.run([CROSS + command[0], *command[1:]], cwd=folder, check=True)
+    return folder / "Image"
+
+
 def run(command: List[str], timeout: int = TIMEOUT, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
     """Runs a machine that powers itself off."""
     return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,

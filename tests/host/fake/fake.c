@@ -382,7 +382,8 @@ struct cpu *fake_cpu(void)
 
 bool virtio_describe(unsigned transport, struct virtio_status *s)
 {
-	*s = (struct virtio_status){ .type = 2, .status = 0x4f, .requests = 7, .refused = 2, .waits = 3, .breaks = 1, .why = "chain-length" };
+	*s = (struct virtio_status){ .type = 2, .status = 0x4f, .requests = 7, .refused = 2, .waits = 3, .breaks = 1,
+				     .why = "chain-length" };
 	return transport == 31;
 }
 

@@ -5,10 +5,8 @@
 #include "arch/arch.h"
 #include "build.h"
 #include "cpu.h"
-#include "gdb.h"
+#include "line.h"
 #include "uart.h"
-#include "vuart.h"
-#include "watchdog.h"
 
 #define RS 0x1e
 #define US 0x1f

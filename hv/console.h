@@ -6,7 +6,7 @@
 #ifndef HV_CONSOLE_H
 #define HV_CONSOLE_H
 
-#include "types.h"
+#include "print.h"
 
 struct cpu;
 
@@ -19,11 +19,6 @@ bool console_midline(void);
 /* EL2's own bytes, verbatim: record text and monitor text. A guest line that is open is ended by CR LF first. */
 void console_raw(const char *s, size_t n);
 extern u64 console_guest_bytes; /* sent by the guest so far, unescaped */
-
-/* Text for people (monitor, panic): %s %c %d %u %x %lx %lu %ld, width and zero padding, %%. No RS can get through. */
-void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same into a buffer; returns the length it has (never more than size - 1). */
-size_t ksnprintf(char *buf, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* UART interrupt: moves input bytes to the guest's ring or acts on the escape key (sets WORK_MONITOR). */
 void console_input(struct cpu *c);

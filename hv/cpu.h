@@ -8,7 +8,7 @@
 #include "frame.h"
 #include "log.h"
 #include "policy.h"
-#include "vgic.h"
+#include "vgic_cpu.h"
 
 /* What a handler wants done with the guest; only trap_end() acts on it. */
 enum verdict {

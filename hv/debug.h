@@ -6,13 +6,8 @@
 #ifndef HV_DEBUG_H
 #define HV_DEBUG_H
 
-/* What is used of the machine: at most so many breakpoints and watchpoints (ID_AA64DFR0_EL1 may have fewer). */
-#define DEBUG_CODE   6
-#define DEBUG_DATA   4
-#define DEBUG_POINTS (DEBUG_CODE + DEBUG_DATA)
-
-#ifndef __ASSEMBLER__
-#include "cpu.h"
+#include "debugregs.h"
+#include "operator.h"
 
 enum point_owner { POINT_FREE, POINT_OPERATOR, POINT_GDB, POINT_ONCE };
 
@@ -29,14 +24,6 @@ struct debug_point {
 };
 extern struct debug_point debug_points[DEBUG_POINTS];
 
-/* debugregs.c. How many of each this CPU has, of those that are used; whether it has the one of this slot. */
-unsigned debug_slots(bool data);
-bool debug_there(unsigned point);
-/* Where replay_read() and replay_write() reach the value or the control register of this slot. */
-const char *debug_register(unsigned point, bool control);
-/* vcpu.c: the breakpoint and watchpoint registers of this CPU match nothing. */
-void debug_reset(void);
-
 /* Takes a slot; its number, or -1: all are in use. */
 int debug_add(const struct debug_point *p, bool data);
 
@@ -52,11 +39,6 @@ void debug_load(struct cpu *c);
 /* smp.c: a CPU goes off. Nothing of what it had is kept: it comes on again from reset. */
 void debug_off(struct cpu *c);
 
-/* trap.c: the debug exception classes; WORK_DEBUG: true if the guest must stop; the alarm rang. */
-enum verdict trap_debug(struct trap_frame *f);
-bool debug_work(struct cpu *c);
-void debug_tick(struct cpu *c);
-
 /* The guest's access to a debug register while they are EL2's: the decision that serves it from the shadow, or NULL. */
 const struct decision *debug_shadow(struct cpu *c, const struct decision *d);
 /*
@@ -64,6 +46,4 @@ const struct decision *debug_shadow(struct cpu *c, const struct decision *d);
  * handler must return AGAIN. False: it has been tried and traps all the same.
  */
 bool debug_native(struct cpu *c);
-#endif
-
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The breakpoint and watchpoint registers of this CPU, by number. */
-#include "debug.h"
+#include "debugregs.h"
 #include "arch/arch.h"
 
 extern const char debug_registers[]; /* arch/debugregs.S: 32 bytes a point */

@@ -4,7 +4,7 @@
 #include "cpu.h"
 #include "esr.h"
 #include "mmu.h"
-#include "overrule.h"
+#include "operator.h"
 #include "straight.h"
 
 /* Ticks between two decisions at the limit's rate, which is not 0; index as policy_limits[], of which 0 is none. */

@@ -3,7 +3,7 @@
 #include "drain.h"
 #include "arch/arch.h"
 #include "console.h"
-#include "gdb.h"
+#include "line.h"
 #include "smp.h"
 #include "vtime.h"
 

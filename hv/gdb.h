@@ -3,16 +3,12 @@
 #ifndef HV_GDB_H
 #define HV_GDB_H
 
+#include "line.h"
 #include "monitor_cmd.h"
-
-/* True between @E gdb+ and @E gdb-: the line carries packets, records stay in the ring. */
-extern bool gdb_active;
 
 /* From the prompt: the line is gdb's from now on. */
 void gdb_begin(struct monitor *m);
 /* The guest has stopped under gdb: answers packets. True: it goes on; false: the operator has the prompt again. */
 bool gdb_session(struct monitor *m);
-/* Text while gdb_active, as O packets: the guest's console and what `monitor COMMAND` prints. */
-void gdb_text(const char *s, size_t n);
 
 #endif

@@ -9,6 +9,7 @@
 #include "panic.h"
 #include "string.h"
 #include "watchdog.h"
+#include "alarm.h"
 
 #define IMAGE_MAGIC 0x644d5241 /* "ARM\x64" */
 #define FDT_MAGIC   0xd00dfeed

@@ -7,7 +7,7 @@
 #include "decide.h"
 #include "drain.h"
 #include "guestmem.h"
-#include "monitor.h"
+#include "operator.h"
 #include "psci.h"
 
 #define HV_API       0x00010000 /* 1.0 */

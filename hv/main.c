@@ -17,6 +17,7 @@
 #include "vcpu.h"
 #include "virtio.h"
 #include "watchdog.h"
+#include "vgic.h"
 
 void main(void) __attribute__((noreturn));
 void guest_enter(struct cpu *c) __attribute__((noreturn));

@@ -3,7 +3,6 @@
 #include "mmu.h"
 #include "arch/arch.h"
 #include "board.h"
-#include "cpu.h"
 #include "panic.h"
 
 #define BLOCK 0x200000UL

@@ -8,6 +8,7 @@
 #include "monitor_cmd.h"
 #include "overrule.h"
 #include "string.h"
+#include "vgic.h"
 
 /* --- rule ----------------------------------------------------------------------------------------- */
 

@@ -3,10 +3,8 @@
 #ifndef HV_OVERRULE_H
 #define HV_OVERRULE_H
 
-#include "cpu.h"
+#include "operator.h"
 
-/* decide_slow(), for a row with ROW_CHANGED: `d` or what takes its place. */
-const struct decision *overrule(struct cpu *c, const struct decision *d);
 /* Sets and clears flags of every row of `rule` on every CPU; false: the rule has no row. */
 bool overrule_rule(unsigned rule, u32 set, u32 clear);
 /* ROW_WOULD and ROW_STOP of the rule's rows. */

@@ -3,7 +3,9 @@
 #ifndef HV_PANIC_H
 #define HV_PANIC_H
 
-#include "frame.h"
+#include "types.h"
+
+struct trap_frame;
 
 /* ELR, FAR and ESR of the last exception from EL2 to EL2: a panic, or a device that refused an access (vectors.S). */
 extern u64 el2_fault[3];

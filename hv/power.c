@@ -7,6 +7,7 @@
 #include "print.h"
 #include "psci.h"
 #include "smp.h"
+#include "console.h"
 
 static void finish(const char *reason)
 {

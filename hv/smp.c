@@ -13,6 +13,7 @@
 #include "virtio.h"
 #include "vtime.h"
 #include "watchdog.h"
+#include "vgic.h"
 
 #define STOP_WAIT_MS 100
 

@@ -3,17 +3,17 @@
 #include "trap.h"
 #include "arch/arch.h"
 #include "console.h"
-#include "debug.h"
 #include "decide.h"
 #include "drain.h"
 #include "esr.h"
 #include "gic.h"
 #include "inject.h"
-#include "monitor.h"
+#include "operator.h"
 #include "power.h"
 #include "smp.h"
 #include "straight.h"
 #include "virtio.h"
+#include "vgic.h"
 
 typedef void (*class_handler)(struct trap_frame *f, u64 esr);
 

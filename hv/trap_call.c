@@ -2,7 +2,7 @@
 /* HVC and SMC: the policy's row for the function, then its service (SMCCC, DEN 0028). Only x0 changes. */
 #include "esr.h"
 #include "hvcall.h"
-#include "monitor.h"
+#include "operator.h"
 #include "psci.h"
 #include "straight.h"
 

@@ -4,11 +4,12 @@
 #include "esr.h"
 #include "guestmem.h"
 #include "inject.h"
-#include "monitor.h"
+#include "operator.h"
 #include "straight.h"
 #include "virtio.h"
 #include "vrtc.h"
 #include "vuart.h"
+#include "vgic.h"
 
 #define UART_DR 0x00
 #define UART_FR 0x18

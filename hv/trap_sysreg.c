@@ -3,9 +3,10 @@
 #include "arch/arch.h"
 #include "cache.h"
 #include "esr.h"
-#include "monitor.h"
+#include "operator.h"
 #include "straight.h"
 #include "take.h"
+#include "vgic.h"
 
 typedef enum verdict (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
 typedef void (*sysreg_way)(struct trap_frame *f, u64 esr, struct row_state *s);

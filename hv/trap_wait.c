@@ -5,6 +5,7 @@
 #include "drain.h"
 #include "esr.h"
 #include "trap.h"
+#include "vgic.h"
 
 #define TI_WFI 0
 #define ISR_I  BIT(7)

@@ -2,7 +2,7 @@
 /* The guest's CPU. */
 #include "vcpu.h"
 #include "arch/arch.h"
-#include "debug.h"
+#include "debugregs.h"
 #include "stage2.h"
 #include "vtime.h"
 

@@ -12,6 +12,7 @@
 #include "cpu.h"
 #include "gic.h"
 #include "mmu.h"
+#include "vgic.h"
 
 #define MAGIC               0x74726976 /* "virt" */
 #define STATUS_FEATURES_OK  8u

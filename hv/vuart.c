@@ -4,6 +4,7 @@
 #include "board.h"
 #include "console.h"
 #include "cpu.h"
+#include "vgic.h"
 
 #define RING 4096 /* a power of two */
 

@@ -3,7 +3,7 @@
 #ifndef HV_VUART_H
 #define HV_VUART_H
 
-#include "types.h"
+#include "line.h"
 
 struct cpu;
 
@@ -13,10 +13,5 @@ void vuart_write(u32 offset, u64 value);
 /* FR as it stands, to be read without the lock; and a write to DR, with the lock held. */
 extern u32 vuart_flags;
 void vuart_transmit(u8 byte);
-/* A byte for the guest. False: the ring is full; console_input_room() is called when it no longer is. */
-bool vuart_receive(u8 byte);
-void vuart_break(void);
-/* Takes back a byte that a guest without an enabled receiver was sent, or -1: the monitor reads it instead. */
-int vuart_unread(void);
 
 #endif

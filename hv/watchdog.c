@@ -12,8 +12,6 @@
 
 extern char guest_return[], guest_returned[]; /* vectors.S */
 
-u32 watchdog_moves;
-
 void watchdog_start(struct cpu *c)
 {
 	c->watch_due = counter() + sysreg_read(cntfrq_el0);

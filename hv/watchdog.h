@@ -5,9 +5,6 @@
 
 #include "cpu.h"
 
-/* EL2 gets on, although this trap lasts: more of it whenever text was said or memory cleared. */
-extern u32 watchdog_moves;
-
 /* From here on this CPU is watched: a look a second, at the guest or at EL2 alike. */
 void watchdog_start(struct cpu *c);
 /* A look, by interrupt; `f` is the EL2 code that it interrupted. True: three found the same trap where it was. */

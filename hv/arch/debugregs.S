@@ -3,7 +3,6 @@
  * Breakpoint and watchpoint registers by number: stubs of the shape that replay_read() and replay_write() call, 16
  * bytes each, value and control of one after the other.
  */
-#include "debug.h"
 
 	.macro	stub register
 	mrs	x0, \register

@@ -5,7 +5,7 @@
 
 #include <stdarg.h>
 
-#include "types.h"
+#include "lib/types.h"
 
 /* One line; "%s %lu %lx %u %x", as printf has them. */
 void console_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -3,7 +3,7 @@
 #ifndef GUEST_CPU_H
 #define GUEST_CPU_H
 
-#include "types.h"
+#include "lib/types.h"
 
 /* The call pattern of the contract: x1 to x3 go in, x0 alone comes back changed. */
 static inline u64 cpu_hvc(u64 id, u64 a1, u64 a2, u64 a3)

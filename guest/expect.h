@@ -7,7 +7,7 @@
 #ifndef GUEST_EXPECT_H
 #define GUEST_EXPECT_H
 
-#include "policy.h"
+#include "policy/policy.h"
 
 /* Members that an initialiser leaves out are zero: no limit, no model, REFUSE_UNDEF. */
 struct expect {

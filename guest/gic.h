@@ -3,7 +3,7 @@
 #ifndef GUEST_GIC_H
 #define GUEST_GIC_H
 
-#include "types.h"
+#include "lib/types.h"
 
 #define GIC_SGI      5
 #define GIC_VTIMER   27

@@ -6,7 +6,7 @@
 #ifndef GUEST_INSN_H
 #define GUEST_INSN_H
 
-#include "types.h"
+#include "lib/types.h"
 
 typedef void insn_fn(u64 x[31]);
 

@@ -4,7 +4,7 @@
 #define GUEST_TRAP_H
 
 #include "guest.h"
-#include "types.h"
+#include "lib/types.h"
 
 struct trap_frame {
 	u64 x[31];

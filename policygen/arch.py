@@ -23,7 +23,7 @@ WHOLE = "*"                     # as a field name: the whole register
 
 
 def make_key(op0: int, op1: int, crn: int, crm: int, op2: int) -> int:
-    """The 16 bits that name a register; sysreg_key() in hv/policy.h."""
+    """The 16 bits that name a register; sysreg_key() in hv/policy/policy.h."""
     return op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
 
 

@@ -6,7 +6,7 @@ from typing import Dict, Mapping, Tuple
 
 from policygen.arch import Control
 
-# Members of struct trap_controls in hv/policy.h.
+# Members of struct trap_controls in hv/policy/policy.h.
 MEMBERS: Mapping[str, str] = {
     "HCR_EL2": "hcr", "MDCR_EL2": "mdcr", "CPTR_EL2": "cptr", "CNTHCTL_EL2": "cnthctl", "HSTR_EL2": "hstr",
     "ICH_HCR_EL2": "ich_hcr", "HCRX_EL2": "hcrx", "HFGRTR_EL2": "hfgrtr", "HFGWTR_EL2": "hfgwtr",

@@ -31,7 +31,7 @@ LOG_ADDRESS = re.compile(r"mmio\.([rw]) +(\S+?)/(\d+)(?:=|\s|\Z)")
 LOG_CALL = re.compile(r"(hvc|smc) +(0x[0-9a-fA-F]+|\d+)(?: +x1=(\S+))?(?: +x2=(\S+))?")
 LOG_ESR = re.compile(r" esr=0x([0-9a-f]{1,16})\b")
 LOG_EXCEPTION = re.compile(r"exc +(\S+)")
-NO_FUNCTION = 0xffffffff        # hv/trap_call.c: what HVC #1, or a malformed x0, asks for
+NO_FUNCTION = 0xffffffff        # hv/trap/trap_call.c: what HVC #1, or a malformed x0, asks for
 
 
 @dataclass
@@ -147,7 +147,7 @@ def from_esr(value: int, more: List[str]) -> "Question | str":
 
 
 def function(x0: int, esr: int) -> int:
-    """The function that a call asks for: function_of() in hv/trap_call.c."""
+    """The function that a call asks for: function_of() in hv/trap/trap_call.c."""
     return NO_FUNCTION if esr & 0xffff or x0 >> 32 and not x0 & 1 << 31 else x0 & 0xffffffff
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
 READ, WRITE = "read", "write"
-SECTIONS = ("sysregs", "mmio", "hvc", "smc", "exceptions", "features")  # order of enum section in hv/policy.h
+SECTIONS = ("sysregs", "mmio", "hvc", "smc", "exceptions", "features")  # order of enum section in hv/policy/policy.h
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from policygen.board import Board, load_board
 from policygen.model import Action, Entry, Policy
 from policygen.ranges import Ranges
 
-N_CLASSES = 66                  # EXC_COUNT in hv/policy.h
+N_CLASSES = 66                  # EXC_COUNT in hv/policy/policy.h
 MMIO_SIZE = 1 << 30
 REFUSALS = {"sysregs": "UNDEF", "mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED", "exceptions": "UNDEF",
             "features": "UNDEF"}

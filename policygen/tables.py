@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lays painted decisions out as the tables of hv/policy.h: numbered rows, pages, hash slots. No text yet."""
+"""Lays painted decisions out as the tables of hv/policy/policy.h: numbered rows, pages, hash slots. No text yet."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
@@ -328,7 +328,7 @@ def _model(name: Optional[str]) -> str:
 
 
 def call_hash(number: int) -> int:
-    """As policy_call() in hv/policy.c."""
+    """As policy_call() in hv/policy/policy.c."""
     mixed = (number ^ number >> 16) * 0x9e3779b1 & 0xffffffff    # the owner field must reach every bit
     return mixed ^ mixed >> 15
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen verify NAME`: the generated C and hv/policy.c, compiled here, against the reference evaluator.
+"""`policygen verify NAME`: the generated C and hv/policy/policy.c, compiled here, against the reference evaluator.
 
 Every system register access, every border of the address map with every width, every call interval's borders, every
-exception class. Knows the tables only through hv/policy.h, and the policy only through evaluate.py.
+exception class. Knows the tables only through hv/policy/policy.h, and the policy only through evaluate.py.
 """
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def verify(policy: Policy, cpu: str = cli.DEFAULT_CPU, generated: Optional[Path]
 
 def build(generated: Path, program: Path, sanitize: bool = False) -> Path:
     root = paths.PACKAGE.parent
-    if shutil.which("gcc") is None or not (root / "hv" / "policy.c").is_file():
+    if shutil.which("gcc") is None or not (root / "hv/policy/policy.c").is_file():
         raise Unbuilt("verify takes gcc, and hv/ of a clone of the project")
     command = ["gcc", "-no-pie", *CFLAGS, *(SANITIZE if sanitize else ()), f"-I{root / 'hv'}", "-o", str(program),
-               str(paths.PACKAGE / "templates" / "verify.c"), str(root / "hv" / "policy.c"),
+               str(paths.PACKAGE / "templates" / "verify.c"), str(root / "hv/policy/policy.c"),
                str(generated / "policy_tables.c")]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -149,7 +149,7 @@ class Verifier:
         self.policy, self.plan = policy, plan(policy, cpu)
         self.reference: Evaluator = evaluator(policy)
         self.arch = load_arch()
-        self.models = enumerators((paths.PACKAGE.parent / "hv" / "policy.h").read_text(encoding="utf-8"))
+        self.models = enumerators((paths.PACKAGE.parent / "hv/policy/policy.h").read_text(encoding="utf-8"))
         self.cases = [(access, self.reference.decide(access)) for section in KINDS for access in self.accesses(section)]
         self.inner = list(self.pages())
         kinds: Dict[Tuple[object, ...], int] = {}       # what decides whether an answer is right -> its number
@@ -399,7 +399,7 @@ def _left_over(row: Row, section: str) -> str:
 
 
 def enumerators(header: str) -> Mapping[str, int]:
-    """enum model of hv/policy.h: the numbers that the C compiler gives."""
+    """enum model of hv/policy/policy.h: the numbers that the C compiler gives."""
     body = re.sub(r"/\*.*?\*/", "", header[header.index("enum model {"):header.index("MODEL_COUNT")], flags=re.S)
     return {name: number for number, name in enumerate(re.findall(r"\bMODEL_\w+", body))}
 

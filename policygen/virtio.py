@@ -23,7 +23,7 @@ BITS: Dict[str, Dict[str, int]] = {
            for name, bit in (word.split("=") for word in text.split())} for kind, text in TYPES.items()}
 ALWAYS = "VIRTIO_F_VERSION_1"           # every modern transport has it, no legacy one: not for a policy to say
 READ_ONLY = "VIRTIO_BLK_F_RO"
-# What hv/virtio.c can offer (its OFFER_...), in bits of the lower word.
+# What hv/dev/virtio.c can offer (its OFFER_...), in bits of the lower word.
 OFFERED = {"any": 1 << 27, "net": 0x1fffff, "blk": 0x6e76, "console": 1}
 MODELS = {"virtio-blk": ("blk",), "virtio-blk-ro": ("blk",), "virtio-net": ("net",),
           "virtio-mmio": ("net", "blk", "console")}

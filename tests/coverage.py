@@ -45,7 +45,7 @@ if images and os.path.exists(images[0]):
     mine = kept + "." + str(os.getpid())
     if not os.path.exists(kept + ".elf"):
         tree = os.path.dirname(os.path.abspath(images[0]))
-        while tree != "/" and not os.path.exists(os.path.join(tree, "hv", "main.c")):
+        while tree != "/" and not os.path.exists(os.path.join(tree, "hv", "boot", "main.c")):
             tree = os.path.dirname(tree)
         with open(mine + ".json", "w") as made_from:
             json.dump(sources(tree), made_from)

@@ -38,17 +38,17 @@ import test_log  # noqa: E402
 import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
-from hvl_host import LOG  # noqa: E402
+from hvl_host import LOG, src  # noqa: E402
 from policygen import render, verify  # noqa: E402
 from policygen.model import Policy  # noqa: E402
 from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
-CORE = ["trap.c", "trap_sysreg.c", "trap_mem.c", "trap_call.c", "trap_wait.c", "hvcall.c", "psci.c", "decide.c",
-        "policy.c", "inject.c", "cache.c", "guestmem.c", "esr.h", "cpu.h", "policy.h", "straight.h", "take.h",
-        "record.h"]
-VGIC, VIRTIO = ([p.name for p in sorted((ROOT / "hv").glob(form))] for form in ("vgic*.c", "virtio*.c"))
-OTHERS = [*VGIC, "vgic.h", *VIRTIO, "guestload.c", "bootargs.c", "console.c", "vuart.c"]
+CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.c", "trap/trap_wait.c", "trap/hvcall.c",
+        "trap/psci.c", "trap/decide.c", "policy/policy.c", "vm/inject.c", "vm/cache.c", "vm/guestmem.c", "cpu/esr.h",
+        "cpu/cpu.h", "policy/policy.h", "trap/straight.h", "cpu/take.h", "cpu/record.h"]
+VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
+OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
 # Not on the way of a trap: the monitor's and the log's look at things, which have tests of their own.
 FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "dump_log", "virtio_describe")
 TABLES = "policy_tables.c"
@@ -108,7 +108,7 @@ def changes(file: str) -> Iterator[Mutant]:
             function = begins.group(1)
         elif re.match(r"[#}]|\w.*[;{]$", code):
             function = function if code.startswith("}") else ""
-        if function in FOR_PEOPLE or (file in ("policy.h", "vgic.h") and "return" not in code and "FIELD" not in code):
+        if function in FOR_PEOPLE or (file in ("policy/policy.h", "dev/vgic.h") and "return" not in code and "FIELD" not in code):
             continue                                # declarations: the tables' own test damages what they describe
         where = f"{function}: {line.strip()}"
         for pattern, new in SWAPS:
@@ -312,25 +312,25 @@ class Bench:
 
     def all_suites(self) -> List[Suite]:
         """What is quick and kills most comes first."""
-        trap, verifier = ["tests/host/trap_host.c", *(f"hv/{part}.c" for part in TRAP)], "policygen/templates/verify.c"
+        trap, verifier = ["tests/host/trap_host.c", *map(src, TRAP)], "policygen/templates/verify.c"
         crowded = self.trap_suite("crowded", trap, None)
         named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
-            "bounds": (["tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c", "hv/bootargs.c"],
+            "bounds": (["tests/host/bounds_host.c", "hv/boot/guestload.c", "hv/vm/guestmem.c", "hv/board/crc32.c", "hv/cpu/bootargs.c"],
                        lambda: [golden(packed(cases)) for cases in (
                            test_bounds.ram_cases(), list(test_bounds.loads()), test_bounds.parse_cases())]),
-            "write": (["tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c"], lambda: [writes_hold]),
+            "write": (["tests/host/write_host.c", "hv/trap/hvcall.c", "hv/vm/guestmem.c"], lambda: [writes_hold]),
             "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
-                     *(f"hv/{name}.c" for name in LOG)],
+                     *map(src, LOG)],
                     lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode()) for seed in SEEDS]),
             "vgic": (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
                      lambda: [lambda p: answer(p, b"", ["1", "120"]) is not None]),
-            "uart": (["tests/host/uart_host.c", "hv/vuart.c", "hv/console.c"],
+            "uart": (["tests/host/uart_host.c", "hv/dev/vuart.c", "hv/log/console.c"],
                      lambda: [lambda p: answer(p, b"", ["1", "60"]) is not None]),
-            "virtio": (["tests/host/virtio_host.c", *(f"hv/{name}" for name in VIRTIO), "hv/guestmem.c"],
+            "virtio": (["tests/host/virtio_host.c", *(f"hv/{name}" for name in VIRTIO), "hv/vm/guestmem.c"],
                        lambda: [queues_hold]),
         }
         return [Suite(["tests/host/esr_host.c"], lambda: [syndrome_holds], self.scratch / "esr", level="-O1"), crowded,
-                Suite([verifier, "hv/policy.c"], lambda: [self.lookups("crowded")], self.scratch / "lookups",
+                Suite([verifier, "hv/policy/policy.c"], lambda: [self.lookups("crowded")], self.scratch / "lookups",
                       self.scratch / "crowded" / "tables.o"),
                 *(Suite(sources, make, self.scratch / name) for name, (sources, make) in named.items()),
                 *(self.trap_suite(name, trap, crowded) for name in ("traced", "default")),
@@ -344,7 +344,7 @@ class Bench:
         def make() -> List[Hold]:
             policy = self.policies[name]
             stubs = verify.stubs_of((self.gen(name) / "replay.S").read_text())
-            numbers = verify.enumerators((ROOT / "hv" / "policy.h").read_text())
+            numbers = verify.enumerators((ROOT / "hv/policy/policy.h").read_text())
             model = Model(policy, stubs, {k.removeprefix("MODEL_"): v for k, v in numbers.items()})
             questions = Questions([t for kind in test_trap.KINDS for t in kind(random.Random(6), policy)], model)
             return [partial(questions.holds, every=8), questions.holds]
@@ -361,8 +361,9 @@ class Bench:
             if mutant.file.endswith(".h"):
                 shutil.copytree(ROOT / "hv", headers)
             else:
-                headers.mkdir()
-                shutil.copy((self.gen("crowded") if mutant.file == TABLES else ROOT / "hv") / mutant.file, headers)
+                (headers / mutant.file).parent.mkdir(parents=True)
+                shutil.copy((self.gen("crowded") if mutant.file == TABLES else ROOT / "hv") / mutant.file,
+                            headers / mutant.file)
             damage(headers / mutant.file, mutant)
             code: Optional[Dict[str, Path]] = {}
             compiled = mutant.file == TABLES
@@ -430,7 +431,7 @@ def words(source: str) -> FrozenSet[str]:
 @lru_cache(None)
 def callers(name: str) -> FrozenSet[str]:
     """It, and the functions and macros of headers that name it."""
-    parts = [part for header in (ROOT / "hv").glob("*.h")
+    parts = [part for header in (ROOT / "hv").rglob("*.h")
              for part in re.split(r"\n(?=#define|\w[^;{}#]*\)\n\{)", code_of(header.read_text(encoding="utf-8")))]
     found = {name}
     while True:
@@ -447,7 +448,7 @@ INCLUDED: Dict[str, Set[str]] = {}
 def included(source: str) -> Set[str]:
     if source not in INCLUDED:
         found = set()
-        for name in re.findall(r'#include "(\w+\.h)"', (ROOT / source).read_text(encoding="utf-8")):
+        for name in re.findall(r'#include "([\w/]+\.h)"', (ROOT / source).read_text(encoding="utf-8")):
             if (ROOT / "hv" / name).exists():       # the fakes' and the generated ones are not mutated
                 found |= {name} | included(f"hv/{name}")
         INCLUDED[source] = found
@@ -466,9 +467,9 @@ class Target:
             self.elf[policy, guest] = vm.build(policy, *words, tag=f"-mutate-{guest}")
         first = self.elf["default", "diag"].parent
         said = vm.make("-n", "-B", "V=1", "all", "POLICY=default", f"B={first.relative_to(ROOT)}").stdout
-        self.commands = {m.group(1): shlex.split(m.group(0)) for m in re.finditer(r"^.*-c (hv/\w+\.c) .*$", said, re.M)}
+        self.commands = {m.group(1): shlex.split(m.group(0)) for m in re.finditer(r"^.*-c (hv/[\w/]+\.c) .*$", said, re.M)}
         link = re.search(r"^.*-T linker/hv.ld.*$", said, re.M)
-        assert link and "hv/trap.c" in self.commands
+        assert link and "hv/trap/trap.c" in self.commands
         self.link = shlex.split(link.group(0))
         self.first = str(first.relative_to(ROOT))
         self.code_was: Dict[str, bytes] = {}
@@ -479,7 +480,7 @@ class Target:
     def compiled(self, source: str, headers: Path, out: Path) -> bytes:
         command = [w for w in self.commands[source] if w[:2] not in ("-M", "-W") and w != "-g"]
         command.insert(command.index("-Ihv"), f"-I{headers}")
-        command[command.index("-c") + 1] = str(headers / Path(source).name)
+        command[command.index("-c") + 1] = str(headers / Path(source).relative_to("hv"))
         command[command.index("-o") + 1] = str(out)
         compile_one([*command, "-w", f"-ffile-prefix-map={headers}=hv"])
         return out.read_bytes()

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes into hypervisor.elf the checksum of its text and constants, which EL2 compares at the end (hv/integrity.c)."""
+"""Writes into hypervisor.elf the checksum of its text and constants, which EL2 compares at the end (hv/board/integrity.c)."""
 from __future__ import annotations
 
 import struct

@@ -3,7 +3,7 @@
  * Attacks with a name: each is tried once and says what came of it. fuzz/ has those that nobody thought of. Under
  * tests/qemu/attacked.yaml, on two CPUs of which the second never starts. It ends in HVC_PAUSE, for the operator to look.
  */
-#include "cpu.h"
+#include "cpu/cpu.h"
 #include "guest.h"
 
 #define OUT      0x50000000UL    /* what snippets leave */

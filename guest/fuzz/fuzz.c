@@ -7,7 +7,7 @@
  * At EL1 it runs short snippets of chosen kinds; at EL0, in AArch64 and AArch32, random words that may overwrite
  * themselves, with a timer to end them. The EL1 program lies in memory that no random access can reach.
  */
-#include "cpu.h"
+#include "cpu/cpu.h"
 #include "guest.h"
 
 #define CODE_EL1   0x40200000UL /* snippets */

@@ -6,7 +6,7 @@
  * what ran or trapped is executed again with each control alone. Only what differs from the first pass is printed. It
  * knows the controls by build-time lists (probe_plan.h of policygen/probe.py) and judges nothing.
  */
-#include "types.h"
+#include "lib/types.h"
 
 #define CONTROL_REGISTER(number, name, base)
 #define CONTROL(reg, bits, trapping, in_all) { .number = reg, .when = trapping, .all = in_all, .mask = bits },

@@ -3,7 +3,7 @@
 #ifndef SWEEP_CAUGHT_H
 #define SWEEP_CAUGHT_H
 
-#include "types.h"
+#include "lib/types.h"
 
 struct caught {
 	u64 sync, serror;

@@ -3,7 +3,7 @@
 #ifndef SWEEP_REPORT_H
 #define SWEEP_REPORT_H
 
-#include "types.h"
+#include "lib/types.h"
 
 struct result {
 	char letter;    /* o: done; u: UNDEFINED; a: external abort; s: SError; x: other exception (value: ESR);

@@ -3,7 +3,7 @@
 #ifndef HV_ARCH_H
 #define HV_ARCH_H
 
-#include "types.h"
+#include "lib/types.h"
 
 #define SPELL_(reg) #reg
 #define SPELL(reg)  SPELL_(reg) /* expands the names below first */

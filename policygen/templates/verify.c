@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `policygen verify`: answers, on a laptop, what the generated tables and hv/policy.c say of each access asked for. */
+/* `policygen verify`: answers, on a laptop, what the generated tables and hv/policy/policy.c say of each access asked for. */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "policy.h"
+#include "policy/policy.h"
 
 /* One question, as verify.py packs it. */
 struct question {

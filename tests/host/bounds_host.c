@@ -14,12 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "board.h"
-#include "bootargs.h"
-#include "build.h"
-#include "guestload.h"
-#include "guestmem.h"
-#include "panic.h"
+#include "board/board.h"
+#include "cpu/bootargs.h"
+#include "lib/build.h"
+#include "boot/guestload.h"
+#include "vm/guestmem.h"
+#include "lib/panic.h"
 
 struct question {
 	/* 0: guest_ram(a, b); 1: text_offset a, image_size b; 2: text from a on, pad bytes; 3: guest_read_va(a, , b) */

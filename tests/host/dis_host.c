@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Words from stdin, in hexadecimal, as dis() has them at PC 0x1000, and where they branch to; see test_dis.py. */
 #include <stdio.h>
-#include "dis.h"
+#include "operator/dis.h"
 
 int main(void)
 {

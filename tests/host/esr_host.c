@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/esr.h against the syndrome put together from its fields, by place value: every ISS of a data abort and of a
+ * hv/cpu/esr.h against the syndrome put together from its fields, by place value: every ISS of a data abort and of a
  * trapped MSR, MRS or SYS, and every class and instruction length with every bit of the ISS alone. What lies above
  * bit 31 (ISS2) is set in every second one and says nothing to us. The number of syndromes, or the first wrong one.
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include "esr.h"
+#include "cpu/esr.h"
 
 #define ABOVE 0xffffffff00000000UL
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Sequence
 
-from hvl_host import FLAGS, MONITOR, ROOT, VIRTIO
+from hvl_host import FLAGS, MONITOR, ROOT, VIRTIO, src
 from trap_host import DEVICES, TRAP
 
 # What libFuzzer tries follows from its seed and from addresses; where the kernel refuses (containers), from both still.
@@ -26,11 +26,11 @@ def sources(tables: Path) -> Dict[str, List[str]]:
     fakes = ["tests/host/fake/fake.c", "tests/host/fake/tables.c"]
     loader = ["guestload", "guestmem", "crc32", "bootargs"]
     return {"trap": ["-DREAL_DEVICES", "-DLIBFUZZER", "tests/host/trap_host.c", str(tables / "policy_tables.c"),
-                     *(f"hv/{part}.c" for part in TRAP + DEVICES)],
-            "monitor": ["-DFUZZED", "tests/host/monitor_host.c", *fakes, *(f"hv/{part}.c" for part in MONITOR)],
-            "loader": ["-DFUZZED", "tests/host/bounds_host.c", *(f"hv/{part}.c" for part in loader)],
+                     *(src(part) for part in TRAP + DEVICES)],
+            "monitor": ["-DFUZZED", "tests/host/monitor_host.c", *fakes, *(src(part) for part in MONITOR)],
+            "loader": ["-DFUZZED", "tests/host/bounds_host.c", *(src(part) for part in loader)],
             "virtio": ["-DFUZZED", "-Wno-unused-function", "-pthread",
-                       "tests/host/virtio_host.c", *(f"hv/{part}.c" for part in VIRTIO)]}
+                       "tests/host/virtio_host.c", *(src(part) for part in VIRTIO)]}
 
 
 def build(words: Sequence[str], compiler: Sequence[str], out: Path) -> Path:

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "console.h"
+#include "log/console.h"
 #include "fake.h"
 
 static struct log_record *decide_line(struct cpu *c, const char *s)

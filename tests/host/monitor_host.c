@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "bootargs.h"
+#include "cpu/bootargs.h"
 #include "fake.h"
-#include "monitor.h"
-#include "overrule.h"
+#include "operator/monitor.h"
+#include "operator/overrule.h"
 
 static unsigned row = 1;
 static bool silent;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hv/print.c and hv/crc32.c against the C library and known values; see test_text.py. Exit 0: they agree. */
+/* hv/lib/print.c and hv/board/crc32.c against the C library and known values; see test_text.py. Exit 0: they agree. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "console.h"
-#include "crc32.h"
+#include "log/console.h"
+#include "board/crc32.h"
 
 static int failed;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hv/string.c under other names against the C library; see test_text.py. Exit 0: they agree. */
+/* hv/lib/string.c under other names against the C library; see test_text.py. Exit 0: they agree. */
 #include <stdlib.h>
-#include "types.h"
+#include "lib/types.h"
 
 #define memcpy  hv_memcpy
 #define memmove hv_memmove
@@ -11,7 +11,7 @@
 #define strcmp  hv_strcmp
 #define strncmp hv_strncmp
 #define strstr  hv_strstr
-#include "../../hv/string.c"
+#include "../../hv/lib/string.c"
 #undef memcpy
 #undef memmove
 #undef memset

@@ -23,8 +23,8 @@ Case = Tuple[int, ...]
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bounds") / "bounds_host"
-    subprocess.run(["gcc", *FLAGS, "tests/host/bounds_host.c", "hv/guestload.c", "hv/guestmem.c", "hv/crc32.c",
-                    "hv/bootargs.c", "-o", str(out)], cwd=ROOT, check=True)
+    subprocess.run(["gcc", *FLAGS, "tests/host/bounds_host.c", "hv/boot/guestload.c", "hv/vm/guestmem.c", "hv/board/crc32.c",
+                    "hv/cpu/bootargs.c", "-o", str(out)], cwd=ROOT, check=True)
     return out
 
 
@@ -84,7 +84,7 @@ def write_answer(case: Case) -> Case:
 
 def test_a_console_write_reads_what_it_names(tmp_path: Path) -> None:
     program = tmp_path / "write_host"
-    subprocess.run(["gcc", *FLAGS, "tests/host/write_host.c", "hv/hvcall.c", "hv/guestmem.c", "-o", str(program)],
+    subprocess.run(["gcc", *FLAGS, "tests/host/write_host.c", "hv/trap/hvcall.c", "hv/vm/guestmem.c", "-o", str(program)],
                    cwd=ROOT, check=True)
     cases = write_cases()
     wire, _ = run(program, b"".join(struct.pack("<3Q", *case) for case in cases))

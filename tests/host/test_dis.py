@@ -77,6 +77,6 @@ def test_no_word_makes_it_fall(program: Path) -> None:
 
 
 def test_the_whole_of_el2_can_be_read(program: Path) -> None:
-    assert (ROOT / "hv" / "dis.c").exists()
+    assert (ROOT / "hv/operator/dis.c").exists()
     assert ours(program, [0xD53B9C01, 0xD50B7E21, 0x1E204000]) == [
         "mrs x1, PMCR_EL0", "sys S1_3_C7_C14_1, x1", ".inst 0x1e204000"]

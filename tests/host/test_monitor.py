@@ -430,7 +430,7 @@ def row_rule(row: int) -> int:
 
 def model_numbers() -> Dict[str, int]:
     """policy.h's, as it counts them."""
-    text = (ROOT / "hv" / "policy.h").read_text(encoding="utf-8")
+    text = (ROOT / "hv/policy/policy.h").read_text(encoding="utf-8")
     names = re.findall(r"\bMODEL_\w+", text[text.index("MODEL_NONE"):text.index("MODEL_COUNT")])
     return {name: n for n, name in enumerate(names)}
 

@@ -34,14 +34,14 @@ def test_no_mutant_of_a_sample_lives_unexplained(bench: mutate.Bench) -> None:
 
 def test_what_nobody_notices_is_reported(bench: mutate.Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """Slower, and else the same: no host suite can see it."""
-    planted = next(m for m in mutate.mutants("trap.c") if m.name() == "trap.c trap_work: return;  [return; -> ; @0]")
+    planted = next(m for m in mutate.mutants("trap/trap.c") if m.name() == "trap/trap.c trap_work: return;  [return; -> ; @0]")
     assert told(bench, [planted], {}) == 1
     assert f"survives, NOT EXPLAINED: {planted.name()}" in capsys.readouterr().out
     assert told(bench, [planted], {planted.name(): "known"}) == 0
 
 
 def test_a_mutant_is_noticed_or_none(bench: mutate.Bench) -> None:
-    first = next(m for m in mutate.mutants("psci.c") if m.old == "1")
+    first = next(m for m in mutate.mutants("trap/psci.c") if m.old == "1")
     assert bench.verdict(replace(first, new="0x1")) == "same"
-    wrong = next(m for m in mutate.mutants("trap.c") if "f->elr_el2 += esr_length" in m.where and m.new == "-=")
+    wrong = next(m for m in mutate.mutants("trap/trap.c") if "f->elr_el2 += esr_length" in m.where and m.new == "-=")
     assert bench.verdict(wrong) == "host", "a wrong PC step"

@@ -120,7 +120,7 @@ def host(request: pytest.FixtureRequest, common: Path, tmp_path_factory: pytest.
     policy = load(str(out / f"{name}.yaml") if name in OWN else name, mode)
     render.render(policy, out / "gen")
     stubs = verify.stubs_of((out / "gen" / "replay.S").read_text())
-    models = verify.enumerators((ROOT / "hv" / "policy.h").read_text())
+    models = verify.enumerators((ROOT / "hv/policy/policy.h").read_text())
     model = Model(policy, stubs, {name.removeprefix("MODEL_"): number for name, number in models.items()})
     return Host(policy, link(common, out), model)
 

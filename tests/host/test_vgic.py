@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""hv/vgic.c and hv/vgic_regs.c against a second telling of the guest's GICv3 (vgic_model.h), step by step."""
+"""hv/dev/vgic.c and hv/dev/vgic_regs.c against a second telling of the guest's GICv3 (vgic_model.h), step by step."""
 from __future__ import annotations
 
 import re
@@ -11,7 +11,7 @@ from hvl_host import FLAGS, ROOT, run
 
 def test_as_the_model_has_it(tmp_path: Path) -> None:
     program = tmp_path / "vgic_host"
-    sources = ["tests/host/vgic_host.c", "hv/vgic.c", "hv/vgic_regs.c"]
+    sources = ["tests/host/vgic_host.c", "hv/dev/vgic.c", "hv/dev/vgic_regs.c"]
     subprocess.run(["gcc", *FLAGS, *sources, "-o", str(program)], cwd=ROOT, check=True)
     said, _ = run(program, b"", ["1", "600"])
     counted = {name: int(n) for name, n in re.findall(r"(\w+)=(\d+)", said.decode())}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shadow queues of hv/virtio.c: honest drivers are served, hostile ones reach nothing but their own memory."""
+"""The shadow queues of hv/dev/virtio.c: honest drivers are served, hostile ones reach nothing but their own memory."""
 from __future__ import annotations
 
 import re
@@ -9,7 +9,7 @@ from typing import Dict
 
 import pytest
 
-from hvl_host import FLAGS, ROOT, VIRTIO, run
+from hvl_host import FLAGS, ROOT, VIRTIO, run, src
 
 SEEDS = {"honest": 1000, "rules": 1, "hostile": 1000, "race": 1, "rated": 20, "withheld": 1, "told": 1000}
 RATES = [0, 500]                        # requests a second, 0: no limit
@@ -18,7 +18,7 @@ RATES = [0, 500]                        # requests a second, 0: no limit
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
     program = tmp_path_factory.mktemp("virtio") / "virtio_host"
-    sources = ["tests/host/virtio_host.c", *(f"hv/{part}.c" for part in VIRTIO)]
+    sources = ["tests/host/virtio_host.c", *(src(part) for part in VIRTIO)]
     subprocess.run(["gcc", *FLAGS, *sources, "-pthread", "-o", str(program)], cwd=ROOT, check=True)
     return program
 

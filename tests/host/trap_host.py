@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import Sequence
 
-from hvl_host import FLAGS, ROOT
+from hvl_host import FLAGS, ROOT, src
 
 TRAP = ["trap", "trap_sysreg", "trap_mem", "trap_call", "trap_wait", "hvcall", "psci", "decide", "policy", "inject",
         "cache", "guestmem", "vtime", "drain", "overrule", "log", "log_text", "log_batch", "log_describe", "crc32",
@@ -17,7 +17,7 @@ GCC = ("gcc", *FLAGS)
 
 def parts(out: Path, real_devices: bool = False, compiler: Sequence[str] = GCC) -> Path:
     """Everything but the tables, in one object."""
-    sources = ["tests/host/trap_host.c", *(f"hv/{part}.c" for part in TRAP + (DEVICES if real_devices else []))]
+    sources = ["tests/host/trap_host.c", *(src(part) for part in TRAP + (DEVICES if real_devices else []))]
     subprocess.run([*compiler, *(["-DREAL_DEVICES"] if real_devices else []), "-r", "-nostdlib", *sources,
                     "-o", str(out / "parts.o")], cwd=ROOT, check=True)
     return out / "parts.o"

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/vuart.c and hv/console.c between a guest, an operator and the clock, each step told to uart_model.h as well: what is
+ * hv/dev/vuart.c and hv/log/console.c between a guest, an operator and the clock, each step told to uart_model.h as well: what is
  * read, what goes out, whom input reaches, which alarms stand, what is asked of EL2. argv: first seed, number of seeds.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "alarm.h"
-#include "build.h"
-#include "console.h"
-#include "cpu.h"
-#include "gdb.h"
-#include "uart.h"
+#include "cpu/alarm.h"
+#include "lib/build.h"
+#include "log/console.h"
+#include "cpu/cpu.h"
+#include "operator/gdb.h"
+#include "board/uart.h"
 #include "uart_model.h"
-#include "vuart.h"
+#include "dev/vgic.h"
+#include "dev/vuart.h"
 
 u64 fake_now = 1, fake_step;
 bool gdb_active;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/vgic.c and hv/vgic_regs.c on some CPUs, between a guest that does anything, devices and physical timers. Each step
+ * hv/dev/vgic.c and hv/dev/vgic_regs.c on some CPUs, between a guest that does anything, devices and physical timers. Each step
  * goes to vgic_model.h as well: what is read, what stands in the list registers and what the board is told must be the
  * same. Besides, no physical interrupt is active with nobody to end it, and nobody waits for an interrupt that no CPU is
  * going to look for. argv: first seed, number of seeds.
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include "cpu.h"
-#include "gic.h"
+#include "cpu/cpu.h"
+#include "dev/vgic.h"
+#include "board/gic.h"
 #include "vgic_model.h"
 
 #define STATE(v) ((v) >> 62)

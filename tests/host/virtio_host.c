@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/virtio.c between a driver, honest or hostile, and a device that trusts nothing: it aborts as soon as it is shown an
+ * hv/dev/virtio.c between a driver, honest or hostile, and a device that trusts nothing: it aborts as soon as it is shown an
  * address that is not the guest's, or more than the policy's rate.
  * argv: scenario, version (1 or 2), read-only (0 or 1), first seed, number of seeds, mask of the policy's row. With -DFUZZED
  * (fuzz_host.py) bytes decide what the hostile driver and the device do.
@@ -11,12 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "alarm.h"
-#include "board.h"
-#include "cpu.h"
-#include "gic.h"
-#include "mmu.h"
-#include "virtio.h"
+#include "cpu/alarm.h"
+#include "board/board.h"
+#include "cpu/cpu.h"
+#include "board/gic.h"
+#include "board/mmu.h"
+#include "dev/vgic.h"
+#include "dev/virtio.h"
 #include "virtio_model.h"
 
 #define BOOT_PA   0x40200000UL
@@ -55,7 +56,7 @@ static u32 any(u32 n) /* 0 to n - 1 */
 }
 #endif
 
-/* --- what hv/virtio.c calls ------------------------------------------------------------------------------------- */
+/* --- what hv/dev/virtio.c calls ------------------------------------------------------------------------------------- */
 
 u64 fake_now, fake_step;
 extern struct device *virtio_devices[VIRTIO_TRANSPORTS];

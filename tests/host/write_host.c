@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include "build.h"
-#include "console.h"
-#include "decide.h"
-#include "drain.h"
-#include "hvcall.h"
-#include "monitor.h"
+#include "lib/build.h"
+#include "log/console.h"
+#include "cpu/decide.h"
+#include "log/drain.h"
+#include "trap/hvcall.h"
+#include "operator/monitor.h"
 
 #define PAGE  4096UL
 #define LINE  64

@@ -318,7 +318,7 @@ def test_features_by_name_are_the_bits(model: str, names: str, bits: int,
 
 
 def test_el2_offers_what_policygen_says() -> None:
-    text = (ROOT / "hv" / "virtio.c").read_text(encoding="utf-8")
+    text = (ROOT / "hv/dev/virtio.c").read_text(encoding="utf-8")
     offers = {name: int(value, 16) for name, value in re.findall(r"#define OFFER_(\w+) +(\w+?)u", text)}
     assert offers == {"NET": virtio.OFFERED["net"], "BLOCK": virtio.OFFERED["blk"],
                       "CONSOLE": virtio.OFFERED["console"], "VERSION_1": 1}

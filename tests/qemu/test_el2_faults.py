@@ -115,7 +115,7 @@ REPORTS = {
 
 
 def planted(tree: Path, cpu: str = "cortex-a57") -> Path:
-    main = tree / "hv" / "main.c"
+    main = tree / "hv/boot/main.c"
     text = main.read_text()
     assert text.count("\tc->online = true;\n") == 1 and text.count("\nvoid main(void)\n{") == 1
     text = text.replace("\tc->online = true;\n", "\tfault(bootargs.image);\n\tc->online = true;\n")

@@ -22,18 +22,18 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
 STEP = "	f->elr_el2 = pc + 4;"
 GENERAL_STEP = "	straight_next(f);"
 FAULTS = {
-    "PC steps by two instructions": replace("hv/straight.h", STEP, STEP.replace("4", "8")),
-    "PC does not step": replace("hv/straight.h", STEP, STEP.replace("4", "0")),
-    "PC does not step after an MMIO access": replace("hv/trap.c", GENERAL_STEP, ""),
-    "a decision is not counted": replace("hv/straight.h", "	s->hits++;\n", ""),
-    "a general decision is not counted": replace("hv/cpu.h", "	s->hits++;\n", ""),
-    "the wrong register gets the value": replace("hv/trap_sysreg.c", "	f->x[iss_rt(iss)] = value;",
+    "PC steps by two instructions": replace("hv/trap/straight.h", STEP, STEP.replace("4", "8")),
+    "PC does not step": replace("hv/trap/straight.h", STEP, STEP.replace("4", "0")),
+    "PC does not step after an MMIO access": replace("hv/trap/trap.c", GENERAL_STEP, ""),
+    "a decision is not counted": replace("hv/trap/straight.h", "	s->hits++;\n", ""),
+    "a general decision is not counted": replace("hv/cpu/cpu.h", "	s->hits++;\n", ""),
+    "the wrong register gets the value": replace("hv/trap/trap_sysreg.c", "	f->x[iss_rt(iss)] = value;",
                                                  "	f->x[iss_rt(iss) & 15] = value;"),
-    "XZR is not zero": replace("hv/vectors.S", "x30, xzr, [sp, #FRAME_X30]\n	.endm",
+    "XZR is not zero": replace("hv/trap/vectors.S", "x30, xzr, [sp, #FRAME_X30]\n	.endm",
                                "x30, x29, [sp, #FRAME_X30]\n	.endm"),
-    "loads are not sign-extended": replace("hv/trap_mem.c", "if (esr & DABT_SSE) {", "if (0) {"),
-    "a bound is off by one": replace("hv/guestmem.c", "size > GUEST_SIZE - offset", "size > GUEST_SIZE - offset + 1"),
-    "x1 comes back changed": replace("hv/trap_call.c", "	f->x[0] = memo->value;\n",
+    "loads are not sign-extended": replace("hv/trap/trap_mem.c", "if (esr & DABT_SSE) {", "if (0) {"),
+    "a bound is off by one": replace("hv/vm/guestmem.c", "size > GUEST_SIZE - offset", "size > GUEST_SIZE - offset + 1"),
+    "x1 comes back changed": replace("hv/trap/trap_call.c", "	f->x[0] = memo->value;\n",
                                      "	f->x[0] = memo->value;\n	f->x[1]++;\n"),
 }
 

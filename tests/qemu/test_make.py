@@ -43,9 +43,9 @@ def test_what_is_rebuilt(tree: Path) -> None:
     assert "imp-def: { do: deny, limit: 100/s" in text
     policy.write_text(text.replace("imp-def: { do: deny, limit: 100/s", "imp-def: { do: deny, limit: 50/s"))
     again = make("all", "POLICY=strict", "B=build/test/strict", tree=tree).stdout
-    assert "policy_tables.c" in again and "hv/trap.c" not in again, again
+    assert "policy_tables.c" in again and "hv/trap/trap.c" not in again, again
     again = make("all", "POLICY=default", "B=build/test/strict", tree=tree).stdout
-    assert "policy_tables.c" in again and "guest/calls.c" in again and "hv/trap.c" not in again, again
+    assert "policy_tables.c" in again and "guest/calls.c" in again and "hv/trap/trap.c" not in again, again
 
 
 def test_a_policy_of_ten_thousand_entries_still_fits(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from vm import PROMPT, bootargs, build, machine, run
 
 # The boot argument image= selects one; a bundled guest has no other use for it.
 LOOPS = {
-    "a trap": (1, "trap.c", "\tswitch (v) {\n\tcase NEXT:\n", "for (;;)\n\t\tbarrier();"),
-    "a wait for the lock": (2, "trap.c", "\tswitch (v) {\n\tcase NEXT:\n",
+    "a trap": (1, "trap/trap.c", "\tswitch (v) {\n\tcase NEXT:\n", "for (;;)\n\t\tbarrier();"),
+    "a wait for the lock": (2, "trap/trap.c", "\tswitch (v) {\n\tcase NEXT:\n",
                             "for (unsigned i = 0; i < 2; i++)\n\t\tspin_lock(&shared);"),
-    "an interrupt": (3, "trap.c", "\tif (park)\n", "for (;;)\n\t\tbarrier();"),
-    "the work behind a trap": (4, "drain.c", "\tlog_totals_moved(c);\n", "while (c->log.seq > 9)\n\t\trelax();"),
-    "the boot": (5, "guestload.c", "\tif (g->is_linux)\n", "for (;;)\n\t\tbarrier();"),
+    "an interrupt": (3, "trap/trap.c", "\tif (park)\n", "for (;;)\n\t\tbarrier();"),
+    "the work behind a trap": (4, "log/drain.c", "\tlog_totals_moved(c);\n", "while (c->log.seq > 9)\n\t\trelax();"),
+    "the boot": (5, "boot/guestload.c", "\tif (g->is_linux)\n", "for (;;)\n\t\tbarrier();"),
 }
 
 
@@ -31,8 +31,8 @@ def edit(tree: Path, name: str, *pairs: str) -> None:
 def test_a_loop_without_an_end_is_reported(tree: Path, tmp_path: Path) -> None:
     for which, name, before, loop in LOOPS.values():
         edit(tree, name, before, f"\tif (bootargs.image == {which})\n\t\t{loop}\n{before}")
-    for name in ("trap.c", "drain.c"):
-        edit(tree, name, '#include "drain.h"\n', '#include "drain.h"\n#include "bootargs.h"\n')
+    for name in ("trap/trap.c", "log/drain.c"):
+        edit(tree, name, '#include "log/drain.h"\n', '#include "log/drain.h"\n#include "cpu/bootargs.h"\n')
     elf = build("default", tree=tree)
     for name, (which, *_) in LOOPS.items():
         done = run(machine(elf, *bootargs(tmp_path, f"unattended=1 image={which}")), timeout=60)
@@ -45,7 +45,7 @@ def test_a_loop_without_an_end_is_reported(tree: Path, tmp_path: Path) -> None:
 
 def test_its_interrupt_may_come_anywhere(tree: Path, tmp_path: Path) -> None:
     """Looks by the thousand (QEMU's -singlestep brings them between any two instructions): the guest sees none."""
-    edit(tree, "watchdog.c", "sysreg_read(cntfrq_el0)", "331", "STRIKES 3", "STRIKES 1000000000")
+    edit(tree, "boot/watchdog.c", "sysreg_read(cntfrq_el0)", "331", "STRIKES 3", "STRIKES 1000000000")
     elf = build("default", tree=tree)
     done = run(machine(elf, "-icount", "shift=0,sleep=off", *bootargs(tmp_path, "unattended=1")))
     text = done.stdout.decode(errors="replace")

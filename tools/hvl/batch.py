@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches (@B): up to 16 packed decisions in one line (hv/log_batch.c has the form, and made them).
+"""Batches (@B): up to 16 packed decisions in one line (hv/log/log_batch.c has the form, and made them).
 
 What comes out is what the same decisions would have been as lines of their own. Deltas restart in every line, so
 nothing but the line is needed; the session adds the counter's frequency and the names of windows.

@@ -18,7 +18,7 @@ _TARGETED = {"msr", "sys", "mmio"}
 _KEY = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|["\\])')
 
-# Function numbers that have a name (hv/policy.h, SMC Calling Convention, PSCI).
+# Function numbers that have a name (hv/policy/policy.h, SMC Calling Convention, PSCI).
 CALLS = {
     0: "HV_GET_ID", 1: "HV_DUMP_LOG", 2: "HV_GET_STATUS", 3: "HV_PAUSE", 4: "HV_CONSOLE_WRITE",
     5: "HV_REPORT_EXCEPTION",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names for what a batch holds as numbers: registers and exception classes, as hv/log_describe.c has them."""
+"""Names for what a batch holds as numbers: registers and exception classes, as hv/log/log_describe.c has them."""
 from __future__ import annotations
 
 import csv

@@ -4,7 +4,7 @@
 #define FAKE_H
 
 #include <setjmp.h>
-#include "cpu.h"
+#include "cpu/cpu.h"
 
 #define FAKE_RAM 0x400000UL /* guest RAM from GUEST_IPA on */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A small policy as policygen would render it: one rule of each kind. */
-#include "policy.h"
+#include "policy/policy.h"
 
 const char policy_name[] = "lockdown";
 const char policy_file[] = "tests/lockdown.yaml";

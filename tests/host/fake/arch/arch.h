@@ -7,7 +7,7 @@
 #define HV_ARCH_H
 #define HV_ARCH_CRC32_H
 
-#include "types.h"
+#include "lib/types.h"
 
 /* System registers by name, in either case; 0 until written. CNTPCT_EL0 rises by fake_step with each read. */
 u64 fake_sysreg_read(const char *name);

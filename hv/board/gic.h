@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The board's GICv3: EL2 takes every interrupt, drops its priority, and deactivates what is its own. */
+#ifndef HV_GIC_H
+#define HV_GIC_H
+
+#include "lib/types.h"
+
+void gic_init(void);
+/* This CPU's redistributor and CPU interface; `cpu` is its index. */
+void gic_cpu_init(u32 cpu);
+/* ICC_IAR1_EL1: the highest pending interrupt, now active; 1020 and above: none. */
+u32 gic_acknowledge(void);
+/* ICC_EOIR1_EL1: priority drop alone, as EOImode is 1. */
+void gic_drop(u32 irq);
+/* ICC_DIR_EL1: the interrupt may fire again. */
+void gic_deactivate(u32 irq);
+/* The same of group 0, which has EL2's timer alone; without one, nothing happens. */
+u32 gic_fiq_begin(void);
+void gic_fiq_end(u32 irq);
+/* Sleeps until the UART, EL2's timer or SGI_STOP has something; it stays pending while it is masked. */
+void gic_sleep(void);
+/* SGI `irq` is no longer pending on CPU `cpu`. */
+void gic_forget_sgi(u32 cpu, u32 irq);
+/* Enable bit of an SPI, or of an SGI or PPI of CPU `cpu`. */
+void gic_enable(u32 cpu, u32 irq, bool on);
+/* SGI `irq` to the CPU with this index. */
+void gic_send_sgi(u32 cpu, u32 irq);
+/* SPI `irq` goes to the CPU with this index. */
+void gic_route(u32 irq, u32 cpu);
+/* The UART's interrupt goes to the CPU with this index. */
+void gic_route_uart(u32 cpu);
+/* How many redistributors, thus CPUs, the board has (GICR_TYPER.Last). */
+unsigned gic_count_cpus(void);
+
+#endif

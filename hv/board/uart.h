@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EL2's PL011 (PrimeCell UART TRM, DDI 0183), polled output, interrupt-driven input. */
+#ifndef HV_UART_H
+#define HV_UART_H
+
+#include "lib/types.h"
+
+#define UART_BREAK 0x400 /* DR.BE */
+
+void uart_init(void);
+/* Waits for room in the FIFO, but not for ever: a UART that never drains loses the byte. */
+void uart_put(u8 byte);
+/* The next input byte, UART_BREAK, or -1. */
+int uart_get(void);
+/* Receive interrupts on or off: off is how input is held back when the guest's ring is full. */
+void uart_rx_interrupt(bool on);
+void uart_clear_interrupt(void);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's memory before its first instruction (Linux: Documentation/arch/arm64/booting). */
+#include "boot/guestload.h"
+#include "arch/arch.h"
+#include "board/board.h"
+#include "board/crc32.h"
+#include "boot/watchdog.h"
+#include "cpu/alarm.h"
+#include "cpu/bootargs.h"
+#include "lib/build.h"
+#include "lib/panic.h"
+#include "lib/string.h"
+
+#define IMAGE_MAGIC 0x644d5241 /* "ARM\x64" */
+#define FDT_MAGIC   0xd00dfeed
+#define STRIDE      (1UL << 25) /* bytes: a moment's work */
+#define PA(ipa)     ((u64)(ipa) - GUEST_IPA + GUEST_PA)
+
+struct guest_id guest_id;
+
+extern const u8 __guest_start[], __guest_end[];
+
+struct image_header {
+	u32 code0, code1;
+	u64 text_offset, image_size, flags, res2, res3, res4;
+	u32 magic, res5;
+};
+
+/* One loaded thing: IPA range [base, base + size). */
+struct part {
+	const char *name;
+	u64 base, size;
+};
+
+static u32 be32(const u8 *p)
+{
+	return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3];
+}
+
+static bool inside_ram(const struct part *p)
+{
+	return p->base >= GUEST_IPA && p->size <= GUEST_SIZE && p->base - GUEST_IPA <= GUEST_SIZE - p->size;
+}
+
+/* A guest begins with its caches off: what EL2 writes for it must reach memory. */
+static void clear_line(u64 *p)
+{
+	for (unsigned i = 0; i < 8; i++)
+		p[i] = 0;
+	dc_civac(p);
+}
+
+/* Zeroes [from, to). Memory that is zero already is only read: the host need not back it. */
+static void __attribute__((noinline)) scrub(u64 from, u64 to)
+{
+	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to);
+
+	for (; p < end && (u64)p % 64; p++)
+		*p = 0;
+	for (; p + 8 <= end; p += 8)
+		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
+			clear_line(p);
+	for (; p < end; p++)
+		*p = 0;
+}
+
+static void scrub_by_strides(u64 from, u64 to)
+{
+	for (; from + STRIDE < to; from += STRIDE) {
+		scrub(from, from + STRIDE);
+		watchdog_moves++;
+	}
+	scrub(from, to);
+}
+
+/* Everything but `parts`, which are sorted by base and disjoint. */
+static void scrub_rest(const struct part *parts, unsigned n)
+{
+	u64 at = GUEST_IPA;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!parts[i].size)
+			continue;
+		scrub_by_strides(at, parts[i].base & ~7UL);
+		at = (parts[i].base + parts[i].size + 7) & ~7UL;
+	}
+	scrub_by_strides(at, GUEST_IPA + GUEST_SIZE);
+}
+
+static void load_bundled(struct guest *g)
+{
+	const u64 *from = (const u64 *)__guest_start;
+	u64 *to = (u64 *)GUEST_PA;
+	u64 size = (u64)__guest_end - (u64)__guest_start;
+	struct part part = { "bundled guest", GUEST_IPA, (size + 7) & ~7UL };
+
+	scrub_rest(&part, 1);
+	memcpy(to, from, part.size);
+	for (u64 i = 0; i < size; i += 64)
+		dc_civac((const char *)to + i);
+	dsb_sy();
+	guest_id = (struct guest_id){ "diag", build_guest_hash };
+	g->entry = GUEST_IPA;
+	g->context = 0;
+}
+
+static void load_linux(struct guest *g)
+{
+	const struct image_header *h = (const struct image_header *)GUEST_PA;
+	const u8 *dtb = (const u8 *)PA(LINUX_DTB_IPA);
+	struct part parts[3] = {
+		{ "Image", GUEST_IPA, 0 },
+		{ "initrd", LINUX_INITRD_IPA, bootargs.initrd },
+		{ "DTB", LINUX_DTB_IPA, 0 },
+	};
+
+	if (h->magic != IMAGE_MAGIC)
+		panic("Image at IPA 0x%x: magic 0x%x, not \"ARM\\x64\"", GUEST_IPA, h->magic);
+	if (h->flags & 1)
+		panic("Image: big-endian (flags 0x%lx)", h->flags);
+	/* The file is loaded at the start of RAM and entered at text_offset (CONTRACT "Memory map"). */
+	parts[0].size = h->image_size > bootargs.image ? h->image_size : bootargs.image;
+	if (h->text_offset > GUEST_SIZE || parts[0].size > GUEST_SIZE)
+		panic("Image: text_offset 0x%lx, image_size 0x%lx do not fit into RAM of 0x%x", h->text_offset,
+		      h->image_size, GUEST_SIZE);
+	parts[0].size += h->text_offset;
+
+	if (be32(dtb) != FDT_MAGIC)
+		panic("DTB at IPA 0x%x: magic 0x%x, not 0xd00dfeed", LINUX_DTB_IPA, be32(dtb));
+	parts[2].size = be32(dtb + 4);
+	if (parts[2].size < 40 || parts[2].size > LINUX_DTB_MAX || (bootargs.dtb && parts[2].size > bootargs.dtb))
+		panic("DTB at IPA 0x%x: totalsize 0x%lx, file 0x%x, room 0x%x", LINUX_DTB_IPA, parts[2].size, bootargs.dtb,
+		      LINUX_DTB_MAX);
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (!inside_ram(&parts[i]))
+			panic("%s: IPA 0x%lx + 0x%lx is not inside RAM", parts[i].name, parts[i].base, parts[i].size);
+		if (i && parts[i - 1].size && parts[i].size && parts[i - 1].base + parts[i - 1].size > parts[i].base)
+			panic("%s: IPA 0x%lx + 0x%lx overlaps %s at 0x%lx", parts[i - 1].name, parts[i - 1].base,
+			      parts[i - 1].size, parts[i].name, parts[i].base);
+	}
+	/* Without an initrd between them, Image and DTB are neighbours. */
+	if (parts[0].base + parts[0].size > parts[2].base)
+		panic("Image: IPA 0x%lx + 0x%lx overlaps DTB at 0x%lx", parts[0].base, parts[0].size, parts[2].base);
+
+	/* Loaded by hand, without boot arguments, nobody said how long the initrd is: then nothing is scrubbed. */
+	if (bootargs.image)
+		scrub_rest(parts, 3);
+	/* The header tells kernels apart well enough; a checksum of 32 MiB would be most of our boot. */
+	guest_id = (struct guest_id){ "linux", crc32(0, (const char *)h, 4096) };
+	g->entry = GUEST_IPA + h->text_offset;
+	g->context = LINUX_DTB_IPA;
+}
+
+void guest_load(struct guest *g)
+{
+	g->is_linux = bootargs.is_linux || ((const struct image_header *)GUEST_PA)->magic == IMAGE_MAGIC;
+	if (g->is_linux)
+		load_linux(g);
+	else
+		load_bundled(g);
+	ic_ialluis(); /* what was written is code to the guest */
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Boot as a list. The order matters where a line says so. */
+#include "arch/arch.h"
+#include "board/board.h"
+#include "board/gic.h"
+#include "board/integrity.h"
+#include "board/mmu.h"
+#include "board/uart.h"
+#include "boot/guestload.h"
+#include "boot/watchdog.h"
+#include "cpu/bootargs.h"
+#include "cpu/cpu.h"
+#include "cpu/smp.h"
+#include "dev/vgic.h"
+#include "dev/virtio.h"
+#include "lib/panic.h"
+#include "log/console.h"
+#include "operator/monitor.h"
+#include "vm/stage2.h"
+#include "vm/vcpu.h"
+
+void main(void) __attribute__((noreturn));
+void guest_enter(struct cpu *c) __attribute__((noreturn));
+
+static void read_bootargs(void)
+{
+	const char *bad;
+
+	if (!bootargs_parse((const char *)BOOTARGS_PA, BOOTARGS_SIZE, &bootargs, &bad))
+		panic("boot arguments: unknown word at offset %u", (unsigned)(bad - (const char *)BOOTARGS_PA));
+}
+
+void main(void)
+{
+	struct cpu *c;
+	struct guest guest;
+
+	uart_init();                    /* first: whatever goes wrong can be said */
+	mmu_init();                     /* before anything that wants caches, alignment or W^X */
+	smp_init();
+	c = cpus[0];
+	read_bootargs();
+	console_escape = !bootargs.no_escape;
+	stage2_init();
+	gic_init();
+	gic_cpu_init(0);
+	vcpu_controls();
+	watchdog_start(c);              /* after vcpu_controls(): HCR_EL2.FMO routes its interrupt */
+	guest_load(&guest);             /* refuses here, before the guest's first instruction */
+	log_set_mode(bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.is_linux ? LOG_NOTABLE : LOG_TEXT, false);
+
+	vgic_cpu_init(c);               /* after vcpu_controls(): HCR_EL2.IMO routes what it touches */
+	virtio_init();                  /* after gic_init(): it enables interrupts */
+	uart_rx_interrupt(true);
+	console_input(c);               /* what was typed before */
+
+	log_header(c);
+	log_event(c, EV_BOOT, 0, 0);
+	log_event(c, EV_GUEST_ENTER, guest.entry, 1);
+	log_drain(c, 0, false);         /* a guest that never traps shows that it was started */
+	vcpu_reset(c, guest.entry, guest.context);
+	integrity_seal();               /* last: from here on the tables stay as they are */
+	c->online = true;
+	monitor_init(c);
+	guest_enter(c);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* CPUs: starting, stopping, standing still. */
+#include "arch/arch.h"
+#include "board/gic.h"
+#include "board/mmu.h"
+#include "boot/watchdog.h"
+#include "cpu/decide.h"
+#include "cpu/smp.h"
+#include "cpu/vtime.h"
+#include "dev/vgic.h"
+#include "dev/virtio.h"
+#include "lib/psci.h"
+#include "log/console.h"
+#include "operator/debug.h"
+#include "vm/inject.h"
+#include "vm/vcpu.h"
+
+#define STOP_WAIT_MS 100
+
+extern char cpu_blocks[];
+void secondary_entry(void);                               /* entry.S */
+void secondary_main(struct cpu *c) __attribute__((noreturn)); /* from entry.S */
+void guest_enter(struct cpu *c) __attribute__((noreturn));
+
+struct cpu *cpus[MAX_CPUS];
+unsigned n_cpus;
+struct spinlock shared;
+volatile bool smp_stopped;
+
+/* The stack is painted so that the monitor can show how deep it went; `top`: not above what is in use. */
+static void paint(char *block, u64 top)
+{
+	u64 *p = (u64 *)(block + CPU_GUARD_SIZE);
+
+	for (; p + 8 <= (u64 *)top; p += 8)
+		p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = 0x5a5a5a5a5a5a5a5aUL;
+	for (; p < (u64 *)top; p++)
+		*p = 0x5a5a5a5a5a5a5a5aUL;
+}
+
+void smp_init(void)
+{
+	inject_init();
+	n_cpus = gic_count_cpus();
+	for (unsigned i = 0; i < n_cpus; i++) {
+		char *block = cpu_blocks + i * CPU_BLOCK_SIZE;
+		struct cpu *c = (struct cpu *)(block + CPU_STRUCT_OFFSET);
+
+		for (u64 *p = (u64 *)c; p < (u64 *)(c + 1); p++)
+			*p = 0;
+		paint(block, i ? (u64)c : (u64)__builtin_frame_address(0) - 256);
+		c->index = i;
+		c->stopped_seq = ~0UL;
+		cpus[i] = c;
+		decide_init(c);
+		log_init(c, carve_dirty(log_ring_bytes(), 64));
+	}
+}
+
+u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
+{
+	s64 result;
+
+	if (target->online)
+		return (u64)PSCI_ALREADY_ON;
+	target->online = true;
+	target->start_entry = entry;
+	target->start_context = context;
+	/* It reads its block with its MMU still off. */
+	for (char *p = (char *)target; p < (char *)(target + 1); p += 64)
+		dc_civac(p);
+	dsb_sy();
+	do /* what it is still doing after smp_cpu_off() said that it is off is to go off */
+		result = (s64)smc(PSCI_CPU_ON64, target->index, (u64)secondary_entry, (u64)target);
+	while (result == PSCI_ALREADY_ON);
+	if (result)
+		target->online = false;
+	return (u64)result;
+}
+
+void secondary_main(struct cpu *c)
+{
+	mmu_enable();
+	spin_lock(&shared);
+	gic_cpu_init(c->index);
+	vcpu_controls();
+	watchdog_start(c);
+	vgic_cpu_init(c);
+	c->work = WORK_VGIC;
+	log_header(c);
+	log_event(c, EV_GUEST_ENTER, c->start_entry, 1);
+	if (!console_midline())
+		log_drain(c, 0, false);
+	spin_unlock(&shared);
+	vcpu_reset(c, c->start_entry, c->start_context);
+	debug_load(c);
+	guest_enter(c);
+}
+
+unsigned smp_online(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < n_cpus; i++)
+		n += cpus[i]->online;
+	return n;
+}
+
+u64 smp_cpu_off(struct cpu *c)
+{
+	spin_lock(&shared);
+	if (smp_online() == 1) {
+		spin_unlock(&shared);
+		return (u64)PSCI_DENIED;
+	}
+	log_event(c, EV_GUEST_LEAVE, (u64)"cpu-off", 0);
+	log_drain(c, 0, false);
+	vgic_cpu_exit(c);
+	debug_off(c);
+	c->online = false;
+	for (unsigned i = 0; i < n_cpus; i++) /* the operator's key must reach somebody */
+		if (cpus[i]->online) {
+			gic_route_uart(i);
+			virtio_route(i);
+			gic_send_sgi(i, SGI_KICK); /* the alarm was perhaps ours */
+			break;
+		}
+	spin_unlock(&shared);
+	smc(PSCI_CPU_OFF, 0, 0, 0);
+	for (;;)
+		wfi();
+}
+
+void smp_stop_others(struct cpu *c)
+{
+	u64 until = counter() + sysreg_read(cntfrq_el0) / 1000 * STOP_WAIT_MS;
+
+	smp_stopped = true;
+	dsb_ish();
+	for (unsigned i = 0; i < n_cpus; i++)
+		if (cpus[i] != c && cpus[i]->online)
+			gic_send_sgi(i, SGI_STOP);
+	/* One that does not answer is inside EL2 and will wait for the lock or for its own SGI. */
+	for (unsigned i = 0; i < n_cpus; i++)
+		while (cpus[i] != c && cpus[i]->online && !cpus[i]->parked && counter() < until)
+			relax();
+}
+
+void smp_resume_others(void)
+{
+	smp_stopped = false;
+	dsb_ish();
+	for (unsigned i = 0; i < n_cpus; i++)
+		if (cpus[i]->parked)
+			gic_send_sgi(i, SGI_STOP); /* wakes it */
+}
+
+void smp_park(struct cpu *c)
+{
+	c->parked = true;
+	gic_forget_sgi(c->index, SGI_STOP); /* a second one of two that stopped us */
+	while (smp_stopped)
+		gic_sleep();
+	vtime_load();
+	debug_load(c);
+	c->parked = false;
+}

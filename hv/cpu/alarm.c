@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EL2's own timer (CNTHP, PPI 26): for whoever waits for a time, and for the watchdog. */
+#include "cpu/alarm.h"
+#include "arch/arch.h"
+#include "board/gic.h"
+#include "cpu/cpu.h"
+
+#define ENABLE 1
+
+u32 watchdog_moves;
+static u64 deadlines[ALARM_COUNT]; /* 0: none */
+
+static void arm(u64 when)
+{
+	u64 watch = this_cpu()->watch_due;
+
+	sysreg_write(cnthp_cval_el2, when && when < watch ? when : watch);
+	sysreg_write(cnthp_ctl_el2, ENABLE);
+	isb();
+}
+
+static u64 first(void)
+{
+	u64 when = 0;
+
+	for (unsigned i = 0; i < ALARM_COUNT; i++)
+		if (deadlines[i] && (!when || deadlines[i] < when))
+			when = deadlines[i];
+	return when;
+}
+
+void alarm_set(enum alarm which, u64 when)
+{
+	deadlines[which] = when;
+	arm(first());
+}
+
+void alarm_sleep(u64 until)
+{
+	fiq_mask(); /* `until` may come before the sleep does */
+	arm(until);
+	gic_sleep();
+	fiq_unmask();
+	arm(first());
+}
+
+void alarm_tick(u64 now)
+{
+	u64 when = first();
+
+	if (when && when <= now) {
+		gic_send_sgi(this_cpu()->index, SGI_ALARM); /* in its own time: EL2 may be in the middle of anything */
+		when = 0;
+	}
+	arm(when);
+}

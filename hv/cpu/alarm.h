@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EL2's own timer: for whoever waits for a time. */
+#ifndef HV_ALARM_H
+#define HV_ALARM_H
+
+#include "lib/types.h"
+
+enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, ALARM_COUNT };
+
+/* EL2 gets on, although this trap lasts: more of it whenever text was said or memory cleared. */
+extern u32 watchdog_moves;
+
+/* This CPU is interrupted (SGI_ALARM) when CNTPCT reaches `when`; 0: no longer. */
+void alarm_set(enum alarm which, u64 when);
+/* Sleeps until CNTPCT reaches `until` (0: no limit) or an interrupt of EL2's own is pending; the alarms wait. */
+void alarm_sleep(u64 until);
+/* The timer's interrupt: SGI_ALARM if an alarm is due, and the timer is set anew. */
+void alarm_tick(u64 now);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parses the boot arguments: `charter1 key=value ...`, NUL-terminated. Pure. */
+#include "cpu/bootargs.h"
+#include "cpu/log.h"
+
+struct bootargs bootargs = { .log = -1 };
+
+/* If `*p` begins with `word`, steps over it. */
+static bool skip(const char **p, const char *end, const char *word)
+{
+	const char *s = *p;
+
+	for (; *word; word++, s++)
+		if (s == end || *s != *word)
+			return false;
+	*p = s;
+	return true;
+}
+
+static bool number(const char **p, const char *end, u32 *out)
+{
+	u64 v = 0;
+	const char *s = *p;
+
+	for (; s < end && *s >= '0' && *s <= '9' && v <= 0xffffffff; s++)
+		v = v * 10 + (u64)(*s - '0');
+	if (s == *p || v > 0xffffffff)
+		return false;
+	*out = (u32)v;
+	*p = s;
+	return true;
+}
+
+static bool word(const char **p, const char *end, struct bootargs *out)
+{
+	static const char *const modes[] = {
+		[LOG_TEXT] = "text", [LOG_NOTABLE] = "notable", [LOG_FULL] = "full", [LOG_QUIET] = "quiet",
+	};
+
+	if (skip(p, end, "unattended=1"))
+		return out->unattended = true;
+	if (skip(p, end, "esc=none"))
+		return out->no_escape = true;
+	if (skip(p, end, "guest=linux"))
+		return out->is_linux = true;
+	if (skip(p, end, "hv.init=\"")) {
+		for (out->init = *p; *p < end && **p && **p != '"'; ++*p)
+			;
+		out->init_size = (size_t)(*p - out->init);
+		return skip(p, end, "\"");
+	}
+	if (skip(p, end, "image="))
+		return number(p, end, &out->image);
+	if (skip(p, end, "initrd="))
+		return number(p, end, &out->initrd);
+	if (skip(p, end, "dtb="))
+		return number(p, end, &out->dtb);
+	if (skip(p, end, "log="))
+		for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
+			if (skip(p, end, modes[i])) {
+				out->log = (int)i;
+				return true;
+			}
+	return false;
+}
+
+bool bootargs_parse(const char *text, size_t size, struct bootargs *out, const char **bad)
+{
+	const char *p = text, *end = text + size;
+
+	*bad = NULL;
+	if (!skip(&p, end, "charter1"))
+		return true; /* nothing there: started by hand */
+	while (p < end && *p) {
+		const char *start = p;
+
+		if (*p == ' ' || *p == '\n') {
+			p++;
+			continue;
+		}
+		if (!word(&p, end, out) || (p < end && *p && *p != ' ' && *p != '\n')) {
+			*bad = start;
+			return false;
+		}
+	}
+	return true;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What EL2 keeps for one CPU and its vCPU. Lives on top of that CPU's EL2 stack. */
+#ifndef HV_CPU_H
+#define HV_CPU_H
+
+#include "arch/arch.h"
+#include "board/board.h"
+#include "cpu/frame.h"
+#include "cpu/log.h"
+#include "cpu/vgic_cpu.h"
+#include "policy/policy.h"
+
+/* What a handler wants done with the guest; only trap_end() acts on it. */
+enum verdict {
+	NEXT,  /* done: go on behind the instruction */
+	AGAIN, /* go on where ELR_EL2 points */
+	UNDEF, /* the instruction does not exist: exception class 0 at EL1 */
+	ABORT, /* synchronous external abort at EL1 */
+	FORWARD, /* the exception that EL2 took is EL1's */
+	STOP,  /* the guest is gone: log the end, power off or open the monitor */
+};
+
+/* Counters and run-time state of one row. */
+struct row_state {
+	u64 hits, cost; /* cost: CNTPCT ticks spent in EL2 */
+	u32 flags;      /* ROW_* */
+	u8 way;         /* enum action, where nothing but that and a record is to be done, or WAY_GENERAL */
+	u8 pad[3];
+	const struct decision *decision; /* policy_rows[] of the same number, or what decide_init() made of it */
+	u64 what;       /* `what` of its records, without what the trap adds */
+	u64 would;      /* of `hits`: those that a rule changed at run time let pass */
+	u64 cleared_hits, cleared_cost; /* what they were at the operator's `traps clear` */
+};
+_Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to find it");
+#define ROW_LOG   1u /* the row has log once or always */
+#define ROW_FIRST 128u /* ... once */
+#define ROW_LIMIT 2u
+#define ROW_WOULD 4u /* overrule.c: what the row refuses is let pass, and logged as WOULD */
+#define ROW_STOP  8u /* ... the operator is asked first */
+#define ROW_ONCE  16u /* ... this one time */
+#define ROW_DEBUG 32u /* decides on debug registers while debug.c uses them */
+#define ROW_CHANGED (ROW_WOULD | ROW_STOP | ROW_DEBUG)
+#define ROW_WHERE 64u /* the arguments of the call decide too */
+#define WAY_GENERAL ACT_COUNT
+
+/* To be called when flags or decision change. */
+static inline void row_set_way(struct row_state *s)
+{
+	s->way = s->flags & ~(ROW_LOG | ROW_FIRST) ? WAY_GENERAL : s->decision->action;
+}
+
+/* Work to do before the guest goes on. */
+#define WORK_VGIC    1u /* something may be pending for a list register */
+#define WORK_LOG     2u /* records wait for a quiet moment */
+#define WORK_MONITOR 4u /* open the monitor */
+#define WORK_STATUS  8u /* ^] s: one status line */
+#define WORK_DUMP    16u /* ^] d: drain the log now */
+#define WORK_KEYS    32u /* ^] ?: the table of keys */
+#define WORK_DEBUG   64u /* a step or an `until` is under way */
+#define WORK_LIVE    128u /* ^] l: live log on or off */
+#define WORK_QUIT    256u /* ^] q: ask */
+#define WORK_OFF     512u /* ... and the answer was y */
+#define WORK_WATCH   1024u /* a second of `traps -w` is over */
+#define WORK_NOTES   (WORK_STATUS | WORK_KEYS | WORK_LIVE | WORK_QUIT | WORK_OFF | WORK_WATCH)
+#define WORK_INPUT   2048u /* the UART has more */
+#define WORK_RECORD  0x80000000u /* the record of the trap being handled is to be completed */
+
+_Static_assert(WORK_VGIC + WORK_LOG + WORK_MONITOR + WORK_DUMP + WORK_DEBUG + WORK_INPUT + WORK_STATUS + WORK_KEYS +
+	       WORK_LIVE + WORK_QUIT + WORK_OFF + WORK_WATCH == 4095, "a bit each");
+
+/*
+ * What policy_call() and policy_mmio() answered: they are pure, so it may be remembered. `key` is all they were asked;
+ * a key that never stands in its slot marks an empty one. By the function's last digit, and by the word's.
+ */
+#define MEMOS 16
+struct call_memo { /* of calls that a constant answers */
+	u64 key;
+	struct row_state *row;
+	u64 value, selector; /* x0, if none of these bits is set in x1 */
+};
+struct mmio_memo {
+	u64 key;
+	struct row_state *row;
+};
+struct memos {
+	struct call_memo hvc, smc;
+	struct mmio_memo mmio;
+	u64 unused[6];
+};
+_Static_assert(sizeof(struct memos) == 128, "a shift to find it");
+
+struct cpu {
+	struct trap_frame frame; /* first: SP_EL2 points here while the guest runs */
+	u64 entered;             /* CNTPCT at the trap being handled */
+	struct row_state *rows;  /* policy_n_rows of them */
+	struct row_state *row;   /* the row that decided the trap being handled */
+	struct log_record *record; /* its record, or NULL */
+	u64 *limit_time;         /* GCRA theoretical arrival time, by limit */
+	u64 *seen;               /* log once: what has been logged, SEEN_SLOTS tags */
+	u32 work;                /* WORK_* */
+	u32 index;               /* 0.. */
+	struct memos memos[MEMOS];
+	struct log_ring log;
+	struct vgic_cpu vgic;
+	const char *why;         /* why the monitor opens: "key", "break", "pause", "rule", "panic", "kill" */
+	u64 stopped_seq;         /* seq of the decision we stopped on, or ~0 */
+	bool online;             /* runs the guest, or is on its way there */
+	volatile bool parked;    /* stands still in smp_park() for the monitor */
+	u64 start_entry, start_context; /* PSCI CPU_ON: where it begins */
+	u64 watch_due, watch_seen; /* watchdog.c: its next look, in CNTPCT ticks, and what it saw last */
+	u32 watch_strikes;         /* looks since anything moved */
+};
+_Static_assert(offsetof(struct cpu, frame) == 0, "container of the frame");
+_Static_assert(sizeof(struct cpu) <= CPU_BLOCK_SIZE - CPU_STRUCT_OFFSET, "fits above the stack");
+
+#define SEEN_SLOTS 1024
+
+static inline struct cpu *cpu_of(struct trap_frame *f)
+{
+	return (struct cpu *)f;
+}
+
+extern struct cpu *cpus[MAX_CPUS]; /* the first n_cpus are there */
+extern unsigned n_cpus;
+extern struct spinlock shared;     /* vGIC, UART, log output: whatever two CPUs may touch */
+
+static inline struct cpu *this_cpu(void)
+{
+	return (struct cpu *)sysreg_read(tpidr_el2);
+}
+
+/* What was remembered of calls and windows: the answer may be another one now. */
+static inline void memos_forget(struct cpu *c)
+{
+	for (unsigned i = 0; i < MEMOS; i++) {
+		c->memos[i].hvc.key = c->memos[i].smc.key = i ^ 1; /* ends in another digit */
+		c->memos[i].mmio.key = (i ^ 1) << 2;
+	}
+}
+
+/* What the log and the limit of a counted row ask for. Returns the decision that holds. */
+const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux);
+
+/*
+ * The one way to a decision: counts it, logs it, applies its limit. value, addr, aux are the match inputs for
+ * the record. trap_end() adds the cost afterwards. Rows whose way is short are decided by straight.h as well.
+ */
+static inline const struct decision *decide(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
+{
+	s->hits++;
+	c->row = s;
+	if (unlikely(s->flags))
+		return decide_slow(c, s, value, addr, aux);
+	return s->decision;
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's virtual time: CNTVCT is CNTPCT less what the operator and the log took. */
+#ifndef HV_VTIME_H
+#define HV_VTIME_H
+
+#include "lib/types.h"
+
+/* False: the operator wants the guest to see how long it stood still. */
+extern bool vtime_hides;
+/* `ticks` during which every CPU of the guest stood still did not happen to the guest. */
+void vtime_hide(u64 ticks);
+/* This CPU's CNTVOFF_EL2: at its start, and when it goes on after standing still. */
+void vtime_load(void);
+/* All that was hidden so far. */
+u64 vtime_hidden(void);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's PL011 (PrimeCell UART TRM, DDI 0183 rev 1p1 as QEMU has it): its registers and its receive ring. */
+#ifndef HV_VUART_H
+#define HV_VUART_H
+
+#include "log/line.h"
+
+struct cpu;
+
+/* Register access, offset in the window. What is not there reads as 0 and ignores writes. */
+u64 vuart_read(struct cpu *c, u32 offset);
+void vuart_write(u32 offset, u64 value);
+/* FR as it stands, to be read without the lock; and a write to DR, with the lock held. */
+extern u32 vuart_flags;
+void vuart_transmit(u8 byte);
+
+#endif

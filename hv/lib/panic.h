@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EL2's own faults: a report, then the monitor or power-off. Nothing a guest does reaches this. */
+#ifndef HV_PANIC_H
+#define HV_PANIC_H
+
+#include "lib/types.h"
+
+struct trap_frame;
+
+/* ELR, FAR and ESR of the last exception from EL2 to EL2: a panic, or a device that refused an access (vectors.S). */
+extern u64 el2_fault[3];
+
+void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+/*
+ * An exception taken from EL2 to EL2; `kind` is the vector slot, + 16 when the stack was lost. From vectors.S. Returns
+ * from the watchdog's interrupt alone, if that is content.
+ */
+#define EL2_FIQ 6
+void el2_panic(struct trap_frame *f, u64 kind);
+
+#endif

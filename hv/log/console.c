@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one UART line: escapes the guest's output, tells the operator's input from the guest's. */
+#include "log/console.h"
+#include "arch/arch.h"
+#include "board/uart.h"
+#include "cpu/alarm.h"
+#include "cpu/cpu.h"
+#include "lib/build.h"
+#include "log/line.h"
+
+#define RS 0x1e
+#define US 0x1f
+#define KEY_INTERRUPT 0x03 /* gdb's */
+
+#define INPUT_AT_ONCE 8192 /* bytes: more than the guest's ring holds */
+
+/*
+ * Seconds in which a guest that lives reads a few bytes. One that does not must not keep the operator's key waiting
+ * behind what it does not read: that is dropped then. Each is counted by an interrupt of its own, so that a host that
+ * stands still makes nobody deaf.
+ */
+#define DEAF 10
+
+bool console_escape = true;
+u64 console_guest_bytes;
+static bool midline;
+static bool escape_seen; /* ^] came, its key not yet */
+static u64 escape_time;  /* when, in CNTPCT ticks */
+static u64 watch_due;    /* 0: nobody watches */
+static bool quit_asked;  /* ^] q came: the next key says yes or no */
+static u8 held;          /* a byte the guest's ring had no room for */
+static bool holding;
+static unsigned deaf;    /* seconds for which the ring has had no room, at most DEAF: then the guest counts as deaf */
+static u64 deaf_due;     /* when the next one is over */
+bool console_polls;
+
+/* Bytes that cannot be sent as they are: gdb has the line, or they are ours. */
+static void __attribute__((noinline)) guest_wrapped(u8 byte)
+{
+	if (gdb_active) {
+		gdb_text((const char *)&byte, 1);
+		return;
+	}
+	midline = true;
+	uart_put(US);
+	uart_put(byte == RS ? 'e' : 'f');
+}
+
+void console_guest(u8 byte)
+{
+	console_guest_bytes++;
+	if (unlikely(gdb_active || (byte & ~1u) == RS)) {
+		guest_wrapped(byte);
+		return;
+	}
+	midline = byte != '\n';
+	uart_put(byte);
+}
+
+bool console_midline(void)
+{
+	return midline;
+}
+
+void console_raw(const char *s, size_t n)
+{
+	watchdog_moves++; /* what waits meanwhile waits for somebody who gets on */
+	if (gdb_active && *s != RS) {
+		gdb_text(s, n);
+		return;
+	}
+	if (midline) { /* records and monitor text begin on a line of their own; log_text.c marks the record `+` */
+		uart_put('\r');
+		uart_put('\n');
+		midline = false;
+	}
+	for (size_t i = 0; i < n; i++)
+		uart_put((u8)s[i]);
+}
+
+static void deaf_wait(void)
+{
+	deaf_due = counter() + sysreg_read(cntfrq_el0);
+	alarm_set(ALARM_DEAF, deaf_due);
+}
+
+/* To the guest's receiver; false: no room, the byte is kept and the UART's interrupt is off until there is. */
+static bool to_guest(u8 byte)
+{
+	if (vuart_receive(byte) || deaf == DEAF)
+		return true;
+	held = byte;
+	holding = true;
+	uart_rx_interrupt(false);
+	deaf = 0;
+	deaf_wait();
+	return false;
+}
+
+void console_input_room(struct cpu *c)
+{
+	deaf = 0;
+	if (!holding)
+		return;
+	holding = false;
+	if (to_guest(held)) {
+		uart_rx_interrupt(true);
+		console_input(c);
+	}
+}
+
+static void open_monitor(struct cpu *c, const char *why)
+{
+	c->why = why;
+	c->work |= WORK_MONITOR;
+	watch_due = 0;
+	alarm_set(ALARM_WATCH, 0);
+}
+
+/* The key behind ^] (EVIDENCE 1.8). False: the guest's ring is full. */
+static bool escape_key(struct cpu *c, int byte)
+{
+	switch (byte) {
+	case 'm':
+		open_monitor(c, "key");
+		return true;
+	case 's':
+		c->work |= WORK_STATUS;
+		return true;
+	case 'd':
+		c->work |= WORK_DUMP;
+		return true;
+	case 'l':
+		c->work |= WORK_LIVE;
+		return true;
+	case 'q':
+		c->work |= WORK_QUIT;
+		quit_asked = true;
+		return true;
+	case 'g':
+		open_monitor(c, "gdb");
+		return true;
+	case 'b':
+		vuart_break();
+		return true;
+	case '?':
+		c->work |= WORK_KEYS;
+		return true;
+	case KEY_ESCAPE:
+		return to_guest(KEY_ESCAPE);
+	default: /* not ours: both bytes are the guest's */
+		return to_guest(KEY_ESCAPE) && to_guest((u8)byte);
+	}
+}
+
+void console_watch(void)
+{
+	watch_due = counter() + sysreg_read(cntfrq_el0);
+	alarm_set(ALARM_WATCH, watch_due);
+}
+
+void console_input(struct cpu *c)
+{
+	/*
+	 * Cleared first: QEMU raises the interrupt only when the FIFO goes from empty to one byte, so one that comes
+	 * after the last look must find it clear.
+	 */
+	uart_clear_interrupt();
+	/*
+	 * Until the FIFO is empty: for what is left in it nothing would tell us. A host that sends faster than we read
+	 * fills the guest's ring, and if all it sends is keys of ours, the rest is for the next trap.
+	 */
+	for (unsigned i = 0; !holding; i++) {
+		int byte;
+
+		if (i == INPUT_AT_ONCE) {
+			c->work |= WORK_INPUT;
+			break;
+		}
+		byte = uart_get();
+		if (byte < 0)
+			break;
+		if (byte == UART_BREAK && !build_monitor) {
+			vuart_break();
+		} else if (byte == UART_BREAK) {
+			open_monitor(c, "break");
+		} else if (watch_due) {
+			open_monitor(c, "key");
+		} else if (gdb_active) {
+			if (byte == KEY_INTERRUPT) /* the rest are acknowledgements of O packets */
+				open_monitor(c, "key");
+		} else if (quit_asked) {
+			quit_asked = false;
+			if (byte == 'y')
+				c->work |= WORK_OFF;
+		} else if (escape_seen) {
+			escape_seen = false;
+			alarm_set(ALARM_ESCAPE, 0);
+			if (!escape_key(c, byte))
+				break;
+		} else if (byte == KEY_ESCAPE && console_escape) {
+			escape_seen = true;
+			escape_time = counter();
+			alarm_set(ALARM_ESCAPE, escape_time + sysreg_read(cntfrq_el0));
+		} else if (!to_guest((u8)byte)) {
+			break;
+		}
+		if (c->work & WORK_MONITOR)
+			break; /* the rest is for the monitor */
+	}
+}
+
+/* Another second in which the guest did not make room. */
+static void deaf_tick(struct cpu *c)
+{
+	if (++deaf < DEAF) {
+		deaf_wait();
+		return;
+	}
+	log_note(c, "input dropped: the guest does not read");
+	holding = false;
+	uart_rx_interrupt(true);
+	console_input(c);
+}
+
+void console_tick(struct cpu *c)
+{
+	u64 due = escape_time + sysreg_read(cntfrq_el0);
+
+	if (escape_seen && counter() >= due) {
+		escape_seen = false;
+		to_guest(KEY_ESCAPE);
+	}
+	alarm_set(ALARM_ESCAPE, escape_seen ? due : 0);
+	alarm_set(ALARM_DEAF, holding ? deaf_due : 0);
+	if (holding && counter() >= deaf_due)
+		deaf_tick(c);
+	if (watch_due && counter() >= watch_due) {
+		c->work |= WORK_WATCH;
+		console_watch();
+	}
+}
+
+int console_getc(int ms)
+{
+	u64 until = ms < 0 ? 0 : counter() + sysreg_read(cntfrq_el0) / 1000 * (u64)ms;
+
+	for (;;) {
+		int byte = vuart_unread();
+
+		if (byte >= 0)
+			return byte;
+		if (holding) {
+			holding = false;
+			uart_rx_interrupt(true);
+			return held;
+		}
+		uart_clear_interrupt(); /* first: what comes behind the look wakes us */
+		byte = uart_get();
+		if (byte >= 0)
+			return byte;
+		if (until && counter() >= until)
+			return -1;
+		if (console_polls)
+			relax();
+		else
+			alarm_sleep(until);
+	}
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When the log goes to the wire (EVIDENCE 1.5). */
+#ifndef HV_DRAIN_H
+#define HV_DRAIN_H
+
+#include "cpu/cpu.h"
+
+/* Between two instructions of the guest: what the log's mode lets out now; `all`: everything there is. */
+void drain_work(struct cpu *c, bool all);
+/* The guest sleeps: time that nobody misses. */
+void drain_idle(struct cpu *c);
+
+#endif

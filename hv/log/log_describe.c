@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a record says, in the words of the policy language. */
+#include "cpu/cpu.h"
+#include "cpu/esr.h"
+#include "cpu/log.h"
+#include "log/console.h"
+
+const char *const log_verdicts[V_COUNT] = {
+	[V_ALLOW] = "ALLOW", [V_DENY] = "DENY",     [V_EMUL] = "EMUL",   [V_RAZWI] = "RAZWI",
+	[V_INJECT] = "INJECT", [V_KILL] = "KILL", [V_PAUSE] = "PAUSE", [V_WOULD] = "WOULD",
+};
+
+const char *const log_modes[] = {
+	[LOG_TEXT] = "text", [LOG_NOTABLE] = "notable", [LOG_FULL] = "full", [LOG_QUIET] = "quiet",
+};
+
+/* policy/arch/arch.yaml, `classes`. */
+static const char *const classes[EXC_COUNT] = {
+	[0x00] = "UNKNOWN", [0x01] = "WFX", [0x03] = "CP15_32", [0x04] = "CP15_64", [0x05] = "CP14_32",
+	[0x06] = "CP14_LS", [0x07] = "FP_ASIMD", [0x08] = "CP10_ID", [0x09] = "PAUTH", [0x0a] = "LS64",
+	[0x0c] = "CP14_64", [0x0d] = "BTI", [0x0e] = "ILLEGAL", [0x11] = "SVC32", [0x12] = "HVC32",
+	[0x13] = "SMC32", [0x14] = "SYSREG128", [0x15] = "SVC64", [0x16] = "HVC64", [0x17] = "SMC64",
+	[0x18] = "SYSREG", [0x19] = "SVE", [0x1a] = "ERET", [0x1b] = "TME", [0x1c] = "FPAC", [0x1d] = "SME",
+	[0x1e] = "GPC", [0x20] = "IABT", [0x21] = "IABT_EL2", [0x22] = "PC_ALIGN", [0x24] = "DABT",
+	[0x25] = "DABT_EL2", [0x26] = "SP_ALIGN", [0x27] = "MOPS", [0x28] = "FP32", [0x2c] = "FP64", [0x2d] = "GCS",
+	[0x2f] = "SERROR", [0x30] = "BREAKPOINT", [0x32] = "STEP", [0x34] = "WATCHPOINT", [0x38] = "BKPT32",
+	[0x3a] = "VECTOR32", [0x3c] = "BRK64", [0x3d] = "PROFILING",
+	[EXC_DABT_NO_SYNDROME] = "DABT_NO_SYNDROME", [EXC_DABT_WALK] = "DABT_WALK",
+};
+
+const char *log_class_name(unsigned class)
+{
+	return class < EXC_COUNT ? classes[class] : NULL;
+}
+
+void log_sysreg_name(char *buf, size_t size, u32 iss)
+{
+	const char *name = policy_sysreg_name(sysreg_key(iss));
+	size_t i;
+
+	if (!name) {
+		ksnprintf(buf, size, "S%lu_%lu_C%lu_C%lu_%lu", FIELD(iss, 21, 20), FIELD(iss, 16, 14),
+			  FIELD(iss, 13, 10), FIELD(iss, 4, 1), FIELD(iss, 19, 17));
+		return;
+	}
+	for (i = 0; i < size - 1 && name[i]; i++)
+		buf[i] = name[i] == ' ' ? '_' : name[i]; /* TLBI VMALLE1 is one word */
+	buf[i] = '\0';
+}
+
+bool log_unread(const struct log_record *r)
+{
+	unsigned class = esr_class(r->esr), verdict = INFO_VERDICT(r->info);
+
+	if (class == EC_SYSREG ? FIELD(r->esr, 21, 20) == 1 || !iss_is_read(r->esr) : class != EC_DABT_LOW || r->esr & DABT_WNR)
+		return false;
+	return verdict == V_DENY || verdict == V_KILL;
+}
+
+static size_t add_value(char *buf, size_t size, size_t n, const struct log_record *r)
+{
+	return log_unread(r) ? n : n + ksnprintf(buf + n, size - n, "=0x%lx", r->value);
+}
+
+static size_t describe_sysreg(char *buf, size_t size, const struct log_record *r)
+{
+	char name[32];
+	const char *what = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
+
+	log_sysreg_name(name, sizeof(name), r->esr);
+	return add_value(buf, size, ksnprintf(buf, size, "%s %s", what, name), r);
+}
+
+static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
+{
+	const struct window_info *w = policy_window(r->addr);
+	char op = r->esr & DABT_WNR ? 'w' : 'r';
+	unsigned bytes = 1u << dabt_log2_size(r->esr);
+
+	size_t n = ksnprintf(buf, size, "mmio.%c %s%s0x%lx/%u", op, w ? w->name : "", w ? "+" : "",
+			     w ? r->addr - w->base : r->addr, bytes);
+
+	return add_value(buf, size, n, r);
+}
+
+static size_t describe_call(char *buf, size_t size, const struct log_record *r, const char *kind)
+{
+	return ksnprintf(buf, size, "%s 0x%lx x1=0x%lx x2=0x%lx", kind, r->value, r->addr, r->aux);
+}
+
+static size_t describe_exception(char *buf, size_t size, const struct log_record *r, unsigned class)
+{
+	const char *name = log_class_name(class);
+	size_t n = name ? ksnprintf(buf, size, "exc %s", name) : ksnprintf(buf, size, "exc 0x%x", class);
+
+	if (class == EC_IABT_LOW || class >= EXC_EC_COUNT)
+		n += ksnprintf(buf + n, size - n, " ipa=0x%lx", r->addr);
+	/* In a run, the time of its last one has taken the place of FAR. */
+	if (class >= EXC_EC_COUNT && r->n == 1)
+		n += ksnprintf(buf + n, size - n, " far=0x%lx", r->aux);
+	return n;
+}
+
+size_t log_describe(char *buf, size_t size, const struct log_record *r)
+{
+	unsigned class = esr_class(r->esr);
+
+	switch (class) {
+	case EC_SYSREG:
+		return describe_sysreg(buf, size, r);
+	case 0x12:
+	case EC_HVC64:
+		return describe_call(buf, size, r, "hvc");
+	case 0x13:
+	case EC_SMC64:
+		return describe_call(buf, size, r, "smc");
+	case EC_DABT_LOW:
+		if (r->esr & DABT_S1PTW)
+			return describe_exception(buf, size, r, EXC_DABT_WALK);
+		if (!(r->esr & DABT_ISV))
+			return describe_exception(buf, size, r, EXC_DABT_NO_SYNDROME);
+		return describe_mmio(buf, size, r);
+	default:
+		return describe_exception(buf, size, r, class);
+	}
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a run. */
+#include "log/power.h"
+#include "arch/arch.h"
+#include "board/integrity.h"
+#include "cpu/cpu.h"
+#include "cpu/smp.h"
+#include "lib/print.h"
+#include "lib/psci.h"
+#include "log/console.h"
+
+static void finish(const char *reason)
+{
+	smp_stop_others(this_cpu());
+	if (!integrity_holds())
+		kprintf("\ncharter: panic: EL2's text, constants or tables have changed since boot\n");
+	for (unsigned i = 0; i < n_cpus; i++)
+		if (cpus[i]->log.seq)
+			log_finish(cpus[i], reason);
+}
+
+void machine_off(const char *reason)
+{
+	finish(reason);
+	smc(PSCI_SYSTEM_OFF, 0, 0, 0);
+	for (;;)
+		wfi();
+}
+
+void guest_reset(void)
+{
+	finish("reset");
+	smc(PSCI_SYSTEM_RESET, 0, 0, 0);
+	for (;;)
+		wfi();
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an operator types behind a command: words, numbers, addresses; and memory at such an address. */
+#include "arch/arch.h"
+#include "lib/string.h"
+#include "log/console.h"
+#include "operator/monitor_cmd.h"
+#include "vm/guestmem.h"
+
+#define RAM_FIRST 0x40000000UL /* what `pa:` may read: RAM, never a device (reading one has effects) */
+#define RAM_LAST  0x7fffffffUL
+
+const char *const space_names[] = { [SPACE_VA] = "", [SPACE_IPA] = "ipa:", [SPACE_PA] = "pa:" };
+
+const char *skip_blanks(const char *s)
+{
+	while (*s == ' ')
+		s++;
+	return s;
+}
+
+bool take_word(const char **args, const char *word)
+{
+	const char *s = *args;
+	size_t n = 0;
+
+	while (s[n] && s[n] != ' ')
+		n++;
+	if (!n || strncmp(s, word, n))
+		return false;
+	*args = skip_blanks(s + n);
+	return true;
+}
+
+bool take_exactly(const char **args, const char *word)
+{
+	size_t n = strlen(word);
+
+	if (strncmp(*args, word, n) || ((*args)[n] && (*args)[n] != ' '))
+		return false;
+	*args = skip_blanks(*args + n);
+	return true;
+}
+
+static int digit(char ch)
+{
+	if (ch >= '0' && ch <= '9')
+		return ch - '0';
+	ch |= 0x20;
+	return ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : 99;
+}
+
+static unsigned suffix_shift(char ch)
+{
+	return ch == 'k' || ch == 'K' ? 10 : ch == 'M' ? 20 : ch == 'G' ? 30 : 0;
+}
+
+bool take_number(const char **args, u64 *value)
+{
+	const char *s = *args, *start;
+	unsigned base = 10, shift;
+	u64 v = 0;
+
+	if (s[0] == '0' && (s[1] | 0x20) == 'x') {
+		base = 16;
+		s += 2;
+	}
+	for (start = s; digit(*s) < (int)base; s++) {
+		if (v > (~0UL - (u64)digit(*s)) / base)
+			return false;
+		v = v * base + (u64)digit(*s);
+	}
+	if (s == start)
+		return false;
+	shift = suffix_shift(*s);
+	if (shift) {
+		if (v << shift >> shift != v)
+			return false;
+		v <<= shift;
+		s++;
+	}
+	*value = v;
+	*args = s;
+	return true;
+}
+
+static bool is_name(char ch)
+{
+	return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '_';
+}
+
+u64 *guest_register(struct trap_frame *f, const char *s, size_t n)
+{
+	/* SP is whichever the guest's mode selects. */
+	const struct {
+		const char *name;
+		u64 *value;
+	} named[] = {
+		{ "pc", &f->elr_el2 },    { "sp", (f->spsr_el2 & 0x1f) == 5 ? &f->sp_el1 : &f->sp_el0 },
+		{ "lr", &f->x[30] },      { "fp", &f->x[29] },      { "spsr", &f->spsr_el2 },
+		{ "sp_el0", &f->sp_el0 }, { "sp_el1", &f->sp_el1 },
+	};
+	const char *digits = s + 1;
+	u64 i;
+
+	for (i = 0; i < ARRAY_SIZE(named); i++)
+		if (!strncmp(named[i].name, s, n) && !named[i].name[n])
+			return named[i].value;
+	if (s[0] != 'x' || !take_number(&digits, &i) || digits != s + n || i > 30)
+		return NULL;
+	return &f->x[i];
+}
+
+static bool register_value(struct trap_frame *f, const char *s, size_t n, u64 *value)
+{
+	const struct {
+		const char *name;
+		u64 value;
+	} only_read[] = { { "esr", f->esr_el2 }, { "far", f->far_el2 }, { "hpfar", f->hpfar_el2 }, { "xzr", 0 } };
+	const u64 *place = guest_register(f, s, n);
+
+	if (place) {
+		*value = *place;
+		return true;
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(only_read); i++)
+		if (!strncmp(only_read[i].name, s, n) && !only_read[i].name[n]) {
+			*value = only_read[i].value;
+			return true;
+		}
+	return false;
+}
+
+static bool take_term(struct monitor *m, const char **args, u64 *value)
+{
+	const char *s = *args;
+	size_t n = 0;
+
+	if (*s != '$') {
+		if (take_number(args, value))
+			return true;
+		complain("no address at '%s': a number, $pc, $sp, $x0 ... with + and -\n", s);
+		return false;
+	}
+	s++;
+	while (is_name(s[n]))
+		n++;
+	if (!n || !register_value(&m->c->frame, s, n, value)) {
+		complain("no register '$%.*s': $x0..$x30 $pc $sp $lr $fp $sp_el0 $sp_el1 $far\n", (int)n, s);
+		return false;
+	}
+	*args = s + n;
+	return true;
+}
+
+bool take_address(struct monitor *m, const char **args, struct address *out)
+{
+	const char *s = skip_blanks(*args);
+	u64 term;
+
+	out->space = SPACE_VA;
+	for (unsigned i = SPACE_IPA; i <= SPACE_PA; i++)
+		if (!strncmp(s, space_names[i], strlen(space_names[i]))) {
+			out->space = i;
+			s += strlen(space_names[i]);
+		}
+	if (!take_term(m, &s, &out->value))
+		return false;
+	for (;;) {
+		char op;
+
+		s = skip_blanks(s);
+		op = *s;
+		if (op != '+' && op != '-')
+			break;
+		s = skip_blanks(s + 1);
+		if (!take_term(m, &s, &term))
+			return false;
+		out->value += op == '+' ? term : -term;
+	}
+	*args = s;
+	return true;
+}
+
+bool no_more(const char *args)
+{
+	if (!*args)
+		return true;
+	complain("'%s' was not expected; `help CMD` shows what is\n", args);
+	return false;
+}
+
+size_t read_memory(const struct address *from, void *to, size_t size)
+{
+	u64 at = from->value;
+	u8 *out = to;
+	size_t done = 0;
+
+	if (from->space == SPACE_VA)
+		return guest_read_va(at, to, size);
+	/* Byte by byte: what is there is read even when the rest is not. */
+	for (; done < size; done++, at++) {
+		u64 byte;
+
+		if (from->space == SPACE_IPA) {
+			const u8 *p = guest_ram(at, 1);
+
+			if (!p)
+				break;
+			byte = *p;
+		} else if (at < RAM_FIRST || at > RAM_LAST || !guarded_read(at, 1, &byte)) {
+			break;
+		}
+		out[done] = (u8)byte;
+	}
+	return done;
+}
+
+size_t write_memory(const struct address *to, const void *from, size_t size)
+{
+	const u8 *in = from;
+	size_t done = 0;
+	u64 ipa, par;
+
+	for (; done < size; done++) {
+		u64 at = to->value + done;
+		u8 *p = NULL;
+
+		/* The operator may write what the guest itself may only read, its code above all. */
+		if (to->space == SPACE_VA && guest_translate(at, 0, &ipa, &par))
+			p = guest_ram(ipa, 1);
+		else if (to->space != SPACE_VA)
+			p = guest_ram(to->space == SPACE_PA ? at - GUEST_PA + GUEST_IPA : at, 1);
+		if (!p)
+			break;
+		*p = in[done];
+		dc_civac(p);
+	}
+	dsb_ish();
+	ic_ialluis();
+	return done;
+}
+
+static void say_fault(u64 par)
+{
+	static const char *const kinds[4] = { "address size fault", "translation fault", "access flag fault",
+					      "permission fault" };
+	unsigned status = (unsigned)FIELD(par, 6, 1);
+
+	if (status < 16)
+		kprintf("no translation: %s, level %u, stage %u; see xlat\n", kinds[status >> 2],
+			status & 3, par & BIT(9) ? 2 : 1);
+	else
+		kprintf("no translation: fault status 0x%x; see xlat\n", status);
+}
+
+void say_unreadable(const struct address *a)
+{
+	const struct window_info *w;
+	u64 ipa = a->value, par;
+
+	complain("%s0x%lx: ", space_names[a->space], a->value);
+	if (a->space == SPACE_PA) {
+		kprintf("not RAM that EL2 may read\n");
+		return;
+	}
+	if (a->space == SPACE_VA && !guest_translate(a->value, 0, &ipa, &par)) {
+		say_fault(par);
+		return;
+	}
+	w = policy_window(ipa);
+	if (w)
+		kprintf("ipa 0x%lx is no RAM: window %s\n", ipa, w->name);
+	else
+		kprintf("ipa 0x%lx is no RAM\n", ipa);
+}

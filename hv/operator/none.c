@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An image without the operator's monitor, gdb's stub and their breakpoints (make MONITOR=0) has this in their place: as
+ * unattended=1, for good, and the whole line is the guest's.
+ */
+#include "cpu/bootargs.h"
+#include "lib/panic.h"
+#include "log/console.h"
+#include "operator/debug.h"
+#include "operator/gdb.h"
+#include "operator/monitor.h"
+#include "operator/overrule.h"
+#include "trap/trap.h"
+
+bool gdb_active;
+
+void gdb_text(const char *s, size_t n)
+{
+	(void)s, (void)n;
+}
+
+bool monitor_run(struct cpu *c, const char *why)
+{
+	(void)why;
+	log_event(c, EV_PAUSE_SKIPPED, 0, 0);
+	return false;
+}
+
+void monitor_init(struct cpu *c)
+{
+	(void)c;
+	if (bootargs.init_size)
+		panic("boot arguments: hv.init needs the monitor, and this image has none (MONITOR=0)");
+	bootargs.unattended = true;
+	console_escape = false;
+}
+
+void monitor_pause(struct cpu *c)
+{
+	monitor_run(c, "pause");
+	c->frame.x[0] = 1; /* skipped */
+}
+
+void monitor_note(struct cpu *c, u32 todo)
+{
+	(void)c, (void)todo;
+}
+
+const struct decision *overrule(struct cpu *c, const struct decision *d)
+{
+	(void)c;
+	return d;
+}
+
+void debug_load(struct cpu *c)
+{
+	(void)c;
+}
+
+void debug_off(struct cpu *c)
+{
+	(void)c;
+}
+
+bool debug_work(struct cpu *c)
+{
+	(void)c;
+	return false;
+}
+
+void debug_tick(struct cpu *c)
+{
+	(void)c;
+}
+
+enum verdict trap_debug(struct trap_frame *f)
+{
+	return trap_other(f);
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rules changed at run time: a refusal that is let pass, and the operator who is asked first. */
+#include "operator/overrule.h"
+#include "cpu/esr.h"
+#include "lib/psci.h"
+#include "operator/debug.h"
+#include "operator/monitor.h"
+
+static struct decision instead[MAX_CPUS];
+static struct spinlock changing; /* flags of rows, which not only their own CPU changes */
+
+/* The services behind function numbers, for calls whose row only says that they are refused. */
+static unsigned model_of(u64 id)
+{
+	static const struct {
+		u32 id;
+		u8 model;
+	} services[] = {
+		{ 0x80000000, MODEL_SMCCC_VERSION },     { 0x80000001, MODEL_SMCCC_ARCH_FEATURES },
+		{ 0x84000000, MODEL_PSCI_VERSION },      { 0x84000001, MODEL_PSCI_CPU_SUSPEND },
+		{ 0x84000002, MODEL_PSCI_CPU_OFF },      { 0x84000003, MODEL_PSCI_CPU_ON },
+		{ 0x84000004, MODEL_PSCI_AFFINITY_INFO }, { 0x84000006, MODEL_PSCI_MIGRATE_INFO_TYPE },
+		{ 0x84000008, MODEL_PSCI_SYSTEM_OFF },   { 0x84000009, MODEL_PSCI_SYSTEM_RESET },
+		{ 0x8400000a, MODEL_PSCI_FEATURES },
+	};
+
+	if (id <= MODEL_HV_REPORT_EXCEPTION - MODEL_HV_GET_ID)
+		return (unsigned)(MODEL_HV_GET_ID + id);
+	for (unsigned i = 0; i < ARRAY_SIZE(services); i++)
+		if (services[i].id == ((u32)id & ~0x40000000u))
+			return services[i].model;
+	return MODEL_NONE;
+}
+
+/* The mildest thing in place of a refusal, as `mode: audit` has it; `zero`: reads give 0 and writes do nothing. */
+static const struct decision *let_pass(struct cpu *c, const struct decision *d, bool zero)
+{
+	struct decision *n = &instead[c->index];
+	u64 esr = c->frame.esr_el2;
+
+	if (d->action != ACT_DENY && d->action != ACT_KILL && d->action != ACT_FORWARD && !zero)
+		return d;
+	*n = *d;
+	n->value = 0;
+	switch (esr_class(esr)) {
+	case EC_SYSREG:
+		/* Debug registers trap whatever the controls say, while a step is under way. */
+		n->action = iss_is_read(esr) ? ACT_VALUE : ACT_IGNORE;
+		if (!zero && FIELD(esr, 21, 20) != 2 && debug_native(c)) {
+			n->action = ACT_EMULATE;
+			n->arg = MODEL_NATIVE;
+		}
+		break;
+	case EC_DABT_LOW: /* what is behind a window may be EL2's own device */
+		n->action = esr & DABT_ISV ? (esr & DABT_WNR ? ACT_IGNORE : ACT_VALUE) : ACT_ALLOW;
+		break;
+	case EC_HVC64:
+	case EC_SMC64:
+		n->arg = (u16)model_of(c->frame.x[0]);
+		n->action = zero ? ACT_VALUE : n->arg ? ACT_EMULATE : ACT_ALLOW;
+		break;
+	default:
+		n->action = ACT_ALLOW;
+	}
+	c->row->would++;
+	return n;
+}
+
+static void log_would(struct log_record *r)
+{
+	if (r)
+		r->info = (u8)((r->info & ~0xfu) | V_WOULD | INFO_NOTABLE);
+}
+
+const struct decision *overrule(struct cpu *c, const struct decision *d)
+{
+	const struct decision *shadow = c->row->flags & ROW_DEBUG ? debug_shadow(c, d) : NULL;
+	struct log_record *r = c->record;
+	bool pass = c->row->flags & ROW_WOULD, zero = false;
+	u16 rule = d->rule;
+
+	if (shadow)
+		return shadow;
+	if (c->row->flags & ROW_STOP) {
+		if (c->row->flags & ROW_ONCE)
+			overrule_rule(rule, 0, ROW_STOP | ROW_ONCE);
+		switch (monitor_ask(c, d)) {
+		case 'A': /* the operator has set ROW_WOULD by now */
+		case 'a':
+			pass = true;
+			break;
+		case 'e':
+			zero = true;
+			break;
+		default:
+			pass = false;
+		}
+	}
+	if (!pass && !zero)
+		return d;
+	shadow = let_pass(c, d, zero);
+	if (shadow != d)
+		log_would(r);
+	return shadow;
+}
+
+bool overrule_rule(unsigned rule, u32 set, u32 clear)
+{
+	bool any = false;
+
+	spin_lock(&changing);
+	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
+		for (unsigned i = 0; cpus[cpu] && cpus[cpu]->rows && i < policy_n_rows; i++)
+			if (policy_rows[i].rule == rule) {
+				cpus[cpu]->rows[i].flags = (cpus[cpu]->rows[i].flags & ~clear) | set;
+				row_set_way(&cpus[cpu]->rows[i]);
+				memos_forget(cpus[cpu]);
+				any = true;
+			}
+	spin_unlock(&changing);
+	return any;
+}
+
+u32 overrule_flags(unsigned rule)
+{
+	for (unsigned i = 0; i < policy_n_rows; i++)
+		if (policy_rows[i].rule == rule)
+			return cpus[0]->rows[i].flags & (ROW_WOULD | ROW_STOP);
+	return 0;
+}
+
+/* S2_0_C0_Cm_op2, op2 2 (MDSCR_EL1) and 4 to 7 (DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn). */
+void overrule_debug(struct cpu *c, bool on)
+{
+	spin_lock(&changing);
+	for (u32 op2 = 2; op2 < 8; op2++)
+		for (u32 low = 0; low < 32; low++) {
+			struct row_state *s = &c->rows[policy_sysreg(2u << 20 | op2 << 17 | low)];
+
+			s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
+			row_set_way(s);
+		}
+	spin_unlock(&changing);
+}

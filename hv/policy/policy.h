@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The contract between the EL2 core and the tables that policygen generates.
+ *
+ * Everything declared `extern const` here is defined in build/gen/ by policygen; nothing in this file is
+ * generated. Looking a decision up is pure (policy.c) and compiles on a laptop as well as at EL2.
+ *
+ *   an access -> a row number (sysregs: two dependent loads; MMIO: three and a short search inside a page;
+ *   calls: a hash probe, then a binary search of ranges) -> struct decision.
+ *
+ * A *rule* is one entry that somebody wrote (one YAML key); a *row* (struct decision) is what that rule
+ * means for one kind of access. Rules are what the log, the counters and the operator speak of.
+ */
+#ifndef HV_POLICY_H
+#define HV_POLICY_H
+
+#include "lib/types.h"
+
+/* What EL2 does. The order is part of the contract with policygen (it renders the enumerators by name). */
+enum action {
+	ACT_ALLOW,   /* the real thing: replay the register or device access, serve the call */
+	ACT_DENY,    /* as if it did not exist; arg is an enum refusal */
+	ACT_VALUE,   /* read: the guest gets value; call: x0 = value */
+	ACT_IGNORE,  /* write: discarded */
+	ACT_MASK,    /* read: (real & mask) | value; write: (real & ~mask) | (written & mask) */
+	ACT_EMULATE, /* arg is an enum model */
+	ACT_FORWARD, /* exceptions: delivered to the guest's EL1 */
+	ACT_PAUSE,   /* stop the guest before it takes effect and open the monitor */
+	ACT_KILL,    /* stop the guest for good */
+	ACT_COUNT
+};
+
+/* How a denied access is refused. */
+enum refusal {
+	REFUSE_UNDEF,              /* UNDEFINED: exception class 0 at EL1 */
+	REFUSE_SEA,                /* synchronous external abort */
+	REFUSE_SERROR,             /* virtual SError */
+	REFUSE_NOT_SUPPORTED,      /* x0 = -1 (SMCCC, PSCI) */
+	REFUSE_INVALID_PARAMETERS, /* x0 = -2 */
+	REFUSE_DENIED,             /* x0 = -3 */
+	REFUSE_COUNT
+};
+
+/* The word of the log (EVIDENCE: "Verdict words, fixed"). */
+enum verdict_word { V_ALLOW, V_DENY, V_EMUL, V_RAZWI, V_INJECT, V_KILL, V_PAUSE, V_WOULD, V_COUNT };
+
+enum log_when { LOG_NEVER, LOG_ONCE, LOG_ALWAYS };
+
+/* Handlers that a row can name. Each is one function; see the tables in trap_sysreg.c, trap_mem.c, trap_call.c. */
+enum model {
+	MODEL_NONE,
+	/* system registers */
+	MODEL_VGIC_SGI,   /* ICC_SGI1R_EL1, ICC_ASGI1R_EL1, ICC_SGI0R_EL1: a virtual SGI */
+	MODEL_DC_VA,      /* DC by VA: EL2 does it on the guest page's own address */
+	MODEL_DC_ZVA,     /* DC ZVA: zeroes the block through a checked translation */
+	MODEL_IC_VA,      /* IC IVAU: EL2 invalidates all, which is never less */
+	/* MMIO windows */
+	MODEL_VGIC_DIST,
+	MODEL_VGIC_REDIST,
+	MODEL_PL011,
+	MODEL_PL031,
+	MODEL_VIRTIO_MMIO,   /* a network card, disk, console or entropy source, its queues mediated */
+	MODEL_VIRTIO_NET,    /* ... a network card or nothing */
+	MODEL_VIRTIO_BLK,    /* ... a disk or nothing */
+	MODEL_VIRTIO_BLK_RO, /* ... a disk that is never written */
+	/* calls the hypervisor serves */
+	MODEL_HV_GET_ID,
+	MODEL_HV_DUMP_LOG,
+	MODEL_HV_GET_STATUS,
+	MODEL_HV_PAUSE,
+	MODEL_HV_CONSOLE_WRITE,
+	MODEL_HV_REPORT_EXCEPTION,
+	MODEL_SMCCC_VERSION,
+	MODEL_SMCCC_ARCH_FEATURES,
+	MODEL_PSCI_VERSION,
+	MODEL_PSCI_FEATURES,
+	MODEL_PSCI_CPU_SUSPEND,
+	MODEL_PSCI_CPU_OFF,
+	MODEL_PSCI_CPU_ON,
+	MODEL_PSCI_AFFINITY_INFO,
+	MODEL_PSCI_MIGRATE_INFO_TYPE,
+	MODEL_PSCI_SYSTEM_OFF,
+	MODEL_PSCI_SYSTEM_RESET,
+	/* never in a table: a rule that was changed at run time lets the guest's CPU do it (debug_native()) */
+	MODEL_NATIVE,
+	MODEL_COUNT
+};
+
+/* One row: what one rule means for one kind of access. 32 bytes. */
+struct decision {
+	u16 rule;      /* index of policy_rules[] */
+	u8 action;     /* enum action */
+	u8 verdict;    /* enum verdict_word */
+	u8 log;        /* enum log_when */
+	u8 pad;
+	u16 arg;       /* sysreg ALLOW/MASK: replay stub; DENY: enum refusal; EMULATE: enum model */
+	u16 limit;     /* index of policy_limits[], 0 = none */
+	u16 where;     /* calls: index of policy_wheres[], 0 = none */
+	u16 otherwise; /* calls: row when `where` does not hold */
+	u16 pad2;
+	u64 value;
+	u64 mask;      /* sysreg ALLOW, write: bits that may be written to the real register; virtio: WITHHELD, REQUESTS */
+};
+_Static_assert(sizeof(struct decision) == 32, "policygen renders this layout");
+#define VIRTIO_WITHHELD(mask) ((u32)(mask))         /* feature bits 0 to 31 that are not offered */
+#define VIRTIO_REQUESTS(mask) ((u32)((mask) >> 32)) /* a second and queue, 0: no limit */
+
+/* A rate limit: `rate` decisions a second, a burst of one second's worth; beyond it row `over` decides. */
+struct limit {
+	u32 rate;
+	u16 over;
+	u16 pad;
+};
+
+/* `where: { x1: lo..hi, x2: lo..hi }`; an absent register has 0..~0. */
+struct where {
+	u64 x1_lo, x1_hi, x2_lo, x2_hi;
+};
+
+/* One range of IPAs that is decided as a whole. Ranges never cross a page unless they cover it whole. */
+struct mmio_range {
+	u32 base, last;    /* IPA, inclusive */
+	u16 row[2];        /* read, write */
+	u16 refuse[2];     /* row for a width that is not listed */
+	u8 widths[2];      /* bit n: accesses of 1 << n bytes are decided by row[] */
+	u16 more;          /* how many further ranges of this page follow in the array */
+};
+
+/* An exact function number; a slot whose id is not the one asked for is a miss. */
+struct call_slot {
+	u32 id;
+	u16 row;
+	u16 used;
+};
+struct call_range {
+	u32 first, last;
+	u16 row;
+	u16 pad;
+};
+/*
+ * slot = slots[(hash >> 16 ^ disp[hash & disp_mask]) & slot_mask] with hash = (id ^ id >> 16) * 0x9e3779b1 mod 2^32,
+ * then hash ^= hash >> 15.
+ */
+struct call_table {
+	const u16 *disp;
+	const struct call_slot *slots;
+	const struct call_range *ranges; /* sorted, they cover 0..0xffffffff */
+	u32 disp_mask, slot_mask, n_ranges, pad;
+};
+
+/* Exception classes: ESR_EL2.EC, and those that need a name of their own. */
+enum exception_class {
+	EXC_EC_COUNT = 64,
+	EXC_DABT_NO_SYNDROME = 64, /* stage 2 data abort with ISV = 0 outside RAM */
+	EXC_DABT_WALK = 65,        /* stage 2 fault on a stage 1 table walk (S1PTW) */
+	EXC_COUNT
+};
+
+/* One rule, for people. */
+struct rule_info {
+	const char *place; /* "policy/strict.yaml:38" */
+	const char *text;  /* the YAML line, stripped */
+	const char *why;   /* or NULL */
+	u8 section;        /* enum section */
+};
+enum section { SEC_SYSREGS, SEC_MMIO, SEC_HVC, SEC_SMC, SEC_EXCEPTIONS, SEC_FEATURES, SEC_COUNT };
+
+/* A window for people: what `map` and the log call an IPA. Sorted by base; they do not overlap. */
+struct window_info {
+	u32 base, last;
+	const char *name;
+	u16 rule;
+	u16 pad;
+};
+
+/* Pages the guest reaches without a trap: IPA = PA, Device-nGnRE. */
+struct passthrough {
+	u32 base, last; /* page aligned, inclusive */
+	u8 read, write; /* stage 2 S2AP */
+	u8 pad[2];
+	u16 rule, pad2;
+};
+
+/* The EL2 controls that make the policy true, before vcpu.c takes away what this CPU lacks. */
+struct trap_controls {
+	u64 hcr, mdcr, cptr, cnthctl, hstr, ich_hcr;
+	u64 hcrx;                                    /* FEAT_HCX */
+	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr, hafgrtr; /* FEAT_FGT */
+	u64 mpam2;                                   /* FEAT_MPAM */
+	u64 vpidr, vmpidr_or;                        /* vpidr 0: the real MIDR_EL1 */
+};
+
+struct sysreg_name {
+	u16 key;  /* as sysreg_key() */
+	u16 name; /* offset into policy_sysreg_text */
+};
+
+/* --- defined in build/gen/ ------------------------------------------------------------------------- */
+extern const char policy_name[];
+extern const char policy_file[]; /* as policygen takes it: "policy/strict.yaml" */
+extern const u64 policy_hash; /* meaning hash: equal iff the decisions are equal */
+extern const struct decision policy_rows[];
+extern const u16 policy_n_rows;
+extern const struct rule_info policy_rules[];
+extern const u16 policy_n_rules;
+extern const struct limit policy_limits[];
+extern const u16 policy_n_limits;
+extern const struct where policy_wheres[];
+
+extern const u16 policy_sysreg_page[4096]; /* by ISS[21:10] */
+extern const u16 policy_sysreg_leaf[][32]; /* by ISS[4:0]: CRm, direction */
+
+extern const u8 policy_mmio_root[512];     /* by IPA[29:21] */
+extern const u16 policy_mmio_leaf[][512];  /* by IPA[20:12]: index of the page's first range */
+extern const struct mmio_range policy_mmio_ranges[];
+extern const u16 policy_mmio_default[2];   /* rows: a read, a write above 1 GiB */
+extern const u16 policy_mmio_straddle[2];  /* rows: a read, a write that touches ranges with different rows */
+
+extern const struct call_table policy_hvc, policy_smc;
+extern const u16 policy_exception[EXC_COUNT];
+
+extern const struct window_info policy_windows[];
+extern const u16 policy_n_windows;
+extern const struct passthrough policy_passthrough[];
+extern const u16 policy_n_passthrough;
+extern const struct trap_controls policy_traps;
+extern const struct sysreg_name policy_sysreg_names[]; /* sorted by key */
+extern const u16 policy_n_sysreg_names;
+extern const char policy_sysreg_text[];
+
+/*
+ * Replay stubs (build/gen/replay.S), 16 bytes each: at +0 `mrs x0, REG; ret`, at +8 `msr REG, x0; ret`
+ * (a UDF where the direction does not exist or is never replayed; SYS instructions stand at +8).
+ */
+extern const char policy_replay[];
+
+/* --- policy.c: pure --------------------------------------------------------------------------------- */
+
+/* The 16 bits that name a register, as the architecture orders them: op0 op1 CRn CRm op2. */
+static inline u16 sysreg_key(u32 iss)
+{
+	return (u16)(FIELD(iss, 21, 20) << 14 | FIELD(iss, 16, 14) << 11 | FIELD(iss, 13, 10) << 7 |
+		     FIELD(iss, 4, 1) << 3 | FIELD(iss, 19, 17));
+}
+
+/* Row for a trapped MSR, MRS or SYS (ESR_EL2.EC 0x18), by its ISS. Two dependent loads. */
+static inline u16 policy_sysreg(u32 iss)
+{
+	return policy_sysreg_leaf[policy_sysreg_page[(iss >> 10) & 0xfff]][iss & 0x1f];
+}
+
+/* Row for a data access of 1 << `log2` bytes at IPA `ipa`. */
+u16 policy_mmio(u64 ipa, unsigned log2, bool write);
+/* Row for function `id`; `where` is applied by policy_where(). */
+u16 policy_call(const struct call_table *table, u32 id);
+/* Follows `where`/`otherwise`: the row that decides for these arguments. */
+u16 policy_where(u16 row, u64 x1, u64 x2);
+/* "PMCR_EL0", or NULL where the table has no name for this key. */
+const char *policy_sysreg_name(u16 key);
+/* The window that holds `ipa`, or NULL. */
+const struct window_info *policy_window(u64 ipa);
+
+#endif

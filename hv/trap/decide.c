@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decisions whose row logs or has a rate limit: the part of decide() that is not inline. */
+#include "arch/arch.h"
+#include "board/mmu.h"
+#include "cpu/cpu.h"
+#include "cpu/esr.h"
+#include "trap/operator.h"
+#include "trap/straight.h"
+
+/* Ticks between two decisions at the limit's rate, which is not 0; index as policy_limits[], of which 0 is none. */
+static u64 *interval;
+
+#define ID_REGISTERS 56
+
+/*
+ * Identification registers do not change: what a row makes of the real one (op0 3, op1 0, CRn 0, CRm 1 to 7: those that
+ * HCR_EL2.TID3 traps) is worked out once, and the row gives a value then.
+ */
+static void fold_constants(struct cpu *c)
+{
+	struct decision *folded = carve(ID_REGISTERS * sizeof(*folded), 64);
+
+	for (u32 n = 0; n < ID_REGISTERS; n++) {
+		struct row_state *s = &c->rows[policy_sysreg(3u << 20 | (n % 8) << 17 | (n / 8 + 1) << 1 | 1)];
+		const struct decision *d = s->decision;
+		u64 real;
+
+		if (d->action != ACT_ALLOW && d->action != ACT_MASK)
+			continue;
+		real = replay_read(policy_replay + 16 * (u64)d->arg);
+		folded[n] = *d;
+		folded[n].action = ACT_VALUE;
+		folded[n].value = d->action == ACT_ALLOW ? real : (real & d->mask) | d->value;
+		s->decision = &folded[n];
+		row_set_way(s);
+	}
+}
+
+void decide_init(struct cpu *c)
+{
+	u64 frequency = sysreg_read(cntfrq_el0);
+
+	c->rows = carve(policy_n_rows * sizeof(*c->rows), 64);
+	c->limit_time = carve(policy_n_limits * sizeof(u64), 64);
+	c->seen = carve(SEEN_SLOTS * sizeof(u64), 64);
+	c->row = c->rows;
+	memos_forget(c);
+	for (unsigned i = 0; i < policy_n_rows; i++) {
+		c->rows[i].decision = &policy_rows[i];
+		c->rows[i].what = log_what((u16)i);
+		c->rows[i].flags = (policy_rows[i].log != LOG_NEVER ? ROW_LOG : 0) |
+				   (policy_rows[i].log == LOG_ONCE ? ROW_FIRST : 0) |
+				   (policy_rows[i].limit ? ROW_LIMIT : 0) | (policy_rows[i].where ? ROW_WHERE : 0);
+		row_set_way(&c->rows[i]);
+	}
+	fold_constants(c);
+	if (!interval) {
+		interval = carve(policy_n_limits * sizeof(u64), 64);
+		for (unsigned i = 1; i < policy_n_limits; i++)
+			interval[i] = frequency / policy_limits[i].rate;
+	}
+}
+
+/* Generic cell rate algorithm: a burst of one second's worth, then one every interval. */
+static bool within_limit(struct cpu *c, unsigned limit)
+{
+	u64 now = c->entered, at = c->limit_time[limit];
+
+	if (at < now)
+		at = now;
+	if (at - now + interval[limit] > sysreg_read(cntfrq_el0))
+		return false;
+	c->limit_time[limit] = at + interval[limit];
+	return true;
+}
+
+/* What makes this access different from another under the same row: the register, the address, the function. */
+static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
+{
+	u64 esr = c->frame.esr_el2, what;
+
+	switch (esr_class(esr)) {
+	case EC_SYSREG:
+		what = esr & 0x3ffc1f; /* all but Rt */
+		break;
+	case EC_DABT_LOW:
+		what = (addr & 0xffffffffff) << 1 | (esr & DABT_WNR ? 1 : 0);
+		break;
+	case EC_HVC64:
+	case EC_SMC64:
+		what = value & 0xffffffff;
+		break;
+	default:
+		what = 0;
+	}
+	return (u64)row << 48 | (u64)esr_class(esr) << 42 | (what & 0x3ffffffffff);
+}
+
+/* A slot that another access has taken since makes it true again, never false too early. */
+bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
+{
+	u64 tag = access_tag(c, (unsigned)(s - c->rows), value, addr);
+	u64 *slot = &c->seen[(tag * 0x9e3779b97f4a7c15UL) >> 54];
+
+	_Static_assert(SEEN_SLOTS == 1 << 10, "shift by 54");
+	if (esr_class(c->frame.esr_el2) == EC_DABT_LOW && addr >> 40) /* more than a tag holds */
+		return true;
+	if (*slot == tag)
+		return false;
+	*slot = tag;
+	return true;
+}
+
+const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
+{
+	const struct decision *d = s->decision;
+
+	if (d->limit && !within_limit(c, d->limit)) {
+		s->hits--;
+		s = c->row = &c->rows[policy_limits[d->limit].over];
+		d = s->decision;
+		s->hits++;
+	}
+	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && decide_first(c, s, value, addr))) {
+		c->record = log_decision(c, s, value, addr, aux);
+		c->work |= log_rests ? WORK_RECORD : WORK_RECORD | WORK_LOG;
+	}
+	return unlikely(s->flags & ROW_CHANGED) ? overrule(c, d) : d;
+}
+
+void straight_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux)
+{
+	if (s->flags & ROW_LOG && (!(s->flags & ROW_FIRST) || decide_first(c, s, value, addr))) {
+		log_fill(c, log_next(&c->log), s->what, pc, spsr, value, addr, aux, (u32)ticks);
+		if (!log_rests)
+			c->work |= WORK_LOG;
+	}
+	if (c->work)
+		trap_work(c);
+}
+
+void complete_record(struct cpu *c)
+{
+	struct log_record *r = c->record;
+
+	c->record = NULL;
+	r->cost += (u32)(counter() - c->entered);
+	if (policy_rows[r->row].action == ACT_DENY)
+		return; /* nothing was read */
+	if (esr_class(r->esr) == EC_SYSREG && iss_is_read(r->esr))
+		r->value = c->frame.x[iss_rt(r->esr)];
+	else if (esr_class(r->esr) == EC_DABT_LOW && r->esr & DABT_ISV && !(r->esr & DABT_WNR))
+		r->value = c->frame.x[dabt_rt(r->esr)];
+}
+
+u64 decisions(const struct cpu *c, int verdict)
+{
+	u64 n = 0;
+
+	for (unsigned i = 0; i < policy_n_rows; i++)
+		if (verdict < 0 || policy_rows[i].verdict == verdict)
+			n += c->rows[i].hits - (verdict == V_DENY ? c->rows[i].would : 0);
+	return n;
+}

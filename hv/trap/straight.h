@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The straight way through a trap: its row is known, one action is all it takes, and nobody looks meanwhile. So the row
+ * is counted, its cost added and its record made when everything is over, without a frame on the stack. What such a
+ * handler does is what decide(), its action and trap_end() do; tests/host/test_trap.py compares both with a model.
+ */
+#ifndef HV_STRAIGHT_H
+#define HV_STRAIGHT_H
+
+#include "cpu/decide.h"
+#include "cpu/record.h"
+#include "cpu/take.h"
+#include "trap/trap.h"
+
+/* Counts and adds the cost, in ticks; false: more is to be done (straight_late()). */
+static inline bool straight_end(struct cpu *c, struct row_state *s, u64 *ticks)
+{
+	*ticks = counter() - c->entered;
+	barrier(); /* one load for both */
+	s->hits++;
+	s->cost += *ticks;
+	return likely(!(s->flags | c->work));
+}
+
+/*
+ * Behind the instruction, which was an AArch64 one and no branch; if the guest steps, the step is made. Returns where
+ * it stands.
+ */
+static inline u64 straight_next(struct trap_frame *f)
+{
+	u64 pc = f->elr_el2, spsr = f->spsr_el2;
+
+	f->elr_el2 = pc + 4;
+	f->spsr_el2 = spsr & ~(SPSR_SS | SPSR_BTYPE);
+	return pc;
+}
+
+/*
+ * The row's record, if this access has one, and then the work that waits. `pc`, `spsr`: as they were at the trap;
+ * `value` as the record has it in the end.
+ */
+void straight_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux);
+
+/* The same, by itself where the row logs always and nothing is to be joined or saved. */
+static inline void straight_late(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr,
+				 u64 aux)
+{
+	struct log_record *r = log_slot(&c->log, c->log.seq);
+
+	if (unlikely(s->flags != ROW_LOG || !log_has_room(r))) {
+		straight_slow(c, pc, s, ticks, spsr, value, addr, aux);
+		return;
+	}
+	log_fill(c, r, s->what, pc, spsr, value, addr, aux, (u32)ticks);
+	if (!log_rests)
+		c->work |= WORK_LOG;
+	if (unlikely(c->work))
+		trap_work(c);
+}
+
+#endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Class -> handler -> verdict; the only code that moves the guest's PC. */
+#include "trap/trap.h"
+#include "arch/arch.h"
+#include "board/gic.h"
+#include "cpu/decide.h"
+#include "cpu/esr.h"
+#include "cpu/smp.h"
+#include "dev/vgic.h"
+#include "dev/virtio.h"
+#include "log/console.h"
+#include "log/drain.h"
+#include "log/power.h"
+#include "trap/operator.h"
+#include "trap/straight.h"
+#include "vm/inject.h"
+
+typedef void (*class_handler)(struct trap_frame *f, u64 esr);
+
+static void by_verdict(struct trap_frame *f, u64 esr);
+
+static const class_handler classes[64] = {
+	[0x00 ... 0x15] = by_verdict,
+	[EC_HVC64] = trap_hvc,
+	[EC_SMC64] = trap_smc,
+	[EC_SYSREG] = trap_sysreg,
+	[0x19 ... 0x23] = by_verdict,
+	[EC_DABT_LOW] = trap_dabt,
+	[0x25 ... 0x3f] = by_verdict,
+};
+
+/* What waited for a quiet moment: the log, the operator, interrupts for the guest. */
+void trap_work(struct cpu *c)
+{
+	u32 todo = c->work;
+
+	c->work = 0;
+	if (c->record)
+		complete_record(c);
+	if (todo == WORK_RECORD)
+		return;
+	spin_lock(&shared);
+	if (todo & (WORK_LOG | WORK_DUMP))
+		drain_work(c, todo & WORK_DUMP);
+	if (todo & WORK_NOTES)
+		monitor_note(c, todo);
+	if (todo & WORK_DEBUG && debug_work(c))
+		c->work |= WORK_MONITOR;
+	if (todo & WORK_INPUT)
+		console_input(c);
+	if ((todo | c->work) & WORK_MONITOR) {
+		spin_unlock(&shared);
+		do { /* ^] m typed behind `cont` opens it again */
+			c->work &= ~WORK_MONITOR;
+			monitor_run(c, c->why);
+		} while (c->work & WORK_MONITOR);
+		spin_lock(&shared);
+		console_input(c); /* what came behind the key */
+	}
+	if ((todo | c->work) & WORK_VGIC) {
+		vgic_flush(c);
+		c->work &= ~WORK_VGIC;
+	}
+	spin_unlock(&shared);
+}
+
+/* The policy stopped the guest for good. */
+static void __attribute__((noinline)) stop(struct cpu *c)
+{
+	log_event(c, EV_GUEST_LEAVE, 0, 0);
+	monitor_run(c, "kill");
+	spin_lock(&shared);
+	machine_off("kill");
+}
+
+static inline void handled(struct cpu *c)
+{
+	c->row->cost += counter() - c->entered;
+	if (unlikely(c->work))
+		trap_work(c);
+}
+
+/* Verdicts that change more than the PC by an instruction. */
+static void __attribute__((noinline)) finish(struct trap_frame *f, enum verdict v)
+{
+	switch (v) {
+	case NEXT:
+	case AGAIN:
+		break;
+	case UNDEF:
+		inject_undef(f);
+		break;
+	case ABORT:
+		inject_abort(f);
+		break;
+	case FORWARD:
+		inject_forward(f);
+		break;
+	case STOP:
+		stop(cpu_of(f));
+		break;
+	}
+	handled(cpu_of(f));
+}
+
+void trap_next32(struct trap_frame *f)
+{
+	u64 it = FIELD(f->spsr_el2, 15, 10) << 2 | FIELD(f->spsr_el2, 26, 25);
+
+	it = it & 7 ? (it & 0xe0) | (it << 1 & 0x1f) : 0;
+	f->elr_el2 += esr_length(f->esr_el2);
+	f->spsr_el2 = (f->spsr_el2 & ~(SPSR_IT | SPSR_SS)) | it >> 2 << 10 | (it & 3) << 25;
+}
+
+static void __attribute__((noinline)) end32(struct trap_frame *f)
+{
+	trap_next32(f);
+	handled(cpu_of(f));
+}
+
+/* Those that end a trap themselves move the PC by straight_next(), too. */
+void trap_end(struct trap_frame *f, enum verdict v)
+{
+	if (v != NEXT) {
+		finish(f, v);
+		return;
+	}
+	if (unlikely(f->spsr_el2 & SPSR_A32)) {
+		end32(f);
+		return;
+	}
+	straight_next(f);
+	handled(cpu_of(f));
+}
+
+static enum verdict verdict_of(struct trap_frame *f)
+{
+	switch (esr_class(f->esr_el2)) {
+	case EC_WFX:
+		return trap_wfx(f);
+	case EC_IABT_LOW:
+		return trap_iabt(f);
+	case EC_DABT_LOW:
+		return trap_dabt_general(f);
+	case 0x30 ... 0x3f:
+		return trap_debug(f);
+	default:
+		return trap_other(f);
+	}
+}
+
+static void by_verdict(struct trap_frame *f, u64 esr)
+{
+	(void)esr;
+	trap_end(f, verdict_of(f));
+}
+
+void trap_sync(struct trap_frame *f, u64 esr)
+{
+	cpu_of(f)->entered = counter();
+	classes[esr_class(esr)](f, esr);
+}
+
+void trap_sync32(struct trap_frame *f, u64 esr)
+{
+	cpu_of(f)->entered = counter();
+	by_verdict(f, esr);
+}
+
+void trap_irq(struct trap_frame *f)
+{
+	struct cpu *c = cpu_of(f);
+	bool park = false;
+
+	c->watch_strikes = 0;
+	spin_lock(&shared);
+	/* Bounded: a storm goes on with the next exception, after the guest had its chance. */
+	for (unsigned i = 0; i < 16; i++) {
+		u32 irq = gic_acknowledge();
+
+		if (irq >= 1020)
+			break;
+		gic_drop(irq);
+		switch (irq) {
+		case IRQ_PMU:
+		case IRQ_VTIMER:
+		case IRQ_PTIMER:
+			vgic_physical(c, irq); /* the guest's EOI deactivates it */
+			continue;
+		case IRQ_UART:
+			console_input(c);
+			break;
+		case IRQ_MAINTENANCE:
+			vgic_maintenance(c);
+			break;
+		case SGI_ALARM:
+			console_tick(c);
+			debug_tick(c);
+			virtio_tick();
+			break;
+		case SGI_KICK:
+			c->work |= WORK_VGIC;
+			virtio_tick();
+			break;
+		case SGI_STOP:
+			park = true;
+			break;
+		default:
+			if (!virtio_interrupt(irq)) /* nobody's: it must not come again */
+				gic_enable(c->index, irq, false);
+			break;
+		}
+		gic_deactivate(irq);
+	}
+	spin_unlock(&shared);
+	if (park)
+		smp_park(c);
+	if (c->work)
+		trap_work(c);
+}
+
+void trap_serror(struct trap_frame *f)
+{
+	f->esr_el2 = (f->esr_el2 & ~(0x3fUL << 26)) | (u64)EC_SERROR << 26;
+	trap_sync(f, f->esr_el2);
+}
+
+enum verdict trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum verdict allowed)
+{
+	struct cpu *c = cpu_of(f);
+	const struct decision *d = decide(c, &c->rows[policy_exception[class]], 0, addr, f->far_el2);
+
+	switch (d->action) {
+	case ACT_PAUSE:
+		monitor_run(c, "rule");
+		return allowed;
+	case ACT_ALLOW:
+		return allowed;
+	case ACT_DENY:
+		return UNDEF;
+	case ACT_KILL:
+		return STOP;
+	default:
+		return FORWARD;
+	}
+}
+
+enum verdict trap_other(struct trap_frame *f)
+{
+	/* There is no "handled as usual" for these: allowed or forwarded, EL1 gets what it would get without us. */
+	return trap_exception(f, esr_class(f->esr_el2), 0, FORWARD);
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HVC and SMC: the policy's row for the function, then its service (SMCCC, DEN 0028). Only x0 changes. */
+#include "cpu/esr.h"
+#include "lib/psci.h"
+#include "trap/hvcall.h"
+#include "trap/operator.h"
+#include "trap/straight.h"
+
+/* A number that no table names: what an SMC or HVC with an immediate, or with a malformed x0, asks for. */
+#define NO_FUNCTION 0xffffffffu
+
+/* Function identifiers are 32 bits (W0); the six calls of our own are asked for with the whole of x0. */
+static u32 function_of(const struct trap_frame *f)
+{
+	u64 x0 = f->x[0];
+
+	if (f->esr_el2 & 0xffff)
+		return NO_FUNCTION;
+	if (x0 >> 32 && !(x0 & BIT(31)))
+		return NO_FUNCTION;
+	return (u32)x0;
+}
+
+static const s64 codes[REFUSE_COUNT] = {
+	[REFUSE_SEA] = SMCCC_NOT_SUPPORTED,
+	[REFUSE_SERROR] = SMCCC_NOT_SUPPORTED,
+	[REFUSE_NOT_SUPPORTED] = SMCCC_NOT_SUPPORTED,
+	[REFUSE_INVALID_PARAMETERS] = PSCI_INVALID_PARAMETERS,
+	[REFUSE_DENIED] = PSCI_DENIED,
+};
+
+static enum verdict refuse(struct trap_frame *f, unsigned refusal, enum verdict done)
+{
+	if (refusal == REFUSE_UNDEF) {
+		if (done == AGAIN)
+			f->elr_el2 -= 4; /* HVC's preferred return is the next instruction, UNDEFINED's is its own */
+		return UNDEF;
+	}
+	f->x[0] = (u64)codes[refusal];
+	return done;
+}
+
+/* `done`: AGAIN for HVC, whose ELR is already behind it; NEXT for SMC. */
+static enum verdict act(struct trap_frame *f, const struct decision *d, const struct call_table *table, enum verdict done)
+{
+	switch (d->action) {
+	case ACT_EMULATE:
+		return hvcall(f, d->arg, table, done);
+	case ACT_VALUE:
+		f->x[0] = d->value;
+		return done;
+	case ACT_PAUSE:
+		monitor_pause(cpu_of(f));
+		return done;
+	case ACT_KILL:
+		return STOP;
+	case ACT_DENY:
+		return refuse(f, d->arg, done);
+	default: /* allowed, but nobody serves it */
+		f->x[0] = (u64)SMCCC_NOT_SUPPORTED;
+		return done;
+	}
+}
+
+/* Whether a constant answers the row's calls: what act() does is then to put it into x0. */
+static bool constant(const struct row_state *s, struct call_memo *memo)
+{
+	const struct decision *d = s->decision;
+
+	switch (s->way) {
+	case ACT_VALUE:
+		memo->value = d->value;
+		return true;
+	case ACT_DENY:
+		memo->value = (u64)codes[d->arg];
+		return d->arg != REFUSE_UNDEF;
+	case ACT_EMULATE:
+		return hvcall_constant(d->arg, &memo->value, &memo->selector);
+	case ACT_ALLOW:
+		memo->value = (u64)SMCCC_NOT_SUPPORTED;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Only plain numbers are remembered: below 2^32, where the number is all of x0, and with an immediate of 0. */
+static void __attribute__((noinline)) general(struct trap_frame *f, struct call_memo *memo, const struct call_table *table,
+					      enum verdict done)
+{
+	struct cpu *c = cpu_of(f);
+	u64 x0 = f->x[0];
+	u16 row = policy_call(table, function_of(f));
+	struct call_memo found = { .key = x0, .row = &c->rows[row] };
+
+	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
+		*memo = found;
+	row = policy_where(row, f->x[1], f->x[2]);
+	trap_end(f, act(f, decide(c, &c->rows[row], x0, f->x[1], f->x[2]), table, done));
+}
+
+static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 x0, u64 ticks)
+{
+	straight_late(cpu_of(f), pc, s, ticks, f->spsr_el2, x0, f->x[1], f->x[2]);
+}
+
+static inline void call(struct trap_frame *f, u64 esr, struct call_memo *memo, const struct call_table *table,
+			enum verdict done)
+{
+	u64 x0 = f->x[0], pc, ticks;
+
+	/* An immediate makes it a number that no memo holds. */
+	if (unlikely(memo->key != (x0 | esr << 48) || f->x[1] & memo->selector)) {
+		general(f, memo, table, done);
+		return;
+	}
+	f->x[0] = memo->value;
+	pc = done == NEXT ? straight_next(f) : f->elr_el2;
+	if (unlikely(!straight_end(cpu_of(f), memo->row, &ticks)))
+		late(f, memo->row, pc, x0, ticks);
+}
+
+void trap_hvc(struct trap_frame *f, u64 esr)
+{
+	call(f, esr, &cpu_of(f)->memos[f->x[0] % MEMOS].hvc, &policy_hvc, AGAIN);
+}
+
+void trap_smc(struct trap_frame *f, u64 esr)
+{
+	call(f, esr, &cpu_of(f)->memos[f->x[0] % MEMOS].smc, &policy_smc, NEXT);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stage 2 aborts: accesses to MMIO windows, and those that no syndrome describes. */
+#include "arch/arch.h"
+#include "cpu/esr.h"
+#include "dev/vgic.h"
+#include "dev/virtio.h"
+#include "dev/vrtc.h"
+#include "dev/vuart.h"
+#include "trap/operator.h"
+#include "trap/straight.h"
+#include "vm/guestmem.h"
+#include "vm/inject.h"
+
+#define UART_DR 0x00
+#define UART_FR 0x18
+
+struct access {
+	u64 ipa, value; /* value: what is written */
+	unsigned log2_size, rt;
+	bool write;
+};
+
+typedef enum verdict (*mmio_action)(struct trap_frame *f, const struct decision *d, u64 ipa);
+
+static u64 low_bits(u64 v, unsigned log2_size)
+{
+	return log2_size == 3 ? v : v & ((1UL << (8u << log2_size)) - 1);
+}
+
+/* What the syndrome says of an access; ISV is set. */
+static inline struct access access_of(const struct trap_frame *f, u64 ipa)
+{
+	u64 esr = f->esr_el2;
+	struct access a = { .ipa = ipa, .log2_size = dabt_log2_size(esr), .rt = dabt_rt(esr), .write = esr & DABT_WNR };
+
+	a.value = low_bits(f->x[a.rt], a.log2_size);
+	return a;
+}
+
+/* What a load puts into its register: extended by SSE, cut to 32 bits without SF. XZR: see trap_sysreg.c. */
+static void give(struct trap_frame *f, const struct access *a, u64 value)
+{
+	u64 esr = f->esr_el2;
+
+	if (likely((esr & (DABT_SAS | DABT_SSE | DABT_SF)) == DABT_WORD)) { /* ldr w */
+		f->x[a->rt] = (u32)value;
+		return;
+	}
+	value = low_bits(value, a->log2_size);
+	if (esr & DABT_SSE) {
+		unsigned shift = 64 - (8u << a->log2_size);
+
+		value = (u64)((s64)(value << shift) >> shift);
+	}
+	f->x[a->rt] = esr & DABT_SF ? value : value & 0xffffffff;
+}
+
+/* The real device, when it answers. PA = IPA for every window. */
+static enum verdict act_allow(struct trap_frame *f, const struct decision *d, u64 ipa)
+{
+	const struct access acc = access_of(f, ipa), *a = &acc;
+	u64 value;
+
+	(void)d;
+	if (a->write)
+		return guarded_write(a->ipa, 1u << a->log2_size, a->value) ? NEXT : ABORT;
+	if (!guarded_read(a->ipa, 1u << a->log2_size, &value))
+		return ABORT;
+	give(f, a, value);
+	return NEXT;
+}
+
+static enum verdict act_deny(struct trap_frame *f, const struct decision *d, u64 ipa)
+{
+	(void)f;
+	(void)ipa;
+	if (d->arg != REFUSE_SERROR)
+		return ABORT;
+	inject_serror();
+	return NEXT;
+}
+
+static enum verdict act_value(struct trap_frame *f, const struct decision *d, u64 ipa)
+{
+	const struct access a = access_of(f, ipa);
+
+	give(f, &a, d->value);
+	return NEXT;
+}
+
+static enum verdict act_ignore(struct trap_frame *f, const struct decision *d, u64 ipa)
+{
+	(void)f;
+	(void)d;
+	(void)ipa;
+	return NEXT;
+}
+
+static enum verdict act_mask(struct trap_frame *f, const struct decision *d, u64 ipa)
+{
+	const struct access acc = access_of(f, ipa), *a = &acc;
+	unsigned size = 1u << a->log2_size;
+	u64 real;
+
+	if (!guarded_read(a->ipa, size, &real))
+		return ABORT;
+	if (a->write)
+		return guarded_write(a->ipa, size, (real & ~d->mask) | (a->value & d->mask)) ? NEXT : ABORT;
+	give(f, a, (real & d->mask) | d->value);
+	return NEXT;
+}
+
+static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, u64 ipa)
+{
+	const struct access acc = access_of(f, ipa), *a = &acc;
+	struct cpu *c = cpu_of(f);
+	unsigned size = 1u << a->log2_size;
+	u32 offset = (u32)(a->ipa - d->value); /* value: the window's base */
+	u64 value = 0;
+
+	/* A register that a model does not have reads as zero and ignores writes. */
+	spin_lock(&shared);
+	switch (d->arg) {
+	case MODEL_VGIC_DIST:
+		if (a->write)
+			vgic_dist_write(c, offset, size, a->value);
+		else
+			value = vgic_dist_read(c, offset, size);
+		break;
+	case MODEL_VGIC_REDIST:
+		if (a->write)
+			vgic_redist_write(offset, size, a->value);
+		else
+			value = vgic_redist_read(offset, size);
+		break;
+	case MODEL_PL011:
+		if (a->write)
+			vuart_write(offset, a->value);
+		else
+			value = vuart_read(c, offset);
+		break;
+	case MODEL_PL031:
+		if (a->write)
+			vrtc_write(offset, a->value);
+		else
+			value = vrtc_read(offset);
+		break;
+	case MODEL_VIRTIO_MMIO:
+	case MODEL_VIRTIO_NET:
+	case MODEL_VIRTIO_BLK:
+	case MODEL_VIRTIO_BLK_RO:
+		if (a->write)
+			virtio_write(a->ipa, size, a->value);
+		else
+			value = virtio_read(a->ipa, size);
+		break;
+	}
+	spin_unlock(&shared);
+	if (!a->write)
+		give(f, a, value);
+	return NEXT;
+}
+
+/* The operator looks first; then the real device, where the guest may have one (arg), else there is none. */
+static enum verdict act_pause(struct trap_frame *f, const struct decision *d, u64 ipa)
+{
+	monitor_run(cpu_of(f), "rule");
+	return d->arg ? act_allow(f, d, ipa) : ABORT;
+}
+
+static enum verdict act_kill(struct trap_frame *f, const struct decision *d, u64 ipa)
+{
+	(void)f;
+	(void)d;
+	(void)ipa;
+	return STOP;
+}
+
+static const mmio_action actions[ACT_COUNT] = {
+	[ACT_ALLOW] = act_allow,   [ACT_DENY] = act_deny,       [ACT_VALUE] = act_value,  [ACT_IGNORE] = act_ignore,
+	[ACT_MASK] = act_mask,     [ACT_EMULATE] = act_emulate, [ACT_FORWARD] = act_deny, [ACT_PAUSE] = act_pause,
+	[ACT_KILL] = act_kill,
+};
+
+/*
+ * The IPA that faulted. HPFAR_EL2 has it but for permission faults, where it is UNKNOWN unless a stage 1 walk made
+ * the access: there the guest's own translation of FAR_EL2 says it.
+ */
+static inline u64 reported_ipa(const struct trap_frame *f)
+{
+	return FIELD(f->hpfar_el2, 43, 4) << 12 | (f->far_el2 & 0xfff);
+}
+
+static u64 fault_ipa(const struct trap_frame *f)
+{
+	u64 ipa = reported_ipa(f), par;
+
+	if (abort_fault(f->esr_el2) == FSC_PERMISSION && !(f->esr_el2 & DABT_S1PTW))
+		guest_translate(f->far_el2, f->esr_el2 & DABT_WNR ? AS_WRITE : 0, &ipa, &par);
+	return ipa;
+}
+
+/* Any access that its syndrome describes, decided by all of its row's terms. */
+static inline enum verdict decided(struct trap_frame *f, struct row_state *s, u64 ipa)
+{
+	struct access a = access_of(f, ipa);
+	const struct decision *d = decide(cpu_of(f), s, a.value, ipa, f->far_el2);
+
+	return actions[d->action](f, d, ipa);
+}
+
+/* IPAs end at bit 51. Above: what kind of fault, CM, S1PTW, WnR; then SAS and ISV: all that decides. */
+static inline u64 key_of(u64 esr, u64 ipa)
+{
+	return ipa | FIELD(esr, 8, 2) << 52 | FIELD(esr, 24, 22) << 59;
+}
+
+static inline struct mmio_memo *memo_of(struct trap_frame *f, u64 ipa)
+{
+	return &cpu_of(f)->memos[ipa / 4 % MEMOS].mmio;
+}
+
+/* Aborts that are no access to a window, or whose syndrome does not describe it; and windows not met before. */
+enum verdict trap_dabt_general(struct trap_frame *f)
+{
+	u64 esr = f->esr_el2, ipa = fault_ipa(f);
+	struct row_state *s;
+
+	if (esr & DABT_S1PTW)
+		return trap_exception(f, EXC_DABT_WALK, ipa, FORWARD);
+	if (esr & DABT_CM)
+		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, NEXT); /* nothing cached there to maintain */
+	if (!(esr & DABT_ISV))
+		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, FORWARD);
+
+	s = &cpu_of(f)->rows[policy_mmio(ipa, dabt_log2_size(esr), esr & DABT_WNR)];
+	if (abort_fault(esr) == FSC_TRANSLATION) /* others may have their IPA from elsewhere than the key */
+		*memo_of(f, ipa) = (struct mmio_memo){ key_of(esr, ipa), s };
+	return decided(f, s, ipa);
+}
+
+/* The general way, its row found. */
+static void __attribute__((noinline)) general(struct trap_frame *f, struct row_state *s, u64 ipa)
+{
+	trap_end(f, decided(f, s, ipa));
+}
+
+static void __attribute__((noinline)) not_met(struct trap_frame *f)
+{
+	trap_end(f, trap_dabt_general(f));
+}
+
+static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 ticks)
+{
+	u64 esr = f->esr_el2, value = f->x[dabt_rt(esr)];
+
+	if (esr & DABT_WNR)
+		value = low_bits(value, dabt_log2_size(esr));
+	straight_late(cpu_of(f), pc, s, ticks, f->spsr_el2, value, reported_ipa(f), f->far_el2);
+}
+
+static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_state *s, u64 pc, u64 spsr)
+{
+	u64 ticks;
+
+	f->elr_el2 = pc; /* not as straight_next() has it */
+	f->spsr_el2 = spsr;
+	trap_next32(f);
+	if (!straight_end(cpu_of(f), s, &ticks))
+		late(f, s, pc, ticks);
+}
+
+static inline void next(struct trap_frame *f, struct row_state *s)
+{
+	u64 spsr = f->spsr_el2, pc = straight_next(f), ticks;
+
+	if (unlikely(spsr & SPSR_A32)) { /* an EL0 of the guest's that nobody can forbid */
+		next32(f, s, pc, spsr);
+		return;
+	}
+	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
+		late(f, s, pc, ticks);
+}
+
+static void __attribute__((noinline)) straight_send(struct trap_frame *f, struct row_state *s, u64 byte)
+{
+	spin_lock(&shared);
+	vuart_transmit((u8)byte);
+	spin_unlock(&shared);
+	next(f, s);
+}
+
+/* A console writes a character: it asks whether there is room, then sends. The flags fit into the smallest access. */
+static inline void straight_uart(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
+{
+	u64 offset = ipa - s->decision->value, *reg = &f->x[dabt_rt(esr)];
+
+	if (offset == UART_FR && !(esr & (DABT_WNR | DABT_SSE))) {
+		*reg = vuart_flags;
+		next(f, s);
+	} else if (offset == UART_DR && esr & DABT_WNR) {
+		straight_send(f, s, *reg);
+	} else {
+		general(f, s, ipa);
+	}
+}
+
+/* The distributor's words that need no lock: they are most of what a guest asks for. */
+static void straight_emulate(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
+{
+	u32 offset = (u32)(ipa - s->decision->value);
+	unsigned rt = dabt_rt(esr);
+	u64 value;
+
+	if (s->decision->arg == MODEL_VGIC_DIST && (esr & (DABT_SAS | DABT_SSE)) == DABT_WORD) {
+		if (esr & DABT_WNR) {
+			if (vgic_dist_idle_write(offset, (u32)f->x[rt])) {
+				next(f, s);
+				return;
+			}
+		} else if (vgic_dist_peek(offset, &value)) {
+			f->x[rt] = (u32)value;
+			next(f, s);
+			return;
+		}
+	} else if (s->decision->arg == MODEL_PL011) {
+		straight_uart(f, s, esr, ipa);
+		return;
+	}
+	general(f, s, ipa);
+}
+
+void trap_dabt(struct trap_frame *f, u64 esr)
+{
+	u64 ipa = reported_ipa(f);
+	struct mmio_memo *memo = memo_of(f, ipa);
+
+	if (unlikely(memo->key != key_of(esr, ipa)))
+		not_met(f);
+	else if (memo->row->way == ACT_EMULATE)
+		straight_emulate(f, memo->row, esr, ipa);
+	else
+		general(f, memo->row, ipa);
+}
+
+enum verdict trap_iabt(struct trap_frame *f)
+{
+	return trap_exception(f, EC_IABT_LOW, fault_ipa(f), FORWARD);
+}

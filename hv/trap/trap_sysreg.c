@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Trapped MSR, MRS and SYS instructions: what the policy's row says is done with the register. */
+#include "arch/arch.h"
+#include "cpu/esr.h"
+#include "cpu/take.h"
+#include "dev/vgic.h"
+#include "trap/operator.h"
+#include "trap/straight.h"
+#include "vm/cache.h"
+
+typedef enum verdict (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
+typedef void (*sysreg_way)(struct trap_frame *f, u64 esr, struct row_state *s);
+
+/* XZR is slot 31, which the next trap stores as zero again: what is read into it is recorded, then dropped. */
+static inline void give(struct trap_frame *f, u32 iss, u64 value)
+{
+	f->x[iss_rt(iss)] = value;
+}
+
+static inline const char *stub(const struct decision *d)
+{
+	return policy_replay + 16 * (u64)d->arg;
+}
+
+static inline enum verdict act_allow(struct trap_frame *f, const struct decision *d, u32 iss)
+{
+	if (iss_is_read(iss))
+		give(f, iss, replay_read(stub(d)));
+	else
+		replay_write(stub(d), f->x[iss_rt(iss)] & d->mask);
+	return NEXT;
+}
+
+static enum verdict act_deny(struct trap_frame *f, const struct decision *d, u32 iss)
+{
+	(void)f;
+	(void)d;
+	(void)iss;
+	return UNDEF;
+}
+
+static inline enum verdict act_value(struct trap_frame *f, const struct decision *d, u32 iss)
+{
+	give(f, iss, d->value);
+	return NEXT;
+}
+
+static inline enum verdict act_ignore(struct trap_frame *f, const struct decision *d, u32 iss)
+{
+	(void)f;
+	(void)d;
+	(void)iss;
+	return NEXT;
+}
+
+static inline enum verdict act_mask(struct trap_frame *f, const struct decision *d, u32 iss)
+{
+	u64 real = replay_read(stub(d));
+
+	if (iss_is_read(iss))
+		give(f, iss, (real & d->mask) | d->value);
+	else
+		replay_write(stub(d), (real & ~d->mask) | (f->x[iss_rt(iss)] & d->mask));
+	return NEXT;
+}
+
+static enum verdict __attribute__((noinline)) send_sgi(struct cpu *c, u64 value)
+{
+	if (!vgic_sgi_targets(value))
+		return NEXT;
+	spin_lock(&shared);
+	vgic_sgi(c, value);
+	spin_unlock(&shared);
+	return NEXT;
+}
+
+static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, u32 iss)
+{
+	u64 value = f->x[iss_rt(iss)];
+
+	switch (d->arg) {
+	case MODEL_VGIC_SGI:
+		return send_sgi(cpu_of(f), value);
+	case MODEL_DC_VA:
+		return cache_dc_va(f, value);
+	case MODEL_DC_ZVA:
+		return cache_dc_zva(f, value);
+	case MODEL_IC_VA:
+		ic_ialluis(); /* more than one line, never less */
+		return NEXT;
+	case MODEL_NATIVE:
+		return AGAIN;
+	}
+	return UNDEF;
+}
+
+/* The operator looks first; then it takes effect. */
+static enum verdict act_pause(struct trap_frame *f, const struct decision *d, u32 iss)
+{
+	monitor_run(cpu_of(f), "rule");
+	return d->arg ? act_allow(f, d, iss) : UNDEF;
+}
+
+static enum verdict act_kill(struct trap_frame *f, const struct decision *d, u32 iss)
+{
+	(void)f;
+	(void)d;
+	(void)iss;
+	return STOP;
+}
+
+static const sysreg_action actions[ACT_COUNT] = {
+	[ACT_ALLOW] = act_allow,   [ACT_DENY] = act_deny,       [ACT_VALUE] = act_value,  [ACT_IGNORE] = act_ignore,
+	[ACT_MASK] = act_mask,     [ACT_EMULATE] = act_emulate, [ACT_FORWARD] = act_deny, [ACT_PAUSE] = act_pause,
+	[ACT_KILL] = act_kill,
+};
+
+/* Any row, decided by all of its terms. */
+static void __attribute__((noinline)) general(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	struct cpu *c = cpu_of(f);
+	const struct decision *d = decide(c, s, f->x[iss_rt(esr)], 0, 0);
+
+	trap_end(f, actions[d->action](f, d, (u32)esr));
+}
+
+static void __attribute__((noinline)) late(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks, u64 spsr)
+{
+	straight_late(cpu_of(f), pc, s, ticks, spsr, f->x[iss_rt(f->esr_el2)], 0, 0);
+}
+
+static void __attribute__((noinline)) late_next(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks)
+{
+	late(f, pc, s, ticks, f->spsr_el2);
+}
+
+static inline void next(struct trap_frame *f, struct row_state *s)
+{
+	u64 pc = straight_next(f), ticks;
+
+	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
+		late_next(f, pc, s, ticks);
+}
+
+static void straight_allow(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	act_allow(f, s->decision, (u32)esr);
+	next(f, s);
+}
+
+static void straight_value(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	act_value(f, s->decision, (u32)esr);
+	next(f, s);
+}
+
+static void straight_ignore(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	(void)esr;
+	next(f, s);
+}
+
+static void straight_mask(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	act_mask(f, s->decision, (u32)esr);
+	next(f, s);
+}
+
+static void straight_deny(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	u64 pc = f->elr_el2, spsr = f->spsr_el2, ticks;
+
+	(void)esr;
+	take_undef(f);
+	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
+		late(f, pc, s, ticks, spsr);
+}
+
+/* An SGI to nobody needs no lock. */
+static void straight_emulate(struct trap_frame *f, u64 esr, struct row_state *s)
+{
+	if (s->decision->arg == MODEL_VGIC_SGI && !vgic_sgi_targets(f->x[iss_rt(esr)]))
+		next(f, s);
+	else
+		general(f, esr, s);
+}
+
+static const sysreg_way ways[ACT_COUNT + 1] = {
+	[ACT_ALLOW] = straight_allow, [ACT_DENY] = straight_deny,       [ACT_VALUE] = straight_value,
+	[ACT_IGNORE] = straight_ignore, [ACT_MASK] = straight_mask,     [ACT_EMULATE] = straight_emulate,
+	[ACT_FORWARD] = general,      [ACT_PAUSE] = general,            [ACT_KILL] = general,
+	[WAY_GENERAL] = general,
+};
+
+void trap_sysreg(struct trap_frame *f, u64 esr)
+{
+	struct row_state *s = &cpu_of(f)->rows[policy_sysreg((u32)esr)];
+
+	ways[s->way](f, esr, s);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* WFI, WFE and their timed forms: an idle guest gives its time to EL2, and then to the host. */
+#include "trap/trap_wait.h"
+#include "arch/arch.h"
+#include "cpu/esr.h"
+#include "dev/vgic.h"
+#include "log/drain.h"
+#include "trap/trap.h"
+
+#define TI_WFI 0
+#define ISR_I  BIT(7)
+#define ISR_A  BIT(8)
+
+static bool interrupted(void)
+{
+	return sysreg_read(isr_el1) & (ISR_I | ISR_A);
+}
+
+void wait_for_interrupt(struct cpu *c)
+{
+	bool sleep;
+
+	spin_lock(&shared);
+	drain_idle(c);
+	vgic_sync(c); /* what is finished must not look active to the others while we sleep */
+	sleep = !c->work && !vgic_pending(c);
+	spin_unlock(&shared);
+	/*
+	 * Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. The
+	 * watchdog's own is over by then: it does not end the guest's sleep.
+	 */
+	if (sleep)
+		do {
+			wfi();
+			c->entered = counter(); /* sleeping is neither a cost nor a loop */
+		} while (!interrupted());
+}
+
+enum verdict trap_wfx(struct trap_frame *f)
+{
+	struct cpu *c = cpu_of(f);
+	enum verdict v = trap_exception(f, EC_WFX, 0, NEXT);
+
+	/* WFE, WFIT and WFET may end at any time: returning at once is allowed, and the guest asks again. */
+	if (v == NEXT && (f->esr_el2 & 3) == TI_WFI)
+		wait_for_interrupt(c);
+	return v;
+}

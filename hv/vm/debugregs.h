@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The breakpoint and watchpoint registers of a CPU, by number: slot n is DBGBVRn, slot DEBUG_CODE + n is DBGWVRn. */
+#ifndef HV_DEBUGREGS_H
+#define HV_DEBUGREGS_H
+
+#include "lib/types.h"
+
+/* What is used of the machine: at most so many breakpoints and watchpoints (ID_AA64DFR0_EL1 may have fewer). */
+#define DEBUG_CODE   6
+#define DEBUG_DATA   4
+#define DEBUG_POINTS (DEBUG_CODE + DEBUG_DATA)
+
+/* debugregs.c. How many of each this CPU has, of those that are used; whether it has the one of this slot. */
+unsigned debug_slots(bool data);
+bool debug_there(unsigned point);
+/* Where replay_read() and replay_write() reach the value or the control register of this slot. */
+const char *debug_register(unsigned point, bool control);
+/* vcpu.c: the breakpoint and watchpoint registers of this CPU match nothing. */
+void debug_reset(void);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* EL2's only way into guest memory. */
+#include "vm/guestmem.h"
+#include "arch/arch.h"
+
+void *guest_ram(u64 ipa, u64 size)
+{
+	u64 offset = ipa - GUEST_IPA;
+
+	if (ipa < GUEST_IPA || offset > GUEST_SIZE || size > GUEST_SIZE - offset)
+		return NULL;
+	return (void *)(GUEST_PA + offset);
+}
+
+bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
+{
+	u64 saved = sysreg_read(par_el1), result;
+
+	switch (as) {
+	case 0: at_s1e1r(va); break;
+	case AS_WRITE: at_s1e1w(va); break;
+	case AS_EL0: at_s1e0r(va); break;
+	case AS_EL0 | AS_WRITE: at_s1e0w(va); break;
+	default: at_s1e1wp(va); break;
+	}
+	result = sysreg_read(par_el1);
+	sysreg_write(par_el1, saved);
+	*par = result;
+	if (result & 1)
+		return false;
+	*ipa = (result & 0x000ffffffffff000) | (va & 0xfff);
+	return true;
+}
+
+size_t guest_read_va(u64 va, void *to, size_t size)
+{
+	u8 *out = to;
+	size_t done = 0;
+
+	while (done < size) {
+		size_t n = 0x1000 - (va & 0xfff);
+		u64 ipa, par;
+		const u8 *from;
+
+		if (n > size - done)
+			n = size - done;
+		if (!guest_translate(va, 0, &ipa, &par))
+			break;
+		from = guest_ram(ipa, n);
+		if (!from)
+			break;
+		for (size_t i = 0; i < n; i++)
+			out[done++] = from[i];
+		va += n;
+	}
+	return done;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exceptions that the guest's EL1 receives, as AArch64.TakeException() has them. */
+#include "vm/inject.h"
+#include "arch/arch.h"
+#include "cpu/esr.h"
+#include "cpu/take.h"
+
+#define SCTLR_SPAN   BIT(23)
+#define SCTLR_DSSBS  BIT(44)
+
+#define HCR_VSE      BIT(8)
+
+static bool from_el0(const struct trap_frame *f)
+{
+	return f->spsr_el2 & SPSR_A32 || (f->spsr_el2 & 0xf) == 0;
+}
+
+u64 take_optional;
+
+void inject_init(void)
+{
+	if (FIELD(sysreg_read(id_aa64mmfr1_el1), 23, 20))
+		take_optional |= SPSR_PAN;
+	if (FIELD(sysreg_read(id_aa64pfr1_el1), 7, 4))
+		take_optional |= SPSR_SSBS;
+	if (FIELD(sysreg_read(id_aa64pfr1_el1), 11, 8) >= 2)
+		take_optional |= SPSR_TCO;
+}
+
+u64 take_optional_state(void)
+{
+	u64 sctlr = sysreg_read(sctlr_el1), state = SPSR_TCO;
+
+	if (!(sctlr & SCTLR_SPAN))
+		state |= SPSR_PAN;
+	if (sctlr & SCTLR_DSSBS)
+		state |= SPSR_SSBS;
+	return state & take_optional;
+}
+
+void inject(struct trap_frame *f, u64 esr, const u64 *far)
+{
+	take_exception(f, esr, far);
+}
+
+void inject_undef(struct trap_frame *f)
+{
+	take_undef(f);
+}
+
+void inject_abort(struct trap_frame *f)
+{
+	bool code = esr_class(f->esr_el2) == EC_IABT_LOW;
+	u64 ec = code ? (from_el0(f) ? EC_IABT_LOW : EC_IABT_CUR) : (from_el0(f) ? EC_DABT_LOW : EC_DABT_CUR);
+	u64 status = f->esr_el2 & DABT_S1PTW ? FSC_EXTERNAL_WALK | (f->esr_el2 & 3) : FSC_EXTERNAL;
+
+	/* WnR and CM tell the same story as before; ISV and S1PTW are EL2's alone; IL is 1 for an abort of unknown syndrome. */
+	inject(f, ec << 26 | ESR_IL | (code ? 0 : f->esr_el2 & (DABT_WNR | DABT_CM)) | status, &f->far_el2);
+}
+
+void inject_forward(struct trap_frame *f)
+{
+	switch (esr_class(f->esr_el2)) {
+	case EC_IABT_LOW:
+	case EC_DABT_LOW:
+		inject_abort(f);
+		return;
+	case EC_SERROR:
+		inject_serror();
+		return;
+	}
+	/* Breakpoint, step and watchpoint classes have a twin for "same level", one higher. */
+	if (esr_class(f->esr_el2) >= 0x30 && esr_class(f->esr_el2) <= 0x35 && !from_el0(f))
+		inject(f, f->esr_el2 | BIT(26), &f->far_el2);
+	else
+		inject(f, f->esr_el2, NULL);
+}
+
+void inject_serror(void)
+{
+	sysreg_write(hcr_el2, sysreg_read(hcr_el2) | HCR_VSE);
+	isb();
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest's physical address space: RAM by 2 MiB blocks, passthrough windows by pages, nothing else. */
+#ifndef HV_STAGE2_H
+#define HV_STAGE2_H
+
+#include "lib/types.h"
+
+#define STAGE2_IPA_BITS 39
+
+/* Builds the tables from the policy's map. */
+void stage2_init(void);
+/* Points this CPU at them (VTCR_EL2, VTTBR_EL2; VMID 1). */
+void stage2_enable(void);
+/* The descriptors that translate `ipa`, level 1 to 3, for the monitor; returns how many levels there are. */
+unsigned stage2_walk(u64 ipa, u64 descriptors[3]);
+
+#endif

@@ -91,7 +91,7 @@ COMMON := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protect
 	-mstrict-align -mno-outline-atomics -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARN)
 HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -fno-omit-frame-pointer -Wstack-usage=1024
 FAST_CFLAGS := -fomit-frame-pointer -ffixed-x29
-GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest -Ihv -I$(G)
+GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
 # What only the operator's monitor needs, or what an image without it has in its place.
@@ -99,23 +99,17 @@ OPERATOR := $(filter-out hv/operator/none.c,$(wildcard hv/operator/*.c))
 HV_SRC := $(filter-out $(if $(filter 0,$(MONITOR)),$(OPERATOR),hv/operator/none.c),$(wildcard hv/*/*.c))
 HV_ASM := $(wildcard hv/*/*.S)
 HV_OBJ := $(HV_SRC:%.c=$(B)/%.o) $(HV_ASM:%.S=$(B)/%.o) $(B)/gen/policy_tables.o $(B)/gen/replay.o $(B)/gen/build.o
-# The guest that is bundled: the diagnostic one (diag), or the one that measures (bench), that makes every access
-# (sweep), that attacks (fuzz: at random; attack: by name).
+# The guest that is bundled, a folder of guest/: the diagnostic one (diag), the one that measures (bench), that makes every
+# access (sweep), that attacks (fuzz: at random; attack: by name). It takes of guest/lib what it uses.
 GUEST ?= diag
 SEED ?= 1
 COUNT ?= 200000
-GUEST_DIR := $(if $(filter bench,$(GUEST)),tests/bench/guest,guest)
-ifneq ($(filter sweep fuzz attack,$(GUEST)),)
-GUEST_SRC := guest/cpu.c $(wildcard guest/$(GUEST)/*.c)
-GUEST_ASM := $(wildcard guest/$(GUEST)/*.S) $(if $(filter attack,$(GUEST)),guest/fuzz/start.S)
-GUEST_CFLAGS += $(if $(filter fuzz,$(GUEST)),-DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0))
-else ifneq ($(filter diag bench,$(GUEST)),)
-GUEST_SRC := $(wildcard $(GUEST_DIR)/*.c)
-GUEST_ASM := $(wildcard $(GUEST_DIR)/*.S)
-else
+ifeq ($(filter diag bench sweep fuzz attack,$(GUEST)),)
 $(error GUEST=$(GUEST): diag, bench, sweep, fuzz or attack)
 endif
-GUEST_OBJ := $(GUEST_SRC:%.c=$(B)/%.o) $(GUEST_ASM:%.S=$(B)/%.o)
+objects = $(patsubst %,$(B)/%.o,$(basename $(wildcard $(1)/*.c $(1)/*.S)))
+GUEST_OBJ := $(call objects,guest/$(GUEST))
+GUEST_LIB := $(call objects,guest/lib)
 
 .PHONY: all clean help FORCE
 all: $(ELF) $(B)/hypervisor.bin $(B)/compile_commands.json ## build build/hypervisor.elf with POLICY= (default: default) and the diagnostic guest
@@ -125,12 +119,13 @@ $(B)/flags $(B)/choice: FORCE
 	@mkdir -p $(B)
 	@printf '%s\n' $(STAMP_$(@F)) > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
-STAMP_flags = '$(GUEST)' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
+STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
 STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-POLICY_DEPS := $(wildcard $(filter %.yaml,$(POLICY)) policy/*.yaml policy/arch/* policy/platform/* policygen/*.py policygen/templates/*) guest/probes.txt
+POLICY_DEPS := $(wildcard $(filter %.yaml,$(POLICY)) policy/*.yaml policy/arch/* policy/platform/* policygen/*.py policygen/templates/*) guest/lib/probes.txt
 GEN := policy_tables.c replay.S guest_expect.h rules.json windows.json policy.canonical.json policy.schema.json
 
 # policygen replaces only what changed, so the stamp is what says that it ran.
@@ -188,20 +183,27 @@ $(G)/sweep_plan.h: $(G)/stamp
 	$(Q)$(PYTHON) -m policygen verify $(POLICY) $(if $(MODE),--mode $(MODE)) $(if $(BRIEF),--brief) --plan $@
 $(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
 
-$(GUEST_OBJ): $(G)/guest_expect.h
-$(B)/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.c $(B)/flags
-	$(call say,GUEST,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out $(if $(filter guest/fp.c,$<),-mgeneral-regs-only),$(GUEST_CFLAGS)) -MMD -MP -c $< -o $@
+$(B)/guest/fuzz/fuzz.o: private GUEST_CFLAGS += $(FUZZ)
+$(B)/guest/diag/fp.o: private GUEST_CFLAGS := $(filter-out -mgeneral-regs-only,$(GUEST_CFLAGS))
 
-$(B)/$(GUEST_DIR)/%.o: $(GUEST_DIR)/%.S $(B)/flags
+$(GUEST_OBJ) $(GUEST_LIB): $(G)/guest_expect.h
+$(B)/guest/%.o: guest/%.c $(B)/flags
 	$(call say,GUEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/guest.elf: $(GUEST_OBJ) linker/guest.ld
+$(B)/guest/%.o: guest/%.S $(B)/flags
+	$(call say,GUEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
+
+$(B)/guest/lib.a: $(GUEST_LIB)
+	@rm -f $@
+	$(Q)$(CROSS_COMPILE)ar rcs $@ $(GUEST_LIB)
+
+$(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a linker/guest.ld
 	$(call say,LD,$@)
-	$(Q)$(CC) $(HV_LDFLAGS) -T linker/guest.ld $(GUEST_OBJ) -o $@
+	$(Q)$(CC) $(HV_LDFLAGS) -T linker/guest.ld $(GUEST_OBJ) $(B)/guest/lib.a -o $@
 
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
@@ -214,7 +216,7 @@ $(ELF): $(HV_OBJ) linker/hv.ld tools/seal.py $(G)/policy.canonical.json
 $(B)/hypervisor.bin: $(ELF)
 	$(Q)$(OBJCOPY) -O binary $< $@
 
--include $(HV_OBJ:.o=.d) $(GUEST_OBJ:.o=.d)
+-include $(HV_OBJ:.o=.d) $(GUEST_OBJ:.o=.d) $(GUEST_LIB:.o=.d)
 
 # ---- running -------------------------------------------------------------------------------------------------------
 
@@ -408,7 +410,7 @@ setup: ## install what building, running and testing need (Debian or Ubuntu; as 
 
 # For clangd and other tools: build/compile_commands.json (.clangd points there).
 $(B)/compile_commands.json: $(B)/flags
-	@{ echo '['; sep=; for f in $(HV_SRC) $(GUEST_SRC); do \
+	@{ echo '['; sep=; for f in $(HV_SRC) $(wildcard guest/$(GUEST)/*.c guest/lib/*.c); do \
 	case $$f in hv/*) flags='$(HV_CFLAGS)';; *) flags='$(GUEST_CFLAGS)';; esac; \
 	printf '%s{"directory": "%s", "file": "%s", "command": "%s %s -c %s"}' "$$sep" '$(CURDIR)' "$$f" '$(CC)' "$$flags" "$$f"; \
 	sep=",\n"; done; echo; echo ']'; } | sed 's/\\n/\n/g' > $@

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reference says of the diagnostic guest's probes (guest/probes.txt), for its own table of expectations."""
+"""What the reference says of the diagnostic guest's probes (guest/lib/probes.txt), for its own table of expectations."""
 from __future__ import annotations
 
 import re
@@ -11,14 +11,14 @@ from policygen.arch import load_arch, make_key
 from policygen.board import load_board
 from policygen.model import Access, Decision, Policy
 
-PROBES = "guest/probes.txt"
+PROBES = "guest/lib/probes.txt"
 ENCODING = re.compile(r"S([0-3])_([0-7])_C(\d+)_C(\d+)_([0-7])\Z")
 LINE = re.compile(r"([A-Z0-9_]+)\s*=\s*(\S.*)\Z")
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """One initialiser of struct expect (guest/expect.h)."""
+    """One initialiser of struct expect (guest/lib/expect.h)."""
     name: str
     action: str
     refusal: str

@@ -12,8 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Dict, FrozenSet, List, Optional, Sequence
 
-from linuxprep import fdt, guest, image, layout, virtio, windows
-from linuxprep.report import Report, read_file
+from guestprep import fdt, guest, image, layout, virtio, windows
+from guestprep.report import Report, read_file
 
 QEMU = "qemu-system-aarch64"
 MACHINE = "-M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G"

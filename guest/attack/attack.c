@@ -3,8 +3,9 @@
  * Attacks with a name: each is tried once and says what came of it. fuzz/ has those that nobody thought of. Under
  * tests/qemu/attacked.yaml, on two CPUs of which the second never starts. It ends in HVC_PAUSE, for the operator to look.
  */
-#include "cpu/cpu.h"
+#include "cpu.h"
 #include "guest.h"
+#include "run.h"
 
 #define OUT      0x50000000UL    /* what snippets leave */
 #define SECRET   0x50001000UL    /* EL1's alone */
@@ -26,7 +27,6 @@
 #define FROM_EL0 8
 #define FROM_A32 12
 
-u64 run(const u64 x[31], u64 entry, u64 spsr);
 void main(void);
 extern const u32 zero[], zero_x7[], clean[], zero_par[], load[], load_pair[], store_exclusive[], store_writeback[], jump[],
 	call_hyp[], call_monitor[], call_immediate[], return_to[], step_over[], load_short[], it_block[], it_block_wide[],

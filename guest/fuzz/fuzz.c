@@ -7,8 +7,9 @@
  * At EL1 it runs short snippets of chosen kinds; at EL0, in AArch64 and AArch32, random words that may overwrite
  * themselves, with a timer to end them. The EL1 program lies in memory that no random access can reach.
  */
-#include "cpu/cpu.h"
+#include "cpu.h"
 #include "guest.h"
+#include "run.h"
 
 #define CODE_EL1   0x40200000UL /* snippets */
 #define CODE_EL0   0x48000000UL /* EL0 may read, write and execute it */
@@ -31,7 +32,6 @@
 #define FRAME(cpu) (0x080a0000UL + (cpu) * 0x20000UL) /* its redistributor */
 #define RESCUE     0xffff        /* SGIs that a CPU which waits may be sent */
 
-u64 run(const u64 x[31], u64 entry, u64 spsr);
 void main(void);
 void main_again(void);
 extern char second[]; /* start.S */

@@ -4,7 +4,7 @@
  *   sw KIND DIRECTION WIDTH FIRST STEP X1 X2 : TOKEN...     numbers in hex, a token is LETTER[FLAG][COUNT][=VALUE]
  */
 #include "report.h"
-#include "cpu/cpu.h"
+#include "cpu.h"
 
 #define HV_CONSOLE_WRITE 4
 #define LINE 120

@@ -10,7 +10,7 @@
  * any, that is what is reported; otherwise each is made once more, alone.
  */
 #include "caught.h"
-#include "cpu/cpu.h"
+#include "cpu.h"
 #include "report.h"
 
 struct span {

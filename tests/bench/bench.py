@@ -46,7 +46,7 @@ class Row:
 
 
 # Stage 2 aborts: QEMU takes the faulting instruction back before it is counted. Reads trapped by an access check: the
-# block's count was paid in full, and one branch stands behind the read (guest/start.S).
+# block's count was paid in full, and one branch stands behind the read (guest/bench/start.S).
 ABORT, READ = -1, 1
 CORRECTIONS = ("corrections: +1 for a stage 2 abort (QEMU does not count the instruction that aborts), -1 for a "
                "trapped read of a register (QEMU counts the rest of its block, one branch); the trace, which "

@@ -81,9 +81,9 @@ def test_why_says_what_policygen_says(console: Any) -> None:
 
 
 def test_the_key_stops_a_guest_that_spins(console: Any, tree: Path) -> None:
-    start = (tree / "guest" / "start.S").read_text()
+    start = (tree / "guest" / "lib" / "start.S").read_text()
     assert start.count("bl\tmain\n") == 1
-    (tree / "guest" / "start.S").write_text(start.replace("bl\tmain\n", "b\t.\n"))
+    (tree / "guest" / "lib" / "start.S").write_text(start.replace("bl\tmain\n", "b\t.\n"))
     c = console(machine(build("default", tree=tree)))
     c.expect("guest\\+")
     c.send("\x1dm")
@@ -120,7 +120,7 @@ def test_with_nobody_to_type_it_ends_behind_the_pause() -> None:
 def test_unattended_make_fails_with_the_guest(tree: Path) -> None:
     words = ("run", "UNATTENDED=1", "TIMEOUT=120")
     make(*words, tree=tree, stdin=subprocess.DEVNULL)
-    main = tree / "guest" / "main.c"
+    main = tree / "guest" / "diag" / "main.c"
     text = main.read_text()
     assert text.count("check_passed, check_failed);") == 1
     main.write_text(text.replace("check_passed, check_failed);", "check_passed, check_failed + 1);"))

@@ -17,7 +17,7 @@ mmio: { gpio: { do: allow, log: never, why: its pages are the guest's own } }
 """
 GUEST = """
 #include "caught.h"
-#include "cpu/cpu.h"
+#include "cpu.h"
 struct caught caught;
 void main(void);
 static u64 l1[512] __attribute__((aligned(4096)));

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every form of load and store on a device: each Rt, sign extension, and those that give EL2 no syndrome. */
+#include "check.h"
+#include "cpu.h"
+#include "insn.h"
+#include "trap.h"
+#include "windows.h"
+
+/* One family of insn.S. `sign`: width in bits that the loaded sign is extended to; 0: none. */
+struct form {
+	const char *name;
+	insn_fn *family;
+	unsigned log2, sign;
+};
+static const struct form loads[] = {
+	{ "ldrb", insn_ldrb, 0, 0 },      { "ldrh", insn_ldrh, 1, 0 },      { "ldr w", insn_ldrw, 2, 0 },
+	{ "ldr x", insn_ldrx, 3, 0 },     { "ldrsb w", insn_ldrsbw, 0, 32 }, { "ldrsb x", insn_ldrsbx, 0, 64 },
+	{ "ldrsh w", insn_ldrshw, 1, 32 }, { "ldrsh x", insn_ldrshx, 1, 64 }, { "ldrsw x", insn_ldrswx, 2, 64 },
+};
+static const struct form stores[] = {
+	{ "strb", insn_strb, 0, 0 }, { "strh", insn_strh, 1, 0 },
+	{ "str w", insn_strw, 2, 0 }, { "str x", insn_strx, 3, 0 },
+};
+
+/* By log2 of the width. The place has to be aligned. */
+static const u64 target[4] = { GUEST_SCRATCH + 0x04, GUEST_SCRATCH + 0x04, GUEST_SCRATCH + 0x04, GUEST_SCRATCH + 0x20 };
+static const struct expect constant[4] = { EXPECT_SCRATCH_04_R1, EXPECT_SCRATCH_04_R2, EXPECT_SCRATCH_04_R4,
+					   EXPECT_SCRATCH_20_R8 };
+static const struct expect sink[4] = { EXPECT_SCRATCH_04_W1, EXPECT_SCRATCH_04_W2, EXPECT_SCRATCH_04_W4,
+				       EXPECT_SCRATCH_20_W8 };
+
+/* What a load of `value` leaves in the register. */
+static u64 extend(const struct form *f, u64 value)
+{
+	unsigned from = 8U << f->log2;
+
+	if (from < 64)
+		value &= BIT(from) - 1;
+	if (f->sign && (value >> (from - 1)) & 1)
+		value |= ~0UL << from;
+	return f->sign == 32 ? value & 0xffffffff : value;
+}
+
+static bool load_rt(const struct form *f, unsigned rt, u64 address, const struct expect *e, u64 *got)
+{
+	unsigned base = INSN_BASE(rt);
+	u64 x[31];
+	bool done;
+
+	insn_fill(x);
+	x[base] = address;
+	done = TRY(insn_rt(f->family, rt)(x));
+	*got = rt == 31 ? 0 : x[rt];
+	if (insn_changed(x, rt, base) != 31 || x[base] != address)
+		return false;
+	if (e->action == ACT_DENY)
+		return check_refused(e->refusal, INSN_ANY) &&
+		       (e->refusal == REFUSE_SERROR || rt == 31 || *got == insn_pattern(rt));
+	return done && (rt == 31 || e->action != ACT_VALUE || *got == extend(f, e->value));
+}
+
+static bool store_rt(const struct form *f, unsigned rt, u64 address, const struct expect *e)
+{
+	unsigned base = INSN_BASE(rt);
+	u64 x[31];
+	bool done;
+
+	insn_fill(x);
+	x[base] = address;
+	done = TRY(insn_rt(f->family, rt)(x));
+	if (insn_changed(x, base, base) != 31 || x[base] != address)
+		return false;
+	return e->action == ACT_DENY ? check_refused(e->refusal, INSN_ANY) : done;
+}
+
+static bool usable(const struct expect *e)
+{
+	return (e->action == ACT_VALUE || e->action == ACT_IGNORE || e->action == ACT_DENY) && expect_affords(e, 500);
+}
+
+static void run_loads(void)
+{
+	u64 got;
+
+	for (u32 i = 0; i < ARRAY_SIZE(loads); i++) {
+		const struct form *f = &loads[i];
+		const struct expect *e = &constant[f->log2];
+		unsigned rt = 0;
+
+		while (usable(e) && rt < 32 && load_rt(f, rt, target[f->log2], e, &got))
+			rt++;
+		if (!usable(e))
+			check_untried(f->name, "scratch", e);
+		else if (rt < 32)
+			check_fail(f->name, "x%u: expected %s 0x%lx, got 0x%lx", rt, check_word(e), extend(f, e->value),
+				   got);
+		else if (e->action == ACT_VALUE)
+			check_pass(f->name, "x0..x30 and zr: %s 0x%lx", check_word(e), extend(f, e->value));
+		else
+			check_pass(f->name, "x0..x30 and zr: %s, no register changed", check_word(e));
+	}
+}
+
+static void run_stores(void)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(stores); i++) {
+		const struct form *f = &stores[i];
+		const struct expect *e = &sink[f->log2];
+		unsigned rt = 0;
+
+		while (usable(e) && rt < 32 && store_rt(f, rt, target[f->log2], e))
+			rt++;
+		if (!usable(e))
+			check_untried(f->name, "scratch", e);
+		else if (rt < 32)
+			check_fail(f->name, "x%u: expected %s, got ESR 0x%lx", rt, check_word(e), trap_caught.esr);
+		else
+			check_pass(f->name, "x0..x30 and zr: %s, no register changed", check_word(e));
+	}
+}
+
+/*
+ * Values that do arrive: the priority bytes of four interrupts nobody has, in the distributor. Five bits of
+ * priority are kept by every GIC.
+ */
+#define PRIORITIES (GUEST_GICD + 0x400 + 64)
+
+static bool priorities_rt(unsigned rt)
+{
+	static const struct expect works = { .action = ACT_EMULATE };
+	u64 stored = rt == 31 ? 0 : insn_pattern(rt), got;
+
+	/* The word, then one byte of it; XZR clears it. x3 holds zeroes and signs. */
+	if (!store_rt(&stores[2], rt, PRIORITIES, &works) || !load_rt(&loads[2], rt, PRIORITIES, &works, &got))
+		return false;
+	if (rt == 31)
+		return (cpu_read(PRIORITIES, 2) & 0xf8f8f8f8) == 0;
+	if ((got & 0xf8f8f8f8) != (stored & 0xf8f8f8f8) || got >> 32)
+		return false;
+	return store_rt(&stores[0], rt, PRIORITIES + 2, &works) &&
+	       load_rt(&loads[0], rt, PRIORITIES + 2, &works, &got) && (got & 0xf8) == (stored & 0xf8) && got <= 0xff;
+}
+
+static void run_priorities(void)
+{
+	static const struct expect r4 = EXPECT_GICD_PRIORITY_R4, w4 = EXPECT_GICD_PRIORITY_W4;
+	static const struct expect r1 = EXPECT_GICD_PRIORITY_R1, w1 = EXPECT_GICD_PRIORITY_W1;
+	unsigned rt = 0;
+	u64 sign;
+
+	if (!expect_works(&r4) || !expect_works(&w4) || !expect_works(&r1) || !expect_works(&w1)) {
+		check_note("GICD_IPRIORITYR", "not tried: read %s, write %s", check_word(&r4), check_word(&w4));
+		return;
+	}
+	while (rt < 32 && priorities_rt(rt))
+		rt++;
+	if (rt < 32) {
+		check_fail("GICD_IPRIORITYR", "by x%u: expected what was stored, got 0x%lx", rt,
+			   cpu_read(PRIORITIES, 2));
+		return;
+	}
+	check_pass("GICD_IPRIORITYR", "words and bytes by x0..x30 and zr arrive and come back");
+	cpu_write(PRIORITIES, 0, 0xf8);
+	load_rt(&loads[5], 3, PRIORITIES, &r1, &sign);
+	check_true("GICD_IPRIORITYR", "ldrsb x extends the sign of an emulated byte", (sign & ~7UL) == ~7UL, sign);
+	cpu_write(PRIORITIES, 2, 0);
+}
+
+/* Loads and stores that reach EL2 without Rt, width and direction (ESR_EL2.ISS.ISV = 0). */
+static void run_no_syndrome(void)
+{
+	static const struct {
+		const char *name;
+		insn_fn *run;
+	} insns[] = {
+		{ "ldp", insn_ldp }, { "stp", insn_stp }, { "ldr, post-indexed", insn_ldr_post },
+		{ "str, pre-indexed", insn_str_pre }, { "ldxr", insn_ldxr },
+	};
+	static const struct expect e = EXPECT_NO_SYNDROME, r = EXPECT_SCRATCH_20_R4, w = EXPECT_SCRATCH_20_W4;
+	const u64 base = GUEST_SCRATCH + 0x20;
+
+	if (!expect_returns(&e) || !expect_affords(&e, 6) || r.action == ACT_ALLOW || w.action == ACT_ALLOW) {
+		check_untried("no syndrome", "ldp and others", &e);
+		return;
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(insns); i++) {
+		u64 address = base + (insns[i].run == insn_str_pre ? 4 : 0), x[31];
+		bool right;
+
+		insn_fill(x);
+		x[1] = base;
+		TRY(insns[i].run(x));
+		right = e.action == ACT_DENY ? check_refused(REFUSE_UNDEF, INSN_ANY) :
+					       check_abort(EC_DABT, FSC_EXTERNAL, address);
+		right = right && x[1] == base && insn_changed(x, 1, 1) == 31;
+		if (right)
+			check_pass(insns[i].name, "no syndrome for EL2: %s, no register changed", check_word(&e));
+		else
+			check_fail(insns[i].name, "no syndrome for EL2: expected %s, got ESR 0x%lx FAR 0x%lx x1 0x%lx",
+				   check_word(&e), trap_caught.esr, trap_caught.far, x[1]);
+	}
+}
+
+/* Code where no code is. */
+static void run_fetch(void)
+{
+	static const struct expect e = EXPECT_FETCH;
+	void (*nowhere)(void) = (void (*)(void))GUEST_NOWHERE;
+	bool right;
+
+	if (!expect_returns(&e) || !expect_affords(&e, 2)) {
+		check_untried("fetch", "a jump to 0xc000000", &e);
+		return;
+	}
+	TRY(nowhere());
+	right = e.action == ACT_DENY ? check_refused(REFUSE_UNDEF, INSN_ANY) :
+				       check_abort(EC_IABT, FSC_EXTERNAL, GUEST_NOWHERE);
+	if (right && trap_caught.elr == GUEST_NOWHERE)
+		check_pass("fetch", "a jump to 0xc000000: %s", check_word(&e));
+	else
+		check_fail("fetch", "a jump to 0xc000000: expected %s, got ESR 0x%lx ELR 0x%lx FAR 0x%lx",
+			   check_word(&e), trap_caught.esr, trap_caught.elr, trap_caught.far);
+}
+
+CHECKS(040, mmio_forms)
+{
+	run_loads();
+	run_stores();
+	run_priorities();
+	run_no_syndrome();
+	run_fetch();
+}

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns the device tree of a machine into that of the guest."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import FrozenSet, List, Optional
+
+from guestprep import cpus, layout
+from guestprep.devices import Removal, translate
+from guestprep.fdt import Node, Tree, to_cells
+from guestprep.report import Report
+from guestprep.windows import GIVING, Windows
+
+COMMAND_LINE_MAX = 2047         # COMMAND_LINE_SIZE of arm64 with its NUL is 2048
+SEEDS = ("kaslr-seed", "rng-seed")
+# What a boot loader, EFI or kexec leaves in /chosen; believed by the kernel, and true of another boot only.
+STALE = ("linux,uefi-", "linux,elfcorehdr", "linux,usable-memory-range", "linux,booted-from-kexec", "linux,ima-kexec",
+         "linux,initrd-", "linux,stdout-path", "bootsource", "xen,")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the guest is to have."""
+    cpus: int
+    windows: Windows
+    cmdline: Optional[str]          # None: the one that the DTB has
+    initrd: Optional[layout.Span]
+    seeds: bool
+    occupied: List[layout.Span]     # Image, initrd, DTB: no reserved-memory may lie there
+    transports: Optional[FrozenSet[int]] = None     # virtio-mmio transports with a device; None: all of them
+    hidden: FrozenSet[str] = frozenset()            # features that the policy hides
+    panic_resets: bool = False      # a panic must not wait for somebody to read it
+
+
+def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[str]:
+    """Edits `tree`; complaints go to `report`. Returns what was taken out, one line each."""
+    root = tree.root
+    if root.address_cells not in (1, 2) or root.size_cells not in (1, 2):
+        report.error(where, f"the root's #address-cells {root.address_cells} and #size-cells {root.size_cells}: "
+                            "only 1 and 2 are known")
+        return []
+    controllers = [node.string("compatible") for node in root.walk() if "interrupt-controller" in node.props
+                   and "#interrupt-cells" in node.props and node.cell("#interrupt-cells", 0) >= 3]
+    removal = Removal(tree, wanted.windows, wanted.transports, wanted.hidden)
+    removal.devices()
+    cpus.trim(where, tree, wanted.cpus, removal, report)
+    _reserved_memory(where, tree, wanted, removal, report)
+    removed = removal.apply()
+    _check_gic(where, tree, controllers, wanted, report)
+    _memory(tree)
+    _psci(where, tree, report)
+    _chosen(where, tree, wanted, report)
+    return removed
+
+
+def _compatible(tree: Tree, word: str) -> List[Node]:
+    return [node for node in tree.root.walk() if word in node.strings("compatible")]
+
+
+def _check_gic(where: str, tree: Tree, controllers: List[str], wanted: Wanted, report: Report) -> None:
+    """The only controller that the hypervisor has is the machine's GICv3; `controllers` is what the DTB had."""
+    gics = _compatible(tree, "arm,gic-v3")
+    if not gics:
+        what = f"its interrupt controller is {controllers[0]}" if controllers else "it has no GICv3 that works"
+        report.error(where, f"{what}, and the machine has a GICv3; dump the DTB with -M virt,gic-version=3")
+        return
+    gic = gics[0]
+    reg, parent = gic.reg(), gic.parent
+    if reg is None or len(reg) < 2 or parent is None:
+        report.error(where, f"{gic.path} does not name a distributor and redistributors")
+        return
+    for name, base, need, (address, size) in (("distributor", layout.GICD_BASE, layout.GICD_SIZE, reg[0]),
+                                              ("redistributors", layout.GICR_BASE,
+                                               wanted.cpus * layout.GICR_STRIDE, reg[1])):
+        if translate(gic, address, size) != base or size < need:
+            report.error(where, f"{gic.path}: {name} at {address:#x}..{address + size:#x}, and the machine has them at "
+                                f"{base:#x} with {need:#x} bytes for {wanted.cpus} CPUs")
+        else:
+            refused = [word for word in wanted.windows.actions(base, need) if word not in GIVING]
+            if refused:
+                report.error("policy", f"does not give the GIC's {name} {base:#x}..{base + need:#x} "
+                                       f"({'/'.join(refused)}): Linux cannot boot without")
+    # A second region (more than 123 CPUs), GICC, GICH and GICV are not there.
+    gic.set_cells("reg", [cell for address, size in reg[:2]
+                          for cell in to_cells(address, parent.address_cells) + to_cells(size, parent.size_cells)])
+    if "#redistributor-regions" in gic.props:
+        gic.set_cells("#redistributor-regions", [1])
+    for name in ("mbi-ranges", "mbi-alias", "msi-controller"):      # GICD_TYPER.MBIS is 0
+        gic.props.pop(name, None)
+    _check_timer(where, tree, gic, report)
+
+
+def _check_timer(where: str, tree: Tree, gic: Node, report: Report) -> None:
+    timers = _compatible(tree, "arm,armv8-timer")
+    if not timers:
+        report.error(where, "has no arm,armv8-timer node: Linux would have no clock")
+    for timer in timers[:1]:
+        node: Optional[Node] = timer
+        while node is not None and "interrupt-parent" not in node.props:
+            node = node.parent
+        if node is None or not gic.phandle or node.cell("interrupt-parent", 0) != gic.phandle:
+            report.error(where, f"the interrupt-parent of {timer.path} is not {gic.path}: Linux would have no clock")
+
+
+def _reserved_memory(where: str, tree: Tree, wanted: Wanted, removal: Removal, report: Report) -> None:
+    """Reservations outside guest RAM mean another machine's memory; inside they must leave us our places."""
+    kept = []
+    for base, size in tree.reservations:
+        if layout.Span("", base, size).inside(layout.RAM_BASE, layout.RAM_END):
+            kept.append((base, size))
+        else:
+            report.notice(where, f"memory reservation {base:#x}..{base + size:#x} is outside guest RAM and dropped")
+    tree.reservations = kept
+    area = tree.at("/reserved-memory")
+    for node in area.children if area else []:
+        if "reg" not in node.props:
+            continue                            # the kernel picks its place
+        for address, size in node.reg() or [(0, 0)]:
+            span = layout.Span(node.path, translate(node, address, size) or 0, size)
+            if not span.inside(layout.RAM_BASE, layout.RAM_END):
+                removal.remove(node, f"{address:#x}..{address + size:#x} is not in guest RAM")
+                continue
+            for other in wanted.occupied:
+                if span.overlaps(other):
+                    report.error(where, f"{span} overlaps {other}")
+    if area and all(node in removal.reasons for node in area.children):
+        removal.remove(area, "nothing is left in it")
+
+
+def _memory(tree: Tree) -> None:
+    """One node with the guest's RAM; NUMA distances lose their meaning with it."""
+    root = tree.root
+    old = [node for node in root.children
+           if node.string("device_type") == "memory" or node.name.split("@")[0] == "memory"]
+    at = root.children.index(old[0]) if old else 0
+    memory = Node(f"memory@{layout.RAM_BASE:x}", parent=root)
+    memory.set_strings("device_type", "memory")
+    memory.set_cells("reg", to_cells(layout.RAM_BASE, root.address_cells) + to_cells(layout.RAM_SIZE, root.size_cells))
+    root.children.insert(at, memory)
+    for node in old:
+        node.drop()
+    for node in root.walk():
+        node.props.pop("numa-node-id", None)
+    for node in _compatible(tree, "numa-distance-map-v1") + [child for child in root.children
+                                                             if child.name == "distance-map"]:
+        if node.parent is not None and node in node.parent.children:
+            node.drop()
+
+
+def _psci(where: str, tree: Tree, report: Report) -> None:
+    """The method is kept: the hypervisor answers both."""
+    found = [node for node in tree.root.walk()
+             if any(word.startswith("arm,psci") for word in node.strings("compatible"))]
+    if not found:
+        report.notice(where, "has no PSCI node; one is added, method smc")
+    node = found[0] if found else tree.root.add("psci")
+    if node.string("method") not in ("smc", "hvc"):
+        if found:
+            report.notice(where, f"{node.path}: method {node.string('method')!r} becomes smc")
+        node.set_strings("method", "smc")
+    if not {"arm,psci-0.2", "arm,psci-1.0"} & set(node.strings("compatible")):
+        node.set_strings("compatible", "arm,psci-1.0", "arm,psci-0.2")
+
+
+def _chosen(where: str, tree: Tree, wanted: Wanted, report: Report) -> None:
+    root = tree.root
+    aliases = tree.at("/aliases")
+    for name in list(aliases.props) if aliases else []:
+        if aliases and aliases.string(name).startswith("/") and tree.at(aliases.string(name)) is None:
+            del aliases.props[name]
+    chosen = root.child("chosen") or root.add("chosen")
+    for name in list(chosen.props):
+        if name.startswith(STALE) or (name in SEEDS and not wanted.seeds):
+            del chosen.props[name]
+    if wanted.initrd:
+        chosen.set_u64("linux,initrd-start", wanted.initrd.base)
+        chosen.set_u64("linux,initrd-end", wanted.initrd.end)
+    if wanted.cmdline is not None:
+        chosen.props.pop("bootargs", None)
+        if wanted.cmdline:
+            chosen.set_strings("bootargs", wanted.cmdline)
+    given = chosen.string("bootargs")
+    if wanted.panic_resets and not any(word.startswith("panic=") for word in given.split()):
+        chosen.set_strings("bootargs", f"{given} panic=-1".strip())
+    length = len(chosen.props.get("bootargs", b"")) - 1
+    if length > COMMAND_LINE_MAX:
+        report.error(where, f"the command line has {length} bytes; the kernel takes {COMMAND_LINE_MAX}")
+    _console(where, tree, chosen, aliases, report)
+
+
+def _console(where: str, tree: Tree, chosen: Node, aliases: Optional[Node], report: Report) -> None:
+    """stdout-path names a node that is there, else the PL011, else nothing."""
+    for name in ("stdout-path", "stdin-path"):
+        path = chosen.string(name).split(":")[0]
+        if path and not path.startswith("/"):
+            head, slash, rest = path.partition("/")
+            path = f"{aliases.string(head)}{slash}{rest}" if aliases and aliases.string(head) else ""
+        if path and tree.at(path) is not None:
+            continue
+        chosen.props.pop(name, None)
+        if name == "stdout-path":
+            uarts = _compatible(tree, "arm,pl011")
+            if uarts:
+                chosen.set_strings(name, uarts[0].path)
+            else:
+                report.notice(where, "no console is left: the policy does not give the PL011 "
+                                     f"at {layout.UART_BASE:#x}, or the DTB has none")

@@ -46,7 +46,7 @@ from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
 CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.c", "trap/trap_wait.c", "trap/hvcall.c",
         "trap/psci.c", "trap/decide.c", "policy/policy.c", "vm/inject.c", "vm/cache.c", "vm/guestmem.c", "cpu/esr.h",
-        "cpu/cpu.h", "policy/policy.h", "trap/straight.h", "cpu/take.h", "cpu/record.h"]
+        "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "cpu/el1_exception.h", "cpu/record.h"]
 VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
 OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
 # Not on the way of a trap: the monitor's and the log's look at things, which have tests of their own.
@@ -101,7 +101,7 @@ def mutants(file: str) -> Iterator[Mutant]:
 def changes(file: str) -> Iterator[Mutant]:
     text, function = (ROOT / "hv" / file).read_text(encoding="utf-8"), ""
     for number, (line, code) in enumerate(zip(text.splitlines(), code_of(text).splitlines())):
-        if re.match(r"#define (HV_|SEEN|MEMOS|ROW_|WORK_)|\s*extern|typedef|.*\bcase .*\.\.\.|\t\w+, *$", code):
+        if re.match(r"#define (HV_|SEEN|LOOKUPS|ROW_|WORK_)|\s*extern|typedef|.*\bcase .*\.\.\.|\t\w+, *$", code):
             continue                                # names of things, of which any would do
         begins = re.match(r"\w.*\b(\w+)\(", code)
         if begins and not code.rstrip().endswith(";"):

@@ -35,7 +35,7 @@ static u64 blocks_end(void)
 	return ((u64)image_end + BLOCK - 1) & ~(BLOCK - 1);
 }
 
-void *carve_dirty(size_t size, size_t align)
+void *boot_alloc_dirty(size_t size, size_t align)
 {
 	u64 at;
 
@@ -50,9 +50,9 @@ void *carve_dirty(size_t size, size_t align)
 	return (void *)at;
 }
 
-void *carve(size_t size, size_t align)
+void *boot_alloc(size_t size, size_t align)
 {
-	u64 *p = carve_dirty(size, align);
+	u64 *p = boot_alloc_dirty(size, align);
 
 	for (u64 *q = p; q < p + (size + 63) / 64 * 8; q += 8) /* what is carved ends on a line */
 		q[0] = q[1] = q[2] = q[3] = q[4] = q[5] = q[6] = q[7] = 0;

@@ -22,8 +22,8 @@ void mmu_enable(void);
  * `size` bytes of boot memory, zeroed, aligned to 64 bytes or `align` (a power of two); below the guest's RAM and
  * never given back. Stops the boot with a message when there is none left.
  */
-void *carve(size_t size, size_t align);
+void *boot_alloc(size_t size, size_t align);
 /* The same, holding whatever it held: for what is large and says itself which part of it is valid. */
-void *carve_dirty(size_t size, size_t align);
+void *boot_alloc_dirty(size_t size, size_t align);
 
 #endif

@@ -68,7 +68,7 @@ static void scrub_by_strides(u64 from, u64 to)
 {
 	for (; from + STRIDE < to; from += STRIDE) {
 		scrub(from, from + STRIDE);
-		watchdog_moves++;
+		watchdog_progress++;
 	}
 	scrub(from, to);
 }

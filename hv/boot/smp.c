@@ -53,7 +53,7 @@ void smp_init(void)
 		c->stopped_seq = ~0UL;
 		cpus[i] = c;
 		decide_init(c);
-		log_init(c, carve_dirty(log_ring_bytes(), 64));
+		log_init(c, boot_alloc_dirty(log_ring_bytes(), 64));
 	}
 }
 

@@ -8,7 +8,7 @@
 #include "cpu/alarm.h"
 #include "cpu/smp.h"
 
-#define STRIKES 3
+#define MISSES 3
 
 extern char guest_return[], guest_returned[]; /* vectors.S */
 
@@ -22,7 +22,7 @@ void watchdog_start(struct cpu *c)
 /* The trap that this CPU is in; CPUs that wait for another's lock move with it. */
 static u64 place(const struct cpu *c)
 {
-	return c->entered + watchdog_moves;
+	return c->entered + watchdog_progress;
 }
 
 bool watchdog_bites(struct trap_frame *f)
@@ -35,11 +35,11 @@ bool watchdog_bites(struct trap_frame *f)
 		f->elr_el2 = (u64)guest_return; /* ELR_EL2 and SPSR_EL2 are lost: from the frame, once more */
 	if (now >= c->watch_due) {
 		c->watch_due = now + sysreg_read(cntfrq_el0);
-		if (smp_stopped || seen != c->watch_seen)
-			c->watch_strikes = 0;
-		else if (++c->watch_strikes == STRIKES)
+		if (smp_stopped || seen != c->watch_last)
+			c->watch_misses = 0;
+		else if (++c->watch_misses == MISSES)
 			return true;
-		c->watch_seen = seen;
+		c->watch_last = seen;
 	}
 	alarm_tick(now);
 	gic_fiq_end(irq);

@@ -11,7 +11,7 @@
 #include "policy/policy.h"
 
 /* What a handler wants done with the guest; only trap_end() acts on it. */
-enum verdict {
+enum outcome {
 	NEXT,  /* done: go on behind the instruction */
 	AGAIN, /* go on where ELR_EL2 points */
 	UNDEF, /* the instruction does not exist: exception class 0 at EL1 */
@@ -24,10 +24,10 @@ enum verdict {
 struct row_state {
 	u64 hits, cost; /* cost: CNTPCT ticks spent in EL2 */
 	u32 flags;      /* ROW_* */
-	u8 way;         /* enum action, where nothing but that and a record is to be done, or WAY_GENERAL */
+	u8 path;        /* enum action, where nothing but that and a record is to be done, or PATH_SLOW */
 	u8 pad[3];
 	const struct decision *decision; /* policy_rows[] of the same number, or what decide_init() made of it */
-	u64 what;       /* `what` of its records, without what the trap adds */
+	u64 header;       /* of its records, without what the trap adds */
 	u64 would;      /* of `hits`: those that a rule changed at run time let pass */
 	u64 cleared_hits, cleared_cost; /* what they were at the operator's `traps clear` */
 };
@@ -41,12 +41,12 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define ROW_DEBUG 32u /* decides on debug registers while debug.c uses them */
 #define ROW_CHANGED (ROW_WOULD | ROW_STOP | ROW_DEBUG)
 #define ROW_WHERE 64u /* the arguments of the call decide too */
-#define WAY_GENERAL ACT_COUNT
+#define PATH_SLOW ACT_COUNT
 
 /* To be called when flags or decision change. */
-static inline void row_set_way(struct row_state *s)
+static inline void row_set_path(struct row_state *s)
 {
-	s->way = s->flags & ~(ROW_LOG | ROW_FIRST) ? WAY_GENERAL : s->decision->action;
+	s->path = s->flags & ~(ROW_LOG | ROW_FIRST) ? PATH_SLOW : s->decision->action;
 }
 
 /* Work to do before the guest goes on. */
@@ -72,22 +72,22 @@ _Static_assert(WORK_VGIC + WORK_LOG + WORK_MONITOR + WORK_DUMP + WORK_DEBUG + WO
  * What policy_call() and policy_mmio() answered: they are pure, so it may be remembered. `key` is all they were asked;
  * a key that never stands in its slot marks an empty one. By the function's last digit, and by the word's.
  */
-#define MEMOS 16
-struct call_memo { /* of calls that a constant answers */
+#define LOOKUPS 16
+struct call_lookup { /* of calls that a constant answers */
 	u64 key;
 	struct row_state *row;
 	u64 value, selector; /* x0, if none of these bits is set in x1 */
 };
-struct mmio_memo {
+struct mmio_lookup {
 	u64 key;
 	struct row_state *row;
 };
-struct memos {
-	struct call_memo hvc, smc;
-	struct mmio_memo mmio;
+struct lookups {
+	struct call_lookup hvc, smc;
+	struct mmio_lookup mmio;
 	u64 unused[6];
 };
-_Static_assert(sizeof(struct memos) == 128, "a shift to find it");
+_Static_assert(sizeof(struct lookups) == 128, "a shift to find it");
 
 struct cpu {
 	struct trap_frame frame; /* first: SP_EL2 points here while the guest runs */
@@ -96,24 +96,24 @@ struct cpu {
 	struct row_state *row;   /* the row that decided the trap being handled */
 	struct log_record *record; /* its record, or NULL */
 	u64 *limit_time;         /* GCRA theoretical arrival time, by limit */
-	u64 *seen;               /* log once: what has been logged, SEEN_SLOTS tags */
+	u64 *logged_once;              /* log once: what has been logged, LOGGED_SLOTS tags */
 	u32 work;                /* WORK_* */
 	u32 index;               /* 0.. */
-	struct memos memos[MEMOS];
+	struct lookups lookup_cache[LOOKUPS];
 	struct log_ring log;
 	struct vgic_cpu vgic;
-	const char *why;         /* why the monitor opens: "key", "break", "pause", "rule", "panic", "kill" */
+	const char *stop_reason;       /* why the monitor opens: "key", "break", "pause", "rule", "panic", "kill" */
 	u64 stopped_seq;         /* seq of the decision we stopped on, or ~0 */
 	bool online;             /* runs the guest, or is on its way there */
 	volatile bool parked;    /* stands still in smp_park() for the monitor */
 	u64 start_entry, start_context; /* PSCI CPU_ON: where it begins */
-	u64 watch_due, watch_seen; /* watchdog.c: its next look, in CNTPCT ticks, and what it saw last */
-	u32 watch_strikes;         /* looks since anything moved */
+	u64 watch_due, watch_last; /* watchdog.c: its next look, in CNTPCT ticks, and what it saw last */
+	u32 watch_misses;         /* looks since anything moved */
 };
 _Static_assert(offsetof(struct cpu, frame) == 0, "container of the frame");
 _Static_assert(sizeof(struct cpu) <= CPU_BLOCK_SIZE - CPU_STRUCT_OFFSET, "fits above the stack");
 
-#define SEEN_SLOTS 1024
+#define LOGGED_SLOTS 1024
 
 static inline struct cpu *cpu_of(struct trap_frame *f)
 {
@@ -130,11 +130,11 @@ static inline struct cpu *this_cpu(void)
 }
 
 /* What was remembered of calls and windows: the answer may be another one now. */
-static inline void memos_forget(struct cpu *c)
+static inline void lookups_forget(struct cpu *c)
 {
-	for (unsigned i = 0; i < MEMOS; i++) {
-		c->memos[i].hvc.key = c->memos[i].smc.key = i ^ 1; /* ends in another digit */
-		c->memos[i].mmio.key = (i ^ 1) << 2;
+	for (unsigned i = 0; i < LOOKUPS; i++) {
+		c->lookup_cache[i].hvc.key = c->lookup_cache[i].smc.key = i ^ 1; /* ends in another digit */
+		c->lookup_cache[i].mmio.key = (i ^ 1) << 2;
 	}
 }
 

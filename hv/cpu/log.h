@@ -34,7 +34,7 @@ struct log_record {
 			u8 info; /* verdict:4 (0..3), EL:2 (4..5), INFO_NOTABLE (7) */
 			u8 kind; /* enum record_kind */
 		};
-		u64 what; /* all of these, for comparing */
+		u64 header; /* all of these, for comparing */
 	};
 	u32 cost, n;     /* ticks in EL2, summed; how many equal decisions this record stands for */
 	u64 aux;         /* x2 of a call; FAR of an abort; n > 1: time of the last one of the run */
@@ -65,7 +65,7 @@ struct log_ring {
 	u64 dumped;        /* seq up to which what the mode held back has been written as @B, or is not to be */
 	u64 totals_time;   /* CNTPCT of the last @S */
 	u64 totals_notable; /* notable_end then */
-	u64 *told;         /* hits of each rule as the last @S had them */
+	u64 *reported_hits;     /* hits of each rule as the last @S had them */
 	u64 *hits, *cost;  /* of each rule, for the @S being written */
 	char *line;        /* LOG_LINE bytes to make a line in */
 };
@@ -73,18 +73,18 @@ struct log_ring {
 
 extern enum log_mode log_mode;
 /* Bits by enum section: in mode notable, decisions of these are lines as in mode text. */
-extern u32 log_told;
+extern u32 log_text_sections;
 extern bool log_live; /* each record as it comes, whatever the mode, even in the middle of the guest's line */
-extern bool log_rests; /* quiet, and not live: a new record is no work */
+extern bool log_silent; /* quiet, and not live: a new record is no work */
 
 static inline void log_set_mode(enum log_mode mode, bool live)
 {
 	log_mode = mode;
 	log_live = live;
-	log_rests = mode == LOG_QUIET && !live;
+	log_silent = mode == LOG_QUIET && !live;
 }
 
-/* Bytes to carve for one CPU's rings, and where they are put. */
+/* Bytes to boot_alloc for one CPU's rings, and where they are put. */
 size_t log_ring_bytes(void);
 void log_init(struct cpu *c, void *memory);
 

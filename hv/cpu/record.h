@@ -10,8 +10,8 @@ static inline struct log_record *log_slot(const struct log_ring *l, u64 seq)
 	return &l->main[seq & (LOG_RING - 1)];
 }
 
-/* What `what` of a row's records has in common. */
-static inline u64 log_what(u16 row)
+/* The part of `header` that all records of a row share. */
+static inline u64 log_row_header(u16 row)
 {
 	unsigned info = policy_rows[row].verdict;
 
@@ -33,21 +33,21 @@ static inline bool log_has_room(const struct log_record *next)
 }
 
 /* A record of the decision being handled in slot `r`, the next one, which has room. */
-static inline void log_fill(struct cpu *c, struct log_record *r, u64 what, u64 pc, u64 spsr, u64 value, u64 addr, u64 aux,
+static inline void log_fill(struct cpu *c, struct log_record *r, u64 header, u64 pc, u64 spsr, u64 value, u64 addr, u64 aux,
 			    u32 cost)
 {
 	struct log_ring *l = &c->log;
 	u64 seq = l->seq;
 
 	l->seq = seq + 1;
-	if (what & (u64)INFO_NOTABLE << 48)
+	if (header & (u64)INFO_NOTABLE << 48)
 		l->notable_end = seq + 1;
 	r->seq = seq;
 	r->time = c->entered;
 	r->pc = pc;
 	r->addr = addr;
 	r->value = value;
-	r->what = what | (u32)c->frame.esr_el2 | (spsr & 0xc) << 50;
+	r->header = header | (u32)c->frame.esr_el2 | (spsr & 0xc) << 50;
 	r->cost = cost;
 	r->n = 1;
 	r->aux = aux;

@@ -296,9 +296,9 @@ static bool serves(unsigned model, u32 type, u32 *offer)
 }
 
 /* Reset, so that nothing that ran before us is still at work; then what the device is, which never changes. */
-static void adopt(unsigned n, const struct decision *row, u32 version, u32 type, u32 offer)
+static void probe_transport(unsigned n, const struct decision *row, u32 version, u32 type, u32 offer)
 {
-	struct device *d = carve(sizeof(*d), 64);
+	struct device *d = boot_alloc(sizeof(*d), 64);
 
 	d->pa = VIRTIO_PA + n * VIRTIO_STRIDE;
 	d->irq = VIRTIO_IRQ + n;
@@ -325,9 +325,9 @@ static void adopt(unsigned n, const struct decision *row, u32 version, u32 type,
 		q->max = (u16)(max < QUEUE_MAX ? max : QUEUE_MAX);
 		if (!q->max)
 			continue;
-		q->memory = carve(SHADOW_SIZE, PAGE);
+		q->memory = boot_alloc(SHADOW_SIZE, PAGE);
 		if (d->read_only)
-			q->header = carve(QUEUE_MAX * BLK_HEADER, 64);
+			q->header = boot_alloc(QUEUE_MAX * BLK_HEADER, 64);
 	}
 	virtio_devices[n] = d;
 	reset(d);
@@ -349,6 +349,6 @@ void virtio_init(void)
 		if (!guarded_read(pa + REG_VERSION, 4, &version) || !guarded_read(pa + REG_DEVICE_ID, 4, &type))
 			continue;
 		if ((version == 1 || version == 2) && serves(row->arg, (u32)type, &offer))
-			adopt(n, row, (u32)version, (u32)type, offer);
+			probe_transport(n, row, (u32)version, (u32)type, offer);
 	}
 }

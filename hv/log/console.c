@@ -64,7 +64,7 @@ bool console_midline(void)
 
 void console_raw(const char *s, size_t n)
 {
-	watchdog_moves++; /* what waits meanwhile waits for somebody who gets on */
+	watchdog_progress++; /* what waits meanwhile waits for somebody who gets on */
 	if (gdb_active && *s != RS) {
 		gdb_text(s, n);
 		return;
@@ -109,9 +109,9 @@ void console_input_room(struct cpu *c)
 	}
 }
 
-static void open_monitor(struct cpu *c, const char *why)
+static void open_monitor(struct cpu *c, const char *reason)
 {
-	c->why = why;
+	c->stop_reason = reason;
 	c->work |= WORK_MONITOR;
 	watch_due = 0;
 	alarm_set(ALARM_WATCH, 0);

@@ -28,7 +28,7 @@ static bool nearly_full(const struct cpu *c)
 
 void drain_work(struct cpu *c, bool all)
 {
-	bool streams = log_mode == LOG_TEXT || log_mode == LOG_FULL || log_told;
+	bool streams = log_mode == LOG_TEXT || log_mode == LOG_FULL || log_text_sections;
 
 	if (gdb_active) {
 		c->work |= all ? WORK_DUMP : 0; /* after gdb's session */
@@ -60,5 +60,5 @@ void drain_idle(struct cpu *c)
 	if (log_mode == LOG_TEXT || log_mode == LOG_FULL)
 		drain_hidden(c, IDLE_BUDGET, false);
 	else if (log_mode == LOG_NOTABLE && !console_midline())
-		drain_hidden(c, IDLE_BUDGET, !log_told);
+		drain_hidden(c, IDLE_BUDGET, !log_text_sections);
 }

@@ -6,11 +6,11 @@
 #include "cpu/record.h"
 
 enum log_mode log_mode;
-u32 log_told;
-bool log_live, log_rests;
+u32 log_text_sections;
+bool log_live, log_silent;
 u64 log_epoch;
 
-_Static_assert(REC_DECISION == 0 && offsetof(struct log_record, info) - offsetof(struct log_record, what) == 6,
+_Static_assert(REC_DECISION == 0 && offsetof(struct log_record, info) - offsetof(struct log_record, header) == 6,
 	       "log_record() writes them as one word");
 _Static_assert((LOG_RING & (LOG_RING - 1)) == 0, "a power of two");
 
@@ -35,12 +35,12 @@ void log_init(struct cpu *c, void *memory)
 	*l = (struct log_ring){ .main = (struct log_record *)memory + LOG_MARGIN };
 	l->main[-1] = l->main[-2] = (struct log_record){ .seq = ~0UL };
 	l->notable = l->main + LOG_RING;
-	l->told = (u64 *)(l->notable + LOG_NOTABLE_RING);
-	l->hits = l->told + rule_words();
+	l->reported_hits = (u64 *)(l->notable + LOG_NOTABLE_RING);
+	l->hits = l->reported_hits + rule_words();
 	l->cost = l->hits + rule_words();
 	l->line = (char *)(l->cost + rule_words());
 	for (unsigned i = 0; i < rule_words(); i++)
-		l->told[i] = 0;
+		l->reported_hits[i] = 0;
 	/*
 	 * No slot may look like a record: seq 0 exists, so a seq that can be in no slot marks an empty one. What else is
 	 * in it after a reset means nothing without its seq. Eight at a time: this is a third of boot.
@@ -66,7 +66,7 @@ void log_init(struct cpu *c, void *memory)
  */
 static inline bool same(const struct log_record *a, const struct log_record *b)
 {
-	return a->pc == b->pc && a->what == b->what && a->addr == b->addr && a->value == b->value;
+	return a->pc == b->pc && a->header == b->header && a->addr == b->addr && a->value == b->value;
 }
 
 static void join(struct log_ring *l)
@@ -108,15 +108,15 @@ struct log_record *log_next(struct log_ring *l)
 	return r;
 }
 
-static inline struct log_record *decision(struct cpu *c, struct log_record *r, u64 what, u64 value, u64 addr, u64 aux)
+static inline struct log_record *decision(struct cpu *c, struct log_record *r, u64 header, u64 value, u64 addr, u64 aux)
 {
-	log_fill(c, r, what, c->frame.elr_el2, c->frame.spsr_el2, value, addr, aux, 0);
+	log_fill(c, r, header, c->frame.elr_el2, c->frame.spsr_el2, value, addr, aux, 0);
 	return r;
 }
 
-static __attribute__((noinline)) struct log_record *decision_slow(struct cpu *c, u64 what, u64 value, u64 addr, u64 aux)
+static __attribute__((noinline)) struct log_record *decision_slow(struct cpu *c, u64 header, u64 value, u64 addr, u64 aux)
 {
-	return decision(c, log_next(&c->log), what, value, addr, aux);
+	return decision(c, log_next(&c->log), header, value, addr, aux);
 }
 
 /* At most 45 instructions and no call on the straight path: tests/host/test_log.py counts. */
@@ -125,8 +125,8 @@ struct log_record *log_decision(struct cpu *c, const struct row_state *s, u64 va
 	struct log_record *r = log_slot(&c->log, c->log.seq);
 
 	if (unlikely(!log_has_room(r)))
-		return decision_slow(c, s->what, value, addr, aux);
-	return decision(c, r, s->what, value, addr, aux);
+		return decision_slow(c, s->header, value, addr, aux);
+	return decision(c, r, s->header, value, addr, aux);
 }
 
 static struct log_record *push(struct cpu *c, enum record_kind kind, u16 row)

@@ -233,7 +233,7 @@ static bool wanted(const struct log_record *r)
 	case LOG_QUIET:
 		return r->kind != REC_DECISION;
 	case LOG_NOTABLE:
-		return r->info & INFO_NOTABLE || log_told >> policy_rules[policy_rows[r->row].rule].section & 1;
+		return r->info & INFO_NOTABLE || log_text_sections >> policy_rules[policy_rows[r->row].rule].section & 1;
 	default:
 		return true;
 	}
@@ -266,7 +266,7 @@ static bool left_out(const struct log_ring *l)
 {
 	const struct log_record *first = &l->notable[l->saved & (LOG_NOTABLE_RING - 1)];
 
-	return ((log_mode == LOG_NOTABLE && !log_told) || log_mode == LOG_QUIET) &&
+	return ((log_mode == LOG_NOTABLE && !log_text_sections) || log_mode == LOG_QUIET) &&
 	       (l->saved <= LOG_NOTABLE_RING || first->seq <= l->drained);
 }
 
@@ -439,9 +439,9 @@ static unsigned add_rules(struct line *line, unsigned rule, bool all)
 	size_t start = line->n;
 
 	for (; rule < policy_n_rules && line->n - start < RULES_A_LINE; rule++) {
-		if (l->hits[rule] != (all ? 0 : l->told[rule]))
+		if (l->hits[rule] != (all ? 0 : l->reported_hits[rule]))
 			add(line, " r%u=%lu/%lu", rule, l->hits[rule], l->cost[rule]);
-		l->told[rule] = l->hits[rule];
+		l->reported_hits[rule] = l->hits[rule];
 	}
 	return rule;
 }
@@ -513,7 +513,7 @@ void log_totals_moved(struct cpu *c)
 	end_text(&line);
 }
 
-void log_finish(struct cpu *c, const char *why)
+void log_finish(struct cpu *c, const char *reason)
 {
 	struct log_ring *l = &c->log;
 	struct line line;
@@ -524,6 +524,6 @@ void log_finish(struct cpu *c, const char *why)
 	log_totals(c);
 	line = begin_text(c, 'Z');
 	add(&line, "seq=%lu records=%lu lost=%lu guestbytes=%lu reason=%s", l->seq, l->written + 1, l->lost,
-	    console_guest_bytes, why);
+	    console_guest_bytes, reason);
 	end_text(&line);
 }

@@ -4,7 +4,7 @@
 #include "arch/arch.h"
 #include "cpu/alarm.h"
 #include "cpu/esr.h"
-#include "cpu/take.h"
+#include "cpu/el1_exception.h"
 #include "cpu/vtime.h"
 #include "log/console.h"
 #include "operator/dis.h"
@@ -388,9 +388,9 @@ bool debug_work(struct cpu *c)
 	if ((d->step || d->native) && !d->bridged && c->frame.elr_el2 != d->pc)
 		stop = stepped(c); /* EL2 did the instruction's work: there is nothing left to step */
 	if (stop)
-		c->why = "step";
+		c->stop_reason = "step";
 	if ((until == UNTIL_TRAP && c->entered != d->entered) || (until == UNTIL_SEQ && c->log.seq > until_value)) {
-		c->why = "until";
+		c->stop_reason = "until";
 		stop = true;
 	}
 	if (stop)
@@ -406,7 +406,7 @@ void debug_tick(struct cpu *c)
 {
 	if (until == UNTIL_TIME && counter() - vtime_hidden() >= until_value) {
 		until = UNTIL_NOTHING;
-		c->why = "until";
+		c->stop_reason = "until";
 		c->work |= WORK_MONITOR;
 	}
 	alarm_set(ALARM_UNTIL, until == UNTIL_TIME ? until_value + vtime_hidden() : 0);
@@ -476,7 +476,7 @@ static bool hit(struct cpu *c, u8 i)
 	return false;
 }
 
-enum verdict trap_debug(struct trap_frame *f)
+enum outcome trap_debug(struct trap_frame *f)
 {
 	struct cpu *c = cpu_of(f);
 	struct debug_cpu *d = &state[c->index];

@@ -3,7 +3,7 @@
 #include "operator/gdb.h"
 #include "arch/arch.h"
 #include "board/uart.h"
-#include "cpu/take.h"
+#include "cpu/el1_exception.h"
 #include "lib/string.h"
 #include "log/console.h"
 #include "log/power.h"
@@ -308,9 +308,9 @@ static void query(struct monitor *m, const char *s)
 
 static void stop_reply(const struct monitor *m)
 {
-	bool key = !strcmp(m->why, "gdb") || !strcmp(m->why, "key") || !strcmp(m->why, "break");
+	bool key = !strcmp(m->stop_reason, "gdb") || !strcmp(m->stop_reason, "key") || !strcmp(m->stop_reason, "break");
 
-	if (!strcmp(m->why, "watchpoint"))
+	if (!strcmp(m->stop_reason, "watchpoint"))
 		ksnprintf(out, sizeof(out), "T05watch:%lx;thread:1;", m->c->frame.far_el2);
 	else
 		ksnprintf(out, sizeof(out), "T0%cthread:1;", key ? '2' : '5');

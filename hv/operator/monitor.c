@@ -149,7 +149,7 @@ static size_t name_length(const char *s)
 
 static bool gone(const struct monitor *m)
 {
-	return !strcmp(m->why, "panic") || !strcmp(m->why, "kill");
+	return !strcmp(m->stop_reason, "panic") || !strcmp(m->stop_reason, "kill");
 }
 
 static void help(struct monitor *m, const char *args)
@@ -183,7 +183,7 @@ static void go_on(struct monitor *m, const char *args)
 	if (!no_more(args))
 		return;
 	if (gone(m))
-		complain("the guest can not go on (%s): reset or poweroff\n", m->why);
+		complain("the guest can not go on (%s): reset or poweroff\n", m->stop_reason);
 	else
 		m->leave = true;
 }
@@ -268,7 +268,7 @@ static bool enter(struct monitor *m)
 	}
 	smp_stop_others(c);
 	/* The CPU that panics may hold the lock; nobody will need it again. */
-	if (strcmp(m->why, "panic")) {
+	if (strcmp(m->stop_reason, "panic")) {
 		spin_lock(&shared);
 		if (!smp_stopped) /* another's monitor has been open meanwhile, and has let them go */
 			smp_stop_others(c);
@@ -279,7 +279,7 @@ static bool enter(struct monitor *m)
 		c->stopped_seq = c->record->seq;
 		c->record->cost += (u32)m->spent;
 	}
-	log_event(c, EV_MONITOR_ENTER, (u64)m->why, 0);
+	log_event(c, EV_MONITOR_ENTER, (u64)m->stop_reason, 0);
 	if (!gdb_active)
 		log_drain(c, 0, false);
 	debug_stop(c);
@@ -339,13 +339,13 @@ static void prompt(struct monitor *m)
 	}
 }
 
-bool monitor_run(struct cpu *c, const char *why)
+bool monitor_run(struct cpu *c, const char *reason)
 {
-	struct monitor m = { .c = c, .why = why ? why : "key", .opened = counter() };
+	struct monitor m = { .c = c, .stop_reason = reason ? reason : "key", .opened = counter() };
 
 	if (!enter(&m))
 		return false;
-	if (!strcmp(m.why, "gdb") && !monitor_refuses(&m, "gdb"))
+	if (!strcmp(m.stop_reason, "gdb") && !monitor_refuses(&m, "gdb"))
 		gdb_begin(&m);
 	if (!gdb_active)
 		say_place(&m);
@@ -372,7 +372,7 @@ void monitor_pause(struct cpu *c)
 
 int monitor_ask(struct cpu *c, const struct decision *d)
 {
-	struct monitor m = { .c = c, .why = "rule", .opened = counter() };
+	struct monitor m = { .c = c, .stop_reason = "rule", .opened = counter() };
 	char what[96];
 	int key;
 

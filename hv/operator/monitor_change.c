@@ -89,7 +89,7 @@ void monitor_rule(struct monitor *m, const char *args)
 /* An instruction that trapped is not done yet: whoever moves the PC now would skip another. */
 static bool between_instructions(const struct monitor *m)
 {
-	if (strcmp(m->why, "rule"))
+	if (strcmp(m->stop_reason, "rule"))
 		return true;
 	complain("the instruction that trapped is not done yet: `step` first\n");
 	return false;

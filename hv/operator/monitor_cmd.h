@@ -9,7 +9,7 @@
 
 struct monitor {
 	struct cpu *c;
-	const char *why;
+	const char *stop_reason;
 	u64 opened;       /* CNTPCT when the guest stopped */
 	u64 spent;        /* ticks that the trap had taken by then */
 	unsigned lines;   /* printed since the command began, as far as monitor_more() was told */

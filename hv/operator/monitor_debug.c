@@ -31,10 +31,10 @@ void say_insn_there(struct monitor *m, u64 pc)
 
 void say_place(struct monitor *m)
 {
-	if (!strcmp(m->why, "watchpoint"))
+	if (!strcmp(m->stop_reason, "watchpoint"))
 		kprintf("watchpoint: access to 0x%lx by\n", m->c->frame.far_el2);
-	if (!strcmp(m->why, "step") || !strcmp(m->why, "breakpoint") || !strcmp(m->why, "watchpoint") ||
-	    !strcmp(m->why, "until"))
+	if (!strcmp(m->stop_reason, "step") || !strcmp(m->stop_reason, "breakpoint") || !strcmp(m->stop_reason, "watchpoint") ||
+	    !strcmp(m->stop_reason, "until"))
 		say_insn_there(m, m->c->frame.elr_el2);
 }
 
@@ -201,9 +201,9 @@ void monitor_wp(struct monitor *m, const char *args)
 
 static bool can_go(const struct monitor *m)
 {
-	if (strcmp(m->why, "panic") && strcmp(m->why, "kill"))
+	if (strcmp(m->stop_reason, "panic") && strcmp(m->stop_reason, "kill"))
 		return true;
-	complain("the guest can not go on (%s): reset or poweroff\n", m->why);
+	complain("the guest can not go on (%s): reset or poweroff\n", m->stop_reason);
 	return false;
 }
 

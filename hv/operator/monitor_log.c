@@ -127,12 +127,12 @@ static void live(struct monitor *m, const char *args)
 	log_set_live(m->c, on);
 }
 
-/* What was made under the old mode is written under it; `told`: see log_told. */
+/* What was made under the old mode is written under it; `told`: see log_text_sections. */
 static void set_mode(struct cpu *c, enum log_mode mode, u32 told, const char *note)
 {
 	log_dump(c);
 	log_set_mode(mode, log_live);
-	log_told = told;
+	log_text_sections = told;
 	log_note(c, note);
 	log_header(c);
 }
@@ -174,7 +174,7 @@ static void level(struct monitor *m, const char *args)
 		return;
 	ksnprintf(text, sizeof(text), "set log.%s=%s", policy_sections[n], told ? "text" : "notable");
 	set_mode(m->c, LOG_NOTABLE,
-		 ((log_mode == LOG_TEXT ? ~0u : log_told) & ~(1u << n)) | (u32)told << n, text);
+		 ((log_mode == LOG_TEXT ? ~0u : log_text_sections) & ~(1u << n)) | (u32)told << n, text);
 }
 
 void monitor_dump(struct monitor *m, const char *args)

@@ -272,7 +272,7 @@ void monitor_why(struct monitor *m, const char *args)
 			complain("seq %lu is no decision\n", seq);
 			return;
 		}
-	} else if (m->c->stopped_seq == ~0UL && (!strcmp(m->why, "until") || !strcmp(m->why, "rule"))) {
+	} else if (m->c->stopped_seq == ~0UL && (!strcmp(m->stop_reason, "until") || !strcmp(m->stop_reason, "rule"))) {
 		why_last(m);
 		return;
 	} else {

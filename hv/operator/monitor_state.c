@@ -66,7 +66,7 @@ void monitor_status(struct monitor *m, const char *args)
 	seconds_text(wall, sizeof(wall), counter() - log_epoch);
 	seconds_text(guest, sizeof(guest), up - vtime_hidden());
 	seconds_text(hidden, sizeof(hidden), vtime_hidden() + (vtime_hides ? counter() - m->opened : 0));
-	kprintf("guest   %s#%08x  stopped: %s\n", guest_id.name ? guest_id.name : "none", guest_id.hash, m->why);
+	kprintf("guest   %s#%08x  stopped: %s\n", guest_id.name ? guest_id.name : "none", guest_id.hash, m->stop_reason);
 	kprintf("time    %s s guest, %s s wall, %s s hidden from CNTVCT%s\n", guest, wall, hidden,
 		vtime_hides ? " (CNTPCT shows it)" : ", this stop is not");
 	for (unsigned i = 0; i < MAX_CPUS; i++)

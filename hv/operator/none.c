@@ -19,9 +19,9 @@ void gdb_text(const char *s, size_t n)
 	(void)s, (void)n;
 }
 
-bool monitor_run(struct cpu *c, const char *why)
+bool monitor_run(struct cpu *c, const char *reason)
 {
-	(void)why;
+	(void)reason;
 	log_event(c, EV_PAUSE_SKIPPED, 0, 0);
 	return false;
 }
@@ -73,7 +73,7 @@ void debug_tick(struct cpu *c)
 	(void)c;
 }
 
-enum verdict trap_debug(struct trap_frame *f)
+enum outcome trap_debug(struct trap_frame *f)
 {
 	return trap_other(f);
 }

@@ -6,7 +6,7 @@
 #include "operator/debug.h"
 #include "operator/monitor.h"
 
-static struct decision instead[MAX_CPUS];
+static struct decision overruled[MAX_CPUS];
 static struct spinlock changing; /* flags of rows, which not only their own CPU changes */
 
 /* The services behind function numbers, for calls whose row only says that they are refused. */
@@ -35,7 +35,7 @@ static unsigned model_of(u64 id)
 /* The mildest thing in place of a refusal, as `mode: audit` has it; `zero`: reads give 0 and writes do nothing. */
 static const struct decision *let_pass(struct cpu *c, const struct decision *d, bool zero)
 {
-	struct decision *n = &instead[c->index];
+	struct decision *n = &overruled[c->index];
 	u64 esr = c->frame.esr_el2;
 
 	if (d->action != ACT_DENY && d->action != ACT_KILL && d->action != ACT_FORWARD && !zero)
@@ -113,8 +113,8 @@ bool overrule_rule(unsigned rule, u32 set, u32 clear)
 		for (unsigned i = 0; cpus[cpu] && cpus[cpu]->rows && i < policy_n_rows; i++)
 			if (policy_rows[i].rule == rule) {
 				cpus[cpu]->rows[i].flags = (cpus[cpu]->rows[i].flags & ~clear) | set;
-				row_set_way(&cpus[cpu]->rows[i]);
-				memos_forget(cpus[cpu]);
+				row_set_path(&cpus[cpu]->rows[i]);
+				lookups_forget(cpus[cpu]);
 				any = true;
 			}
 	spin_unlock(&changing);
@@ -138,7 +138,7 @@ void overrule_debug(struct cpu *c, bool on)
 			struct row_state *s = &c->rows[policy_sysreg(2u << 20 | op2 << 17 | low)];
 
 			s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
-			row_set_way(s);
+			row_set_path(s);
 		}
 	spin_unlock(&changing);
 }

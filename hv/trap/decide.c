@@ -5,7 +5,7 @@
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
 #include "trap/operator.h"
-#include "trap/straight.h"
+#include "trap/fast_path.h"
 
 /* Ticks between two decisions at the limit's rate, which is not 0; index as policy_limits[], of which 0 is none. */
 static u64 *interval;
@@ -18,7 +18,7 @@ static u64 *interval;
  */
 static void fold_constants(struct cpu *c)
 {
-	struct decision *folded = carve(ID_REGISTERS * sizeof(*folded), 64);
+	struct decision *folded = boot_alloc(ID_REGISTERS * sizeof(*folded), 64);
 
 	for (u32 n = 0; n < ID_REGISTERS; n++) {
 		struct row_state *s = &c->rows[policy_sysreg(3u << 20 | (n % 8) << 17 | (n / 8 + 1) << 1 | 1)];
@@ -32,7 +32,7 @@ static void fold_constants(struct cpu *c)
 		folded[n].action = ACT_VALUE;
 		folded[n].value = d->action == ACT_ALLOW ? real : (real & d->mask) | d->value;
 		s->decision = &folded[n];
-		row_set_way(s);
+		row_set_path(s);
 	}
 }
 
@@ -40,22 +40,22 @@ void decide_init(struct cpu *c)
 {
 	u64 frequency = sysreg_read(cntfrq_el0);
 
-	c->rows = carve(policy_n_rows * sizeof(*c->rows), 64);
-	c->limit_time = carve(policy_n_limits * sizeof(u64), 64);
-	c->seen = carve(SEEN_SLOTS * sizeof(u64), 64);
+	c->rows = boot_alloc(policy_n_rows * sizeof(*c->rows), 64);
+	c->limit_time = boot_alloc(policy_n_limits * sizeof(u64), 64);
+	c->logged_once = boot_alloc(LOGGED_SLOTS * sizeof(u64), 64);
 	c->row = c->rows;
-	memos_forget(c);
+	lookups_forget(c);
 	for (unsigned i = 0; i < policy_n_rows; i++) {
 		c->rows[i].decision = &policy_rows[i];
-		c->rows[i].what = log_what((u16)i);
+		c->rows[i].header = log_row_header((u16)i);
 		c->rows[i].flags = (policy_rows[i].log != LOG_NEVER ? ROW_LOG : 0) |
 				   (policy_rows[i].log == LOG_ONCE ? ROW_FIRST : 0) |
 				   (policy_rows[i].limit ? ROW_LIMIT : 0) | (policy_rows[i].where ? ROW_WHERE : 0);
-		row_set_way(&c->rows[i]);
+		row_set_path(&c->rows[i]);
 	}
 	fold_constants(c);
 	if (!interval) {
-		interval = carve(policy_n_limits * sizeof(u64), 64);
+		interval = boot_alloc(policy_n_limits * sizeof(u64), 64);
 		for (unsigned i = 1; i < policy_n_limits; i++)
 			interval[i] = frequency / policy_limits[i].rate;
 	}
@@ -100,9 +100,9 @@ static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
 bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 {
 	u64 tag = access_tag(c, (unsigned)(s - c->rows), value, addr);
-	u64 *slot = &c->seen[(tag * 0x9e3779b97f4a7c15UL) >> 54];
+	u64 *slot = &c->logged_once[(tag * 0x9e3779b97f4a7c15UL) >> 54];
 
-	_Static_assert(SEEN_SLOTS == 1 << 10, "shift by 54");
+	_Static_assert(LOGGED_SLOTS == 1 << 10, "shift by 54");
 	if (esr_class(c->frame.esr_el2) == EC_DABT_LOW && addr >> 40) /* more than a tag holds */
 		return true;
 	if (*slot == tag)
@@ -123,16 +123,16 @@ const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value
 	}
 	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && decide_first(c, s, value, addr))) {
 		c->record = log_decision(c, s, value, addr, aux);
-		c->work |= log_rests ? WORK_RECORD : WORK_RECORD | WORK_LOG;
+		c->work |= log_silent ? WORK_RECORD : WORK_RECORD | WORK_LOG;
 	}
 	return unlikely(s->flags & ROW_CHANGED) ? overrule(c, d) : d;
 }
 
-void straight_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux)
+void fast_finish_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux)
 {
 	if (s->flags & ROW_LOG && (!(s->flags & ROW_FIRST) || decide_first(c, s, value, addr))) {
-		log_fill(c, log_next(&c->log), s->what, pc, spsr, value, addr, aux, (u32)ticks);
-		if (!log_rests)
+		log_fill(c, log_next(&c->log), s->header, pc, spsr, value, addr, aux, (u32)ticks);
+		if (!log_silent)
 			c->work |= WORK_LOG;
 	}
 	if (c->work)

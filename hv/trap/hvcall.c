@@ -94,7 +94,7 @@ static bool report_exception(struct cpu *c, u64 esr, u64 elr, u64 far)
 	return d->action != ACT_KILL;
 }
 
-enum verdict hvcall(struct trap_frame *f, unsigned model, const struct call_table *table, enum verdict done)
+enum outcome hvcall(struct trap_frame *f, unsigned model, const struct call_table *table, enum outcome done)
 {
 	struct cpu *c = cpu_of(f);
 

@@ -9,7 +9,7 @@
 #define HV_ID 0x43485452 /* "CHTR" */
 
 /* Serves `model` with the arguments in f->x; the result is in f->x[0]. `done`, or STOP: the guest is gone for good. */
-enum verdict hvcall(struct trap_frame *f, unsigned model, const struct call_table *table, enum verdict done);
+enum outcome hvcall(struct trap_frame *f, unsigned model, const struct call_table *table, enum outcome done);
 /* Whether a constant answers `model`, if none of the bits `selector` is set in x1. */
 static inline bool hvcall_constant(unsigned model, u64 *value, u64 *selector)
 {

@@ -12,7 +12,7 @@
 #include "log/drain.h"
 #include "log/power.h"
 #include "trap/operator.h"
-#include "trap/straight.h"
+#include "trap/fast_path.h"
 #include "vm/inject.h"
 
 typedef void (*class_handler)(struct trap_frame *f, u64 esr);
@@ -52,7 +52,7 @@ void trap_work(struct cpu *c)
 		spin_unlock(&shared);
 		do { /* ^] m typed behind `cont` opens it again */
 			c->work &= ~WORK_MONITOR;
-			monitor_run(c, c->why);
+			monitor_run(c, c->stop_reason);
 		} while (c->work & WORK_MONITOR);
 		spin_lock(&shared);
 		console_input(c); /* what came behind the key */
@@ -81,7 +81,7 @@ static inline void handled(struct cpu *c)
 }
 
 /* Verdicts that change more than the PC by an instruction. */
-static void __attribute__((noinline)) finish(struct trap_frame *f, enum verdict v)
+static void __attribute__((noinline)) finish(struct trap_frame *f, enum outcome v)
 {
 	switch (v) {
 	case NEXT:
@@ -118,8 +118,8 @@ static void __attribute__((noinline)) end32(struct trap_frame *f)
 	handled(cpu_of(f));
 }
 
-/* Those that end a trap themselves move the PC by straight_next(), too. */
-void trap_end(struct trap_frame *f, enum verdict v)
+/* Those that end a trap themselves move the PC by fast_next_pc(), too. */
+void trap_end(struct trap_frame *f, enum outcome v)
 {
 	if (v != NEXT) {
 		finish(f, v);
@@ -129,11 +129,11 @@ void trap_end(struct trap_frame *f, enum verdict v)
 		end32(f);
 		return;
 	}
-	straight_next(f);
+	fast_next_pc(f);
 	handled(cpu_of(f));
 }
 
-static enum verdict verdict_of(struct trap_frame *f)
+static enum outcome verdict_of(struct trap_frame *f)
 {
 	switch (esr_class(f->esr_el2)) {
 	case EC_WFX:
@@ -172,7 +172,7 @@ void trap_irq(struct trap_frame *f)
 	struct cpu *c = cpu_of(f);
 	bool park = false;
 
-	c->watch_strikes = 0;
+	c->watch_misses = 0;
 	spin_lock(&shared);
 	/* Bounded: a storm goes on with the next exception, after the guest had its chance. */
 	for (unsigned i = 0; i < 16; i++) {
@@ -225,7 +225,7 @@ void trap_serror(struct trap_frame *f)
 	trap_sync(f, f->esr_el2);
 }
 
-enum verdict trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum verdict allowed)
+enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum outcome allowed)
 {
 	struct cpu *c = cpu_of(f);
 	const struct decision *d = decide(c, &c->rows[policy_exception[class]], 0, addr, f->far_el2);
@@ -245,7 +245,7 @@ enum verdict trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum
 	}
 }
 
-enum verdict trap_other(struct trap_frame *f)
+enum outcome trap_other(struct trap_frame *f)
 {
 	/* There is no "handled as usual" for these: allowed or forwarded, EL1 gets what it would get without us. */
 	return trap_exception(f, esr_class(f->esr_el2), 0, FORWARD);

@@ -14,20 +14,20 @@ void trap_dabt(struct trap_frame *f, u64 esr);   /* stage 2 data abort */
 void trap_hvc(struct trap_frame *f, u64 esr);
 void trap_smc(struct trap_frame *f, u64 esr);
 
-enum verdict trap_dabt_general(struct trap_frame *f);
-enum verdict trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
-enum verdict trap_wfx(struct trap_frame *f);
-enum verdict trap_other(struct trap_frame *f);  /* every other class, by the policy's `exceptions` */
+enum outcome trap_dabt_general(struct trap_frame *f);
+enum outcome trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
+enum outcome trap_wfx(struct trap_frame *f);
+enum outcome trap_other(struct trap_frame *f);  /* every other class, by the policy's `exceptions` */
 
 /* Does what the verdict says, adds the row's cost, completes its record and does the work that waits. */
-void trap_end(struct trap_frame *f, enum verdict v);
+void trap_end(struct trap_frame *f, enum outcome v);
 /* Behind an instruction of an AArch32 EL0: of two bytes or four, and the next one may be conditional (ITAdvance()). */
 void trap_next32(struct trap_frame *f);
 /* The last of these. */
 void trap_work(struct cpu *c);
 
 /* The policy's answer for exception class `class`, applied; `allowed` is what ALLOW means for it. */
-enum verdict trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum verdict allowed);
+enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum outcome allowed);
 
 /* From vectors.S. */
 void trap_sync(struct trap_frame *f, u64 esr); /* esr: of the frame */

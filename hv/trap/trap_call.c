@@ -4,7 +4,7 @@
 #include "lib/psci.h"
 #include "trap/hvcall.h"
 #include "trap/operator.h"
-#include "trap/straight.h"
+#include "trap/fast_path.h"
 
 /* A number that no table names: what an SMC or HVC with an immediate, or with a malformed x0, asks for. */
 #define NO_FUNCTION 0xffffffffu
@@ -29,7 +29,7 @@ static const s64 codes[REFUSE_COUNT] = {
 	[REFUSE_DENIED] = PSCI_DENIED,
 };
 
-static enum verdict refuse(struct trap_frame *f, unsigned refusal, enum verdict done)
+static enum outcome refuse(struct trap_frame *f, unsigned refusal, enum outcome done)
 {
 	if (refusal == REFUSE_UNDEF) {
 		if (done == AGAIN)
@@ -41,7 +41,7 @@ static enum verdict refuse(struct trap_frame *f, unsigned refusal, enum verdict 
 }
 
 /* `done`: AGAIN for HVC, whose ELR is already behind it; NEXT for SMC. */
-static enum verdict act(struct trap_frame *f, const struct decision *d, const struct call_table *table, enum verdict done)
+static enum outcome act(struct trap_frame *f, const struct decision *d, const struct call_table *table, enum outcome done)
 {
 	switch (d->action) {
 	case ACT_EMULATE:
@@ -63,21 +63,21 @@ static enum verdict act(struct trap_frame *f, const struct decision *d, const st
 }
 
 /* Whether a constant answers the row's calls: what act() does is then to put it into x0. */
-static bool constant(const struct row_state *s, struct call_memo *memo)
+static bool constant(const struct row_state *s, struct call_lookup *lookup)
 {
 	const struct decision *d = s->decision;
 
-	switch (s->way) {
+	switch (s->path) {
 	case ACT_VALUE:
-		memo->value = d->value;
+		lookup->value = d->value;
 		return true;
 	case ACT_DENY:
-		memo->value = (u64)codes[d->arg];
+		lookup->value = (u64)codes[d->arg];
 		return d->arg != REFUSE_UNDEF;
 	case ACT_EMULATE:
-		return hvcall_constant(d->arg, &memo->value, &memo->selector);
+		return hvcall_constant(d->arg, &lookup->value, &lookup->selector);
 	case ACT_ALLOW:
-		memo->value = (u64)SMCCC_NOT_SUPPORTED;
+		lookup->value = (u64)SMCCC_NOT_SUPPORTED;
 		return true;
 	default:
 		return false;
@@ -85,47 +85,47 @@ static bool constant(const struct row_state *s, struct call_memo *memo)
 }
 
 /* Only plain numbers are remembered: below 2^32, where the number is all of x0, and with an immediate of 0. */
-static void __attribute__((noinline)) general(struct trap_frame *f, struct call_memo *memo, const struct call_table *table,
-					      enum verdict done)
+static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct call_lookup *lookup, const struct call_table *table,
+					      enum outcome done)
 {
 	struct cpu *c = cpu_of(f);
 	u64 x0 = f->x[0];
 	u16 row = policy_call(table, function_of(f));
-	struct call_memo found = { .key = x0, .row = &c->rows[row] };
+	struct call_lookup found = { .key = x0, .row = &c->rows[row] };
 
 	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
-		*memo = found;
+		*lookup = found;
 	row = policy_where(row, f->x[1], f->x[2]);
 	trap_end(f, act(f, decide(c, &c->rows[row], x0, f->x[1], f->x[2]), table, done));
 }
 
-static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 x0, u64 ticks)
+static void __attribute__((noinline)) finish(struct trap_frame *f, struct row_state *s, u64 pc, u64 x0, u64 ticks)
 {
-	straight_late(cpu_of(f), pc, s, ticks, f->spsr_el2, x0, f->x[1], f->x[2]);
+	fast_finish(cpu_of(f), pc, s, ticks, f->spsr_el2, x0, f->x[1], f->x[2]);
 }
 
-static inline void call(struct trap_frame *f, u64 esr, struct call_memo *memo, const struct call_table *table,
-			enum verdict done)
+static inline void call(struct trap_frame *f, u64 esr, struct call_lookup *lookup, const struct call_table *table,
+			enum outcome done)
 {
 	u64 x0 = f->x[0], pc, ticks;
 
-	/* An immediate makes it a number that no memo holds. */
-	if (unlikely(memo->key != (x0 | esr << 48) || f->x[1] & memo->selector)) {
-		general(f, memo, table, done);
+	/* An immediate makes it a number that no lookup holds. */
+	if (unlikely(lookup->key != (x0 | esr << 48) || f->x[1] & lookup->selector)) {
+		slow_path(f, lookup, table, done);
 		return;
 	}
-	f->x[0] = memo->value;
-	pc = done == NEXT ? straight_next(f) : f->elr_el2;
-	if (unlikely(!straight_end(cpu_of(f), memo->row, &ticks)))
-		late(f, memo->row, pc, x0, ticks);
+	f->x[0] = lookup->value;
+	pc = done == NEXT ? fast_next_pc(f) : f->elr_el2;
+	if (unlikely(!fast_end(cpu_of(f), lookup->row, &ticks)))
+		finish(f, lookup->row, pc, x0, ticks);
 }
 
 void trap_hvc(struct trap_frame *f, u64 esr)
 {
-	call(f, esr, &cpu_of(f)->memos[f->x[0] % MEMOS].hvc, &policy_hvc, AGAIN);
+	call(f, esr, &cpu_of(f)->lookup_cache[f->x[0] % LOOKUPS].hvc, &policy_hvc, AGAIN);
 }
 
 void trap_smc(struct trap_frame *f, u64 esr)
 {
-	call(f, esr, &cpu_of(f)->memos[f->x[0] % MEMOS].smc, &policy_smc, NEXT);
+	call(f, esr, &cpu_of(f)->lookup_cache[f->x[0] % LOOKUPS].smc, &policy_smc, NEXT);
 }

@@ -7,7 +7,7 @@
 #include "dev/vrtc.h"
 #include "dev/vuart.h"
 #include "trap/operator.h"
-#include "trap/straight.h"
+#include "trap/fast_path.h"
 #include "vm/guestmem.h"
 #include "vm/inject.h"
 
@@ -20,7 +20,7 @@ struct access {
 	bool write;
 };
 
-typedef enum verdict (*mmio_action)(struct trap_frame *f, const struct decision *d, u64 ipa);
+typedef enum outcome (*mmio_action)(struct trap_frame *f, const struct decision *d, u64 ipa);
 
 static u64 low_bits(u64 v, unsigned log2_size)
 {
@@ -56,7 +56,7 @@ static void give(struct trap_frame *f, const struct access *a, u64 value)
 }
 
 /* The real device, when it answers. PA = IPA for every window. */
-static enum verdict act_allow(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum outcome act_allow(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	const struct access acc = access_of(f, ipa), *a = &acc;
 	u64 value;
@@ -70,7 +70,7 @@ static enum verdict act_allow(struct trap_frame *f, const struct decision *d, u6
 	return NEXT;
 }
 
-static enum verdict act_deny(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum outcome act_deny(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	(void)f;
 	(void)ipa;
@@ -80,7 +80,7 @@ static enum verdict act_deny(struct trap_frame *f, const struct decision *d, u64
 	return NEXT;
 }
 
-static enum verdict act_value(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum outcome act_value(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	const struct access a = access_of(f, ipa);
 
@@ -88,7 +88,7 @@ static enum verdict act_value(struct trap_frame *f, const struct decision *d, u6
 	return NEXT;
 }
 
-static enum verdict act_ignore(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum outcome act_ignore(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	(void)f;
 	(void)d;
@@ -96,7 +96,7 @@ static enum verdict act_ignore(struct trap_frame *f, const struct decision *d, u
 	return NEXT;
 }
 
-static enum verdict act_mask(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum outcome act_mask(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	const struct access acc = access_of(f, ipa), *a = &acc;
 	unsigned size = 1u << a->log2_size;
@@ -110,7 +110,7 @@ static enum verdict act_mask(struct trap_frame *f, const struct decision *d, u64
 	return NEXT;
 }
 
-static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	const struct access acc = access_of(f, ipa), *a = &acc;
 	struct cpu *c = cpu_of(f);
@@ -162,13 +162,13 @@ static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, 
 }
 
 /* The operator looks first; then the real device, where the guest may have one (arg), else there is none. */
-static enum verdict act_pause(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum outcome act_pause(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	monitor_run(cpu_of(f), "rule");
 	return d->arg ? act_allow(f, d, ipa) : ABORT;
 }
 
-static enum verdict act_kill(struct trap_frame *f, const struct decision *d, u64 ipa)
+static enum outcome act_kill(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	(void)f;
 	(void)d;
@@ -201,7 +201,7 @@ static u64 fault_ipa(const struct trap_frame *f)
 }
 
 /* Any access that its syndrome describes, decided by all of its row's terms. */
-static inline enum verdict decided(struct trap_frame *f, struct row_state *s, u64 ipa)
+static inline enum outcome decided(struct trap_frame *f, struct row_state *s, u64 ipa)
 {
 	struct access a = access_of(f, ipa);
 	const struct decision *d = decide(cpu_of(f), s, a.value, ipa, f->far_el2);
@@ -215,13 +215,13 @@ static inline u64 key_of(u64 esr, u64 ipa)
 	return ipa | FIELD(esr, 8, 2) << 52 | FIELD(esr, 24, 22) << 59;
 }
 
-static inline struct mmio_memo *memo_of(struct trap_frame *f, u64 ipa)
+static inline struct mmio_lookup *lookup_of(struct trap_frame *f, u64 ipa)
 {
-	return &cpu_of(f)->memos[ipa / 4 % MEMOS].mmio;
+	return &cpu_of(f)->lookup_cache[ipa / 4 % LOOKUPS].mmio;
 }
 
 /* Aborts that are no access to a window, or whose syndrome does not describe it; and windows not met before. */
-enum verdict trap_dabt_general(struct trap_frame *f)
+enum outcome trap_dabt_general(struct trap_frame *f)
 {
 	u64 esr = f->esr_el2, ipa = fault_ipa(f);
 	struct row_state *s;
@@ -235,12 +235,12 @@ enum verdict trap_dabt_general(struct trap_frame *f)
 
 	s = &cpu_of(f)->rows[policy_mmio(ipa, dabt_log2_size(esr), esr & DABT_WNR)];
 	if (abort_fault(esr) == FSC_TRANSLATION) /* others may have their IPA from elsewhere than the key */
-		*memo_of(f, ipa) = (struct mmio_memo){ key_of(esr, ipa), s };
+		*lookup_of(f, ipa) = (struct mmio_lookup){ key_of(esr, ipa), s };
 	return decided(f, s, ipa);
 }
 
 /* The general way, its row found. */
-static void __attribute__((noinline)) general(struct trap_frame *f, struct row_state *s, u64 ipa)
+static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct row_state *s, u64 ipa)
 {
 	trap_end(f, decided(f, s, ipa));
 }
@@ -250,63 +250,63 @@ static void __attribute__((noinline)) not_met(struct trap_frame *f)
 	trap_end(f, trap_dabt_general(f));
 }
 
-static void __attribute__((noinline)) late(struct trap_frame *f, struct row_state *s, u64 pc, u64 ticks)
+static void __attribute__((noinline)) finish(struct trap_frame *f, struct row_state *s, u64 pc, u64 ticks)
 {
 	u64 esr = f->esr_el2, value = f->x[dabt_rt(esr)];
 
 	if (esr & DABT_WNR)
 		value = low_bits(value, dabt_log2_size(esr));
-	straight_late(cpu_of(f), pc, s, ticks, f->spsr_el2, value, reported_ipa(f), f->far_el2);
+	fast_finish(cpu_of(f), pc, s, ticks, f->spsr_el2, value, reported_ipa(f), f->far_el2);
 }
 
 static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_state *s, u64 pc, u64 spsr)
 {
 	u64 ticks;
 
-	f->elr_el2 = pc; /* not as straight_next() has it */
+	f->elr_el2 = pc; /* not as fast_next_pc() has it */
 	f->spsr_el2 = spsr;
 	trap_next32(f);
-	if (!straight_end(cpu_of(f), s, &ticks))
-		late(f, s, pc, ticks);
+	if (!fast_end(cpu_of(f), s, &ticks))
+		finish(f, s, pc, ticks);
 }
 
-static inline void next(struct trap_frame *f, struct row_state *s)
+static inline void finish_fast(struct trap_frame *f, struct row_state *s)
 {
-	u64 spsr = f->spsr_el2, pc = straight_next(f), ticks;
+	u64 spsr = f->spsr_el2, pc = fast_next_pc(f), ticks;
 
 	if (unlikely(spsr & SPSR_A32)) { /* an EL0 of the guest's that nobody can forbid */
 		next32(f, s, pc, spsr);
 		return;
 	}
-	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
-		late(f, s, pc, ticks);
+	if (unlikely(!fast_end(cpu_of(f), s, &ticks)))
+		finish(f, s, pc, ticks);
 }
 
-static void __attribute__((noinline)) straight_send(struct trap_frame *f, struct row_state *s, u64 byte)
+static void __attribute__((noinline)) fast_send(struct trap_frame *f, struct row_state *s, u64 byte)
 {
 	spin_lock(&shared);
 	vuart_transmit((u8)byte);
 	spin_unlock(&shared);
-	next(f, s);
+	finish_fast(f, s);
 }
 
 /* A console writes a character: it asks whether there is room, then sends. The flags fit into the smallest access. */
-static inline void straight_uart(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
+static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
 {
 	u64 offset = ipa - s->decision->value, *reg = &f->x[dabt_rt(esr)];
 
 	if (offset == UART_FR && !(esr & (DABT_WNR | DABT_SSE))) {
 		*reg = vuart_flags;
-		next(f, s);
+		finish_fast(f, s);
 	} else if (offset == UART_DR && esr & DABT_WNR) {
-		straight_send(f, s, *reg);
+		fast_send(f, s, *reg);
 	} else {
-		general(f, s, ipa);
+		slow_path(f, s, ipa);
 	}
 }
 
 /* The distributor's words that need no lock: they are most of what a guest asks for. */
-static void straight_emulate(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
+static void fast_emulate(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
 {
 	u32 offset = (u32)(ipa - s->decision->value);
 	unsigned rt = dabt_rt(esr);
@@ -315,35 +315,35 @@ static void straight_emulate(struct trap_frame *f, struct row_state *s, u64 esr,
 	if (s->decision->arg == MODEL_VGIC_DIST && (esr & (DABT_SAS | DABT_SSE)) == DABT_WORD) {
 		if (esr & DABT_WNR) {
 			if (vgic_dist_idle_write(offset, (u32)f->x[rt])) {
-				next(f, s);
+				finish_fast(f, s);
 				return;
 			}
 		} else if (vgic_dist_peek(offset, &value)) {
 			f->x[rt] = (u32)value;
-			next(f, s);
+			finish_fast(f, s);
 			return;
 		}
 	} else if (s->decision->arg == MODEL_PL011) {
-		straight_uart(f, s, esr, ipa);
+		fast_uart(f, s, esr, ipa);
 		return;
 	}
-	general(f, s, ipa);
+	slow_path(f, s, ipa);
 }
 
 void trap_dabt(struct trap_frame *f, u64 esr)
 {
 	u64 ipa = reported_ipa(f);
-	struct mmio_memo *memo = memo_of(f, ipa);
+	struct mmio_lookup *lookup = lookup_of(f, ipa);
 
-	if (unlikely(memo->key != key_of(esr, ipa)))
+	if (unlikely(lookup->key != key_of(esr, ipa)))
 		not_met(f);
-	else if (memo->row->way == ACT_EMULATE)
-		straight_emulate(f, memo->row, esr, ipa);
+	else if (lookup->row->path == ACT_EMULATE)
+		fast_emulate(f, lookup->row, esr, ipa);
 	else
-		general(f, memo->row, ipa);
+		slow_path(f, lookup->row, ipa);
 }
 
-enum verdict trap_iabt(struct trap_frame *f)
+enum outcome trap_iabt(struct trap_frame *f)
 {
 	return trap_exception(f, EC_IABT_LOW, fault_ipa(f), FORWARD);
 }

@@ -2,14 +2,14 @@
 /* Trapped MSR, MRS and SYS instructions: what the policy's row says is done with the register. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/take.h"
+#include "cpu/el1_exception.h"
 #include "dev/vgic.h"
 #include "trap/operator.h"
-#include "trap/straight.h"
+#include "trap/fast_path.h"
 #include "vm/cache.h"
 
-typedef enum verdict (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
-typedef void (*sysreg_way)(struct trap_frame *f, u64 esr, struct row_state *s);
+typedef enum outcome (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
+typedef void (*sysreg_path)(struct trap_frame *f, u64 esr, struct row_state *s);
 
 /* XZR is slot 31, which the next trap stores as zero again: what is read into it is recorded, then dropped. */
 static inline void give(struct trap_frame *f, u32 iss, u64 value)
@@ -22,7 +22,7 @@ static inline const char *stub(const struct decision *d)
 	return policy_replay + 16 * (u64)d->arg;
 }
 
-static inline enum verdict act_allow(struct trap_frame *f, const struct decision *d, u32 iss)
+static inline enum outcome act_allow(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	if (iss_is_read(iss))
 		give(f, iss, replay_read(stub(d)));
@@ -31,7 +31,7 @@ static inline enum verdict act_allow(struct trap_frame *f, const struct decision
 	return NEXT;
 }
 
-static enum verdict act_deny(struct trap_frame *f, const struct decision *d, u32 iss)
+static enum outcome act_deny(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	(void)f;
 	(void)d;
@@ -39,13 +39,13 @@ static enum verdict act_deny(struct trap_frame *f, const struct decision *d, u32
 	return UNDEF;
 }
 
-static inline enum verdict act_value(struct trap_frame *f, const struct decision *d, u32 iss)
+static inline enum outcome act_value(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	give(f, iss, d->value);
 	return NEXT;
 }
 
-static inline enum verdict act_ignore(struct trap_frame *f, const struct decision *d, u32 iss)
+static inline enum outcome act_ignore(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	(void)f;
 	(void)d;
@@ -53,7 +53,7 @@ static inline enum verdict act_ignore(struct trap_frame *f, const struct decisio
 	return NEXT;
 }
 
-static inline enum verdict act_mask(struct trap_frame *f, const struct decision *d, u32 iss)
+static inline enum outcome act_mask(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	u64 real = replay_read(stub(d));
 
@@ -64,7 +64,7 @@ static inline enum verdict act_mask(struct trap_frame *f, const struct decision 
 	return NEXT;
 }
 
-static enum verdict __attribute__((noinline)) send_sgi(struct cpu *c, u64 value)
+static enum outcome __attribute__((noinline)) send_sgi(struct cpu *c, u64 value)
 {
 	if (!vgic_sgi_targets(value))
 		return NEXT;
@@ -74,7 +74,7 @@ static enum verdict __attribute__((noinline)) send_sgi(struct cpu *c, u64 value)
 	return NEXT;
 }
 
-static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, u32 iss)
+static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	u64 value = f->x[iss_rt(iss)];
 
@@ -95,13 +95,13 @@ static enum verdict act_emulate(struct trap_frame *f, const struct decision *d, 
 }
 
 /* The operator looks first; then it takes effect. */
-static enum verdict act_pause(struct trap_frame *f, const struct decision *d, u32 iss)
+static enum outcome act_pause(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	monitor_run(cpu_of(f), "rule");
 	return d->arg ? act_allow(f, d, iss) : UNDEF;
 }
 
-static enum verdict act_kill(struct trap_frame *f, const struct decision *d, u32 iss)
+static enum outcome act_kill(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	(void)f;
 	(void)d;
@@ -116,7 +116,7 @@ static const sysreg_action actions[ACT_COUNT] = {
 };
 
 /* Any row, decided by all of its terms. */
-static void __attribute__((noinline)) general(struct trap_frame *f, u64 esr, struct row_state *s)
+static void __attribute__((noinline)) slow_path(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	struct cpu *c = cpu_of(f);
 	const struct decision *d = decide(c, s, f->x[iss_rt(esr)], 0, 0);
@@ -124,77 +124,77 @@ static void __attribute__((noinline)) general(struct trap_frame *f, u64 esr, str
 	trap_end(f, actions[d->action](f, d, (u32)esr));
 }
 
-static void __attribute__((noinline)) late(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks, u64 spsr)
+static void __attribute__((noinline)) finish(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks, u64 spsr)
 {
-	straight_late(cpu_of(f), pc, s, ticks, spsr, f->x[iss_rt(f->esr_el2)], 0, 0);
+	fast_finish(cpu_of(f), pc, s, ticks, spsr, f->x[iss_rt(f->esr_el2)], 0, 0);
 }
 
-static void __attribute__((noinline)) late_next(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks)
+static void __attribute__((noinline)) finish_next(struct trap_frame *f, u64 pc, struct row_state *s, u64 ticks)
 {
-	late(f, pc, s, ticks, f->spsr_el2);
+	finish(f, pc, s, ticks, f->spsr_el2);
 }
 
-static inline void next(struct trap_frame *f, struct row_state *s)
+static inline void finish_fast(struct trap_frame *f, struct row_state *s)
 {
-	u64 pc = straight_next(f), ticks;
+	u64 pc = fast_next_pc(f), ticks;
 
-	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
-		late_next(f, pc, s, ticks);
+	if (unlikely(!fast_end(cpu_of(f), s, &ticks)))
+		finish_next(f, pc, s, ticks);
 }
 
-static void straight_allow(struct trap_frame *f, u64 esr, struct row_state *s)
+static void fast_allow(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	act_allow(f, s->decision, (u32)esr);
-	next(f, s);
+	finish_fast(f, s);
 }
 
-static void straight_value(struct trap_frame *f, u64 esr, struct row_state *s)
+static void fast_value(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	act_value(f, s->decision, (u32)esr);
-	next(f, s);
+	finish_fast(f, s);
 }
 
-static void straight_ignore(struct trap_frame *f, u64 esr, struct row_state *s)
+static void fast_ignore(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	(void)esr;
-	next(f, s);
+	finish_fast(f, s);
 }
 
-static void straight_mask(struct trap_frame *f, u64 esr, struct row_state *s)
+static void fast_mask(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	act_mask(f, s->decision, (u32)esr);
-	next(f, s);
+	finish_fast(f, s);
 }
 
-static void straight_deny(struct trap_frame *f, u64 esr, struct row_state *s)
+static void fast_deny(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	u64 pc = f->elr_el2, spsr = f->spsr_el2, ticks;
 
 	(void)esr;
 	take_undef(f);
-	if (unlikely(!straight_end(cpu_of(f), s, &ticks)))
-		late(f, pc, s, ticks, spsr);
+	if (unlikely(!fast_end(cpu_of(f), s, &ticks)))
+		finish(f, pc, s, ticks, spsr);
 }
 
 /* An SGI to nobody needs no lock. */
-static void straight_emulate(struct trap_frame *f, u64 esr, struct row_state *s)
+static void fast_emulate(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	if (s->decision->arg == MODEL_VGIC_SGI && !vgic_sgi_targets(f->x[iss_rt(esr)]))
-		next(f, s);
+		finish_fast(f, s);
 	else
-		general(f, esr, s);
+		slow_path(f, esr, s);
 }
 
-static const sysreg_way ways[ACT_COUNT + 1] = {
-	[ACT_ALLOW] = straight_allow, [ACT_DENY] = straight_deny,       [ACT_VALUE] = straight_value,
-	[ACT_IGNORE] = straight_ignore, [ACT_MASK] = straight_mask,     [ACT_EMULATE] = straight_emulate,
-	[ACT_FORWARD] = general,      [ACT_PAUSE] = general,            [ACT_KILL] = general,
-	[WAY_GENERAL] = general,
+static const sysreg_path fast_paths[ACT_COUNT + 1] = {
+	[ACT_ALLOW] = fast_allow, [ACT_DENY] = fast_deny,       [ACT_VALUE] = fast_value,
+	[ACT_IGNORE] = fast_ignore, [ACT_MASK] = fast_mask,     [ACT_EMULATE] = fast_emulate,
+	[ACT_FORWARD] = slow_path,      [ACT_PAUSE] = slow_path,            [ACT_KILL] = slow_path,
+	[PATH_SLOW] = slow_path,
 };
 
 void trap_sysreg(struct trap_frame *f, u64 esr)
 {
 	struct row_state *s = &cpu_of(f)->rows[policy_sysreg((u32)esr)];
 
-	ways[s->way](f, esr, s);
+	fast_paths[s->path](f, esr, s);
 }

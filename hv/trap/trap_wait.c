@@ -36,10 +36,10 @@ void wait_for_interrupt(struct cpu *c)
 		} while (!interrupted());
 }
 
-enum verdict trap_wfx(struct trap_frame *f)
+enum outcome trap_wfx(struct trap_frame *f)
 {
 	struct cpu *c = cpu_of(f);
-	enum verdict v = trap_exception(f, EC_WFX, 0, NEXT);
+	enum outcome v = trap_exception(f, EC_WFX, 0, NEXT);
 
 	/* WFE, WFIT and WFET may end at any time: returning at once is allowed, and the guest asks again. */
 	if (v == NEXT && (f->esr_el2 & 3) == TI_WFI)

@@ -3,7 +3,7 @@
 #include "vm/cache.h"
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/take.h"
+#include "cpu/el1_exception.h"
 #include "vm/guestmem.h"
 #include "vm/inject.h"
 
@@ -15,7 +15,7 @@ static bool from_el1(const struct trap_frame *f)
 }
 
 /* The data abort that the guest would have taken; `syndrome`: CM, if the instruction counts as maintenance, and status. */
-static enum verdict abort_at(struct trap_frame *f, u64 va, u64 syndrome)
+static enum outcome abort_at(struct trap_frame *f, u64 va, u64 syndrome)
 {
 	inject(f, (u64)(from_el1(f) ? EC_DABT_CUR : EC_DABT_LOW) << 26 | ESR_IL | DABT_WNR | syndrome, &va);
 	return AGAIN;
@@ -29,7 +29,7 @@ static u64 status_of(u64 par)
 	return par & PAR_S ? FSC_EXTERNAL_WALK | (status & 3) : status;
 }
 
-enum verdict cache_dc_va(struct trap_frame *f, u64 va)
+enum outcome cache_dc_va(struct trap_frame *f, u64 va)
 {
 	u64 ipa, par;
 	void *p;
@@ -42,7 +42,7 @@ enum verdict cache_dc_va(struct trap_frame *f, u64 va)
 	return NEXT;
 }
 
-enum verdict cache_dc_zva(struct trap_frame *f, u64 va)
+enum outcome cache_dc_zva(struct trap_frame *f, u64 va)
 {
 	u64 size = 4UL << (sysreg_read(dczid_el0) & 0xf), ipa, par;
 	unsigned as = AS_WRITE;

@@ -6,8 +6,8 @@
 #include "cpu/cpu.h"
 
 /* DC IVAC, CVAC, CVAU, CIVAC and their like: cleans and invalidates, which is never less than was asked. */
-enum verdict cache_dc_va(struct trap_frame *f, u64 va);
+enum outcome cache_dc_va(struct trap_frame *f, u64 va);
 /* DC ZVA. */
-enum verdict cache_dc_zva(struct trap_frame *f, u64 va);
+enum outcome cache_dc_zva(struct trap_frame *f, u64 va);
 
 #endif

@@ -34,7 +34,7 @@ void stage2_init(void)
 			u64 *l2 = &l2_devices[pa / BLOCK];
 
 			if (!*l2)
-				*l2 = (u64)carve(PAGE, PAGE) | PTE_TABLE;
+				*l2 = (u64)boot_alloc(PAGE, PAGE) | PTE_TABLE;
 			((u64 *)(*l2 & PTE_ADDR))[pa % BLOCK / PAGE] = pa | PTE_PAGE | PTE_AF | S2_DEVICE | S2_XN |
 				(w->read ? S2_READ : 0) | (w->write ? S2_WRITE : 0);
 		}

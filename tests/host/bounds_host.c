@@ -33,7 +33,7 @@ struct answer {
 const u32 build_guest_hash;
 const u8 __guest_start[8], __guest_end[8];
 u64 fake_now, fake_step;
-u32 watchdog_moves;
+u32 watchdog_progress;
 static sigjmp_buf over;
 
 static u64 par = 0x777;

@@ -84,7 +84,7 @@ static void step(struct cpu *c, char *line)
 		break;
 	case 'm':
 		log_set_mode((enum log_mode)a, log_live);
-		log_told = (u32)b; /* of the fake policy, every rule is of section 0 */
+		log_text_sections = (u32)b; /* of the fake policy, every rule is of section 0 */
 		break;
 	case 'g':
 		for (rest++; rest[0] && rest[1]; rest += 2) {

@@ -31,7 +31,7 @@
 #include "log/power.h"
 #include "lib/psci.h"
 #include "cpu/smp.h"
-#include "cpu/take.h"
+#include "cpu/el1_exception.h"
 #include "trap/trap.h"
 #include "board/uart.h"
 #include "dev/vgic.h"
@@ -258,7 +258,7 @@ u64 smp_cpu_off(struct cpu *c)
 	note(OP_CPU_OFF, c->index, 0, 0);
 	return (u64)PSCI_DENIED;
 }
-enum verdict trap_debug(struct trap_frame *f) { return trap_other(f); } /* nobody debugs */
+enum outcome trap_debug(struct trap_frame *f) { return trap_other(f); } /* nobody debugs */
 bool debug_work(struct cpu *c)
 {
 	(void)c;
@@ -270,7 +270,7 @@ const struct decision *debug_shadow(struct cpu *c, const struct decision *d) { (
 bool debug_native(struct cpu *c) { (void)c; return true; }
 void gdb_text(const char *s, size_t n) { (void)s; (void)n; }
 bool integrity_holds(void) { return true; }
-u32 watchdog_moves;
+u32 watchdog_progress;
 void alarm_set(enum alarm which, u64 when) { (void)which; (void)when; }
 void alarm_sleep(u64 until) { (void)until; }
 void uart_rx_interrupt(bool on) { (void)on; }
@@ -299,8 +299,8 @@ static void *carved_with(size_t size, size_t align, int byte)
 	memset(block + size, UNUSED, lines_of(size) - size);
 	return block;
 }
-void *carve_dirty(size_t size, size_t align) { return carved_with(size, align, 0x5a); }
-void *carve(size_t size, size_t align) { return carved_with(size, align, 0); }
+void *boot_alloc_dirty(size_t size, size_t align) { return carved_with(size, align, 0x5a); }
+void *boot_alloc(size_t size, size_t align) { return carved_with(size, align, 0); }
 
 /* ---- devices ------------------------------------------------------------------------------------------------- */
 
@@ -443,9 +443,9 @@ static struct cpu *boot(void)
 		c->index = i;
 		c->online = i % 2 == 0;
 		c->stopped_seq = ~0UL;
-		c->why = "key";
+		c->stop_reason = "key";
 		decide_init(c);
-		log_init(c, carve_dirty(log_ring_bytes(), 64));
+		log_init(c, boot_alloc_dirty(log_ring_bytes(), 64));
 #ifdef REAL_DEVICES
 		vgic_cpu_init(c);
 #endif
@@ -500,9 +500,9 @@ static bool trap(struct cpu *c, const struct question *q)
 	case 1: trap_sync32(&c->frame, q->esr); break;
 	case 2: trap_serror(&c->frame); break;
 	default:
-		c->watch_strikes = 2;
+		c->watch_misses = 2;
 		trap_irq(&c->frame);
-		must(!c->watch_strikes, "a guest that takes interrupts looks stuck");
+		must(!c->watch_misses, "a guest that takes interrupts looks stuck");
 	}
 	must(!shared.taken, "the guest goes on with the lock held");
 	return true;
@@ -559,7 +559,7 @@ int main(void)
 			cost += c->rows[i].cost;
 		memset(&answer, 0, sizeof(answer));
 		if (!(q.entry & KEEP)) {
-			memset(c->seen, 0, SEEN_SLOTS * sizeof(u64));
+			memset(c->logged_once, 0, LOGGED_SLOTS * sizeof(u64));
 			memset(c->limit_time, 0, policy_n_limits * sizeof(u64));
 			fake_now += 62500000; /* whatever may happen once in a while may happen again */
 		} else {

@@ -72,7 +72,7 @@ void vgic_set_level(u32 irq, bool high)
 	same(high, !level, "a level that is told"); /* changes only */
 	level = high;
 }
-u32 watchdog_moves;
+u32 watchdog_progress;
 void alarm_set(enum alarm which, u64 when) { alarms[which] = when; }
 static unsigned sleeps;
 static u64 slept_until;
@@ -118,7 +118,7 @@ static void check(void)
 	same(vuart_flags, u_read(0x18), "FR, without the lock,");
 	same(cpu.work, work, "what is asked of EL2");
 	if (u.open)
-		same(strcmp(cpu.why, u.why), 0, "why the monitor opens");
+		same(strcmp(cpu.stop_reason, u.why), 0, "why the monitor opens");
 	cpu.work = 0;
 	u.open = u.status = u.dump = u.live = u.quit = u.keys = u.off = u.more = u.watch = false;
 }

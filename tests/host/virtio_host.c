@@ -82,7 +82,7 @@ u16 policy_mmio(u64 ipa, unsigned log2, bool write)
 	(void)write;
 	return ipa / VIRTIO_STRIDE == BASE / VIRTIO_STRIDE;
 }
-void *carve(size_t size, size_t align)
+void *boot_alloc(size_t size, size_t align)
 {
 	u64 at = (carved + align - 1) & ~(u64)(align - 1);
 
@@ -1051,7 +1051,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	input = data;
 	input_left = size;
 	carved = BOOT_PA;
-	memset((void *)BOOT_PA, 0, 0x20000); /* as carve() has it, of what one device takes */
+	memset((void *)BOOT_PA, 0, 0x20000); /* as boot_alloc() has it, of what one device takes */
 	memset(taken, 0, sizeof(taken));
 	fake_now = 0;
 	plug(1 + any(2), any(2), (u64)any(2) * 500 << 32);

@@ -20,12 +20,12 @@ def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
 
 
 STEP = "	f->elr_el2 = pc + 4;"
-GENERAL_STEP = "	straight_next(f);"
+GENERAL_STEP = "	fast_next_pc(f);"
 FAULTS = {
-    "PC steps by two instructions": replace("hv/trap/straight.h", STEP, STEP.replace("4", "8")),
-    "PC does not step": replace("hv/trap/straight.h", STEP, STEP.replace("4", "0")),
+    "PC steps by two instructions": replace("hv/trap/fast_path.h", STEP, STEP.replace("4", "8")),
+    "PC does not step": replace("hv/trap/fast_path.h", STEP, STEP.replace("4", "0")),
     "PC does not step after an MMIO access": replace("hv/trap/trap.c", GENERAL_STEP, ""),
-    "a decision is not counted": replace("hv/trap/straight.h", "	s->hits++;\n", ""),
+    "a decision is not counted": replace("hv/trap/fast_path.h", "	s->hits++;\n", ""),
     "a general decision is not counted": replace("hv/cpu/cpu.h", "	s->hits++;\n", ""),
     "the wrong register gets the value": replace("hv/trap/trap_sysreg.c", "	f->x[iss_rt(iss)] = value;",
                                                  "	f->x[iss_rt(iss) & 15] = value;"),

@@ -45,7 +45,7 @@ def test_a_loop_without_an_end_is_reported(tree: Path, tmp_path: Path) -> None:
 
 def test_its_interrupt_may_come_anywhere(tree: Path, tmp_path: Path) -> None:
     """Looks by the thousand (QEMU's -singlestep brings them between any two instructions): the guest sees none."""
-    edit(tree, "boot/watchdog.c", "sysreg_read(cntfrq_el0)", "331", "STRIKES 3", "STRIKES 1000000000")
+    edit(tree, "boot/watchdog.c", "sysreg_read(cntfrq_el0)", "331", "MISSES 3", "MISSES 1000000000")
     elf = build("default", tree=tree)
     done = run(machine(elf, "-icount", "shift=0,sleep=off", *bootargs(tmp_path, "unattended=1")))
     text = done.stdout.decode(errors="replace")

@@ -368,7 +368,7 @@ struct cpu *fake_cpu(void)
 	c->rows = calloc(policy_n_rows, sizeof(*c->rows));
 	for (unsigned i = 0; i < policy_n_rows; i++) {
 		c->rows[i].decision = &policy_rows[i];
-		c->rows[i].what = log_what((u16)i);
+		c->rows[i].header = log_row_header((u16)i);
 	}
 	c->stopped_seq = ~0UL;
 	c->frame.spsr_el2 = 0x3c5;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AArch64.TakeException() to EL1, inline for the refusal of a register; everybody else has inject.h. */
-#ifndef HV_TAKE_H
-#define HV_TAKE_H
+#ifndef HV_EL1_EXCEPTION_H
+#define HV_EL1_EXCEPTION_H
 
 #include "arch/arch.h"
 #include "cpu/esr.h"

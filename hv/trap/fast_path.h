@@ -4,16 +4,16 @@
  * is counted, its cost added and its record made when everything is over, without a frame on the stack. What such a
  * handler does is what decide(), its action and trap_end() do; tests/host/test_trap.py compares both with a model.
  */
-#ifndef HV_STRAIGHT_H
-#define HV_STRAIGHT_H
+#ifndef HV_FAST_PATH_H
+#define HV_FAST_PATH_H
 
 #include "cpu/decide.h"
 #include "cpu/record.h"
-#include "cpu/take.h"
+#include "cpu/el1_exception.h"
 #include "trap/trap.h"
 
-/* Counts and adds the cost, in ticks; false: more is to be done (straight_late()). */
-static inline bool straight_end(struct cpu *c, struct row_state *s, u64 *ticks)
+/* Counts and adds the cost, in ticks; false: more is to be done (fast_finish()). */
+static inline bool fast_end(struct cpu *c, struct row_state *s, u64 *ticks)
 {
 	*ticks = counter() - c->entered;
 	barrier(); /* one load for both */
@@ -26,7 +26,7 @@ static inline bool straight_end(struct cpu *c, struct row_state *s, u64 *ticks)
  * Behind the instruction, which was an AArch64 one and no branch; if the guest steps, the step is made. Returns where
  * it stands.
  */
-static inline u64 straight_next(struct trap_frame *f)
+static inline u64 fast_next_pc(struct trap_frame *f)
 {
 	u64 pc = f->elr_el2, spsr = f->spsr_el2;
 
@@ -39,20 +39,20 @@ static inline u64 straight_next(struct trap_frame *f)
  * The row's record, if this access has one, and then the work that waits. `pc`, `spsr`: as they were at the trap;
  * `value` as the record has it in the end.
  */
-void straight_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux);
+void fast_finish_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux);
 
 /* The same, by itself where the row logs always and nothing is to be joined or saved. */
-static inline void straight_late(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr,
+static inline void fast_finish(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr,
 				 u64 aux)
 {
 	struct log_record *r = log_slot(&c->log, c->log.seq);
 
 	if (unlikely(s->flags != ROW_LOG || !log_has_room(r))) {
-		straight_slow(c, pc, s, ticks, spsr, value, addr, aux);
+		fast_finish_slow(c, pc, s, ticks, spsr, value, addr, aux);
 		return;
 	}
-	log_fill(c, r, s->what, pc, spsr, value, addr, aux, (u32)ticks);
-	if (!log_rests)
+	log_fill(c, r, s->header, pc, spsr, value, addr, aux, (u32)ticks);
+	if (!log_silent)
 		c->work |= WORK_LOG;
 	if (unlikely(c->work))
 		trap_work(c);

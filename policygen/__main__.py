@@ -15,32 +15,32 @@ import sys
 import traceback
 from typing import Dict, List, Optional
 
-from policygen import cli
+from policygen.commands import cli
 
 # verb -> module with HELP, arguments(parser) and run(parsed, options); imported when it is used.
 VERBS: Dict[str, str] = {
-    "explain": "policygen.explain",
-    "traps": "policygen.trapping",
-    "test": "policygen.testing",
-    "diff": "policygen.diff",
-    "fmt": "policygen.fmt",
-    "fix": "policygen.fix",
-    "doc": "policygen.doc",
-    "new": "policygen.new",
-    "completion": "policygen.completion",
-    "expand": "policygen.expand",
-    "list": "policygen.listing",
-    "schema": "policygen.editor",
-    "verify": "policygen.verify",
-    "probe": "policygen.probe",
-    "code": "policygen.codepage",
-    "learn": "policygen.learn",
-    "replay": "policygen.replay",
-    "cover": "policygen.cover",
-    "cost": "policygen.cost",
+    "explain": "policygen.commands.explain",
+    "traps": "policygen.commands.traps",
+    "test": "policygen.commands.test",
+    "diff": "policygen.commands.diff",
+    "fmt": "policygen.commands.fmt",
+    "fix": "policygen.commands.fix",
+    "doc": "policygen.commands.doc",
+    "new": "policygen.commands.new",
+    "completion": "policygen.commands.completion",
+    "expand": "policygen.commands.expand",
+    "list": "policygen.commands.list",
+    "schema": "policygen.language.json_schema",
+    "verify": "policygen.target.verify",
+    "probe": "policygen.commands.probe",
+    "code": "policygen.commands.code",
+    "learn": "policygen.evidence.learn",
+    "replay": "policygen.evidence.replay",
+    "cover": "policygen.evidence.cover",
+    "cost": "policygen.evidence.cost",
 }
-WITHOUT_VERB = "policygen.build"        # policygen NAME -o DIR
-REVIEW = "policygen.review"             # policygen --check
+WITHOUT_VERB = "policygen.commands.build"        # policygen NAME -o DIR
+REVIEW = "policygen.target.review"             # policygen --check
 
 
 def main(argv: Optional[List[str]] = None) -> int:

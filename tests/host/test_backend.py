@@ -11,11 +11,14 @@ from typing import Dict, List, Set
 
 import pytest
 
-from policygen import arch, canonical, check, controls, render, traps
-from policygen.arch import load_arch
-from policygen.meaning import meaning_hash
-from policygen.model import Policy
-from policygen.paint import paint
+from policygen.facts import arch, controls
+from policygen.facts.arch import load_arch
+from policygen.language import check
+from policygen.language.model import Policy
+from policygen.meaning import canonical
+from policygen.meaning.digest import meaning_hash
+from policygen.meaning.paint import paint
+from policygen.target import render, traps
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = """\

@@ -11,10 +11,11 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
-from policygen import check, render, verify
-from policygen.model import Policy
-from policygen.paint import paint
-from policygen.tables import call_hash, perfect_hash
+from policygen.language import check
+from policygen.language.model import Policy
+from policygen.meaning.paint import paint
+from policygen.target import render, verify
+from policygen.target.tables import call_hash, perfect_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,9 +16,11 @@ from typing import Callable, Dict, List, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from policygen import check, compare, judge, meaning, paint, render, traps  # noqa: E402
-from policygen.arch import encoding, load_arch, make_key  # noqa: E402
-from policygen.diag import Diagnostics  # noqa: E402
+from policygen.facts.arch import encoding, load_arch, make_key  # noqa: E402
+from policygen.language import check  # noqa: E402
+from policygen.meaning import compare, judge, digest as meaning, paint  # noqa: E402
+from policygen.target import render, traps  # noqa: E402
+from policygen.text.diag import Diagnostics  # noqa: E402
 
 T = TypeVar("T")
 STAGES = ("check", "judge", "paint", "plan", "diff", "render")

@@ -12,15 +12,17 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from policygen import canonical, check, diff, image
 from policygen.__main__ import main
-from policygen.arch import load_arch
-from policygen.compare import Change, compare
-from policygen.evaluate import decide, evaluator
-from policygen.expand import expand
-from policygen.meaning import meaning_hash
-from policygen.model import Access, Decision, Policy
-from policygen.ranges import contains
+from policygen.commands import diff
+from policygen.commands.expand import expand
+from policygen.facts.arch import load_arch
+from policygen.facts.ranges import contains
+from policygen.language import check
+from policygen.language.model import Access, Decision, Policy
+from policygen.meaning import canonical, image
+from policygen.meaning.compare import Change, compare
+from policygen.meaning.digest import meaning_hash
+from policygen.meaning.evaluate import decide, evaluator
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("default", "strict", "permissive")
@@ -242,7 +244,7 @@ def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "one")
     (folder / "strict.yaml").write_text(base.replace("  cache: allow\n", ""), encoding="utf-8")
-    monkeypatch.setattr("policygen.paths.project_root", lambda: tmp_path)
+    monkeypatch.setattr("policygen.text.paths.project_root", lambda: tmp_path)
     policy = fresh("HEAD:policy/child.yaml")
     assert policy.files == ("HEAD:policy/strict.yaml", "HEAD:policy/child.yaml")
     assert main(["diff", "HEAD:child", "child"]) == 0

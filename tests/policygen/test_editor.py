@@ -13,8 +13,8 @@ from typing import Any, Dict, Iterator, List, Tuple
 import pytest
 from npm_packages import npm_packages
 
-from policygen import check
 from policygen.__main__ import main
+from policygen.language import check
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = "# yaml-language-server: $schema=../build/policy.schema.json\n"

@@ -11,8 +11,9 @@ from typing import Callable, Dict
 import bench_scale
 import pytest
 
-from policygen import check, source
-from policygen.diag import MOST, Diagnostics
+from policygen.language import check
+from policygen.text import source
+from policygen.text.diag import MOST, Diagnostics
 
 HEAD = "policy: 1\nname: t\nplatform: qemu-virt\n"
 REST = "sysregs: { default: deny }\nmmio: { default: deny }\nhvc: { default: deny }\nsmc: { default: deny }\n" \

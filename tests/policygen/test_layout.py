@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from policygen import check, source
 from policygen.__main__ import main
-from policygen.diag import Diagnostics
-from policygen.fmt import plain, remarks, same_meaning
-from policygen.layout import formatted
+from policygen.commands.fmt import plain, remarks, same_meaning
+from policygen.language import check
+from policygen.language.layout import formatted
+from policygen.text import source
+from policygen.text.diag import Diagnostics
 
 HERE = Path(__file__).parent
 SHIPPED = sorted((HERE.parents[1] / "policy").glob("*.yaml"))

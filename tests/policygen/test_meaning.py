@@ -14,18 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen import check, cli, source, store, virtio
-from policygen.arch import load_arch
-from policygen.board import load_board
-from policygen.diag import Diagnostics
-from policygen.evaluate import decide, evaluator
-from policygen.expand import expand
-from policygen.judge import told
-from policygen.meaning import meaning_hash
-from policygen.model import Access, Policy
-from policygen.names import known_names
-from policygen.paint import paint
-from policygen.review import review
+from policygen.commands import cli
+from policygen.commands.expand import expand
+from policygen.facts import virtio
+from policygen.facts.arch import load_arch
+from policygen.facts.board import load_board
+from policygen.facts.names import known_names
+from policygen.language import check, store
+from policygen.language.model import Access, Policy
+from policygen.meaning.digest import meaning_hash
+from policygen.meaning.evaluate import decide, evaluator
+from policygen.meaning.judge import told
+from policygen.meaning.paint import paint
+from policygen.target.review import review
+from policygen.text import source
+from policygen.text.diag import Diagnostics
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("default", "strict", "permissive")

@@ -12,10 +12,11 @@ import pexpect
 import pytest
 import yaml
 
-from policygen import check, cli, editor, pages
 from policygen.__main__ import VERBS, main
-from policygen.codes import CODES
-from policygen.review import review
+from policygen.commands import cli
+from policygen.language import check, json_schema as editor, examples as pages
+from policygen.target.review import review
+from policygen.text.codes import CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = {"policy": "policy: 1", "name": "name: t", "platform": "platform: qemu-virt"}
@@ -65,7 +66,7 @@ def test_doc_of_the_profiles(capsys: pytest.CaptureFixture[str], tmp_path: Path)
 
 def test_new_passes_check_and_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                  capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("policygen.paths.project_root", lambda: tmp_path)
+    monkeypatch.setattr("policygen.text.paths.project_root", lambda: tmp_path)
     assert main(["new", "fresh"]) == 0 and main(["new", "child", "--extends", "fresh"]) == 0
     assert main(["--check"]) == 0, capsys.readouterr().err
     assert main(["fmt", "--check"]) == 0

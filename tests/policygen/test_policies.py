@@ -9,11 +9,14 @@ from typing import List, Tuple
 
 import pytest
 
-from policygen import check, cli, codes, coherence, entries, judge, overlap
-from policygen.actions import ActionReader
-from policygen.claims import ClaimReader
-from policygen.entries import EntryReader
-from policygen.review import review
+from policygen.commands import cli
+from policygen.language import check, entries, overlap
+from policygen.language.actions import ActionReader
+from policygen.language.claims import ClaimReader
+from policygen.language.entries import EntryReader
+from policygen.meaning import coherence, judge
+from policygen.target.review import review
+from policygen.text import codes
 
 HERE = Path(__file__).parent
 BAD = sorted(path for path in (HERE / "bad").glob("*.yaml") if path.stem != "base")

@@ -9,9 +9,10 @@ from typing import Callable, List
 import jsonschema
 import pytest
 
-from policygen import check, editor, schema, source
 from policygen.__main__ import VERBS, main
-from policygen.diag import Diagnostics
+from policygen.language import check, json_schema as editor, schema
+from policygen.text import source
+from policygen.text.diag import Diagnostics
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = str(Path(__file__).parent / "bad" / "unknown-register.yaml")
@@ -35,7 +36,7 @@ def test_status(words: List[str], status: int, capsys: pytest.CaptureFixture[str
 
 
 def test_a_bug_is_status_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("policygen.check.policy_names", lambda: 1 / 0)
+    monkeypatch.setattr("policygen.language.check.policy_names", lambda: 1 / 0)
     assert main(["--check"]) == 3
     assert "internal error" in capsys.readouterr().err
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from policygen import check, strength
 from policygen.__main__ import main
-from policygen.diag import Diagnostics
-from policygen.judge import judge
-from policygen.model import Policy
+from policygen.language import check
+from policygen.language.model import Policy
+from policygen.meaning import strength
+from policygen.meaning.judge import judge
+from policygen.text.diag import Diagnostics
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = [str(path) for path in sorted((Path(__file__).parent / "good").glob("*.yaml"))]

@@ -13,8 +13,9 @@ import pytest
 from vm import ROOT, bootargs, build, decode, machine, run
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-from policygen import check, evidence  # noqa: E402
-from policygen.evaluate import evaluator  # noqa: E402
+from policygen.evidence import log as evidence  # noqa: E402
+from policygen.language import check  # noqa: E402
+from policygen.meaning.evaluate import evaluator  # noqa: E402
 
 COUNTING = """# SPDX-License-Identifier: Apache-2.0
 policy: 1

@@ -11,9 +11,11 @@ from typing import Any, List
 from vm import CROSS, PROMPT, ROOT, build, decode, machine, make, run
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-from policygen import check, evidence, explain  # noqa: E402
-from policygen.diag import Diagnostics  # noqa: E402
-from policygen.evaluate import evaluator  # noqa: E402
+from policygen.commands import explain  # noqa: E402
+from policygen.evidence import log as evidence  # noqa: E402
+from policygen.language import check  # noqa: E402
+from policygen.meaning.evaluate import evaluator  # noqa: E402
+from policygen.text.diag import Diagnostics  # noqa: E402
 
 
 def test_the_command_line_typed_by_hand(console: Any) -> None:

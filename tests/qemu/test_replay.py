@@ -14,9 +14,11 @@ from typing import Any, Dict, List
 from vm import PROMPT, ROOT, Console, build, decode, make
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-from policygen import check, evidence, explain  # noqa: E402
-from policygen.diag import Diagnostics  # noqa: E402
-from policygen.evaluate import evaluator  # noqa: E402
+from policygen.commands import explain  # noqa: E402
+from policygen.evidence import log as evidence  # noqa: E402
+from policygen.language import check  # noqa: E402
+from policygen.meaning.evaluate import evaluator  # noqa: E402
+from policygen.text.diag import Diagnostics  # noqa: E402
 
 
 def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:

@@ -21,10 +21,10 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     if parsed.output is None:
         print("policygen: -o DIR is missing (to check without writing: policygen --check NAME)", file=sys.stderr)
         return cli.USAGE
-    found = review(parsed.name, options)
-    if found.policy is None or found.status != cli.OK:
+    found = review(parsed.name, options.mode, options.cpu)
+    if found.policy is None or not found.good:
         cli.emit(found.diags, options)
-        return found.status
+        return cli.status(found.diags)
     from policygen.target import render        # needs Jinja2, which no other verb does
     try:
         changed = render.render(found.policy, Path(parsed.output), cpu=options.cpu)

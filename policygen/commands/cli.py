@@ -7,18 +7,16 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Mapping, Optional, Sequence, TextIO, Tuple
 
+from policygen.facts.arch import DEFAULT_CPU
 from policygen.facts.board import load_board, names
-from policygen.language import check
 from policygen.language.model import Policy
+from policygen.meaning.load import load_policy
 from policygen.text import formats
 from policygen.text.diag import Diagnostics
-from policygen.text.paths import display
 
 OK, FAILED, USAGE, BUG = 0, 1, 2, 3
-DEFAULT_CPU = "cortex-a57"
 JSON_VERSION = 1        # another one when a key goes or means something else; new keys may come
 
 
@@ -92,15 +90,10 @@ def status(diags: Diagnostics) -> int:
 
 def load(name: str, options: Options) -> Tuple[Optional[Policy], int]:
     """The policy for a verb that needs a good one; complaints have been printed when there is none."""
-    policy, diags = check.load(name, mode=options.mode)
+    policy, diags = load_policy(name, mode=options.mode)
     if policy is None:
         emit(diags, options)
     return policy, status(diags)
-
-
-def shown_name(name: str) -> str:
-    """A policy argument without an absolute path in it."""
-    return display(Path(name)) if "/" in name and ":" not in name else name
 
 
 def table(rows: Sequence[Tuple[str, ...]]) -> str:

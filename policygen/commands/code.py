@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from policygen.commands import cli
-from policygen.language import examples as pages
+from policygen.language import examples
 from policygen.text import words
 from policygen.text.codes import CODES
 
@@ -18,10 +18,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def page(code: str) -> str:
     """Why, an example, and its fix."""
-    if code in pages.EXAMPLES:
-        heads, texts = ("refused:", "instead:"), pages.EXAMPLES[code]
+    if code in examples.EXAMPLES:
+        heads, texts = ("refused:", "instead:"), examples.EXAMPLES[code]
     else:
-        heads, texts = ("comes from:", "to do:"), pages.CAUSES[code]
+        heads, texts = ("comes from:", "to do:"), examples.CAUSES[code]
     lines = [code, "", CODES[code]]
     for head, text in zip(heads, texts):
         lines += ["", head, *(f"    {line}" for line in text.split("\n"))]

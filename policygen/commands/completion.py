@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 from typing import Dict, Iterable, List, Tuple
 
 from policygen.commands import cli
+from policygen.commands.verbs import REVIEW, VERBS, WITHOUT_VERB, module
 from policygen.facts import board
 from policygen.facts.names import known_names
 from policygen.language import schema
@@ -65,10 +65,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh"))
 
 
-def options_of(*modules: str) -> List[argparse.Action]:
+def options_of(*verbs: str) -> List[argparse.Action]:
     parser = argparse.ArgumentParser(parents=[cli.global_parser()])
-    for module in modules:
-        importlib.import_module(module).arguments(parser)
+    for verb in verbs:
+        module(verb).arguments(parser)
     return [action for action in parser._actions if action.option_strings]
 
 
@@ -82,9 +82,8 @@ def choices(actions: Iterable[argparse.Action]) -> Dict[str, Tuple[str, ...]]:
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    from policygen.__main__ import REVIEW, VERBS, WITHOUT_VERB
     bash = parsed.shell == "bash"
-    by_verb = {"": options_of(WITHOUT_VERB, REVIEW), **{verb: options_of(module) for verb, module in VERBS.items()}}
+    by_verb = {"": options_of(WITHOUT_VERB, REVIEW), **{verb: options_of(verb) for verb in VERBS}}
 
     def put(words: Iterable[str]) -> str:
         return f"words='{' '.join(words)}'" if bash else f"words_here=({' '.join(words)})"

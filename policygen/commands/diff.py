@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from policygen.commands import cli
-from policygen.commands.explain import access_text
+from policygen.meaning.say import access_text
 from policygen.facts import virtio
 from policygen.facts.arch import ALL_BITS, load_arch
 from policygen.language.model import Policy

@@ -6,7 +6,7 @@ import argparse
 from typing import List, Sequence, Tuple
 
 from policygen.commands import cli
-from policygen.commands.expand import claim_text
+from policygen.language.spelling import claim_text
 from policygen.language import schema
 from policygen.language.model import Entry, Policy
 from policygen.language.spelling import action_text, written_in

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from typing import Dict, List, Mapping, Union
+from typing import Dict, List
 
 from policygen.commands import cli
 from policygen.facts.board import load_board
 from policygen.language import schema
-from policygen.language.model import Assertion, Policy, Test
-from policygen.language.spelling import action_text, number, text, window_lines, written_in
+from policygen.language.model import Policy
+from policygen.language.spelling import action_text, claim_text, text, window_lines, written_in
 
 HELP = "the flat policy, each entry with its origin"
 
@@ -61,32 +61,3 @@ def mmio(policy: Policy) -> List[str]:
         if entry.section == "mmio" and entry.name == "default":
             blocks[entry.rule] = [f"default: {action_text(entry)}  # {entry.place}"]
     return [line for rule in sorted(blocks) for line in blocks[rule]]
-
-
-def claim_text(claim: Union[Assertion, Test]) -> str:
-    pairs = [f"{claim.operation}: {claim.target}"]
-    if claim.never is not None:
-        pairs.append(f"never: {claim.never}")
-    elif claim.always is not None:
-        pairs.append(f"always: {claim.always}")
-    elif claim.expect:
-        pairs.append(f"expect: {expect_text(claim.expect, claim.section)}")
-    pairs += [f"except: [{', '.join(claim.spared)}]"] if isinstance(claim, Assertion) and claim.spared else []
-    pairs += [f"given: {number(claim.given)}"] if claim.given is not None else []
-    pairs += [f"width: {claim.width}"] if claim.width is not None and claim.section == "mmio" else []
-    pairs += [f"args: {{ {', '.join(f'{k}: {number(v)}' for k, v in claim.args)} }}"] if claim.args else []
-    return "{ " + ", ".join(pairs) + " }"
-
-
-def expect_text(expect: Mapping[str, object], section: str) -> str:
-    do = str(expect["do"])
-    rest = [value for key, value in expect.items() if key != "do"]
-    if not rest:
-        return do
-    value = rest[0]
-    if isinstance(value, dict):
-        return f"{{ {do}: {{ {', '.join(f'{k}: {v}' for k, v in value.items())} }} }}"
-    if do == "deny":
-        spelled = {spelling: word for word, spelling in schema.AS_WORDS.get(section, {}).items()}
-        return f"{{ deny: {spelled.get(str(value), str(value).lower())} }}"
-    return f"{{ {do}: {number(value) if isinstance(value, int) else value} }}"

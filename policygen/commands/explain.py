@@ -11,15 +11,16 @@ from typing import Dict, List, Optional, Tuple
 from policygen.commands import cli
 from policygen.facts.arch import encoding, load_arch, make_key
 from policygen.facts.board import load_board
-from policygen.facts.names import Names
+from policygen.facts.names import NO_FUNCTION, Names, function_of
 from policygen.language import schema
 from policygen.language.claims import ClaimReader
-from policygen.language.model import Access, Decision, Entry, Policy
+from policygen.language.model import Access, Decision, Policy
 from policygen.language.overlap import spoken
 from policygen.language.spelling import action_text
 from policygen.meaning.evaluate import evaluator
-from policygen.meaning.judge import told
+from policygen.meaning.say import told
 from policygen.meaning.paint import paint
+from policygen.meaning.say import access_text, because
 from policygen.target import traps
 from policygen.target.tables import passthrough
 from policygen.text import words
@@ -34,7 +35,6 @@ LOG_ADDRESS = re.compile(r"mmio\.([rw]) +(\S+?)/(\d+)(?:=|\s|\Z)")
 LOG_CALL = re.compile(r"(hvc|smc) +(0x[0-9a-fA-F]+|\d+)(?: +x1=(\S+))?(?: +x2=(\S+))?")
 LOG_ESR = re.compile(r" esr=0x([0-9a-f]{1,16})\b")
 LOG_EXCEPTION = re.compile(r"exc +(\S+)")
-NO_FUNCTION = 0xffffffff        # hv/trap/trap_call.c: what HVC #1, or a malformed x0, asks for
 
 
 @dataclass
@@ -149,11 +149,6 @@ def from_esr(value: int, more: List[str]) -> "Question | str":
     return Question("exception", f"{ec:#x}", heading=heading)
 
 
-def function(x0: int, esr: int) -> int:
-    """The function that a call asks for: function_of() in hv/trap/trap_call.c."""
-    return NO_FUNCTION if esr & 0xffff or x0 >> 32 and not x0 & 1 << 31 else x0 & 0xffffffff
-
-
 def from_log(log: "re.Match[str]", text: str) -> "Question | str":
     verdict, rule, what = log.group(1), int(log.group(2)), log.group(3)
     question: Optional[Question] = None
@@ -164,7 +159,7 @@ def from_log(log: "re.Match[str]", text: str) -> "Question | str":
     elif (match := LOG_CALL.match(what)) is not None:
         x1, x2 = (words.number(part) if part else 0 for part in match.group(3, 4))
         esr = LOG_ESR.search(what)
-        call, suffix = function(words.number(match.group(2)) or 0, int(esr.group(1), 16) if esr else 0), ""
+        call, suffix = function_of(words.number(match.group(2)) or 0, int(esr.group(1), 16) if esr else 0), ""
         if call == NO_FUNCTION:
             suffix = f": {match.group(1)} {match.group(2)} names no function" \
                      + (f", with #{int(esr.group(1), 16) & 0xffff:#x} in the instruction" if esr else "")
@@ -212,10 +207,6 @@ def explained(policy: Policy, accesses: List[Access], question: Question, cpu: s
     return lines
 
 
-def because(entry: Entry) -> str:
-    return f"{entry.place}  {entry.name}: {action_text(entry)}"
-
-
 def one(policy: Policy, access: Access, question: Question, cpu: str) -> List[str]:
     decision = evaluator(policy).decide(access)
     rows = [("access", access_text(policy, access) + question.suffix),
@@ -232,19 +223,6 @@ def one(policy: Policy, access: Access, question: Question, cpu: str) -> List[st
     if question.logged is not None:
         rows.append(("log says", compared(policy, decision, *question.logged)))
     return ["  " + f"{head:9} {text}" for head, text in rows]
-
-
-def access_text(policy: Policy, access: Access) -> str:
-    text = spoken(access.section, access.key, access.direction, policy.windows)
-    if access.section == "sysregs":
-        return text if text.endswith(encoding(access.key)) else f"{text} ({encoding(access.key)})"
-    if access.section == "mmio":
-        return f"{text}, {access.width} byte{'s' * (access.width > 1)} (IPA {access.key:#x})"
-    if access.section in schema.CALLS:
-        call = load_board(policy.platform).call_at(access.section, access.key)
-        arguments_text = f" x1={access.args[0]:#x} x2={access.args[1]:#x}" if any(access.args) else ""
-        return f"{text}{f' ({call.name})' if call else ''}{arguments_text}"
-    return text
 
 
 def wider(policy: Policy, access: Access, decision: Decision) -> List[str]:

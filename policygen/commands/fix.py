@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 from policygen.commands import cli
-from policygen.language import check
+from policygen.language import store
 from policygen.target.review import review
 from policygen.text.diag import Diagnostic, Diagnostics
 from policygen.text.paths import display
@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    path = check.find(parsed.name)
+    path = store.find(parsed.name)
     if not path.is_file():
         _, status = cli.load(parsed.name, options)
         return status or cli.USAGE
@@ -48,7 +48,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 def repair(path: Path, options: cli.Options) -> Diagnostics:
     """Rewrites the file until no complaint has a repair; returns the complaints that are left."""
     for _ in range(ROUNDS):
-        diags = review(str(path), options).diags
+        diags = review(str(path), options.mode, options.cpu).diags
         edits = [edit for item in diags.items if item.severity == "error" and item.span is not None
                  and item.span.file == display(path) for edit in [edit_of(item, diags)] if edit is not None]
         if not edits:
@@ -59,7 +59,7 @@ def repair(path: Path, options: cli.Options) -> Diagnostics:
             lines[line - 1] = (row[:col - 1] + text + row[end - 1:]).rstrip() if not text else \
                 row[:col - 1] + text + row[end - 1:]
         path.write_text("\n".join(lines), encoding="utf-8")
-    return review(str(path), options).diags
+    return review(str(path), options.mode, options.cpu).diags
 
 
 def edit_of(item: Diagnostic, diags: Diagnostics) -> Optional[Tuple[int, int, int, str]]:

@@ -8,7 +8,7 @@ import sys
 from typing import List, Optional
 
 from policygen.commands import cli
-from policygen.language import check
+from policygen.language import store
 from policygen.language.layout import formatted
 from policygen.text.diag import Diagnostics
 from policygen.text.paths import display
@@ -25,13 +25,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     worst = cli.OK
-    for name in parsed.names or check.policy_names():
+    for name in parsed.names or store.policy_names():
         worst = max(worst, one(name, parsed, options))
     return worst
 
 
 def one(name: str, parsed: argparse.Namespace, options: cli.Options) -> int:
-    diags, path = Diagnostics(), check.find(name)
+    diags, path = Diagnostics(), store.find(name)
     shown = "<stdin>" if name == "-" else display(path)
     source = parse(sys.stdin.buffer.read(), shown, diags) if name == "-" else read(path, shown, diags)
     if source is None or source.root is None or diags.failed:

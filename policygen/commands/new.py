@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from policygen.commands import cli
-from policygen.language import check
+from policygen.language import check, store
 from policygen.text.diag import quoted
 from policygen.text.paths import display
 
@@ -91,9 +91,9 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         print(f"policygen: {quoted(parsed.name)} cannot name a policy: lower-case letters, digits, - and _",
               file=sys.stderr)
         return cli.USAGE
-    path = check.find(parsed.name)
-    if parsed.extends and not check.find(parsed.extends).is_file():
-        print(f"policygen: no policy {quoted(parsed.extends)} to extend: there are {', '.join(check.policy_names())}",
+    path = store.find(parsed.name)
+    if parsed.extends and not store.find(parsed.extends).is_file():
+        print(f"policygen: no policy {quoted(parsed.extends)} to extend: there are {', '.join(store.policy_names())}",
               file=sys.stderr)
         return cli.USAGE
     try:

@@ -6,10 +6,12 @@ import argparse
 from typing import Dict, List, Optional
 
 from policygen.commands import cli
-from policygen.language import check
+from policygen.language import store
 from policygen.language.model import Policy
 from policygen.language.overlap import span_of
 from policygen.meaning.judge import judge
+from policygen.meaning.load import load_policy
+from policygen.text import paths
 from policygen.text.diag import Diagnostics
 
 HELP = "run assertions and tests; --strength: which entries could be flipped without anything noticing"
@@ -24,12 +26,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     together, worst, lines = Diagnostics(), cli.OK, []
     measured: List[Dict[str, object]] = []
-    for name in parsed.names or check.policy_names():
-        policy, diags = check.load(name, mode=options.mode)
+    for name in parsed.names or store.policy_names():
+        policy, diags = load_policy(name, mode=options.mode)
         if policy is not None:
             held, passed = judge(policy, diags)
             waived = sum(claim.waived is not None for claim in policy.asserts)
-            shown = cli.shown_name(name)
+            shown = paths.shown(name)
             lines.append(f"{shown:12} {held} of {len(policy.asserts) - waived} assertions hold, "
                          f"{passed} of {len(policy.tests)} tests pass{f', {waived} waived' if waived else ''}")
             if parsed.strength or parsed.min is not None:

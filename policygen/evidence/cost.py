@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen cost NAME LOG`: traps and time per entry and trap bit, and the single edit that saves most."""
+"""Traps and time per entry and trap bit, and the single edit that saves most."""
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional, Tuple
 
-from policygen.commands import cli
-from policygen.commands.explain import because
-from policygen.evidence import log as evidence
-from policygen.evidence.cover import Cover, covered
+from policygen.meaning.say import because
+from policygen.evidence.cover import Cover
 from policygen.evidence.log import Log
 from policygen.facts import controls
-from policygen.facts.arch import load_arch
 from policygen.language.model import Entry, Policy
-
-HELP = "traps/s and time per entry and trap bit, and the single edit that saves most"
 
 
 @dataclass
@@ -26,36 +19,6 @@ class Bit:
     hits: int = 0
     cost: int = 0
     rules: Dict[int, int] = field(default_factory=dict)
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    evidence.arguments(parser)
-
-
-def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    found = evidence.load(parsed, options)
-    if isinstance(found, int):
-        return found
-    policy, log = found
-    if not log.ran(policy):
-        print(f"policygen: {evidence.another(policy, log)}: its rule numbers mean other entries", file=sys.stderr)
-        return cli.FAILED
-    from policygen.target import traps
-    trapped = traps.plan(policy, options.cpu).traps
-    trapped = {access: name for access, name in trapped.items()
-               if load_arch().has_control(load_arch().controls[name], options.cpu)}
-    covers = [cover for cover in covered(policy, log, options.cpu) if cover.hits]
-    bits = by_bit(policy, log, covers, trapped)
-    advice = advised(log, covers, trapped)
-    if options.format == "json":
-        cli.print_json({"log": log.policy, "seconds": log.seconds(), "entries": [
-            {"rule": c.entry.rule, "name": c.entry.name, "place": str(c.entry.place), "hits": c.hits,
-             "cost_ns": log.ns(c.cost)} for c in covers],
-            "bits": [{"name": bit.name, "hits": bit.hits, "cost_ns": log.ns(bit.cost)} for bit in bits],
-            "advice": advice})
-    else:
-        print("\n".join(report(log, covers, bits, advice)))
-    return cli.OK
 
 
 def by_bit(policy: Policy, log: Log, covers: List[Cover], trapped: Mapping[Tuple[int, str], str]) -> List[Bit]:
@@ -117,19 +80,3 @@ def edit(entry: Entry, bits: Mapping[str, int]) -> Optional[str]:
 def share(log: Log, ticks: int) -> str:
     seconds = log.seconds()
     return f"{log.ns(ticks) / 1e7 / seconds:.3f} %" if seconds else "-"
-
-
-def report(log: Log, covers: List[Cover], bits: List[Bit], advice: Optional[str]) -> List[str]:
-    seconds = log.seconds() or 1.0
-    rows = [("time in EL2", "of guest time", "traps", "traps/s", "each", "entry")]
-    for cover in sorted(covers, key=lambda c: -c.cost):
-        rows.append((f"{log.ns(cover.cost) / 1000:.1f} us", share(log, cover.cost), str(cover.hits),
-                     f"{cover.hits / seconds:.1f}", f"{log.ns(cover.cost) / cover.hits:.0f} ns", because(cover.entry)))
-    lines = [log.heading(), cli.table(rows), ""]
-    table: List[Tuple[str, ...]] = [("time in EL2", "of guest time", "traps", "trap bit", "of rules")]
-    table += [(f"{log.ns(bit.cost) / 1000:.1f} us", share(log, bit.cost), str(bit.hits), bit.name,
-              " ".join(f"r{rule}" for rule in sorted(bit.rules))) for bit in bits]
-    lines += [cli.table(table)]
-    if advice:
-        lines += ["", f"saves most: {advice}"]
-    return lines

@@ -1,22 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen cover NAME LOG`: hits of each entry, and which entries a run never used."""
+"""Hits of each entry, and which entries a run never used."""
 from __future__ import annotations
 
-import argparse
-import sys
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Tuple
 
-from policygen.commands import cli
-from policygen.evidence import log as evidence
-from policygen.evidence.log import Log
+from policygen.evidence.log import Log, by_rule
 from policygen.facts import ranges
 from policygen.facts.arch import load_arch
 from policygen.language.model import Access, Entry, Policy
-from policygen.language.spelling import action_text
 from policygen.meaning.evaluate import Evaluator, evaluator
 
-HELP = "hits per entry, and entries never used"
 USED, NEVER, UNSEEN, PARTLY = "used", "never hit", "runs without a trap", "never hit where it traps"
 NAMES = "decides nothing itself"    # a window that names its registers, `fp: expose`
 
@@ -29,36 +23,11 @@ class Cover:
     state: str
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    evidence.arguments(parser)
-    parser.add_argument("--lcov", action="store_true", help="as an lcov tracefile, for coverage viewers")
-
-
-def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    found = evidence.load(parsed, options)
-    if isinstance(found, int):
-        return found
-    policy, log = found
-    if not log.ran(policy):
-        print(f"policygen: {evidence.another(policy, log)}: its rule numbers mean other entries", file=sys.stderr)
-        return cli.FAILED
-    covers = covered(policy, log, options.cpu)
-    if options.format == "json":
-        cli.print_json({"log": log.policy, "entries": [
-            {"rule": c.entry.rule, "name": c.entry.name, "place": str(c.entry.place), "hits": c.hits,
-             "cost_ns": log.ns(c.cost), "state": c.state} for c in covers]})
-    elif parsed.lcov:
-        print("\n".join(lcov(policy, covers)))
-    else:
-        print("\n".join(report(log, covers)))
-    return cli.OK
-
-
 def covered(policy: Policy, log: Log, cpu: str) -> List[Cover]:
     """Every entry. One whose accesses run without a trap cannot be counted: no hits say nothing there."""
     from policygen.target import traps
     trapped, evaluating = traps.plan(policy, cpu).traps, evaluator(policy)
-    totals = evidence.by_rule(log)
+    totals = by_rule(log)
     out = []
     for entry in policy.entries:
         hits, cost = totals.get(entry.rule, (0, 0))
@@ -87,18 +56,6 @@ def visible(evaluating: Evaluator, entry: Entry, trapped: Mapping[Tuple[int, str
             else:
                 noticed += 1
     return UNSEEN if unnoticed and not noticed else PARTLY if unnoticed else NEVER
-
-
-def report(log: Log, covers: List[Cover]) -> List[str]:
-    rows = [("hits", "time in EL2", "rule", "place", "entry", "")]
-    for cover in sorted(covers, key=lambda c: (-c.hits, c.entry.rule)):
-        rows.append((str(cover.hits), f"{log.ns(cover.cost) / 1000:.1f} us" if cover.hits else "",
-                     f"r{cover.entry.rule}", str(cover.entry.place), f"{cover.entry.name}: {action_text(cover.entry)}",
-                     "" if cover.hits else cover.state))
-    used, blind, never = (sum(c.state in states for c in covers)
-                          for states in ((USED,), (UNSEEN, NAMES), (NEVER, PARTLY)))
-    return [log.heading(), cli.table(rows), f"{used} of {len(covers)} entries used, {blind} cannot be counted, {never} "
-            "never hit"]
 
 
 def lcov(policy: Policy, covers: List[Cover]) -> List[str]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen learn NAME LOG`: the narrowest entries for what a log shows, each with its evidence.
+"""The narrowest entries for what a log shows, each with its evidence.
 
 Both directions: what was refused and happened becomes an entry of its own, and an entry that the run never hit is
 dropped if the guest then has less. Nothing is proposed past an assertion, nor what the compiler would refuse: the
@@ -7,31 +7,25 @@ proposal is checked as any policy is, and what does not pass is listed with the 
 """
 from __future__ import annotations
 
-import argparse
-import os
-import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 
-from policygen.commands import cli
-from policygen.commands.explain import access_text
-from policygen.evidence import log as evidence
 from policygen.evidence.cover import NEVER, covered
-from policygen.evidence.log import Log, Seen
+from policygen.evidence.log import Log, Seen, another, complete
 from policygen.facts import ranges
 from policygen.facts.arch import encoding, load_arch
 from policygen.facts.board import load_board
-from policygen.language import check, schema
+from policygen.language import schema
 from policygen.language.actions import ALL_WIDTHS
-from policygen.language.model import Access, Action, Entry, Place, Policy, Window
+from policygen.language.model import Access, Action, Entry, Policy, Window
 from policygen.language.spelling import braces, pairs_of, window_lines
 from policygen.meaning.evaluate import Evaluator, evaluator
+from policygen.meaning.say import access_text
 from policygen.target.review import review
-from policygen.text.diag import Diagnostic
+from policygen.text.diag import Diagnostic, Place
 
-HELP = "the narrowest entries for what a log shows, with evidence; never past an assertion"
 PAGE, UNIT = 0x1000, 4
 NOWHERE = Place("", 0, 0)
 ROUNDS = 50                     # of checking and leaving out
@@ -66,66 +60,19 @@ class Learned:
         self.kept += [(f"{access_text(policy, want.access)}  {want.seen.text()}", why) for want in wants]
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    evidence.arguments(parser)
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the policy here (default: standard output)")
-    parser.add_argument("--as", dest="title", metavar="NAME", help="the new policy's name (default: NAME-learned)")
-    parser.add_argument("--min", type=int, default=1, metavar="N", help="accesses seen at least N times (1)")
-    parser.add_argument("--from", dest="verdicts", default="would,deny", metavar="WORDS",
-                        help="learn from these verdicts: would, deny, kill (would,deny)")
-    parser.add_argument("--no-tighten", action="store_true", help="drop nothing")
-
-
-def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    words = {word.strip().upper() for word in parsed.verdicts.split(",")}
-    if not words or words - set(evidence.REFUSALS):
-        print(f"policygen: --from {parsed.verdicts}: of would, deny, kill", file=sys.stderr)
-        return cli.USAGE
-    found = evidence.load(parsed, options)
-    if isinstance(found, int):
-        return found
-    ran, log = found
-    policy = replace(ran, mode="enforce")
-    title = parsed.title or (policy.name + "-learned")[:31]
-    learned = widened(policy, log, words, parsed.min)
-    if not parsed.no_tighten:
-        tighten(policy, ran, log, options.cpu, learned)
-    base = check.find(parsed.name)
-    settle(policy, base, title, learned, options)
-    target = Path(parsed.output) if parsed.output else None
-    parent = os.path.relpath(base, target.parent if target else Path.cwd()) if "/" in parsed.name or \
-        parsed.name.endswith(".yaml") else parsed.name
-    text = rendered(policy, log, title, parent, learned)
-    try:
-        if target is not None:
-            target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        print(f"policygen: {parsed.output}: {error.strerror}", file=sys.stderr)
-        return cli.USAGE
-    if options.format == "json":
-        cli.print_json(as_json(policy, title, learned))
-    elif target is None:
-        print(text, end="")
-    elif not options.quiet:
-        wider = sum(not proposal.tightens for proposal in learned.proposals)
-        print(f"{title}: {wider} entries widen, {len(learned.proposals) - wider} dropped, {len(learned.kept)} accesses "
-              f"stay refused; review {parsed.output}")
-    return cli.OK
-
-
 # --- widening ---------------------------------------------------------------------------------------------------
 
 def widened(policy: Policy, log: Log, verdicts: Set[str], least: int) -> Learned:
     learned, evaluating = Learned(), evaluator(policy)
     wants: Dict[Access, Want] = {}
-    complete = evidence.complete(log)
+    shown = complete(log)
     for (access, verdict, rule), seen in log.seen.items():
         decision = evaluating.decide(access)
         if verdict not in verdicts or decision.do != "deny":
             continue            # allowed by now, or refused for its rate alone
         want = wants.setdefault(access, Want(access, Seen()))
         want.seen.join(seen)
-        want.complete &= rule in complete
+        want.complete &= rule in shown
     groups: Dict[Tuple[str, object], List[Want]] = {}
     for want in wants.values():
         why = refusal(policy, evaluating, want, least)
@@ -295,7 +242,7 @@ def register_actions(policy: Policy, window: Window, wants: List[Want]) -> Dict[
 def tighten(policy: Policy, ran: Policy, log: Log, cpu: str, learned: Learned) -> None:
     """Drops entries that the run never hit, where the guest then has less, and the log can know that."""
     if not log.ran(ran):
-        learned.left.append(f"nothing is dropped: {evidence.another(ran, log)}")
+        learned.left.append(f"nothing is dropped: {another(ran, log)}")
         return
     if not log.session.ended:
         learned.left.append("nothing is dropped: the log has no end, so what it does not show may yet have happened")
@@ -343,16 +290,15 @@ def falls_back(evaluating: Evaluator, entry: Entry) -> bool:
 
 # --- the policy -------------------------------------------------------------------------------------------------
 
-def settle(policy: Policy, base: Path, title: str, learned: Learned, options: cli.Options) -> None:
+def settle(policy: Policy, base: Path, title: str, learned: Learned, cpu: str) -> None:
     """Checks the proposal as a policy and leaves out what is complained of, until nothing is."""
-    options = replace(options, mode="enforce")
-    own = {(item.code, item.message) for item in review(str(base), options).diags.items}    # not the proposal's fault
+    own = {(item.code, item.message) for item in review(str(base), "enforce", cpu).diags.items}    # not the proposal's
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "learned.yaml"
         for _ in range(ROUNDS):
             lines, owners = body(policy, title, str(base.resolve()), learned)
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            errors = [item for item in review(str(path), options).diags.items
+            errors = [item for item in review(str(path), "enforce", cpu).diags.items
                       if item.severity == "error" and (item.code, item.message) not in own]
             if not errors:
                 return

@@ -2,19 +2,17 @@
 """A UART log as accesses: what learn, replay, cover and cost know of a run. tools/hvl decodes."""
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from policygen.commands import cli
-from policygen.commands.explain import function
 from policygen.facts.arch import load_arch, make_key
 from policygen.facts.board import load_board
-from policygen.facts.names import EXCEPTIONS
-from policygen.language import check
+from policygen.facts.names import EXCEPTIONS, function_of
+from policygen.language import store
 from policygen.language.model import Access, Decision, Policy
 from policygen.meaning.digest import meaning_hash
+from policygen.meaning.load import load_policy
 from policygen.text import words
 from policygen.text.paths import PACKAGE
 
@@ -98,34 +96,6 @@ class Unreadable(Exception):
     """The log cannot be used: exit 2 with this line."""
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="the policy")
-    parser.add_argument("log", metavar="LOG", help="a capture of the UART, plain or gzip; -: standard input")
-    parser.add_argument("--session", type=int, metavar="N", help="this session of the log, from 1 (default: the last)")
-
-
-def load(parsed: argparse.Namespace, options: cli.Options) -> "Tuple[Policy, Log] | int":
-    """The policy and the log of a verb's command line, or the exit status after the complaint."""
-    policy, status = cli.load(parsed.name, options)
-    if policy is None:
-        return status
-    try:
-        log = read(parsed.log, policy, parsed.session)
-    except Unreadable as error:
-        print(f"policygen: {error}", file=sys.stderr)
-        return cli.USAGE
-    return as_it_ran(parsed.name, policy, log, options), log
-
-
-def as_it_ran(name: str, policy: Policy, log: Log, options: cli.Options) -> Policy:
-    """In the mode that the log shows, unless the command line says one."""
-    if options.mode is None and not log.ran(policy):
-        other, _ = check.load(name, mode="audit" if policy.mode == "enforce" else "enforce")
-        if other is not None and log.ran(other):
-            return other
-    return policy
-
-
 def another(policy: Policy, log: Log) -> str:
     return f"the log ran policy {log.policy}, this is {policy.name}#{meaning_hash(policy) >> 32:08x}"
 
@@ -172,8 +142,8 @@ def windows_that_ran(policy: Policy, log: Log) -> List[Range]:
     """A line names a window of the policy that ran: this one, or a profile that has the log's name and hash."""
     if not log.ran(policy):
         name = log.policy.rpartition("#")[0]
-        for mode in ("enforce", "audit") if name in check.policy_names() else ():
-            other, _ = check.load(name, mode=mode)
+        for mode in ("enforce", "audit") if name in store.policy_names() else ():
+            other, _ = load_policy(name, mode=mode)
             if other is not None and log.ran(other):
                 return [(window.base, window.size, window.name) for window in other.windows]
         return []
@@ -199,7 +169,7 @@ def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
         if x0 is None:
             return None
         args = [words.number(body.kv.get(name, "")) or 0 for name in ("x1", "x2")]
-        return Access(body.cls, function(x0, esr), args=(args[0], args[1]))
+        return Access(body.cls, function_of(x0, esr), args=(args[0], args[1]))
     if body.cls == "exc" and body.name:
         number = words.number(body.name)
         number = load_arch().classes.get(body.name) if number is None else number

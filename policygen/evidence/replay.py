@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen replay NAME LOG`: which recorded accesses this policy would decide differently."""
+"""Which recorded accesses a policy would decide differently."""
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from typing import Dict, List, Tuple
 
-from policygen.commands import cli
-from policygen.commands.explain import access_text, because
-from policygen.evidence import log as evidence
-from policygen.evidence.log import Log, Seen
+from policygen.meaning.say import access_text
+from policygen.evidence.log import Log, Seen, same
 from policygen.language.model import Decision, Policy
 from policygen.meaning.evaluate import evaluator
-
-HELP = "which recorded accesses would now be decided differently"
 
 
 @dataclass
@@ -25,54 +20,15 @@ class Change:
     seen: Seen
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    evidence.arguments(parser)
-    parser.add_argument("--exit-code", action="store_true", help="exit 1 if anything changes")
-
-
-def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    found = evidence.load(parsed, options)
-    if isinstance(found, int):
-        return found
-    policy, log = found
-    changes, alike = replayed(policy, log)
-    changed = sum(change.seen.count for change in changes)
-    if options.format == "json":
-        cli.print_json({"log": log.policy, "policy": policy.name, "same": alike, "changed": changed,
-                        "undecidable": log.strange, "changes": [as_json(change) for change in changes]})
-    else:
-        print("\n".join(report(policy, log, changes, alike)))
-    return cli.FAILED if changes and parsed.exit_code else cli.OK
-
-
 def replayed(policy: Policy, log: Log) -> Tuple[List[Change], int]:
     """The changes, most frequent first; and how many decisions stay as they were."""
     evaluating, alike = evaluator(policy), 0
     changes: Dict[Tuple[str, str, str], Change] = {}
     for (access, verdict, rule), seen in log.seen.items():
         decision = evaluating.decide(access)
-        if evidence.same(decision, verdict):
+        if same(decision, verdict):
             alike += seen.count
             continue
         what = access_text(policy, access)
         changes.setdefault((what, verdict, decision.verdict), Change(what, verdict, rule, decision, seen))
     return sorted(changes.values(), key=lambda change: (-change.seen.count, change.seen.first)), alike
-
-
-def report(policy: Policy, log: Log, changes: List[Change], alike: int) -> List[str]:
-    changed = sum(change.seen.count for change in changes)
-    lines = [log.heading(), f"{changed + alike + log.strange} decisions re-evaluated under {policy.name}, {alike} "
-             f"same, {changed} change, {log.strange} undecidable"]
-    rows = [("  " + change.verdict, "->", change.decision.verdict, str(change.seen.count), change.what,
-             f"r{change.rule} -> {because(change.decision.entry)}", f"first seq {change.seen.first}")
-            for change in changes]
-    lines += [cli.table(rows)] if rows else []
-    if changes:
-        lines.append(f"note: after seq {min(change.seen.first for change in changes)} the guest would have taken "
-                     "another path; later changes are indicative")
-    return lines
-
-
-def as_json(change: Change) -> Dict[str, object]:
-    return {"access": change.what, "was": change.verdict, "rule": change.rule, "is": change.decision.verdict,
-            "by": str(change.decision.entry.place), "count": change.seen.count, "first": change.seen.first}

@@ -19,6 +19,7 @@ from policygen.text import paths
 DIRECTIONS = (("read", "r"), ("write", "w"))
 N_KEYS = 1 << 16
 ALL_BITS = (1 << 64) - 1
+DEFAULT_CPU = "cortex-a57"      # of platforms and commands that name none
 WHOLE = "*"                     # as a field name: the whole register
 
 

@@ -18,6 +18,7 @@ from policygen.text.source import Scalar
 ENCODING = re.compile(r"S([0-9*])_([0-9*])_(C[0-9]{1,2}|C?\*)_(C[0-9]{1,2}|C?\*)_([0-9*])\Z")
 LIMITS = (3, 7, 15, 15, 7)
 SYSREGS: Ranges = ((0, 0xffff),)
+NO_FUNCTION = 0xffffffff        # hv/trap/trap_call.c: what HVC #1, or a malformed x0, asks for
 CALL_IDS: Ranges = ((0, 0xffffffff),)
 EXCEPTIONS: Ranges = ((0, 65),)
 ELSEWHERE = {0x16: "hvc", 0x17: "smc", 0x18: "sysregs", 0x24: "mmio"}   # classes that a section of their own decides
@@ -192,3 +193,8 @@ def known_names(board: Board) -> Iterator[Tuple[str, str, str]]:
         yield name, "group of calls", alternatives(list(members)).replace(" or ", ", ")
     for model in board.models.values():
         yield model.name, "model", f"for {model.section} {model.about}"
+
+
+def function_of(x0: int, esr: int) -> int:
+    """The function that a call asks for: function_of() of hv/trap/trap_call.c."""
+    return NO_FUNCTION if esr & 0xffff or x0 >> 32 and not x0 & 1 << 31 else x0 & 0xffffffff

@@ -5,27 +5,26 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Set, Tuple
+from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from policygen.facts import board as boards
 from policygen.facts.board import Board
-from policygen.language import schema, store
+from policygen.language import schema
 from policygen.language.claims import ClaimReader
 from policygen.language.entries import EntryReader, Raw, merge, raw_section, same
-from policygen.language.model import Assertion, Place, Policy, Test
+from policygen.language.model import Assertion, Policy, Test
 from policygen.language.overlap import check_overlaps, check_redundant
 from policygen.language.store import Store
-from policygen.meaning import image
-from policygen.meaning.coherence import check_coherence
-from policygen.text import paths, words
-from policygen.text.diag import Diagnostics, Ignore, Span, quoted
+from policygen.text import words
+from policygen.text.diag import Diagnostics, Ignore, Place, Span, quoted
 from policygen.text.nodes import as_list, as_map, as_number, as_text, keys_of, pick
 from policygen.text.source import Mapping as MapNode, Node, Scalar, Source
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
 SUPPRESSIBLE = ("PG2", "PG4", "PG5")
-PER_CPU = ("PG402", "PG5")              # found out for one CPU model at a time: review.py
+PER_CPU = ("PG402", "PG5")              # found out for one CPU model at a time: target/review.py
 MAX_PARENTS = 8
+Judge = Callable[[Policy, Diagnostics], None]
 
 
 @dataclass
@@ -40,44 +39,16 @@ class Family:
         return self.sources[-1]
 
 
-def find(name: str, place: Store = Store()) -> Path:
-    """policy/NAME.yaml, or the path that the name is."""
-    return Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else place.policy_dir() / f"{name}.yaml"
-
-
-def policy_names() -> List[str]:
-    return sorted(path.stem for path in paths.policy_dir().glob("*.yaml"))
-
-
-def load(name: str, *, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
-    """The policy, or None and why. NAME is a profile, a file, REVISION:FILE, or a built image; `mode` replaces what
-    the file says (make run MODE=audit)."""
-    diags = Diagnostics()
-    place, path = Store(), find(name)
-    if image.is_image(name):
-        return image.load(name, mode)
-    if ":" in name and not path.is_file():
-        found = store.revision(name.split(":")[0])
-        if found is None:
-            diags.unreadable = True
-            diags.error("PG001", None, f"no revision {quoted(name.split(':')[0])} in this repository",
-                        helps=["REVISION:FILE, for example main:policy/strict.yaml"])
-            return None, diags
-        place, path = found, find(name.split(":", 1)[1], found)
-    if not place.is_file(path):
-        known = place.stems(place.policy_dir())
-        close = words.nearest(path.stem, known)
-        diags.unreadable = True
-        diags.error("PG001", None, f"no policy {quoted(name)}: {place.display(path)} does not exist",
-                    helps=[f"did you mean {close[0]}?"] if close else [f"policies: {', '.join(known)}"])
-        return None, diags
-    policy = _Checker(diags, place).check(path, mode)
-    return (None if diags.failed else policy), diags
+def check_file(path: Path, place: Store, mode: Optional[str], diags: Diagnostics, coherent: Judge) -> Optional[Policy]:
+    """The policy of a file that exists, or None after complaints. `coherent` complains of what only the meaning of the
+    whole policy shows; what the file accepts with a reason is taken out of its complaints, too."""
+    policy = _Checker(diags, place, coherent).check(path, mode)
+    return None if diags.failed else policy
 
 
 class _Checker:
-    def __init__(self, diags: Diagnostics, place: Store) -> None:
-        self.diags, self.place = diags, place
+    def __init__(self, diags: Diagnostics, place: Store, coherent: Judge) -> None:
+        self.diags, self.place, self.coherent = diags, place, coherent
 
     def check(self, path: Path, mode: Optional[str]) -> Optional[Policy]:
         diags = self.diags
@@ -107,7 +78,7 @@ class _Checker:
                         windows=tuple(sorted(reader.windows, key=lambda window: window.base)),
                         features=dict(reader.features), asserts=asserts, tests=tests,
                         files=tuple(source.file for source in family.sources), accepted=self.accepted(family))
-        check_coherence(policy, diags)
+        self.coherent(policy, diags)
         self.settle(family, diags)
         return None if diags.failed else policy
 
@@ -310,7 +281,7 @@ class _Checker:
                 for source in family.sources for ignore in source.ignores}
 
     def settle(self, family: Family, diags: Diagnostics, keep_unused: bool = False) -> None:
-        """Drops what is ignored with a reason; an ignore that ignores nothing is an error (PG5xx: see review.py)."""
+        """Drops what is ignored with a reason; an ignore that ignores nothing is an error (PG5xx: target/review.py)."""
         drop_consequences(diags)
         own = [ignore for source in family.sources for ignore in source.ignores]
         usable = {(ignore.code, ignore.span.file, ignore.line): ignore for ignore in own

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen schema`: JSON Schema of the language for editors (yaml-language-server). check.py is stricter."""
+"""JSON Schema of the language, for editors (yaml-language-server). check.py is stricter."""
 from __future__ import annotations
 
-import argparse
-import json
 from typing import Any, Dict, List, Optional
 
-from policygen.commands import cli
 from policygen.facts import board as boards
 from policygen.facts import virtio
 from policygen.facts.arch import load_arch
@@ -14,26 +11,10 @@ from policygen.facts.board import Board
 from policygen.facts.names import known_names
 from policygen.language import schema
 
-HELP = "JSON Schema of the language, for editors"
-
 Json = Dict[str, Any]
 NUMBER: Json = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[-+]?[0-9][0-9a-fA-FxX_]*[KMG]?$"}]}
 RANGE: Json = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
 TEXT: Json = {"type": "string"}
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of standard output")
-
-
-def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    text = json.dumps(json_schema(), indent=1) + "\n"
-    if parsed.output:
-        with open(parsed.output, "w", encoding="utf-8") as stream:
-            stream.write(text)
-    else:
-        print(text, end="")
-    return cli.OK
 
 
 def closed(properties: Json, patterns: Optional[Json] = None, required: Optional[List[str]] = None) -> Json:

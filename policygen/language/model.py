@@ -5,19 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
+from policygen.text.diag import Place
+
 READ, WRITE = "read", "write"
 SECTIONS = ("sysregs", "mmio", "hvc", "smc", "exceptions", "features")  # order of enum section in hv/policy/policy.h
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where something was written; line and column count from 1."""
-    file: str
-    line: int
-    col: int
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True)

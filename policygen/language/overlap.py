@@ -10,8 +10,8 @@ from policygen.facts import ranges
 from policygen.facts.arch import load_arch
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
-from policygen.language.model import Action, Entry, Place, Window
-from policygen.text.diag import Diagnostics, Span
+from policygen.language.model import Action, Entry, Window
+from policygen.text.diag import Diagnostics, Place, Span
 
 DEEPEST = 64        # entries that match one access; people nest four or five
 Cell = Tuple[int, Tuple[Entry, ...]]        # one access key of the cell, and the entries that match there

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Tuple
+from typing import Dict, Tuple
 
 SECTIONS = ("features", "sysregs", "mmio", "hvc", "smc", "exceptions")      # the order of rule numbers
 CALLS = ("hvc", "smc")
@@ -111,9 +111,3 @@ def keyed_of(section: str) -> Tuple[str, ...]:
 
 def modifiers_of(section: str) -> Tuple[str, ...]:
     return tuple(word for word, (sections, _) in MODIFIERS.items() if section in sections)
-
-
-def json_schema() -> Dict[str, Any]:
-    """For editors; it also needs the names of the architecture and the platform."""
-    from policygen.language import json_schema as editor
-    return editor.json_schema()

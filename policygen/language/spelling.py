@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
-from typing import List, Mapping, Optional
+from typing import List, Mapping, Optional, Union
 
 from policygen.facts import virtio
 from policygen.language import schema
 from policygen.language.actions import ALL_WIDTHS
-from policygen.language.model import Action, Entry, Place, Window
+from policygen.language.model import Action, Assertion, Entry, Test, Window
+from policygen.text.diag import Place
 
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./ ;'()-]*\Z")
 RESERVED = re.compile(r"(?i:y|n|yes|no|on|off|true|false|null)\Z")
@@ -112,3 +113,32 @@ def window_lines(window: Window, device: bool) -> List[str]:
     regs = [replace(reg, actions={side: of_window(action) for side, action in reg.actions.items()})
             for reg in window.regs]
     return lines + [f"    {reg.name.split('+', 1)[1]}: {action_text(reg)}" for reg in regs]
+
+
+def claim_text(claim: Union[Assertion, Test]) -> str:
+    pairs = [f"{claim.operation}: {claim.target}"]
+    if claim.never is not None:
+        pairs.append(f"never: {claim.never}")
+    elif claim.always is not None:
+        pairs.append(f"always: {claim.always}")
+    elif claim.expect:
+        pairs.append(f"expect: {expect_text(claim.expect, claim.section)}")
+    pairs += [f"except: [{', '.join(claim.spared)}]"] if isinstance(claim, Assertion) and claim.spared else []
+    pairs += [f"given: {number(claim.given)}"] if claim.given is not None else []
+    pairs += [f"width: {claim.width}"] if claim.width is not None and claim.section == "mmio" else []
+    pairs += [f"args: {{ {', '.join(f'{k}: {number(v)}' for k, v in claim.args)} }}"] if claim.args else []
+    return "{ " + ", ".join(pairs) + " }"
+
+
+def expect_text(expect: Mapping[str, object], section: str) -> str:
+    do = str(expect["do"])
+    rest = [value for key, value in expect.items() if key != "do"]
+    if not rest:
+        return do
+    value = rest[0]
+    if isinstance(value, dict):
+        return f"{{ {do}: {{ {', '.join(f'{k}: {v}' for k, v in value.items())} }} }}"
+    if do == "deny":
+        spelled = {spelling: word for word, spelling in schema.AS_WORDS.get(section, {}).items()}
+        return f"{{ deny: {spelled.get(str(value), str(value).lower())} }}"
+    return f"{{ {do}: {number(value) if isinstance(value, int) else value} }}"

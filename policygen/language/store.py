@@ -93,3 +93,12 @@ def _git(folder: Path, *words: str) -> Optional[bytes]:
     except OSError:
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def find(name: str, place: Store = Store()) -> Path:
+    """policy/NAME.yaml, or the path that the name is."""
+    return Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else place.policy_dir() / f"{name}.yaml"
+
+
+def policy_names() -> List[str]:
+    return sorted(path.stem for path in paths.policy_dir().glob("*.yaml"))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
-from policygen.language.model import Action, Assertion, Entry, Place, Policy, Window
+from policygen.text.diag import Place
+from policygen.language.model import Action, Assertion, Entry, Policy, Window
 
 VERSION = 1
 

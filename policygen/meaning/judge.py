@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Iterator, List, Mapping, Optional, Set, Tuple, Union
 
-from policygen.facts import virtio
 from policygen.facts.arch import load_arch
 from policygen.language import schema
 from policygen.language.model import Access, Action, Assertion, Decision, Policy, Test
-from policygen.language.overlap import span_of, spoken
+from policygen.language.overlap import span_of
 from policygen.meaning.evaluate import Evaluator, claim_accesses, evaluator
+from policygen.meaning.say import say, told
 from policygen.text.diag import Diagnostics, Span
 
 Claim = Union[Assertion, Test]
@@ -162,26 +162,6 @@ def from_there(claim: Claim, decision: Decision) -> bool:
 
 
 # --- for people -------------------------------------------------------------------------------------------------
-
-def say(policy: Policy, access: Access) -> str:
-    text = spoken(access.section, access.key, access.direction, policy.windows)
-    if access.section == "mmio":
-        return f"{text}, {access.width} byte{'s' if access.width > 1 else ''}"
-    return f"{text} x1={access.args[0]:#x} x2={access.args[1]:#x}" if any(access.args) else text
-
-
-def told(decision: Decision) -> str:
-    """A decision in the words of the language."""
-    parts = {"value": f"value {decision.value:#x}", "mask": f"mask {decision.mask:#x}",
-             "emulate": ", ".join((f"emulate {decision.model}", *virtio.parts(decision.model, decision.mask))),
-             "deny": f"deny ({decision.refuse})"}
-    text = parts.get(decision.do, decision.do)
-    if decision.do == "mask" and decision.value:
-        text += f" with {decision.value:#x}"
-    if decision.verdict == "RAZWI":
-        text = "raz-wi"
-    return f"{text}, audited (would be denied)" if decision.verdict == "WOULD" else text
-
 
 def wanted(claim: Claim) -> str:
     where = f", decided at {claim.origin}" if claim.origin else ""

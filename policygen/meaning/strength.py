@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen test --strength`: every entry is flipped in turn; which flips does no assertion and no test notice?"""
+"""Every entry is flipped in turn; which flips does no assertion and no test notice?"""
 from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
-from policygen.commands.expand import expect_text
+from policygen.language.spelling import expect_text
 from policygen.facts import ranges
 from policygen.facts.arch import load_arch
 from policygen.language import schema

@@ -11,7 +11,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 import jinja2
 
 from policygen.facts import controls
-from policygen.facts.arch import load_arch
+from policygen.facts.arch import DEFAULT_CPU, load_arch
 from policygen.facts.board import load_board
 from policygen.language.json_schema import json_schema
 from policygen.language.model import Entry, Policy
@@ -19,7 +19,7 @@ from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
 from policygen.target.guest_expect import PROBES, expectations
 from policygen.target.tables import Image, Range, Row, lay_out
-from policygen.target.traps import DEFAULT_CPU, Plan, plan
+from policygen.target.traps import Plan, plan
 from policygen.text import paths
 
 

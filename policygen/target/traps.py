@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
 
 from policygen.facts import controls as floor
-from policygen.facts.arch import ALL_BITS, Arch, Control, Register, encoding, load_arch, make_key, split_key
+from policygen.facts.arch import (
+    ALL_BITS, DEFAULT_CPU, Arch, Control, Register, encoding, load_arch, make_key, split_key)
 from policygen.facts.board import Gap, load_board
-from policygen.language.model import Entry, Place, Policy
+from policygen.text.diag import Place
+from policygen.language.model import Entry, Policy
 from policygen.meaning.paint import Outcome, Painted, paint
 
 Access = Tuple[int, str]                        # register key, direction
-DEFAULT_CPU = "cortex-a57"
 MPIDR_RES1 = 1 << 31
 HOT_GROUPS = ("core", "mmu", "cache", "tlb", "at", "timer-virt", "gic", "fp")
 HOT_REGISTERS = ("CTR_EL0", "DCZID_EL0")
@@ -230,7 +231,7 @@ class _Planner:
 
     def unenforced_problem(self, rule: int, why: str, found: List[Tuple[Register, str, Optional[Gap]]]) -> Problem:
         entry = self.policy.entries[rule]
-        names = _listing(sorted({register.name for register, _, _ in found}, key=_natural))
+        names = listing(sorted({register.name for register, _, _ in found}, key=natural))
         gap = next((gap for _, _, gap in found if gap), None)
         notes = [gap.effect + f" ({gap.control}, seen on {gap.seen})" if gap else why or
                  f"no trap bit of {self.cpu} covers {names}"]
@@ -281,7 +282,7 @@ class _Planner:
         for rule, found in sorted(missed.items()):
             entry = self.policy.entries[rule]
             register, direction = found[0]
-            names = _listing(sorted({register.name for register, _ in found}, key=_natural))
+            names = listing(sorted({register.name for register, _ in found}, key=natural))
             problems.append(Problem(
                 "error" if self.explicit(entry) else "note", entry.place, entry.name,
                 f"{names} cannot be given to the guest: EL2 traps it and cannot stand in for the register",
@@ -317,7 +318,7 @@ class _Planner:
 
     def bits(self) -> Tuple[Bit, ...]:
         out = []
-        for name in sorted(self.active, key=_natural):
+        for name in sorted(self.active, key=natural):
             wanted = tuple(self.wanted.get(name, ()))
             members = [(register.key, direction) for register, direction in self.members.get(name, ())]
             collateral = tuple(access for access in members
@@ -340,12 +341,12 @@ class _Class:
     controls: Tuple[str, ...]
 
 
-def _natural(name: str) -> Tuple[str, int, str]:
+def natural(name: str) -> Tuple[str, int, str]:
     digits = "".join(character for character in name.split("_")[0] if character.isdigit())
     return name.split("_")[0].rstrip("0123456789"), int(digits or 0), name
 
 
-def _listing(names: List[str], most: int = 4) -> str:
+def listing(names: List[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
@@ -354,50 +355,3 @@ def _said(outcome: Outcome) -> str:
         return "allow, and wants to know" if not outcome.plain else "allow"
     return {"value": f"value {outcome.value:#x}", "mask": "mask", "emulate": f"emulate {outcome.model}"}.get(
         outcome.do, outcome.do)
-
-
-# --- the verb `traps` -------------------------------------------------------------------------------------------
-
-def report(policy: Policy, cpu: str = DEFAULT_CPU) -> str:
-    """For people: the bits set, what each is for, what it catches besides, what cannot be enforced."""
-    found, arch = plan(policy, cpu), load_arch()
-    lines = [f"{policy.name} on {cpu}", ""]
-    for register, value in found.controls.items():
-        if value:
-            lines.append(f"{register:12} {value:#018x}")
-    lines += ["", "control                    for                                        seen  replayed"]
-    for bit in found.bits:
-        if not arch.has_control(arch.controls[bit.name], cpu):
-            continue
-        seen, replayed = _here(bit.wanted, arch, cpu), _here(bit.collateral, arch, cpu)
-        reason = bit.reason or _listing(sorted({arch.name(key) for key, _ in bit.wanted}, key=_natural), 2)
-        lines.append(f"{bit.name:26} {reason[:42]:42} {seen:5} {replayed:9}")
-    trapped = _here(tuple(found.traps), arch, cpu)
-    lines += ["", f"{trapped} of {_here(None, arch, cpu)} register accesses of {cpu} trap"]
-    for problem in found.problems:
-        lines.append(f"{problem.severity}[{problem.code}]: {problem.place}: {problem.subject}: {problem.message}")
-        lines += [f"    {note}" for note in problem.notes]
-    lines += [f"note: {note}" for note in found.notes]
-    return "\n".join(lines) + "\n"
-
-
-def as_json(policy: Policy, cpu: str = DEFAULT_CPU) -> Mapping[str, object]:
-    found, arch = plan(policy, cpu), load_arch()
-
-    def spell(accesses: Tuple[Access, ...]) -> List[str]:
-        return [f"{direction} {arch.name(key)}" for key, direction in accesses]
-    return {
-        "policy": policy.name, "cpu": cpu, "controls": {name: f"{value:#x}" for name, value in found.controls.items()},
-        "bits": [{"control": bit.name, "reason": bit.reason, "wanted": spell(bit.wanted),
-                  "replayed": spell(bit.collateral)} for bit in found.bits],
-        "problems": [{"code": problem.code, "severity": problem.severity, "place": str(problem.place),
-                      "entry": problem.subject, "message": problem.message, "notes": list(problem.notes),
-                      "accesses": spell(problem.accesses)} for problem in found.problems],
-        "notes": list(found.notes)}
-
-
-def _here(accesses: Optional[Tuple[Access, ...]], arch: Arch, cpu: str) -> int:
-    """How many of these (None: of all) work on the CPU model when nothing traps."""
-    if accesses is None:
-        accesses = tuple((key, side) for key in arch.by_key for side in ("read", "write"))
-    return sum(key in arch.by_key and arch.exists(arch.by_key[key], side, cpu) for key, side in accesses)

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen verify NAME`: the generated C and hv/policy/policy.c, compiled here, against the reference evaluator.
+"""The generated C and hv/policy/policy.c, compiled here, against the reference evaluator.
 
 Every system register access, every border of the address map with every width, every call interval's borders, every
 exception class. Knows the tables only through hv/policy/policy.h, and the policy only through evaluate.py.
 """
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import struct
 import subprocess
-import sys
 import tempfile
 import time
 from array import array
@@ -21,18 +19,15 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from policygen.commands import cli
 from policygen.facts import controls
-from policygen.facts.arch import ALL_BITS, N_KEYS, Register, load_arch, make_key, split_key
-from policygen.language import check
+from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_arch, make_key, split_key
 from policygen.language.model import Access, Action, Decision, Policy
 from policygen.language.overlap import spoken
 from policygen.meaning.evaluate import Evaluator, evaluator, whole
-from policygen.target import render, verify_run
+from policygen.target import render
 from policygen.target.traps import plan
 from policygen.text import paths
 
-HELP = "generated C against the reference evaluator, for every access"
 ACTIONS = ("allow", "deny", "value", "ignore", "mask", "emulate", "forward", "pause", "kill")
 VERDICTS = ("ALLOW", "DENY", "EMUL", "RAZWI", "INJECT", "KILL", "PAUSE", "WOULD")
 LOGS = ("never", "once", "always")
@@ -98,7 +93,7 @@ class Tables:
         return self.rows[number] if number < len(self.rows) else None
 
 
-def verify(policy: Policy, cpu: str = cli.DEFAULT_CPU, generated: Optional[Path] = None,
+def verify(policy: Policy, cpu: str = DEFAULT_CPU, generated: Optional[Path] = None,
            sanitize: bool = False) -> Result:
     """`generated`: a folder with tables to examine instead of freshly rendered ones."""
     start = time.monotonic()
@@ -149,7 +144,7 @@ def _stub_key(match: "re.Match[str]") -> int:
 class Verifier:
     """The reference's answers for one policy, to be compared with any number of compiled tables."""
 
-    def __init__(self, policy: Policy, cpu: str = cli.DEFAULT_CPU) -> None:
+    def __init__(self, policy: Policy, cpu: str = DEFAULT_CPU) -> None:
         self.policy, self.plan = policy, plan(policy, cpu)
         self.reference: Evaluator = evaluator(policy)
         self.arch = load_arch()
@@ -442,62 +437,7 @@ def _arguments(action: Action) -> Iterator[Tuple[int, int]]:
             yield x1, x2
 
 
-# --- the verb ---------------------------------------------------------------------------------------------------
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="policies; none: all of policy/*.yaml")
-    parser.add_argument("--gen", metavar="DIR", type=Path, help="examine these tables instead of fresh ones")
-    parser.add_argument("--run", metavar="LOG", type=Path, help="what the sweep guest saw on the target (one NAME)")
-    parser.add_argument("--plan", metavar="FILE", type=Path, help="write what the sweep guest does (one NAME)")
-    parser.add_argument("--brief", action="store_true", help="with --plan: a sample of the pages")
-
-
-def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    if parsed.plan or parsed.run:
-        return verify_run.run(parsed, options)
-    worst, verified = cli.OK, []        # type: int, List[Dict[str, object]]
-    for name in parsed.names or check.policy_names():
-        policy, status = cli.load(name, options)
-        worst = max(worst, status)
-        if policy is None:
-            continue
-        try:
-            result = verify(policy, options.cpu, parsed.gen)
-        except Unbuilt as problem:
-            print(f"policygen: {problem}", file=sys.stderr)
-            return cli.USAGE
-        except (subprocess.SubprocessError, ValueError) as problem:     # of tables that are none
-            print(f"policygen: {policy.name}: the tables cannot be asked: {problem}", file=sys.stderr)
-            worst = cli.FAILED
-            continue
-        total = sum(result.counts.values())
-        verdict = f"{len(result.differences)} differ" if result.differences else "agrees with the reference evaluator"
-        if options.format == "json":
-            verified.append({"policy": policy.name, "counts": result.counts, "seconds": round(result.seconds, 1),
-                             "differences": [shown(difference, policy) for difference in result.differences]})
-        elif result.differences or not options.quiet:
-            print(f"{policy.name:12} generated C   {total} accesses, {verdict:40} {result.seconds:.1f} s")
-        for difference in result.differences[:20] if options.format == "text" else ():
-            print(f"  {shown(difference, policy)}", file=sys.stderr)
-        worst = max(worst, cli.FAILED if result.differences else cli.OK)
-    if options.format == "json":
-        cli.print_json({"policies": verified})
-    return worst
-
-
 def shown(difference: Difference, policy: Policy) -> str:
     access = difference.access
     text = spoken(access.section, access.key, access.direction, policy.windows)
     return f"{text}: {difference.why} ({difference.expected.entry.place} says {difference.expected.do})"
-
-
-def main(args: Optional[Sequence[str]] = None) -> int:
-    """`python -m policygen.verify NAME`."""
-    parser = argparse.ArgumentParser(prog="policygen verify", description=HELP, parents=[cli.global_parser()])
-    arguments(parser)
-    parsed = parser.parse_args(args)
-    return run(parsed, cli.options_from(parsed))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen verify NAME --run LOG`: what the sweep guest saw on the target, against the reference evaluator.
+"""What the sweep guest saw on the target, against the reference evaluator.
 
 Knows EL2 only by what it did: whether an access ran, whether a trap was counted, whether a denial was, what was read.
 """
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Tuple
 
-from policygen.commands import cli
 from policygen.facts import controls
 from policygen.facts.arch import Register, encoding, load_arch
 from policygen.facts.board import Gap
@@ -308,35 +304,6 @@ def _like_absent(esr: int) -> bool:
 def _word(seen: Seen) -> str:
     return {"o": "it ran", "u": "UNDEFINED", "a": "external abort", "s": "SError"}.get(
         seen.letter, f"exception {seen.value or 0:#x}")
-
-
-# --- the verb ---------------------------------------------------------------------------------------------------
-
-def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    if len(parsed.names) != 1:
-        print("policygen: --run and --plan are about one policy", file=sys.stderr)
-        return cli.USAGE
-    policy, status = cli.load(parsed.names[0], options)
-    if policy is None:
-        return status
-    try:
-        if parsed.plan:
-            Path(parsed.plan).write_text(sweep.header(policy, parsed.brief), encoding="utf-8")
-            return cli.OK
-        text = Path(parsed.run).read_bytes().decode("latin-1")
-    except OSError as error:
-        print(f"policygen: {error.filename}: {error.strerror}", file=sys.stderr)
-        return cli.USAGE
-    verdict = Judge(policy, options.cpu).judge(text)
-    good = not verdict.broken and not verdict.differences
-    if options.format == "json":
-        cli.print_json({"policy": policy.name, "cpu": options.cpu, "counts": dict(verdict.counts),
-                        "accesses": dict(verdict.by_section), "covered": dict(verdict.covered),
-                        "broken": verdict.broken,
-                        "differences": [shown(item, policy) for item in verdict.differences]})
-    elif not good or not options.quiet:
-        print(report(verdict, policy, options.cpu))
-    return cli.OK if good else cli.FAILED
 
 
 def report(verdict: Verdict, policy: Policy, cpu: str) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
-from policygen.language.model import Place
-
 WIDTH = 160     # a longer source line is shown in part
 MOST = 500      # more complaints than anybody reads: the rest is counted
 MANY = 100      # from here on no likely words are looked for
@@ -14,6 +12,17 @@ PLACES = 20     # of one slip that is used in many places
 COLOURS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "note": "\x1b[1;36m", "frame": "\x1b[1;34m"}
 PLAIN = "\x1b[0m"
 UNKNOWN = ("PG101", "PG102", "PG103", "PG104", "PG105", "PG119")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something was written; line and column count from 1."""
+    file: str
+    line: int
+    col: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
 
 
 @dataclass(frozen=True, order=True)

@@ -33,3 +33,8 @@ def display(path: Path) -> str:
         except ValueError:
             continue
     return Path(os.path.relpath(resolved)).as_posix()
+
+
+def shown(name: str) -> str:
+    """A policy argument without an absolute path in it."""
+    return display(Path(name)) if "/" in name and ":" not in name else name

@@ -25,10 +25,10 @@ from policygen.evidence.replay import replayed  # noqa: E402
 from policygen.facts import ranges  # noqa: E402
 from policygen.facts.arch import load_arch, split_key  # noqa: E402
 from policygen.facts.board import load_board  # noqa: E402
-from policygen.language import check  # noqa: E402
 from policygen.language.model import Access, Policy  # noqa: E402
 from policygen.meaning.digest import meaning_hash  # noqa: E402
 from policygen.meaning.evaluate import evaluator  # noqa: E402
+from policygen.meaning.load import load_policy  # noqa: E402
 
 PROFILES = ["default", "strict", "permissive"]
 
@@ -47,7 +47,7 @@ def decoder(*args: str) -> "subprocess.CompletedProcess[str]":
 
 
 def profile(name: str, mode: Optional[str] = None) -> Policy:
-    policy, diags = check.load(name, mode=mode)
+    policy, diags = load_policy(name, mode=mode)
     assert policy is not None, diags.render()
     return policy
 

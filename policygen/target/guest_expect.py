@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reference says of the diagnostic guest's probes (guest/lib/probes.txt), for its own table of expectations."""
+"""What the reference says of the diagnostic guest's probes (guest/lib/probes.txt), for its table of expectations."""
 from __future__ import annotations
 
 import re

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which EL2 controls make a policy true, what else they catch, and what no control of a CPU can make true.
 
-The compiled image runs on every CPU model: controls are chosen for the superset of features, and hv/vm/vcpu.c leaves out
-what its CPU lacks. Only the search for what cannot be enforced is about one model.
+The compiled image runs on every CPU model: controls are chosen for the superset of features, and hv/vm/vcpu.c leaves
+out what its CPU lacks. Only the search for what cannot be enforced is about one model.
 """
 from __future__ import annotations
 

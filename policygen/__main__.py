@@ -9,38 +9,13 @@ from __future__ import annotations
 
 import argparse
 import gc
-import importlib
 import os
 import sys
 import traceback
-from typing import Dict, List, Optional
+from typing import List, Optional
 
-from policygen import cli
-
-# verb -> module with HELP, arguments(parser) and run(parsed, options); imported when it is used.
-VERBS: Dict[str, str] = {
-    "explain": "policygen.explain",
-    "traps": "policygen.trapping",
-    "test": "policygen.testing",
-    "diff": "policygen.diff",
-    "fmt": "policygen.fmt",
-    "fix": "policygen.fix",
-    "doc": "policygen.doc",
-    "new": "policygen.new",
-    "completion": "policygen.completion",
-    "expand": "policygen.expand",
-    "list": "policygen.listing",
-    "schema": "policygen.editor",
-    "verify": "policygen.verify",
-    "probe": "policygen.probe",
-    "code": "policygen.codepage",
-    "learn": "policygen.learn",
-    "replay": "policygen.replay",
-    "cover": "policygen.cover",
-    "cost": "policygen.cost",
-}
-WITHOUT_VERB = "policygen.build"        # policygen NAME -o DIR
-REVIEW = "policygen.review"             # policygen --check
+from policygen.commands import cli
+from policygen.commands.verbs import REVIEW, VERBS, WITHOUT_VERB, module
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -68,15 +43,14 @@ def run(words: List[str]) -> int:
         return cli.OK if rest else cli.USAGE
     if not cli.cpu_is_known(options):
         return cli.USAGE
-    name, module = "", WITHOUT_VERB
+    name, file = "", WITHOUT_VERB
     if rest[0] in VERBS:
-        name = rest.pop(0)
-        module = VERBS[name]
+        name = file = rest.pop(0)
     elif "--check" in rest:
         rest.remove("--check")
-        name, module = "--check", REVIEW
-    verb = importlib.import_module(module)
-    if module == WITHOUT_VERB and any(word in VERBS for word in rest):
+        name, file = "--check", REVIEW
+    verb = module(file)
+    if file == WITHOUT_VERB and any(word in VERBS for word in rest):
         print(f"policygen: the verb comes first: policygen {next(w for w in rest if w in VERBS)} ...", file=sys.stderr)
         return cli.USAGE
     sub = argparse.ArgumentParser(prog=f"policygen {name}".strip(), description=verb.HELP, allow_abbrev=False,
@@ -88,9 +62,9 @@ def run(words: List[str]) -> int:
 
 
 def usage() -> str:
-    rows = [("policygen NAME -o DIR", importlib.import_module(WITHOUT_VERB).HELP),
-            ("policygen --check [NAME...]", importlib.import_module(REVIEW).HELP)]
-    rows += [(f"policygen {verb}", importlib.import_module(module).HELP) for verb, module in VERBS.items()]
+    rows = [("policygen NAME -o DIR", module(WITHOUT_VERB).HELP),
+            ("policygen --check [NAME...]", module(REVIEW).HELP)]
+    rows += [(f"policygen {verb}", module(verb).HELP) for verb in VERBS]
     return "usage:\n" + "\n".join(f"  {left:28} {right}" for left, right in rows) + """
 
 everywhere: --format text|json|sarif|github|junit, --cpu MODEL, --mode enforce|audit, -q, --color auto|always|never

@@ -39,8 +39,8 @@ import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
 from hvl_host import LOG, src  # noqa: E402
-from policygen import render, verify  # noqa: E402
-from policygen.model import Policy  # noqa: E402
+from policygen.language.model import Policy  # noqa: E402
+from policygen.target import render, verify  # noqa: E402
 from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
@@ -312,7 +312,7 @@ class Bench:
 
     def all_suites(self) -> List[Suite]:
         """What is quick and kills most comes first."""
-        trap, verifier = ["tests/host/trap_host.c", *map(src, TRAP)], "policygen/templates/verify.c"
+        trap, verifier = ["tests/host/trap_host.c", *map(src, TRAP)], "policygen/target/templates/verify.c"
         crowded = self.trap_suite("crowded", trap, None)
         named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
             "bounds": (["tests/host/bounds_host.c", "hv/boot/guestload.c", "hv/vm/guestmem.c", "hv/board/crc32.c", "hv/cpu/bootargs.c"],

@@ -4,7 +4,7 @@
  *
  * Every MRS, MSR and SYS encoding is executed at EL1 with no control in its trapping state, then with all of them; then
  * what ran or trapped is executed again with each control alone. Only what differs from the first pass is printed. It
- * knows the controls by build-time lists (probe_plan.h of policygen/probe.py) and judges nothing.
+ * knows the controls by build-time lists (probe_plan.h of policygen/commands/probe.py) and judges nothing.
  */
 #include "lib/types.h"
 

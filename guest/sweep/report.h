@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the sweep prints: runs of equal outcomes, one address series a line. policygen/verify_run.py reads it. */
+/* What the sweep prints: runs of equal outcomes, one address series a line. policygen/target/verify_run.py reads it. */
 #ifndef SWEEP_REPORT_H
 #define SWEEP_REPORT_H
 

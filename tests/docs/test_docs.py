@@ -31,7 +31,7 @@ ELSEWHERE = {
 def commands() -> List[str]:
     """Shell lines: of ```sh blocks, and indented ones that begin as a command of ours."""
     found: List[str] = []
-    for name in ("README.md", "policy/README.md"):
+    for name in ("README.md", "policy/README.md", "policygen/README.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         for block in re.findall(r"```sh\n(.*?)```", text, re.S):
             found += block.splitlines()

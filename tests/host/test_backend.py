@@ -11,11 +11,15 @@ from typing import Dict, List, Set
 
 import pytest
 
-from policygen import arch, canonical, check, controls, render, traps
-from policygen.arch import load_arch
-from policygen.meaning import meaning_hash
-from policygen.model import Policy
-from policygen.paint import paint
+from policygen.facts import arch, controls
+from policygen.facts.arch import load_arch
+from policygen.language import store
+from policygen.language.model import Policy
+from policygen.meaning import canonical
+from policygen.meaning.digest import meaning_hash
+from policygen.meaning.load import load_policy
+from policygen.meaning.paint import paint
+from policygen.target import render, traps
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = """\
@@ -39,7 +43,7 @@ exceptions:
 def policy(tmp_path: Path, sysregs: str = "", exceptions: str = "", pmu: str = "expose") -> Policy:
     path = tmp_path / "probe.yaml"
     path.write_text(BASE.format(sysregs=sysregs, exceptions=exceptions, pmu=pmu))
-    found, diags = check.load(str(path))
+    found, diags = load_policy(str(path))
     assert found is not None, diags.render()
     return found
 
@@ -165,23 +169,24 @@ def test_debug_exceptions_need_tde_and_only_when_asked_for(tmp_path: Path) -> No
 
 # --- what is written --------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("name", check.policy_names())
+@pytest.mark.parametrize("name", store.policy_names())
 def test_the_generated_files_assemble(name: str, tmp_path: Path) -> None:
-    found, _ = check.load(name)
+    found, _ = load_policy(name)
     assert found is not None
     render.render(found, tmp_path)
     for source in ("policy_tables.c", "replay.S"):
         subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-c",
                         f"-I{ROOT / 'hv'}", f"-I{tmp_path}", str(tmp_path / source), "-o", str(tmp_path / "out.o")],
                        check=True)
-    embedded, diags = check.load(str(tmp_path / "out.o"))       # of replay.S: what an image says of itself
+    embedded, diags = load_policy(str(tmp_path / "out.o"))       # of replay.S: what an image says of itself
     assert embedded is not None and not diags.items, diags.render()
     assert meaning_hash(embedded) == meaning_hash(found)
 
 
 def test_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
-    program = "import sys; from pathlib import Path; from policygen import check, render; " \
-        "render.render(check.load('default')[0], Path(sys.argv[1]))"
+    program = "import sys; from pathlib import Path; from policygen.meaning.load import load_policy; " \
+        "from policygen.target import render; " \
+        "render.render(load_policy('default')[0], Path(sys.argv[1]))"
     for seed in ("1", "77"):
         subprocess.run([sys.executable, "-c", program, str(tmp_path / seed)], cwd=ROOT, check=True,
                        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)})
@@ -191,7 +196,7 @@ def test_the_same_bytes_whatever_the_hash_seed(tmp_path: Path) -> None:
 
 
 def test_files_that_did_not_change_are_left_alone(tmp_path: Path) -> None:
-    found, _ = check.load("default")
+    found, _ = load_policy("default")
     assert found is not None
     assert "policy_tables.c" in render.render(found, tmp_path)
     assert render.render(found, tmp_path) == []
@@ -206,9 +211,9 @@ def test_the_hash_knows_decisions_and_nothing_else(tmp_path: Path) -> None:
     assert meaning_hash(policy(tmp_path, "\n".join(changed))) != first
 
 
-@pytest.mark.parametrize("name", check.policy_names())
+@pytest.mark.parametrize("name", store.policy_names())
 def test_the_canonical_form_reads_back(name: str) -> None:
-    found, _ = check.load(name)
+    found, _ = load_policy(name)
     assert found is not None
     text = canonical.dump(found, meaning_hash(found))
     again = canonical.load(text)

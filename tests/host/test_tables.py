@@ -11,10 +11,12 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
-from policygen import check, render, verify
-from policygen.model import Policy
-from policygen.paint import paint
-from policygen.tables import call_hash, perfect_hash
+from policygen.language import store
+from policygen.language.model import Policy
+from policygen.meaning.load import load_policy
+from policygen.meaning.paint import paint
+from policygen.target import render, verify
+from policygen.target.tables import call_hash, perfect_hash
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,7 +98,7 @@ assert:
 
 
 def load(name: str, mode: str) -> Policy:
-    policy, diags = check.load(name, mode=mode)
+    policy, diags = load_policy(name, mode=mode)
     assert policy is not None, diags.render()
     return policy
 
@@ -109,7 +111,7 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("mode", ["enforce", "audit"])
-@pytest.mark.parametrize("name", check.policy_names() + ["crowded"])
+@pytest.mark.parametrize("name", store.policy_names() + ["crowded"])
 def test_tables_agree_with_the_reference(name: str, mode: str, crowded: Path) -> None:
     policy = load(str(crowded) if name == "crowded" else name, mode)
     result = verify.verify(policy, sanitize=True)

@@ -13,10 +13,10 @@ import pytest
 
 from hvl_host import ROOT, run
 from test_tables import CROWDED, load
-from policygen import render, verify
-from policygen.arch import make_key, split_key
-from policygen.model import Policy
-from policygen.schema import CALLS
+from policygen.facts.arch import make_key, split_key
+from policygen.language.model import Policy
+from policygen.language.schema import CALLS
+from policygen.target import render, verify
 from trap_host import link, parts
 from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, HVC, IABT, INPUT, MAINTENANCE, MONITOR,
                         MASK, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, SMC, SYSREG, TICK, Trap, VIRTIO, WFI, answered,

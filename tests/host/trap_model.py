@@ -6,11 +6,11 @@ import struct
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from policygen.arch import load_arch, make_key
-from policygen.evaluate import Evaluator, evaluator, refused
-from policygen.model import Access, Decision, Policy
-from policygen.traps import plan
-from policygen.verify import VERDICTS
+from policygen.facts.arch import load_arch, make_key
+from policygen.language.model import Access, Decision, Policy
+from policygen.meaning.evaluate import Evaluator, evaluator, refused
+from policygen.target.traps import plan
+from policygen.target.verify import VERDICTS
 
 QUESTION = struct.Struct("<40Q")
 ANSWER = struct.Struct("<92Q")

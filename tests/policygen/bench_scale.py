@@ -16,9 +16,11 @@ from typing import Callable, Dict, List, TypeVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from policygen import check, compare, judge, meaning, paint, render, traps  # noqa: E402
-from policygen.arch import encoding, load_arch, make_key  # noqa: E402
-from policygen.diag import Diagnostics  # noqa: E402
+from policygen.facts.arch import encoding, load_arch, make_key  # noqa: E402
+from policygen.meaning import compare, digest, judge, paint  # noqa: E402
+from policygen.meaning.load import load_policy  # noqa: E402
+from policygen.target import render, traps  # noqa: E402
+from policygen.text.diag import Diagnostics  # noqa: E402
 
 T = TypeVar("T")
 STAGES = ("check", "judge", "paint", "plan", "diff", "render")
@@ -64,17 +66,17 @@ def measure(entries: int, folder: Path) -> Dict[str, float]:
     """Seconds of CPU time by stage."""
     path, out, diags = folder / "scale.yaml", {}, Diagnostics()     # type: Path, Dict[str, float], Diagnostics
     path.write_text(policy(entries), encoding="utf-8")
-    found, said = timed(out, "check", lambda: check.load(str(path)))
+    found, said = timed(out, "check", lambda: load_policy(str(path)))
     assert found is not None, said.render()[:2000]
     assert len(found.entries) >= entries
-    other, _ = check.load(str(path))
+    other, _ = load_policy(str(path))
     assert other is not None
     assert timed(out, "judge", lambda: judge.judge(found, diags)) == (2, 1) and not diags.failed
     assert sum(1 for _ in judge.accesses(judge.evaluator(found), found.asserts[1])) > entries
     timed(out, "paint", lambda: paint.paint(found))
     timed(out, "plan", lambda: traps.plan(found))
     assert not timed(out, "diff", lambda: compare.compare(found, other))
-    meaning.meaning_hash(found)
+    digest.meaning_hash(found)
     timed(out, "render", lambda: render.render(found, folder / "gen"))
     return out
 

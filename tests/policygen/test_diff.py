@@ -12,15 +12,17 @@ from typing import Callable, List, Tuple
 
 import pytest
 
-from policygen import canonical, check, diff, image
 from policygen.__main__ import main
-from policygen.arch import load_arch
-from policygen.compare import Change, compare
-from policygen.evaluate import decide, evaluator
-from policygen.expand import expand
-from policygen.meaning import meaning_hash
-from policygen.model import Access, Decision, Policy
-from policygen.ranges import contains
+from policygen.commands import diff
+from policygen.commands.expand import expand
+from policygen.facts.arch import load_arch
+from policygen.facts.ranges import contains
+from policygen.language.model import Access, Decision, Policy
+from policygen.meaning import canonical, image
+from policygen.meaning.compare import Change, compare
+from policygen.meaning.digest import meaning_hash
+from policygen.meaning.evaluate import decide, evaluator
+from policygen.meaning.load import load_policy
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("default", "strict", "permissive")
@@ -30,13 +32,13 @@ PolicyFile = Callable[[str], str]
 
 @lru_cache(maxsize=None)
 def loaded(name: str, mode: str = "enforce") -> Policy:
-    policy, diags = check.load(name, mode=mode)
+    policy, diags = load_policy(name, mode=mode)
     assert policy is not None, diags.render()
     return policy
 
 
 def fresh(name: str) -> Policy:
-    policy, diags = check.load(name)
+    policy, diags = load_policy(name)
     assert policy is not None, diags.render()
     return policy
 
@@ -102,7 +104,7 @@ def test_the_hash_is_equal_exactly_if_nothing_changed(seed: int, tmp_path: Path)
     for _ in range(12):
         at = pick.randrange(len(lines))
         path.write_text("\n".join(lines[:at] + lines[at + 1:]) + "\n", encoding="utf-8")
-        new, _ = check.load(str(path))
+        new, _ = load_policy(str(path))
         if new is not None:
             tried += 1
             assert (meaning_hash(new) == meaning_hash(old)) == (not compare(old, new)), lines[at]
@@ -131,7 +133,7 @@ def test_another_form_is_no_change(name: str, tmp_path: Path) -> None:
     image = tmp_path / "policy.json"
     image.write_text(canonical.dump(policy, meaning_hash(policy)), encoding="utf-8")
     for other in (flat, image):
-        again, diags = check.load(str(other))
+        again, diags = load_policy(str(other))
         assert again is not None, diags.render()
         assert not diags.items and not compare(policy, again) and meaning_hash(policy) == meaning_hash(again)
     assert [claim.name for claim in again.asserts] == [claim.name for claim in policy.asserts]
@@ -242,14 +244,14 @@ def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-q", "-m", "one")
     (folder / "strict.yaml").write_text(base.replace("  cache: allow\n", ""), encoding="utf-8")
-    monkeypatch.setattr("policygen.paths.project_root", lambda: tmp_path)
+    monkeypatch.setattr("policygen.text.paths.project_root", lambda: tmp_path)
     policy = fresh("HEAD:policy/child.yaml")
     assert policy.files == ("HEAD:policy/strict.yaml", "HEAD:policy/child.yaml")
     assert main(["diff", "HEAD:child", "child"]) == 0
     out = capsys.readouterr().out
     assert "TIGHTER" in out and "cache" in out and "HEAD:policy/strict.yaml" in out
     for wrong in ("HEAD:nosuch", "nosuch:strict", "--x:strict", "HEAD:policy/"):
-        assert check.load(wrong)[0] is None
+        assert load_policy(wrong)[0] is None
     form, elf = tmp_path / "policy.json", tmp_path / "image.elf"
     form.write_text(canonical.dump(policy, meaning_hash(policy)), encoding="utf-8")
     subprocess.run(["gcc", "-c", "-x", "c", "/dev/null", "-o", str(elf)], check=True)
@@ -264,7 +266,7 @@ def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
         assert main(["diff", "strict", str(elf)]) == 2
         assert "PG012" in capsys.readouterr().err
     elf.write_bytes(data.replace(b'"do":"pause"', b'"do":"allow"'))
-    assert "PG013" in {item.code for item in check.load(str(elf))[1].items}
+    assert "PG013" in {item.code for item in load_policy(str(elf))[1].items}
 
 
 def test_it_takes_less_than_a_second() -> None:

@@ -18,14 +18,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-from policygen import check, cli, evidence, ranges  # noqa: E402
 from policygen.__main__ import main  # noqa: E402
-from policygen.arch import load_arch, split_key  # noqa: E402
-from policygen.board import load_board  # noqa: E402
-from policygen.evaluate import evaluator  # noqa: E402
-from policygen.meaning import meaning_hash  # noqa: E402
-from policygen.model import Access, Policy  # noqa: E402
-from policygen.replay import replayed  # noqa: E402
+from policygen.commands import cli  # noqa: E402
+from policygen.evidence import log as evidence  # noqa: E402
+from policygen.evidence.replay import replayed  # noqa: E402
+from policygen.facts import ranges  # noqa: E402
+from policygen.facts.arch import load_arch, split_key  # noqa: E402
+from policygen.facts.board import load_board  # noqa: E402
+from policygen.language.model import Access, Policy  # noqa: E402
+from policygen.meaning.digest import meaning_hash  # noqa: E402
+from policygen.meaning.evaluate import evaluator  # noqa: E402
+from policygen.meaning.load import load_policy  # noqa: E402
 
 PROFILES = ["default", "strict", "permissive"]
 
@@ -44,7 +47,7 @@ def decoder(*args: str) -> "subprocess.CompletedProcess[str]":
 
 
 def profile(name: str, mode: Optional[str] = None) -> Policy:
-    policy, diags = check.load(name, mode=mode)
+    policy, diags = load_policy(name, mode=mode)
     assert policy is not None, diags.render()
     return policy
 

@@ -13,9 +13,9 @@ import pytest
 from npm_packages import SCHEMA, npm_packages
 
 from policygen.__main__ import main
-from policygen.codes import CODES
-from policygen.diag import Diagnostics, Span
-from policygen.formats import github, junit, sarif
+from policygen.text.codes import CODES
+from policygen.text.diag import Diagnostics, Span
+from policygen.text.formats import github, junit, sarif
 
 HERE = Path(__file__).parent
 BAD = sorted(str(path) for path in (HERE / "bad").glob("*.yaml"))

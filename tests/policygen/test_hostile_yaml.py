@@ -11,8 +11,9 @@ from typing import Callable, Dict
 import bench_scale
 import pytest
 
-from policygen import check, source
-from policygen.diag import MOST, Diagnostics
+from policygen.meaning.load import load_policy
+from policygen.text import source
+from policygen.text.diag import MOST, Diagnostics
 
 HEAD = "policy: 1\nname: t\nplatform: qemu-virt\n"
 REST = "sysregs: { default: deny }\nmmio: { default: deny }\nhvc: { default: deny }\nsmc: { default: deny }\n" \
@@ -64,7 +65,7 @@ def test_it_ends_soon_with_a_clear_error(name: str, tmp_path: Path) -> None:
     path = tmp_path / "t.yaml"
     path.write_text(HOSTILE[name], encoding="utf-8")
     start = time.process_time()
-    policy, diags = check.load(str(path))
+    policy, diags = load_policy(str(path))
     text = diags.render()
     assert time.process_time() - start < 8
     assert policy is None and diags.failed and len(diags.items) <= MOST and len(text) < 2 << 20
@@ -78,7 +79,7 @@ def test_ten_megabytes_are_refused_unread(data: bytes, tmp_path: Path) -> None:
     path.write_bytes(data)
     tracemalloc.start()
     start = time.process_time()
-    policy, diags = check.load(str(path))
+    policy, diags = load_policy(str(path))
     seconds, (_, peak) = time.process_time() - start, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert policy is None and [item.code for item in diags.items] == ["PG002"]
@@ -87,7 +88,7 @@ def test_ten_megabytes_are_refused_unread(data: bytes, tmp_path: Path) -> None:
 
 def test_an_endless_file_is_refused_too() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    _, diags = check.load("/dev/zero.yaml")
+    _, diags = load_policy("/dev/zero.yaml")
     assert diags.unreadable
     found = Diagnostics()
     assert source.read(Path("/dev/zero"), "zero", found) is None and found.failed

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from policygen import check, source
 from policygen.__main__ import main
-from policygen.diag import Diagnostics
-from policygen.fmt import plain, remarks, same_meaning
-from policygen.layout import formatted
+from policygen.commands.fmt import plain, remarks, same_meaning
+from policygen.language import store
+from policygen.language.layout import formatted
+from policygen.text import source
+from policygen.text.diag import Diagnostics
 
 HERE = Path(__file__).parent
 SHIPPED = sorted((HERE.parents[1] / "policy").glob("*.yaml"))
@@ -161,4 +162,4 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text("a: [\n", encoding="utf-8")
     assert main(["fmt", str(path)]) == 1 and path.read_text(encoding="utf-8") == "a: [\n"
     assert main(["fmt", str(tmp_path / "nosuch.yaml")]) == 2
-    assert check.policy_names()
+    assert store.policy_names()

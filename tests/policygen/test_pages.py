@@ -12,10 +12,13 @@ import pexpect
 import pytest
 import yaml
 
-from policygen import check, cli, editor, pages
-from policygen.__main__ import VERBS, main
-from policygen.codes import CODES
-from policygen.review import review
+from policygen.__main__ import main
+from policygen.commands.verbs import VERBS
+from policygen.language import examples, store
+from policygen.language.json_schema import json_schema
+from policygen.meaning.load import load_policy
+from policygen.target.review import review
+from policygen.text.codes import CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = {"policy": "policy: 1", "name": "name: t", "platform": "platform: qemu-virt"}
@@ -37,23 +40,23 @@ def test_every_code_has_a_page_and_every_example_fires(code: str, tmp_path: Path
     assert main(["code", code]) == 0
     page = capsys.readouterr().out
     assert page.startswith(f"{code}\n\n{CODES[code]}") and len(page.splitlines()) >= 7
-    assert (code in pages.EXAMPLES) != (code in pages.CAUSES)
-    if code not in pages.EXAMPLES:
+    assert (code in examples.EXAMPLES) != (code in examples.CAUSES)
+    if code not in examples.EXAMPLES:
         return
-    wrong, right = pages.EXAMPLES[code]
+    wrong, right = examples.EXAMPLES[code]
     for text, fires in ((wrong, True), (right, False)):
         path = written(text, tmp_path / "t.yaml")
-        found = review(str(path), cli.Options())
+        found = review(str(path))
         codes = {item.code for item in found.diags.items if item.severity == "error"}
         assert (code in codes) == fires, found.diags.render()
         assert fires or not codes, found.diags.render()
 
 
 def test_doc_of_the_profiles(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    for name in check.policy_names():
+    for name in store.policy_names():
         assert main(["doc", name]) == 0
         text = capsys.readouterr().out
-        policy, _ = check.load(name)
+        policy, _ = load_policy(name)
         assert policy is not None and text.startswith(f"# Policy {name}\n") and str(ROOT) not in text
         assert all(str(entry.place) in text for entry in policy.entries)
         assert all(claim.name in text for claim in policy.asserts)
@@ -65,7 +68,7 @@ def test_doc_of_the_profiles(capsys: pytest.CaptureFixture[str], tmp_path: Path)
 
 def test_new_passes_check_and_overwrites_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                                                  capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("policygen.paths.project_root", lambda: tmp_path)
+    monkeypatch.setattr("policygen.text.paths.project_root", lambda: tmp_path)
     assert main(["new", "fresh"]) == 0 and main(["new", "child", "--extends", "fresh"]) == 0
     assert main(["--check"]) == 0, capsys.readouterr().err
     assert main(["fmt", "--check"]) == 0
@@ -127,4 +130,4 @@ def test_files_for_other_tools_are_what_they_read() -> None:
     subprocess.run(["bash", "-n"], input=script, text=True, check=True)
     verbs = set(re.findall(r"policygen (\w+)", script))
     assert verbs <= set(VERBS) and {"diff", "fmt", "test"} <= verbs
-    jsonschema.Draft7Validator.check_schema(editor.json_schema())
+    jsonschema.Draft7Validator.check_schema(json_schema())

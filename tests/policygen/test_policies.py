@@ -9,11 +9,14 @@ from typing import List, Tuple
 
 import pytest
 
-from policygen import check, cli, codes, coherence, entries, judge, overlap
-from policygen.actions import ActionReader
-from policygen.claims import ClaimReader
-from policygen.entries import EntryReader
-from policygen.review import review
+from policygen.language import entries, overlap
+from policygen.language.actions import ActionReader
+from policygen.language.claims import ClaimReader
+from policygen.language.entries import EntryReader
+from policygen.meaning import coherence, judge
+from policygen.meaning.load import load_policy
+from policygen.target.review import review
+from policygen.text import codes, paths
 
 HERE = Path(__file__).parent
 BAD = sorted(path for path in (HERE / "bad").glob("*.yaml") if path.stem != "base")
@@ -28,7 +31,7 @@ def wanted(path: Path) -> List[Tuple[str, str, str]]:
 
 def said(path: Path) -> List[Tuple[str, str, str]]:
     found = []
-    for item in review(str(path), cli.Options()).diags.sorted():
+    for item in review(str(path)).diags.sorted():
         if item.severity == "error":
             span = item.span
             own = span is not None and Path(span.file).name == path.name
@@ -77,7 +80,7 @@ def test_damage_is_an_error_or_nothing_but_never_a_crash(seed: int, tmp_path: Pa
         text = text[:at] + piece + text[at + chance.randint(0, 6):]
     path = tmp_path / "damaged.yaml"
     path.write_text(text, encoding="utf-8")
-    _, diags = check.load(str(path))
+    _, diags = load_policy(str(path))
     diags.render()
     for item in diags.items:
         assert item.span is not None, item
@@ -85,7 +88,7 @@ def test_damage_is_an_error_or_nothing_but_never_a_crash(seed: int, tmp_path: Pa
 
 def test_every_code_is_provoked_and_has_a_page() -> None:
     provoked = {code for path in BAD for code, _, _ in wanted(path)}
-    source = "".join(path.read_text(encoding="utf-8") for path in Path(cli.__file__).parent.glob("*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in paths.PACKAGE.rglob("*.py")
                      if path.stem != "codes")
     used = set(re.findall(r'"(PG\d\d\d)"', source))
     assert used <= set(codes.CODES)

@@ -9,9 +9,12 @@ from typing import Callable, List
 import jsonschema
 import pytest
 
-from policygen import check, editor, schema, source
-from policygen.__main__ import VERBS, main
-from policygen.diag import Diagnostics
+from policygen.__main__ import main
+from policygen.commands.verbs import VERBS
+from policygen.language import schema, store
+from policygen.language.json_schema import json_schema
+from policygen.text import source
+from policygen.text.diag import Diagnostics
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = str(Path(__file__).parent / "bad" / "unknown-register.yaml")
@@ -35,7 +38,7 @@ def test_status(words: List[str], status: int, capsys: pytest.CaptureFixture[str
 
 
 def test_a_bug_is_status_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("policygen.check.policy_names", lambda: 1 / 0)
+    monkeypatch.setattr("policygen.language.store.policy_names", lambda: 1 / 0)
     assert main(["--check"]) == 3
     assert "internal error" in capsys.readouterr().err
 
@@ -138,11 +141,11 @@ def plain(node: source.Node) -> object:
         return node.text
 
 
-@pytest.mark.parametrize("name", check.policy_names())
+@pytest.mark.parametrize("name", store.policy_names())
 def test_the_schema_accepts_the_profiles(name: str) -> None:
     found = source.parse((ROOT / "policy" / f"{name}.yaml").read_bytes(), name, Diagnostics())
     assert found is not None and found.root is not None
-    jsonschema.Draft7Validator(editor.json_schema()).validate(plain(found.root))
+    jsonschema.Draft7Validator(json_schema()).validate(plain(found.root))
 
 
 @pytest.mark.parametrize("slip", [("sysregs", "PMCCNTR_EL1", "allow"), ("sysregs", "core", "alow"), ("log", "x", "y"),
@@ -150,5 +153,5 @@ def test_the_schema_accepts_the_profiles(name: str) -> None:
 def test_the_schema_refuses_slips(slip: List[str]) -> None:
     section, name, action = slip
     policy = {"policy": 1, section: {name: action}}
-    assert not jsonschema.Draft7Validator(editor.json_schema()).is_valid(policy)
-    assert set(schema.TOP) == set(editor.json_schema()["properties"])
+    assert not jsonschema.Draft7Validator(json_schema()).is_valid(policy)
+    assert set(schema.TOP) == set(json_schema()["properties"])

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policygen import ranges, words
-from policygen.arch import encoding, load_arch, make_key
+from policygen.facts import ranges
+from policygen.facts.arch import encoding, load_arch, make_key
+from policygen.text import words
 
 PARTS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 6)).map(lambda p: (p[0], p[0] + p[1])), max_size=6)
 

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen import source
-from policygen.diag import Diagnostics
+from policygen.text import source
+from policygen.text.diag import Diagnostics
 
 
 def parse(data: bytes) -> "tuple[source.Source | None, Diagnostics]":

@@ -8,23 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from policygen import check, strength
 from policygen.__main__ import main
-from policygen.diag import Diagnostics
-from policygen.judge import judge
-from policygen.model import Policy
+from policygen.language import store
+from policygen.language.model import Policy
+from policygen.meaning import strength
+from policygen.meaning.judge import judge
+from policygen.meaning.load import load_policy
+from policygen.text.diag import Diagnostics
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = [str(path) for path in sorted((Path(__file__).parent / "good").glob("*.yaml"))]
 
 
 def loaded(name: str) -> Policy:
-    policy, diags = check.load(name, mode="enforce")
+    policy, diags = load_policy(name, mode="enforce")
     assert policy is not None, diags.render()
     return policy
 
 
-@pytest.mark.parametrize("name", check.policy_names())
+@pytest.mark.parametrize("name", store.policy_names())
 def test_shipped_profiles_notice_every_flip(name: str) -> None:
     found = strength.measure(loaded(name))
     assert found.percent == 100 and found.flips > 60 and not found.unreachable, strength.report(name, found)

@@ -10,7 +10,7 @@ import pytest
 from vm import PROMPT, ROOT, bootargs, build, machine, run
 
 sys.path.insert(0, str(ROOT))
-from policygen.arch import encoding, load_arch  # noqa: E402
+from policygen.facts.arch import encoding, load_arch  # noqa: E402
 
 # The boot argument image= selects one; a bundled guest has no other use for it.
 PLANT = """

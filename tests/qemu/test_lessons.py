@@ -13,8 +13,9 @@ import pytest
 from vm import ROOT, bootargs, build, decode, machine, run
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-from policygen import check, evidence  # noqa: E402
-from policygen.evaluate import evaluator  # noqa: E402
+from policygen.evidence import log as evidence  # noqa: E402
+from policygen.meaning.evaluate import evaluator  # noqa: E402
+from policygen.meaning.load import load_policy  # noqa: E402
 
 COUNTING = """# SPDX-License-Identifier: Apache-2.0
 policy: 1
@@ -50,7 +51,7 @@ def test_every_mode_is_complete_and_says_the_same(tmp_path: Path, mode: str) -> 
     assert (b"\x1e@B" in wire) == (mode in ("full", "notable"))
     assert (b"\x1e@D" in wire) == (mode in ("text", "notable"))
     if mode != "quiet":
-        strict, _ = check.load("strict")        # which has none of this one's windows: the log says where they are
+        strict, _ = load_policy("strict")        # which has none of this one's windows: the log says where they are
         assert strict is not None and evidence.read(str(log), strict).strange == 0
         shown = decode(log, "csv", "--fields", "verdict,class,name").stdout
         assert "DENY,msr,PMCCNTR_EL0" in shown and "RAZWI,mmio,scratch" in shown
@@ -80,7 +81,7 @@ def test_learned_then_enforced_nothing_more_is_denied_or_never_hit(tmp_path: Pat
     assert not entries, f"a second lesson has nothing to add or to drop:\n{again}"
     seen: Dict[str, evidence.Log] = {}
     for name, log in (("counting", first), ("learned", second)):
-        policy, diags = check.load(str(tree / "policy" / f"{name}.yaml"))
+        policy, diags = load_policy(str(tree / "policy" / f"{name}.yaml"))
         assert policy is not None, diags.render()
         seen[name] = evidence.read(str(log), policy)
         assert seen[name].strange == 0

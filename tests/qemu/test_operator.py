@@ -11,9 +11,11 @@ from typing import Any, List
 from vm import CROSS, PROMPT, ROOT, build, decode, machine, make, run
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-from policygen import check, evidence, explain  # noqa: E402
-from policygen.diag import Diagnostics  # noqa: E402
-from policygen.evaluate import evaluator  # noqa: E402
+from policygen.commands import explain  # noqa: E402
+from policygen.evidence import log as evidence  # noqa: E402
+from policygen.meaning.evaluate import evaluator  # noqa: E402
+from policygen.meaning.load import load_policy  # noqa: E402
+from policygen.text.diag import Diagnostics  # noqa: E402
 
 
 def test_the_command_line_typed_by_hand(console: Any) -> None:
@@ -59,7 +61,7 @@ def test_every_first_command_answers(console: Any) -> None:
 
 def test_why_says_what_policygen_says(console: Any) -> None:
     """Of every decision that the diagnostic guest's run has logged, without a look at what is on the wire."""
-    policy, _ = check.load("default")
+    policy, _ = load_policy("default")
     assert policy is not None
     c = console(machine(build("default")))
     c.expect("0 failed")

@@ -15,8 +15,8 @@ import yaml
 from vm import QEMU, ROOT
 
 sys.path.insert(0, str(ROOT))
-from policygen.arch import load_arch  # noqa: E402
-from policygen.probe import probed  # noqa: E402
+from policygen.commands.probe import probed  # noqa: E402
+from policygen.facts.arch import load_arch  # noqa: E402
 
 MACHINE = ["-M", "virt,virtualization=on,gic-version=3", "-m", "1G", "-nographic", "-nic", "none"]
 KNOWN = ["HCR_EL2.TIDCP", "ICC_SRE_EL2.Enable", "MDCR_EL2.TPMCR"]

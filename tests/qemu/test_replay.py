@@ -14,9 +14,11 @@ from typing import Any, Dict, List
 from vm import PROMPT, ROOT, Console, build, decode, make
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
-from policygen import check, evidence, explain  # noqa: E402
-from policygen.diag import Diagnostics  # noqa: E402
-from policygen.evaluate import evaluator  # noqa: E402
+from policygen.commands import explain  # noqa: E402
+from policygen.evidence import log as evidence  # noqa: E402
+from policygen.meaning.evaluate import evaluator  # noqa: E402
+from policygen.meaning.load import load_policy  # noqa: E402
+from policygen.text.diag import Diagnostics  # noqa: E402
 
 
 def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
@@ -48,7 +50,7 @@ def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
 
 def check_whatif(log: Path, other: str) -> None:
     """What each line of the run says, decided again here, is what `whatif` says of all of them."""
-    ran, policy = check.load("default")[0], check.load(other)[0]
+    ran, policy = load_policy("default")[0], load_policy(other)[0]
     assert ran is not None and policy is not None
     changes: Dict[Any, List[int]] = {}
     same = 0

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`policygen NAME -o DIR`: what `make` calls."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from policygen.commands import cli
+from policygen.target.review import review
+
+HELP = "validate, plan traps, write tables"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the policy")
+    parser.add_argument("-o", "--output", metavar="DIR", help="where the tables go")
+
+
+def run(parsed: argparse.Namespace, options: cli.Options) -> int:
+    if parsed.output is None:
+        print("policygen: -o DIR is missing (to check without writing: policygen --check NAME)", file=sys.stderr)
+        return cli.USAGE
+    found = review(parsed.name, options.mode, options.cpu)
+    if found.policy is None or not found.good:
+        cli.emit(found.diags, options)
+        return cli.status(found.diags)
+    from policygen.target import render        # needs Jinja2, which no other verb does
+    try:
+        changed = render.render(found.policy, Path(parsed.output), cpu=options.cpu)
+    except OSError as error:
+        print(f"policygen: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        return cli.USAGE
+    if options.format == "json":
+        cli.emit(found.diags, options)
+    elif not options.quiet:
+        print(f"{found.policy.name}: {len(found.policy.entries)} rules, {', '.join(changed) or 'nothing'} written")
+    return cli.OK

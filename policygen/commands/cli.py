@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all verbs share: global options, printing diagnostics, loading policies for a command."""
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import Mapping, Optional, Sequence, TextIO, Tuple
+
+from policygen.facts.arch import DEFAULT_CPU
+from policygen.facts.board import load_board, names
+from policygen.language.model import Policy
+from policygen.meaning.load import load_policy
+from policygen.text import formats
+from policygen.text.diag import Diagnostics
+
+OK, FAILED, USAGE, BUG = 0, 1, 2, 3
+JSON_VERSION = 1        # another one when a key goes or means something else; new keys may come
+
+
+@dataclass(frozen=True)
+class Options:
+    format: str = "text"
+    cpu: str = DEFAULT_CPU
+    quiet: bool = False
+    colour: str = "auto"
+    mode: Optional[str] = None
+
+    def coloured(self, stream: TextIO) -> bool:
+        if self.colour != "auto":
+            return self.colour == "always"
+        return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def global_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    group = parser.add_argument_group("everywhere")
+    group.add_argument("--format", choices=formats.FORMATS, default="text",
+                       help="of what is printed; sarif, github and junit are for diagnostics")
+    group.add_argument("--cpu", default=DEFAULT_CPU, metavar="MODEL", help=f"CPU model (default: {DEFAULT_CPU})")
+    group.add_argument("--mode", choices=("enforce", "audit"), help="instead of the mode that the policy says")
+    group.add_argument("-q", "--quiet", action="store_true", help="errors only")
+    group.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="of diagnostics")
+    return parser
+
+
+def options_from(parsed: argparse.Namespace) -> Options:
+    return Options(parsed.format, parsed.cpu, parsed.quiet, parsed.color, parsed.mode)
+
+
+def cpu_is_known(options: Options) -> bool:
+    known = [cpu for name in names() for cpu in load_board(name).cpus]
+    if options.cpu in known:
+        return True
+    print(f"policygen: unknown CPU model {options.cpu}; known: {', '.join(known)}", file=sys.stderr)
+    return False
+
+
+def shown_diagnostics(diags: Diagnostics, options: Options) -> Diagnostics:
+    if not options.quiet:
+        return diags
+    return Diagnostics([item for item in diags.items if item.severity == "error"], diags.sources)
+
+
+def emit(diags: Diagnostics, options: Options, passed: Sequence[str] = ()) -> None:
+    """Diagnostics to stderr (text), or for machines to stdout, which then holds nothing else."""
+    shown = shown_diagnostics(diags, options)
+    if options.format == "json":
+        print_json({"diagnostics": shown.as_json()})
+    elif options.format == "sarif":
+        print_json(formats.sarif(shown))
+    elif options.format == "github":
+        print("".join(line + "\n" for line in formats.github(shown)), end="")
+    elif options.format == "junit":
+        print(formats.junit(shown, passed))
+    elif shown.items:
+        print(shown.render(options.coloured(sys.stderr)), file=sys.stderr)
+
+
+def print_json(value: Mapping[str, object]) -> None:
+    """With the version of what policy/README.md says of it, unless the format has one of its own (SARIF)."""
+    print(json.dumps(value if "version" in value else {"version": JSON_VERSION, **value}, indent=2))
+
+
+def status(diags: Diagnostics) -> int:
+    return USAGE if diags.unreadable else FAILED if diags.failed else OK
+
+
+def load(name: str, options: Options) -> Tuple[Optional[Policy], int]:
+    """The policy for a verb that needs a good one; complaints have been printed when there is none."""
+    policy, diags = load_policy(name, mode=options.mode)
+    if policy is None:
+        emit(diags, options)
+    return policy, status(diags)
+
+
+def table(rows: Sequence[Tuple[str, ...]]) -> str:
+    """Columns as wide as they need to be."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)

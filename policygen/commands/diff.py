@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`policygen diff OLD NEW`: what changes in meaning, each with an access that shows it and the lines that decide."""
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from policygen.commands import cli
+from policygen.meaning.say import access_text
+from policygen.facts import virtio
+from policygen.facts.arch import ALL_BITS, load_arch
+from policygen.language.model import Policy
+from policygen.language.overlap import span_of
+from policygen.language.spelling import action_text
+from policygen.meaning.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
+from policygen.meaning.digest import meaning_hash
+from policygen.meaning.paint import Outcome
+from policygen.text.diag import Diagnostics
+
+HELP = "what changes in meaning between two policies, files, revisions or images"
+CODES = {LOOSER: "PG610", TIGHTER: "PG611", CHANGED: "PG612", REPORTING: "PG613"}
+COLOURS = {LOOSER: "\x1b[1;31m", TIGHTER: "\x1b[1;32m", CHANGED: "\x1b[1;33m", REPORTING: "\x1b[1;36m"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    old: Policy
+    new: Policy
+    hashes: Tuple[int, int]
+    changes: Tuple[Change, ...]
+    features: Tuple[str, ...]               # `sve: hide -> expose`
+    claims: Tuple[str, ...]                 # assertions dropped and added, waivers
+    bits: Tuple[str, ...]                   # +MDCR_EL2.TPM=1
+
+    @property
+    def counts(self) -> Dict[str, int]:
+        return {kind: sum(change.kind == kind for change in self.changes) for kind in KINDS}
+
+    def trips(self, gate: Optional[str]) -> bool:
+        """`looser`: the guest gets more, or a waiver lets it. `any`: any decision, assertion or waiver changed."""
+        waived = any(text.startswith("+ waived") for text in self.claims)
+        return gate == "looser" and (bool(self.counts[LOOSER]) or waived) or \
+            gate == "any" and bool(self.changes or self.claims)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("old", metavar="OLD", help="a profile, a file, REVISION:FILE, or a built image")
+    parser.add_argument("new", metavar="NEW", help="the same")
+    parser.add_argument("--gate", choices=("looser", "any"), help="exit 1 if something opens, or if anything changes")
+
+
+def run(parsed: argparse.Namespace, options: cli.Options) -> int:
+    start = time.monotonic()
+    old, new = cli.load(parsed.old, options)[0], cli.load(parsed.new, options)[0]
+    if old is None or new is None:
+        return cli.USAGE                    # nothing can be compared with a policy that is none
+    found = difference(old, new, options.cpu)
+    tripped = found.trips(parsed.gate)
+    if options.format == "json":
+        cli.print_json(as_json(found, tripped))
+    elif options.format != "text":
+        cli.emit(diagnostics(found, parsed.gate), options)
+    elif not options.quiet or tripped:
+        print("\n".join(report(found, options, time.monotonic() - start)))
+    return cli.FAILED if tripped else cli.OK
+
+
+def difference(old: Policy, new: Policy, cpu: str) -> Difference:
+    changes = tuple(compare(old, new))
+    features = tuple(f"{name}: {old.features.get(name, 'not said')} -> {new.features.get(name, 'not said')}"
+                     for name in sorted({*old.features, *new.features})
+                     if old.features.get(name) != new.features.get(name))
+    bits: Tuple[str, ...] = ()
+    if changes or features:
+        bits = tuple(trap_bits(old, new, cpu))
+    hashes = meaning_hash(old), meaning_hash(new)
+    return Difference(old, new, hashes, changes, features, tuple(claims(old, new)), bits)
+
+
+def claims(old: Policy, new: Policy) -> List[str]:
+    before, after = ({claim.name: claim for claim in policy.asserts} for policy in (old, new))
+    out = [f"- assertion {name} is gone" for name in before if name not in after]
+    out += [f"+ assertion {name}" for name in after if name not in before]
+    for name, claim in after.items():
+        was = before[name].waived if name in before else None
+        if claim.waived != was:
+            out.append(f"+ waived {name}: {claim.waived}" if claim.waived else f"- {name} is waived no longer")
+    return out
+
+
+def trap_bits(old: Policy, new: Policy, cpu: str) -> List[str]:
+    """Control bits that one of the two sets and the other does not; those that the CPU lacks say so."""
+    from policygen.target import traps
+    arch = load_arch()
+    before, after = ({bit.name for bit in traps.plan(policy, cpu).bits} for policy in (old, new))
+    out = []
+    for name in sorted(before ^ after):
+        control = arch.controls[name]
+        there = "" if arch.has_control(control, cpu) else f" (not on {cpu})"
+        out.append(f"{'+' if name in after else '-'}{name}={control.traps_when}{there}")
+    return out
+
+
+# --- for people -------------------------------------------------------------------------------------------------
+
+def described(outcome: Outcome) -> str:
+    """An outcome in the words of the language, with its limit."""
+    parts = {"value": f"value {outcome.value:#x}", "mask": f"mask {outcome.mask:#x}",
+             "emulate": ", ".join((f"emulate {outcome.model}", *virtio.parts(outcome.model, outcome.mask))),
+             "deny": f"deny {outcome.refuse}"}
+    text = "raz-wi" if outcome.verdict == "RAZWI" else parts.get(outcome.do, outcome.do)
+    if outcome.do == "mask" and outcome.value:
+        text += f" with {outcome.value:#x}"
+    if outcome.limit is not None and outcome.over is not None:
+        text += f", {outcome.limit}/s then {outcome.over.do}"
+    return f"{text}, audited" if outcome.verdict == "WOULD" else text
+
+
+def what(change: Change, found: Difference) -> str:
+    verb = change.section if change.section in ("hvc", "smc") else change.direction or "exception"
+    return f"{verb} {named(change, found.old, found.new)}" + (", for some arguments" if change.some else "")
+
+
+def sides(change: Change) -> Tuple[str, str]:
+    old, new = fields(change) or (described(change.old), described(change.new))
+    if change.kind == REPORTING and change.old.log != change.new.log or old == new:
+        old, new = f"{old}, log {change.old.log}", f"{new}, log {change.new.log}"
+    return old, new
+
+
+def fields(change: Change) -> Optional[Tuple[str, str]]:
+    """Two masks of one register in the names of the fields in which they differ, if they differ in whole fields."""
+    both = change.old, change.new
+    if change.section != "sysregs" or change.size != 1 or change.direction != "read" or \
+            any(outcome.do not in ("allow", "mask") or outcome.limit for outcome in both):
+        return None
+    arch = load_arch()
+    masks = [ALL_BITS if outcome.do == "allow" else outcome.mask for outcome in both]
+    values = [outcome.value if outcome.do == "mask" else 0 for outcome in both]
+    differ, texts = masks[0] ^ masks[1] | values[0] ^ values[1], ([], [])       # type: int, Tuple[List[str], List[str]]
+    for (register, field), (shift, width) in arch.fields.items():
+        bits = ((1 << width) - 1) << shift
+        if register == arch.name(change.sample.key) and differ & bits:
+            if any(mask & bits not in (0, bits) for mask in masks):
+                return None
+            differ &= ~bits
+            for text, mask, value in zip(texts, masks, values):
+                text.append(f"{field} {'real' if mask & bits else f'{(value & bits) >> shift:#x}'}")
+    return None if differ or not texts[0] else (", ".join(texts[0]), ", ".join(texts[1]))
+
+
+def line_of(policy: Policy, outcome: Outcome) -> str:
+    entry = policy.entries[outcome.rule]
+    return f"{entry.place}  {entry.name}: {action_text(entry)}"
+
+
+def report(found: Difference, options: cli.Options, seconds: float) -> List[str]:
+    coloured = options.coloured(sys.stdout)
+    lines: List[str] = []
+    for kind in KINDS:
+        members = [change for change in found.changes if change.kind == kind]
+        if not members:
+            continue
+        lines.append(f"{COLOURS[kind]}{kind}\x1b[0m" if coloured else kind)
+        for change in members:
+            old, new = sides(change)
+            lines += [f"  {what(change, found):38} {old} -> {new}",
+                      f"    {access_text(found.new, change.sample)}",
+                      f"      was  {line_of(found.old, change.old)}", f"      now  {line_of(found.new, change.new)}"]
+    lines += [f"features  {text}" for text in found.features] + [f"claims  {text}" for text in found.claims]
+    lines += ["traps  " + "  ".join(found.bits)] if found.bits else []
+    old_hash, new_hash = found.hashes
+    lines.append(f"meaning  {old_hash:#018x}" + (" on both sides: every access is decided alike" if old_hash == new_hash
+                                                 else f" -> {new_hash:#018x}"))
+    counts = "  ".join(f"{kind.lower()} {number}" for kind, number in found.counts.items())
+    lines.append(f"{counts}   (131072 register accesses, every address and width, all calls, 66 exception classes "
+                 f"compared; {seconds:.1f} s)")
+    return lines
+
+
+# --- for machines -----------------------------------------------------------------------------------------------
+
+def as_json(found: Difference, tripped: bool) -> Dict[str, object]:
+    return {"old": found.old.file, "new": found.new.file, "meaning": [f"{h:#018x}" for h in found.hashes],
+            "counts": {kind.lower(): number for kind, number in found.counts.items()}, "gate": tripped,
+            "changes": [change_json(change, found) for change in found.changes], "features": list(found.features),
+            "claims": list(found.claims), "traps": list(found.bits)}
+
+
+def change_json(change: Change, found: Difference) -> Mapping[str, object]:
+    old, new = sides(change)
+    return {"kind": change.kind.lower(), "section": change.section, "direction": change.direction,
+            "accesses": what(change, found), "count": change.size,
+            "example": access_text(found.new, change.sample), "old": old, "new": new,
+            "old_line": str(found.old.entries[change.old.rule].place),
+            "new_line": str(found.new.entries[change.new.rule].place)}
+
+
+def diagnostics(found: Difference, gate: Optional[str]) -> Diagnostics:
+    """Changes as diagnostics of the new policy's lines: what opens is an error where the gate says so."""
+    out = Diagnostics()
+    for change in found.changes:
+        old, new = sides(change)
+        tripped = gate == "any" or gate == "looser" and change.kind == LOOSER
+        severity = "error" if tripped else "warning" if change.kind == LOOSER else "note"
+        out.error(CODES[change.kind], span_of(found.new.entries[change.new.rule]),
+                  f"{change.kind}: {what(change, found)}: {old} -> {new}",
+                  notes=[f"for example {access_text(found.new, change.sample)}",
+                         f"was decided by {line_of(found.old, change.old)}"], severity=severity)
+    for text in found.claims:
+        out.error("PG606", None, text, severity="error" if found.trips(gate) and "+ waived" in text else "note")
+    return out

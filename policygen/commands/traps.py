@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`policygen traps NAME`: trap bits set, what each is for, what else it catches, what cannot be enforced."""
+from __future__ import annotations
+
+import argparse
+from typing import List, Mapping, Optional, Tuple
+
+from policygen.commands import cli
+from policygen.facts.arch import Arch, load_arch
+from policygen.language.model import Policy
+from policygen.target import traps
+from policygen.target.traps import Access
+
+HELP = "trap bits set, what each is for, collateral, what cannot be enforced"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the policy")
+
+
+def run(parsed: argparse.Namespace, options: cli.Options) -> int:
+    policy, status = cli.load(parsed.name, options)
+    if policy is None:
+        return status
+    if options.format == "json":
+        cli.print_json(as_json(policy, options.cpu))
+    else:
+        print(report(policy, options.cpu))
+    return cli.OK
+
+
+def report(policy: Policy, cpu: str) -> str:
+    """For people: the bits set, what each is for, what it catches besides, what cannot be enforced."""
+    found, arch = traps.plan(policy, cpu), load_arch()
+    lines = [f"{policy.name} on {cpu}", ""]
+    for register, value in found.controls.items():
+        if value:
+            lines.append(f"{register:12} {value:#018x}")
+    lines += ["", "control                    for                                        seen  replayed"]
+    for bit in found.bits:
+        if not arch.has_control(arch.controls[bit.name], cpu):
+            continue
+        seen, replayed = _here(bit.wanted, arch, cpu), _here(bit.collateral, arch, cpu)
+        reason = bit.reason or traps.listing(sorted({arch.name(key) for key, _ in bit.wanted}, key=traps.natural), 2)
+        lines.append(f"{bit.name:26} {reason[:42]:42} {seen:5} {replayed:9}")
+    trapped = _here(tuple(found.traps), arch, cpu)
+    lines += ["", f"{trapped} of {_here(None, arch, cpu)} register accesses of {cpu} trap"]
+    for problem in found.problems:
+        lines.append(f"{problem.severity}[{problem.code}]: {problem.place}: {problem.subject}: {problem.message}")
+        lines += [f"    {note}" for note in problem.notes]
+    lines += [f"note: {note}" for note in found.notes]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(policy: Policy, cpu: str) -> Mapping[str, object]:
+    found, arch = traps.plan(policy, cpu), load_arch()
+
+    def spell(accesses: Tuple[Access, ...]) -> List[str]:
+        return [f"{direction} {arch.name(key)}" for key, direction in accesses]
+    return {
+        "policy": policy.name, "cpu": cpu, "controls": {name: f"{value:#x}" for name, value in found.controls.items()},
+        "bits": [{"control": bit.name, "reason": bit.reason, "wanted": spell(bit.wanted),
+                  "replayed": spell(bit.collateral)} for bit in found.bits],
+        "problems": [{"code": problem.code, "severity": problem.severity, "place": str(problem.place),
+                      "entry": problem.subject, "message": problem.message, "notes": list(problem.notes),
+                      "accesses": spell(problem.accesses)} for problem in found.problems],
+        "notes": list(found.notes)}
+
+
+def _here(accesses: Optional[Tuple[Access, ...]], arch: Arch, cpu: str) -> int:
+    """How many of these (None: of all) work on the CPU model when nothing traps."""
+    if accesses is None:
+        accesses = tuple((key, side) for key in arch.by_key for side in ("read", "write"))
+    return sum(key in arch.by_key and arch.exists(arch.by_key[key], side, cpu) for key, side in accesses)

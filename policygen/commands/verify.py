@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`policygen verify NAME`: the compiled tables, or what a machine did, against the reference evaluator."""
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+from typing import Dict, List
+
+from policygen.commands import cli
+from policygen.language import store
+from policygen.target import sweep, verify_run
+from policygen.target.verify import Unbuilt, shown, verify
+
+HELP = "generated C against the reference evaluator, for every access"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="policies; none: all of policy/*.yaml")
+    parser.add_argument("--gen", metavar="DIR", type=Path, help="examine these tables instead of fresh ones")
+    parser.add_argument("--run", metavar="LOG", type=Path, help="what the sweep guest saw on the target (one NAME)")
+    parser.add_argument("--plan", metavar="FILE", type=Path, help="write what the sweep guest does (one NAME)")
+    parser.add_argument("--brief", action="store_true", help="with --plan: a sample of the pages")
+
+
+def run(parsed: argparse.Namespace, options: cli.Options) -> int:
+    if parsed.plan or parsed.run:
+        return on_target(parsed, options)
+    worst, verified = cli.OK, []        # type: int, List[Dict[str, object]]
+    for name in parsed.names or store.policy_names():
+        policy, status = cli.load(name, options)
+        worst = max(worst, status)
+        if policy is None:
+            continue
+        try:
+            result = verify(policy, options.cpu, parsed.gen)
+        except Unbuilt as problem:
+            print(f"policygen: {problem}", file=sys.stderr)
+            return cli.USAGE
+        except (subprocess.SubprocessError, ValueError) as problem:     # of tables that are none
+            print(f"policygen: {policy.name}: the tables cannot be asked: {problem}", file=sys.stderr)
+            worst = cli.FAILED
+            continue
+        total = sum(result.counts.values())
+        verdict = f"{len(result.differences)} differ" if result.differences else "agrees with the reference evaluator"
+        if options.format == "json":
+            verified.append({"policy": policy.name, "counts": result.counts, "seconds": round(result.seconds, 1),
+                             "differences": [shown(difference, policy) for difference in result.differences]})
+        elif result.differences or not options.quiet:
+            print(f"{policy.name:12} generated C   {total} accesses, {verdict:40} {result.seconds:.1f} s")
+        for difference in result.differences[:20] if options.format == "text" else ():
+            print(f"  {shown(difference, policy)}", file=sys.stderr)
+        worst = max(worst, cli.FAILED if result.differences else cli.OK)
+    if options.format == "json":
+        cli.print_json({"policies": verified})
+    return worst
+
+
+def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
+    if len(parsed.names) != 1:
+        print("policygen: --run and --plan are about one policy", file=sys.stderr)
+        return cli.USAGE
+    policy, status = cli.load(parsed.names[0], options)
+    if policy is None:
+        return status
+    try:
+        if parsed.plan:
+            Path(parsed.plan).write_text(sweep.header(policy, parsed.brief), encoding="utf-8")
+            return cli.OK
+        text = Path(parsed.run).read_bytes().decode("latin-1")
+    except OSError as error:
+        print(f"policygen: {error.filename}: {error.strerror}", file=sys.stderr)
+        return cli.USAGE
+    verdict = verify_run.Judge(policy, options.cpu).judge(text)
+    good = not verdict.broken and not verdict.differences
+    if options.format == "json":
+        cli.print_json({"policy": policy.name, "cpu": options.cpu, "counts": dict(verdict.counts),
+                        "accesses": dict(verdict.by_section), "covered": dict(verdict.covered),
+                        "broken": verdict.broken,
+                        "differences": [verify_run.shown(item, policy) for item in verdict.differences]})
+    elif not good or not options.quiet:
+        print(verify_run.report(verdict, policy, options.cpu))
+    return cli.OK if good else cli.FAILED

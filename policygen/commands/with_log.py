@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the verbs that read a log share: learn, replay, cover, cost."""
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Tuple
+
+from policygen.commands import cli
+from policygen.evidence import log
+from policygen.evidence.log import Log
+from policygen.language.model import Policy
+from policygen.meaning.load import load_policy
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the policy")
+    parser.add_argument("log", metavar="LOG", help="a capture of the UART, plain or gzip; -: standard input")
+    parser.add_argument("--session", type=int, metavar="N", help="this session of the log, from 1 (default: the last)")
+
+
+def load(parsed: argparse.Namespace, options: cli.Options) -> "Tuple[Policy, Log] | int":
+    """The policy and the log of a verb's command line, or the exit status after the complaint."""
+    policy, status = cli.load(parsed.name, options)
+    if policy is None:
+        return status
+    try:
+        found = log.read(parsed.log, policy, parsed.session)
+    except log.Unreadable as error:
+        print(f"policygen: {error}", file=sys.stderr)
+        return cli.USAGE
+    return as_it_ran(parsed.name, policy, found, options), found
+
+
+def as_it_ran(name: str, policy: Policy, found: Log, options: cli.Options) -> Policy:
+    """In the mode that the log shows, unless the command line says one."""
+    if options.mode is None and not found.ran(policy):
+        other, _ = load_policy(name, mode="audit" if policy.mode == "enforce" else "enforce")
+        if other is not None and found.ran(other):
+            return other
+    return policy

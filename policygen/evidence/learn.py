@@ -1,0 +1,359 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The narrowest entries for what a log shows, each with its evidence.
+
+Both directions: what was refused and happened becomes an entry of its own, and an entry that the run never hit is
+dropped if the guest then has less. Nothing is proposed past an assertion, nor what the compiler would refuse: the
+proposal is checked as any policy is, and what does not pass is listed with the reason instead.
+"""
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Dict, List, Optional, Set, Tuple
+
+from policygen.evidence.cover import NEVER, covered
+from policygen.evidence.log import Log, Seen, another, complete
+from policygen.facts import ranges
+from policygen.facts.arch import encoding, load_arch
+from policygen.facts.board import load_board
+from policygen.language import schema
+from policygen.language.actions import ALL_WIDTHS
+from policygen.language.model import Access, Action, Entry, Policy, Window
+from policygen.language.spelling import braces, pairs_of, window_lines
+from policygen.meaning.evaluate import Evaluator, evaluator
+from policygen.meaning.say import access_text
+from policygen.target.review import review
+from policygen.text.diag import Diagnostic, Place
+
+PAGE, UNIT = 0x1000, 4
+NOWHERE = Place("", 0, 0)
+ROUNDS = 50                     # of checking and leaving out
+
+
+@dataclass
+class Want:
+    """One refused access, and how often it was wanted."""
+    access: Access
+    seen: Seen
+    complete: bool = True       # the log has every decision of the entries that refused it
+
+
+@dataclass
+class Proposal:
+    """One entry: lines of a section, with the evidence that is a comment on the first."""
+    section: str
+    name: str
+    lines: List[str]
+    evidence: str
+    wants: List[Want] = field(default_factory=list)
+    tightens: bool = False
+
+
+@dataclass
+class Learned:
+    proposals: List[Proposal] = field(default_factory=list)
+    kept: List[Tuple[str, str]] = field(default_factory=list)      # refused as before: what, why
+    left: List[str] = field(default_factory=list)                  # never hit, and yet not dropped
+
+    def keep(self, policy: Policy, wants: List[Want], why: str) -> None:
+        self.kept += [(f"{access_text(policy, want.access)}  {want.seen.text()}", why) for want in wants]
+
+
+# --- widening ---------------------------------------------------------------------------------------------------
+
+def widened(policy: Policy, log: Log, verdicts: Set[str], least: int) -> Learned:
+    learned, evaluating = Learned(), evaluator(policy)
+    wants: Dict[Access, Want] = {}
+    shown = complete(log)
+    for (access, verdict, rule), seen in log.seen.items():
+        decision = evaluating.decide(access)
+        if verdict not in verdicts or decision.do != "deny":
+            continue            # allowed by now, or refused for its rate alone
+        want = wants.setdefault(access, Want(access, Seen()))
+        want.seen.join(seen)
+        want.complete &= rule in shown
+    groups: Dict[Tuple[str, object], List[Want]] = {}
+    for want in wants.values():
+        why = refusal(policy, evaluating, want, least)
+        if why is not None:
+            learned.keep(policy, [want], why)
+            continue
+        groups.setdefault(group_of(policy, want.access), []).append(want)
+    for (section, _), members in sorted(groups.items(), key=lambda item: min(w.seen.first for w in item[1])):
+        if section == "mmio":
+            propose_window(policy, members, learned)
+        else:
+            propose_key(policy, members, learned)
+    return learned
+
+
+def refusal(policy: Policy, evaluating: Evaluator, want: Want, least: int) -> Optional[str]:
+    """Why this access is not to be learned; None: it may be."""
+    access = want.access
+    if want.seen.count < least:
+        return f"seen fewer than {least} times"
+    if ranges.contains(evaluating.demanded.get((access.section, access.direction), ()), access.key):
+        names = [f"{claim.name} ({claim.place})" for claim in policy.asserts if claim.waived is None
+                 and (claim.always == "deny" or claim.never == "allow") and claim.section == access.section
+                 and ranges.contains(claim.ranges, access.key)]
+        return f"assertion {', '.join(names)}"
+    decision = evaluating.decide(access)
+    if decision.entry.section == "features":
+        name = decision.entry.name
+        return f"hidden: {decision.entry.place} {name}: hide; `{name}: expose` shows all of it"
+    if access.section in schema.CALLS:
+        entry = evaluating.entry(access.section, access.key, "")
+        if entry.actions[""].where:
+            return f"{entry.place} {entry.name}: its `where` leaves these arguments out; edit it"
+        if evaluating.model(access.section, access.key) is None:
+            return "nobody serves this call: allowed, it would return the same"
+    if access.section == "mmio":
+        if access.key + access.width > load_board(policy.platform).ram[0] or access.key % access.width:
+            return "no window can hold it"
+        entry = evaluating.entry("mmio", access.key, access.direction)
+        if entry.actions[access.direction].do != "deny":
+            return f"refused for its width: {entry.place} `width:`"
+        if entry.name != "default" and "+" in entry.name:
+            return f"{entry.place} {entry.name} says so itself: edit it"
+    return None
+
+
+def group_of(policy: Policy, access: Access) -> Tuple[str, object]:
+    """What one entry will speak of: a register, a window (else a device, else a page), a call, a class."""
+    if access.section != "mmio":
+        return access.section, access.key
+    window = next((w for w in policy.windows if w.base <= access.key < w.base + w.size), None)
+    device = load_board(policy.platform).device_at(access.key)
+    return "mmio", window.base if window else device.base if device else access.key & -PAGE
+
+
+def told(wants: List[Want]) -> str:
+    """The evidence, the same direction together."""
+    sides: Dict[str, Seen] = {}
+    for want in wants:
+        sides.setdefault(want.access.direction, Seen()).join(want.seen)
+    return "; ".join((f"{side} " if side and len(sides) > 1 else "") + seen.text() for side, seen in sides.items())
+
+
+def propose_key(policy: Policy, wants: List[Want], learned: Learned) -> None:
+    """sysregs, calls, exceptions: the key itself, in the directions and with the arguments that were seen."""
+    access = wants[0].access
+    section, key = access.section, access.key
+    own = next((entry for entry in policy.entries if entry.section == section and entry.ranges == ((key, key),)), None)
+    actions: Dict[str, Action] = dict(own.actions) if own else {}
+    for want in wants:
+        actions[want.access.direction] = Action("allow", NOWHERE, where=arguments_seen(policy, wants))
+    name = own.name if own else spelled(policy, section, key)
+    if section == "sysregs" and own is None:
+        register = load_arch().by_key.get(key)
+        missing = [side for side in ("read", "write") if side not in actions]
+        if register is not None and not any(register.has(side) for side in missing):
+            actions.update({side: Action("allow", NOWHERE) for side in missing})    # it has no other direction
+    text, evidence_text = braces(pairs_of(actions, section)), told(wants)
+    if taken(policy, access) and not actions[""].where:
+        evidence_text += "; any arguments: the log lacks some (`log: always` on the entry that refused shows all)"
+    learned.proposals.append(Proposal(section, name, [f"{name}: {text}"], evidence_text, wants))
+
+
+def taken(policy: Policy, access: Access) -> Tuple[str, ...]:
+    """The registers, of those that `where` can match, that a call takes arguments in."""
+    call = load_board(policy.platform).call_at(access.section, access.key)
+    return call.args if call else ()
+
+
+def arguments_seen(policy: Policy, wants: List[Want]) -> Tuple[Tuple[str, int, int], ...]:
+    """From the lowest to the highest that was seen, unless calls of it are not in the log (`log: once`)."""
+    if not all(want.complete for want in wants):
+        return ()
+    seen = {register: [want.access.args[at] for want in wants] for at, register in enumerate(schema.WHERE_REGISTERS)}
+    return tuple((register, min(seen[register]), max(seen[register])) for register in taken(policy, wants[0].access))
+
+
+def spelled(policy: Policy, section: str, key: int) -> str:
+    if section == "sysregs":
+        register = load_arch().by_key.get(key)
+        return register.name if register else encoding(key)
+    if section == "exceptions":
+        return next((name for name, number in load_arch().classes.items() if number == key), f"{key:#x}")
+    call = load_board(policy.platform).call_at(section, key)
+    return call.name if call and call.ids == (key,) else f"{key:#010x}"
+
+
+def propose_window(policy: Policy, wants: List[Want], learned: Learned) -> None:
+    """The registers that were touched, in the policy's window if there is one; the rest stays as it was."""
+    board = load_board(policy.platform)
+    first = wants[0].access.key
+    window = next((w for w in policy.windows if w.base <= first < w.base + w.size), None)
+    device = board.device_at(first)
+    if window is None:
+        base, size = (device.base, device.size) if device else (first & -PAGE, PAGE)
+        entry = Entry(0, "mmio", device.name if device else f"at-{base:08x}", NOWHERE, "", {}, (), 0)
+        window = Window(entry.name, base, size, entry)
+    touched: Dict[int, List[Want]] = {}                     # offset of each register -> who touched it
+    for want in sorted(wants, key=lambda w: (w.access.key, w.access.direction, w.access.width)):
+        offset = want.access.key - window.base
+        for word in range(offset & -UNIT, offset + want.access.width, UNIT):
+            touched.setdefault(word, []).append(want)
+    regs: List[Tuple[int, int, Dict[str, Action], List[Want]]] = []     # first, last, actions, evidence
+    for word, members in sorted(touched.items()):
+        actions = register_actions(policy, window, members)
+        if regs and regs[-1][1] + UNIT == word and regs[-1][2] == actions and \
+                any(want in regs[-1][3] for want in members):           # one access over both
+            regs[-1] = (regs[-1][0], word, actions, regs[-1][3] + [want for want in members if want not in regs[-1][3]])
+        else:
+            regs.append((word, word, actions, members))
+    entries, comments = list(window.regs), {}
+    for first, last, actions, members in regs:
+        key = f"{first:#x}" if first == last else f"{first:#x}-{last:#x}"
+        comments[key] = told(members)
+        entries.append(Entry(0, "mmio", f"{window.name}+{key}", NOWHERE, "", actions, (), 0))
+    entries.sort(key=lambda reg: int(reg.name.split("+", 1)[1].split("-")[0], 0))
+    lines = window_lines(replace(window, regs=tuple(entries)), device is not None and device.base == window.base)
+    lines = [f"{line}  # {comments[key]}" if (key := line.strip().partition(": ")[0]) in comments else line
+             for line in lines]
+    count = sum(want.seen.count for want in wants)
+    learned.proposals.append(Proposal("mmio", window.name, lines, f"{count} x", wants))
+
+
+def register_actions(policy: Policy, window: Window, wants: List[Want]) -> Dict[str, Action]:
+    """The real device where there is one; else reads as zero, and writes are ignored: what audit did."""
+    board, evaluating = load_board(policy.platform), evaluator(policy)
+    actions: Dict[str, Action] = {}
+    for direction in ("read", "write"):
+        here = [want.access for want in wants if want.access.direction == direction]
+        old = window.entry.actions.get(direction)
+        if here:
+            # `log: once` shows the first access of an address: other widths may have followed. And a register of
+            # four bytes says so by its width.
+            always = evaluating.entry("mmio", here[0].key, direction).actions[direction].log == "always"
+            seen = {access.width for access in here} | {UNIT}
+            widths = tuple(sorted(seen)) if always and max(seen) == UNIT else ALL_WIDTHS
+            real = all(board.real(access.key, access.key + access.width - 1) for access in here)
+            do = "allow" if real else "value" if direction == "read" else "ignore"
+            actions[direction] = Action(do, NOWHERE, value=0 if do == "value" else None, widths=widths)
+        elif old is not None and old.do != "deny":
+            actions[direction] = old
+    return actions
+
+
+# --- tightening -------------------------------------------------------------------------------------------------
+
+def tighten(policy: Policy, ran: Policy, log: Log, cpu: str, learned: Learned) -> None:
+    """Drops entries that the run never hit, where the guest then has less, and the log can know that."""
+    if not log.ran(ran):
+        learned.left.append(f"nothing is dropped: {another(ran, log)}")
+        return
+    if not log.session.ended:
+        learned.left.append("nothing is dropped: the log has no end, so what it does not show may yet have happened")
+        return
+    evaluating = evaluator(policy)
+    taken = {(proposal.section, proposal.name) for proposal in learned.proposals}
+    hits = {cover.entry.rule: cover.hits for cover in covered(ran, log, cpu)}
+    regs = {reg.rule: window for window in policy.windows for reg in window.regs}
+    whole = {window.entry.rule: window for window in policy.windows}
+    for cover in covered(ran, log, cpu):
+        entry = policy.entries[cover.entry.rule]
+        if cover.state != NEVER or entry.section == "features" or entry.name == "default":
+            continue
+        if all(action.do in ("deny", "kill", "pause") for action in entry.actions.values()):
+            continue            # without it the guest would have more, or the same
+        label = f"{entry.place} {entry.name}"
+        window = whole.get(entry.rule)
+        if entry.rule in regs or (window and any(hits[reg.rule] for reg in window.regs)):
+            learned.left.append(f"{label}: never hit, but other registers of its window are")
+        elif (entry.section, entry.name) in taken:
+            continue
+        elif not falls_back(evaluating, entry):
+            learned.left.append(f"{label}: never hit, but without it a wider entry would not deny")
+        else:
+            learned.proposals.append(Proposal(entry.section, entry.name, [f"{entry.name}: inherit"],
+                                              f"never hit: {entry.place}", tightens=True))
+
+
+def falls_back(evaluating: Evaluator, entry: Entry) -> bool:
+    """Is everything that the entry decides denied once it is gone?"""
+    if entry.section == "mmio":
+        default = evaluating.defaults["mmio"]
+        return all(default.actions[direction].do == "deny" for direction in ("read", "write"))
+    for low, _ in evaluating.cells(entry.section, entry.ranges):
+        for direction in entry.actions:
+            found = [other for other in evaluating.matches(entry.section, low) if direction in other.actions]
+            found = found or [evaluating.defaults[entry.section]]
+            if found[0].rule != entry.rule:
+                continue        # a narrower one decides here
+            after = found[1] if len(found) > 1 else evaluating.defaults[entry.section]
+            if after.actions[direction].do != "deny":
+                return False
+    return True
+
+
+# --- the policy -------------------------------------------------------------------------------------------------
+
+def settle(policy: Policy, base: Path, title: str, learned: Learned, cpu: str) -> None:
+    """Checks the proposal as a policy and leaves out what is complained of, until nothing is."""
+    own = {(item.code, item.message) for item in review(str(base), "enforce", cpu).diags.items}    # not the proposal's
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "learned.yaml"
+        for _ in range(ROUNDS):
+            lines, owners = body(policy, title, str(base.resolve()), learned)
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            errors = [item for item in review(str(path), "enforce", cpu).diags.items
+                      if item.severity == "error" and (item.code, item.message) not in own]
+            if not errors:
+                return
+            guilty: Dict[int, Diagnostic] = {}
+            for item in errors:
+                spans = [span for span in [item.span, *(span for span, _ in item.also)] if span is not None]
+                for span in spans:
+                    if span.file.endswith("learned.yaml") and span.line in owners:
+                        guilty.setdefault(owners[span.line], item)
+            if not guilty:      # not the fault of any one entry: propose nothing rather than something wrong
+                guilty = {at: errors[0] for at in range(len(learned.proposals))}
+            if not learned.proposals:
+                return
+            for at, item in guilty.items():
+                proposal = learned.proposals[at]
+                reason = f"{item.code}: {item.message}"
+                if proposal.tightens:
+                    learned.left.append(f"{proposal.name}: never hit, but {reason}")
+                else:
+                    learned.keep(policy, proposal.wants, reason)
+            learned.proposals = [p for at, p in enumerate(learned.proposals) if at not in guilty]
+
+
+def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[List[str], Dict[int, int]]:
+    """The lines of the policy, and which proposal each line belongs to (lines count from 1)."""
+    lines = ["policy: 1", f"name: {title}", f"about: What a run of {policy.name} was seen to need.",
+             f"extends: {parent}", f"platform: {policy.platform}", "mode: enforce"]
+    owners: Dict[int, int] = {}
+    for section in schema.SECTIONS:
+        here = [(at, proposal) for at, proposal in enumerate(learned.proposals) if proposal.section == section]
+        if here:
+            lines += ["", f"{section}:"]
+        for at, proposal in here:
+            for i, line in enumerate(proposal.lines):
+                lines.append(f"  {line}" + (f"  # {proposal.evidence}" if i == 0 else ""))
+                owners[len(lines)] = at
+    return lines, owners
+
+
+def rendered(policy: Policy, log: Log, title: str, parent: str, learned: Learned) -> str:
+    lines, _ = body(policy, title, parent, learned)
+    head = [f"# Learned from {log.heading()}.", "# REVIEW: each entry below without `inherit` widens the policy."]
+    if log.strange:
+        head.append(f"# {log.strange} decisions were about windows whose address nobody knows.")
+    tail = []
+    if learned.kept:
+        tail += ["", "# Refused in this run, and not learned:"]
+        tail += [f"#   {what}\n#     {why}" for what, why in learned.kept]
+    if learned.left:
+        tail += ["", "# Not tightened:"] + [f"#   {text}" for text in learned.left]
+    return "\n".join([*head, *lines, *tail]) + "\n"
+
+
+def as_json(policy: Policy, title: str, learned: Learned) -> Dict[str, object]:
+    return {"name": title, "extends": policy.name, "entries": [
+        {"section": p.section, "name": p.name, "lines": p.lines, "evidence": p.evidence, "tightens": p.tightens}
+        for p in learned.proposals], "refused": [{"access": what, "why": why} for what, why in learned.kept],
+        "not_tightened": learned.left}

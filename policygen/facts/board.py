@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The platform file: devices, calls, models, CPU models and measured gaps. Facts, not policy."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Dict, List, Mapping, Optional, Tuple
+
+from policygen.facts import ranges
+from policygen.facts.ranges import Ranges
+from policygen.text import paths
+from policygen.text.diag import Diagnostics
+from policygen.text.nodes import as_list, as_map, as_number, as_text, as_texts
+from policygen.text.source import Mapping as MapNode, Node, read
+from policygen.text.words import size as parse_size
+
+CONDUITS = ("hvc", "smc")
+
+
+@dataclass(frozen=True)
+class Device:
+    name: str
+    base: int
+    size: int
+    model: Optional[str] = None
+    keep: Optional[str] = None          # why a guest may never reach the real device
+    about: str = ""
+    others: Tuple[str, ...] = ()        # further models that fit
+
+    @property
+    def models(self) -> Tuple[str, ...]:
+        return (self.model, *self.others) if self.model else ()
+
+    @property
+    def last(self) -> int:
+        return self.base + self.size - 1
+
+
+@dataclass(frozen=True)
+class Call:
+    name: str
+    ids: Tuple[int, ...]
+    by: Tuple[str, ...]
+    model: Optional[str] = None
+    args: Tuple[str, ...] = ()          # of x1 and x2: those it takes an argument in
+
+    @property
+    def ranges(self) -> Ranges:
+        return ranges.of_keys(self.ids)
+
+
+@dataclass(frozen=True)
+class Model:
+    name: str
+    section: str                        # sysregs mmio calls
+    registers: Tuple[str, ...] = ()
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Gap:
+    control: str
+    seen: str
+    effect: str
+    cpus: Tuple[str, ...] = ()          # empty: all of them
+    registers: Tuple[str, ...] = ()
+    exceptions: Tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Board:
+    name: str
+    file: str
+    ram: Tuple[int, int]                # first and last IPA
+    devices: Mapping[str, Device]
+    calls: Mapping[str, Call]
+    groups: Mapping[str, Tuple[str, ...]]
+    models: Mapping[str, Model]
+    cpus: Mapping[str, Tuple[str, ...]]  # name -> features; the first is the default
+    gaps: Tuple[Gap, ...]
+
+    @property
+    def default_cpu(self) -> str:
+        return next(iter(self.cpus))
+
+    def call_at(self, section: str, number: int) -> Optional[Call]:
+        return next((c for c in self.calls.values() if number in c.ids and section in c.by), None)
+
+    def device_at(self, ipa: int) -> Optional[Device]:
+        return next((d for d in self.devices.values() if d.base <= ipa <= d.last), None)
+
+    def real(self, low: int, high: int) -> bool:
+        """Whether a guest may reach what is really there: all of it one device that nobody keeps for himself."""
+        device = self.device_at(low)
+        return device is not None and device.keep is None and high <= device.last
+
+
+def names() -> List[str]:
+    return sorted(path.stem for path in (paths.facts_dir() / "platform").glob("*.yaml"))
+
+
+@lru_cache(maxsize=None)
+def load_board(name: str) -> Board:
+    """The facts of a platform that exists (see names()); a broken platform file is a bug of the distribution."""
+    diags = Diagnostics()
+    board = read_board(name, diags)
+    if board is None or diags.failed:
+        raise ValueError(f"platform {name} cannot be used:\n{diags.render()}")
+    return board
+
+
+def read_board(name: str, diags: Diagnostics) -> Optional[Board]:
+    path = paths.facts_dir() / "platform" / f"{name}.yaml"
+    source = read(path, paths.display(path), diags)
+    if source is None or source.root is None:
+        return None
+    reader = _Reader(source.root, diags)
+    board = reader.board(source.file)
+    return None if diags.failed else board
+
+
+class _Reader:
+    def __init__(self, root: MapNode, diags: Diagnostics) -> None:
+        self.root, self.diags = root, diags
+
+    def section(self, name: str) -> List[Tuple[str, MapNode]]:
+        node = self.root.get(name)
+        section = as_map(node, name, self.diags) if node is not None else None
+        out = []
+        for key, value in section.items if section else ():
+            inner = as_map(value, key.text, self.diags)
+            if inner is not None:
+                out.append((key.text, inner))
+        return out
+
+    def text(self, node: MapNode, key: str) -> Optional[str]:
+        value = node.get(key)
+        return as_text(value, key, self.diags) if value is not None else None
+
+    def texts(self, node: MapNode, key: str) -> Tuple[str, ...]:
+        value = node.get(key)
+        return tuple(item.text for item in as_texts(value, key, self.diags)) if value is not None else ()
+
+    def number(self, node: MapNode, key: str) -> int:
+        value: Optional[Node] = node.get(key)
+        if value is None:
+            self.diags.refuse("PG113", node.span, f"`{key}` is missing")
+            return 0
+        return as_number(value, key, self.diags, parse=parse_size, high=(1 << 40) - 1) or 0
+
+    def board(self, file: str) -> Board:
+        ram_node = self.root.get("ram")
+        ram = as_map(ram_node, "ram", self.diags) if ram_node is not None else None
+        base, size = (self.number(ram, "at"), self.number(ram, "size")) if ram else (0, 1)
+        devices = {name: Device(name, self.number(node, "at"), self.number(node, "size"), self.text(node, "model"),
+                                self.text(node, "keep"), self.text(node, "about") or "", self.texts(node, "or"))
+                   for name, node in self.section("devices")}
+        models = {name: Model(name, self.text(node, "for") or "", self.texts(node, "registers"),
+                              self.text(node, "about") or "") for name, node in self.section("models")}
+        calls: Dict[str, Call] = {}
+        for name, node in self.section("calls"):
+            ids_node = node.get("id")
+            ids = [as_number(item, "id", self.diags, high=0xffffffff)
+                   for item in (as_list(ids_node, "id", self.diags) if ids_node is not None else [])]
+            calls[name] = Call(name, tuple(number for number in ids if number is not None),
+                               self.texts(node, "by") or CONDUITS, self.text(node, "model"), self.texts(node, "args"))
+        group_node = self.root.get("groups")
+        groups = {key.text: tuple(item.text for item in as_texts(value, key.text, self.diags))
+                  for key, value in (group_node.items if isinstance(group_node, MapNode) else ())}
+        cpus = {name: self.texts(node, "features") for name, node in self.section("cpus")}
+        return Board(self.text(self.root, "name") or "", file, (base, base + size - 1), devices, calls, groups, models,
+                     cpus, self.gaps())
+
+    def gaps(self) -> Tuple[Gap, ...]:
+        node = self.root.get("gaps")
+        out = []
+        for item in as_list(node, "gaps", self.diags) if node is not None else []:
+            gap = as_map(item, "a gap", self.diags)
+            if gap is not None:
+                out.append(Gap(self.text(gap, "control") or "", self.text(gap, "seen") or "",
+                               self.text(gap, "effect") or "", self.texts(gap, "cpus"), self.texts(gap, "registers"),
+                               self.texts(gap, "exceptions")))
+        return tuple(out)

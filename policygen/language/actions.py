@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One entry's value, as written, to the action of each direction."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Dict, List, Optional, Tuple
+
+from policygen.facts import virtio
+from policygen.facts.arch import load_arch
+from policygen.facts.board import Board
+from policygen.facts.names import Names, Target
+from policygen.language import schema
+from policygen.language.model import Action
+from policygen.text import words
+from policygen.text.diag import Diagnostics, Span, quoted
+from policygen.text.nodes import alternatives, as_list, as_map, as_number, as_text, keys_of, pick
+from policygen.text.source import Mapping, Node, Scalar, Sequence, kind, last_line
+
+ALL_WIDTHS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the action is for."""
+    section: str
+    target: Target
+    default: bool = False               # the widest entry of its section
+    extra: Tuple[str, ...] = ()         # further keys of the map, which somebody else reads
+    part: bool = False                  # registers of a window
+
+
+@dataclass(frozen=True)
+class Modifiers:
+    log: Optional[str] = None
+    why: Optional[str] = None
+    limit: Optional[int] = None
+    over: Optional[str] = None
+    widths: Tuple[int, ...] = ALL_WIDTHS
+    refuse: Optional[str] = None
+    where: Tuple[Tuple[str, int, int], ...] = ()
+    otherwise: Optional[Node] = None
+    offer: Optional[Node] = None
+    requests: Optional[int] = None
+
+
+@dataclass
+class ActionReader:
+    board: Board
+    names: Names
+    diags: Diagnostics
+
+    def read(self, node: Node, context: Context, base: Modifiers = Modifiers(), direction: str = ""
+             ) -> Dict[str, Action]:
+        """Direction -> Action; an empty dict says that something was complained of, or that nothing is said."""
+        if isinstance(node, Scalar):
+            return self.word(node, context, base, direction)
+        if not isinstance(node, Mapping):
+            self.diags.refuse("PG109", node.span, f"an action is a word or a map, this is {kind(node)}")
+            return {}
+        section = context.section
+        sides = ("read", "write") if section in schema.DIRECTED and not direction else ()
+        acting = ("do",) + schema.keyed_of(section)
+        pairs = keys_of(node, acting + sides + schema.modifiers_of(section) + context.extra, f"{section}", self.diags)
+        modifiers = self.modifiers(pairs, context, base)
+        said = [(name, key, value) for name, key, value in pairs if name in acting]
+        given = [(name, key, value) for name, key, value in pairs if name in sides]
+        if len(said) + bool(given) > 1:
+            second = (said[1:] + given)[0] if said else given[0]
+            first = said[0] if said else given[0]
+            self.diags.refuse("PG106", second[1].span, f"{first[0]} and {second[0]} are two actions: one entry has one",
+                              "a second action", also=[(first[1].span, "the first")])
+            return {}
+        if given:
+            out: Dict[str, Action] = {}
+            for name, _, value in given:
+                out.update(self.read(value, context, modifiers, name))
+            self.check_use(node, modifiers, context, direction, out)
+            return out
+        if not said:
+            if "default" not in context.extra and not self.diags.complained(node.span.file, node.span.line,
+                                                                            last_line(node)):
+                self.diags.refuse("PG106", node.span, "no action here", helps=[self.action_help(section)])
+            return {}
+        name, key, value = said[0]
+        if name == "do":
+            if not isinstance(value, Scalar):
+                self.diags.refuse("PG109", value.span, f"`do` is one word, this is {kind(value)}")
+                return {}
+            out = self.word(value, context, modifiers, direction)
+        else:
+            out = self.keyed(name, key, value, context, modifiers, direction)
+        self.check_use(node, modifiers, context, direction, out)
+        return out
+
+    @staticmethod
+    def action_help(section: str) -> str:
+        bare = schema.words_of(section)
+        keyed = [f"{{ {word}: ... }}" for word in schema.keyed_of(section)]
+        return f"actions of {section}: {', '.join(bare + tuple(keyed))}"
+
+    # --- the action ---------------------------------------------------------------------------------------------
+
+    def word(self, node: Scalar, context: Context, modifiers: Modifiers, direction: str) -> Dict[str, Action]:
+        section = context.section
+        known = schema.words_of(section)
+        if node.text in schema.keyed_of(section):
+            self.diags.refuse("PG106", node.span, f"`{node.text}` needs to know what", "incomplete",
+                              helps=[f"write {{ {node.text}: ... }}"])
+            return {}
+        if node.text in schema.ACTIONS and node.text not in known:
+            self.diags.refuse("PG110", node.span, f"`{node.text}` is no action of {section}", "not here",
+                              helps=[self.action_help(section)])
+            return {}
+        if not node.text:
+            self.diags.refuse("PG106", node.span, "no action here", helps=[self.action_help(section)])
+            return {}
+        word = pick(node, known, "PG106", "action", self.diags, "no such action", helps=[self.action_help(section)])
+        if word is None:
+            return {}
+        if section == "features":
+            return self.feature(word, node, modifiers)
+        return self.build(Action(word, node.span.place), node.span, context, modifiers, direction)
+
+    def feature(self, word: str, node: Scalar, modifiers: Modifiers) -> Dict[str, Action]:
+        if word == "expose":
+            return {}
+        action = Action("deny", node.span.place, refuse="UNDEF", log=modifiers.log or "once", why=modifiers.why)
+        return {"read": action, "write": action, "": action}
+
+    def keyed(self, name: str, key: Scalar, value: Node, context: Context, modifiers: Modifiers,
+              direction: str) -> Dict[str, Action]:
+        action = Action(name, key.span.place)
+        if name in ("value", "mask"):
+            high = (1 << 8 * max(modifiers.widths)) - 1 if context.section == "mmio" else (1 << 64) - 1
+            if isinstance(value, Scalar) and value.text.startswith("-") and name == "value" \
+                    and context.section in schema.CALLS and words.number(value.text[1:]) is not None:
+                number: Optional[int] = -(words.number(value.text[1:]) or 0) & high
+            else:
+                number = as_number(value, f"`{name}`", self.diags, high=high)
+            if number is None:
+                return {}
+            action = replace(action, value=number) if name == "value" else replace(action, mask=number)
+        elif name == "emulate":
+            model = self.model(value, context)
+            if model is None:
+                return {}
+            action = replace(action, model=model)
+            if virtio.speaks_of(model):
+                offer = self.offer(modifiers.offer, model) if modifiers.offer is not None else None
+                action = replace(action, mask=virtio.mask(model, offer, modifiers.requests))
+        else:
+            fields = self.fields(value, context)
+            if not fields:
+                return {}
+            action = replace(action, fields=fields)
+        return self.build(action, key.span, context, modifiers, direction)
+
+    def model(self, node: Node, context: Context) -> Optional[str]:
+        section = "calls" if context.section in schema.CALLS else context.section
+        text = as_text(node, "a model", self.diags)
+        if text is None or not isinstance(node, Scalar):
+            return None
+        known = [model.name for model in self.board.models.values() if model.section == section]
+        name = pick(node, known, "PG114", f"{context.section} model", self.diags, "no such model")
+        if name is None:
+            return None
+        model = self.board.models[name]
+        register, device = context.target.register, context.target.device
+        if section == "sysregs" and (register is None or register.name not in model.registers):
+            self.diags.refuse("PG114", node.span, f"{name} does not model {context.target.name}", "another register",
+                              helps=[f"{name} serves {alternatives(list(model.registers))}"])
+            return None
+        if section == "mmio" and (device is None or name not in device.models):
+            fitting = [d.name for d in self.board.devices.values() if name in d.models]
+            self.diags.refuse("PG114", node.span, f"{name} does not model {context.target.name}", "another device",
+                              helps=[f"{name} serves {alternatives(fitting)}"] if fitting else [])
+            return None
+        return name
+
+    def fields(self, node: Node, context: Context) -> Tuple[Tuple[str, int], ...]:
+        register = context.target.register
+        if register is None:
+            self.diags.refuse("PG110", node.span, f"`fields` speaks of one register, {context.target.name} is not one")
+            return ()
+        written = as_map(node, "`fields`", self.diags)
+        layout = {field: place for (name, field), place in load_arch().fields.items() if name == register.name}
+        out: List[Tuple[str, int]] = []
+        for key, value in written.items if written else ():
+            helps = [f"the fields of {register.name} are not described"] if not layout else []
+            field = pick(key, layout, "PG109", f"{register.name} field", self.diags, "no such field", helps=helps)
+            if field is None:
+                continue
+            number = as_number(value, f"{register.name}.{field}", self.diags, high=(1 << layout[field][1]) - 1)
+            if number is not None:
+                out.append((field, number))
+        if written is not None and not written.items:
+            self.diags.refuse("PG106", written.span, "no field here")
+        return tuple(out)
+
+    def build(self, action: Action, span: Span, context: Context, modifiers: Modifiers,
+              direction: str) -> Dict[str, Action]:
+        """The action in every direction it speaks of, with its modifiers."""
+        section = context.section
+        if not self.fits(action, span, context):
+            return {}
+        action = replace(action, why=modifiers.why, limit=modifiers.limit, over=modifiers.over or "deny",
+                         widths=modifiers.widths, where=modifiers.where)
+        action = self.finish(action, section, modifiers)
+        if modifiers.where:
+            action = replace(action, otherwise=self.otherwise(action, context, modifiers))
+        if section not in schema.DIRECTED:
+            return {"": action}
+        speaks = schema.ACTIONS[action.do].directions
+        if action.do == "raz-wi":
+            if direction:
+                self.diags.refuse("PG110", span, f"`raz-wi` is both directions, this is `{direction}:`", "too wide",
+                                  helps=["for a read: { value: 0 }; for a write: ignore"])
+                return {}
+            return {"read": replace(action, do="value", value=0, razwi=True),
+                    "write": replace(action, do="ignore", razwi=True)}
+        if direction and direction not in speaks:
+            self.diags.refuse("PG110", span, f"`{action.do}` is for a {speaks[0]}, this is `{direction}:`",
+                              "wrong direction")
+            return {}
+        wanted = (direction,) if direction else speaks
+        register = context.target.register
+        if register is not None and len(wanted) == 1:
+            if (wanted[0] == "read" and register.access == "wo") or (wanted[0] == "write" and register.access == "ro"):
+                verb = {"read": "read", "write": "written"}[wanted[0]]
+                self.diags.refuse("PG110", span, f"{register.name} cannot be {verb}: UNDEFINED on the CPU itself",
+                                  "decides nothing")
+                return {}
+        return {side: action for side in wanted}
+
+    @staticmethod
+    def finish(action: Action, section: str, modifiers: Modifiers) -> Action:
+        log = modifiers.log or ("once" if action.do in ("deny", "pause", "kill") else "never")
+        refuse = modifiers.refuse
+        if action.do == "deny":
+            refuse = refuse or schema.REFUSAL[section]
+        elif not (modifiers.limit and (modifiers.over or "deny") == "deny"):
+            refuse = None
+        return replace(action, log=log, refuse=refuse)
+
+    def otherwise(self, action: Action, context: Context, modifiers: Modifiers) -> Action:
+        rest = replace(modifiers, where=(), otherwise=None, limit=None, over=None)
+        if modifiers.otherwise is not None:
+            other = self.read(modifiers.otherwise, context, rest).get("")
+            if other is not None:
+                return other
+        return self.finish(Action("deny", action.place, why=modifiers.why), context.section, rest)
+
+    def fits(self, action: Action, span: Span, context: Context) -> bool:
+        """Whether what the action needs is there: a real device, a handler."""
+        section, target = context.section, context.target
+        if section == "mmio" and action.do in ("allow", "mask"):
+            return self.reachable(action, span, context)
+        if section in schema.CALLS and action.do == "allow":
+            count, missing = self.names.served(section, target)
+            if missing is not None:
+                what = "no call" if not count else f"not call {missing:#x}"
+                self.diags.refuse("PG114", span, f"the hypervisor serves {what} of {target.name}", "allow what?",
+                                  helps=["allow calls by name or group; unserved ones: deny, or { value: N }"])
+                return False
+        return True
+
+    def reachable(self, action: Action, span: Span, context: Context) -> bool:
+        low, high = context.target.ranges[0]
+        if not context.default and self.board.real(low, high):
+            return True
+        device = self.board.device_at(low)
+        if context.default or device is None:
+            what = f"`{action.do}` on {context.target.name} needs a real device, and the platform knows of none there"
+            if context.default:
+                what = f"`{action.do}` for all addresses would hand every device of the host to the guest"
+            self.diags.refuse("PG115", span, what, "reaches the host",
+                              helps=["allow devices by name; the rest: deny or raz-wi"])
+        else:
+            model = f"{{ emulate: {device.model} }}" if device.model else "deny or raz-wi"
+            self.diags.refuse("PG115", span, f"the real {device.name} is never given to a guest: {device.keep}",
+                              "reaches the host", helps=[f"use {model}"])
+        return False
+
+    # --- modifiers ----------------------------------------------------------------------------------------------
+
+    def modifiers(self, pairs: List[Tuple[str, Scalar, Node]], context: Context, base: Modifiers) -> Modifiers:
+        out, section, diags = base, context.section, self.diags
+        for name, _, value in pairs:
+            if name == "log" or name == "over":
+                if not isinstance(value, Scalar):
+                    diags.refuse("PG109", value.span, f"`{name}` is one word, this is {kind(value)}")
+                    continue
+                known = schema.LOG_WORDS if name == "log" else schema.OVER_WORDS
+                word = pick(value, known, "PG116", f"`{name}` word", diags,
+                            helps=[f"`{name}` is {alternatives(list(known))}"])
+                out = replace(out, log=word) if name == "log" else replace(out, over=word)
+            elif name == "why":
+                out = replace(out, why=as_text(value, "`why`", diags))
+            elif name == "limit":
+                out = replace(out, limit=as_number(value, "`limit`", diags, low=1, high=(1 << 32) - 1, parse=words.rate,
+                                                   form="a rate such as 100/s"))
+            elif name == "requests":
+                out = replace(out, requests=as_number(value, "`requests`", diags, low=1, high=virtio.FASTEST,
+                                                      parse=words.rate, form="a rate such as 200/s"))
+            elif name == "offer":
+                out = replace(out, offer=value)
+            elif name == "width":
+                out = replace(out, widths=self.widths(value) or out.widths)
+            elif name == "as":
+                if isinstance(value, Scalar):
+                    spelled = schema.AS_WORDS[section]
+                    word = pick(value, spelled, "PG116", "`as` word", diags,
+                                helps=[f"`as` is {alternatives(list(spelled))}"])
+                    out = replace(out, refuse=spelled[word] if word else None)
+                else:
+                    diags.refuse("PG109", value.span, f"`as` is one word, this is {kind(value)}")
+            elif name == "where":
+                out = replace(out, where=self.where(value))
+            elif name == "else":
+                out = replace(out, otherwise=value)
+        return out
+
+    def check_use(self, node: Mapping, modifiers: Modifiers, context: Context, direction: str,
+                  actions: Dict[str, Action]) -> None:
+        """A modifier that modifies nothing is a mistake."""
+        if not actions:
+            return
+        for name in ("offer", "requests"):
+            key = node.key(name)
+            if key is not None and (direction or context.part):
+                self.diags.error("PG116", key.span, f"`{name}` speaks of a device, not of a part of its window",
+                                 "not here", helps=["write it once, beside the window's own `emulate`"])
+            elif key is not None and not ("read" in actions and virtio.speaks_of(actions["read"].model)):
+                self.diags.error("PG116", key.span, f"`{name}` without a virtio model", "decides nothing",
+                                 helps=["use it beside { emulate: virtio-blk } and its like"])
+        for name, needs, there in (("over", "limit", modifiers.limit), ("else", "where", modifiers.where)):
+            key = node.key(name)
+            if key is not None and not there:
+                self.diags.error("PG116", key.span, f"`{name}` without `{needs}`", "decides nothing")
+        key = node.key("as")
+        if key is not None and not any(used.refuse for action in actions.values()
+                                       for used in (action, action.otherwise) if used):
+            self.diags.error("PG116", key.span, "`as` without a `deny`", "decides nothing")
+
+    def offer(self, node: Node, model: str) -> int:
+        """A number, a name of the virtio standard, or a list of names."""
+        if isinstance(node, Scalar) and words.number(node.text) is not None:
+            return as_number(node, "`offer`", self.diags, high=virtio.WORD) or 0
+        known, bits = virtio.features(model), 0
+        everywhere = [name for names in virtio.BITS.values() for name in names]
+        examples = [name for name in known if virtio.offered(model, name)][-3:]
+        for item in node.items if isinstance(node, Sequence) else (node,):
+            if not isinstance(item, Scalar):
+                self.diags.refuse("PG109", item.span, f"`offer` is names or one number, this is {kind(item)}")
+                continue
+            name = pick(item, known if item.text not in everywhere else everywhere, "PG116", f"{model} feature",
+                        self.diags, helps=[f"`offer` is a number, or names such as {alternatives(examples)}"])
+            if name is None:
+                continue
+            if not (name in known and virtio.offered(model, name)):
+                why = "EL2 never offers it" if name in known else f"that is no feature of {model}"
+                self.diags.refuse("PG116", item.span, f"{name}: {why}", "decides nothing")
+            elif known[name] < 32:
+                bits |= 1 << known[name]
+        return bits
+
+    def widths(self, node: Node) -> Tuple[int, ...]:
+        out = []
+        for item in as_list(node, "`width`", self.diags):
+            value = as_number(item, "a width", self.diags, low=1, high=8)
+            if value is not None and value not in ALL_WIDTHS:
+                self.diags.refuse("PG111", item.span, f"a width is 1, 2, 4 or 8 bytes, this is {value}")
+            elif value is not None:
+                out.append(value)
+        return tuple(sorted(set(out)))
+
+    def where(self, node: Node) -> Tuple[Tuple[str, int, int], ...]:
+        out: List[Tuple[str, int, int]] = []
+        written = as_map(node, "`where`", self.diags)
+        for key, value in written.items if written else ():
+            if key.text in ("x0", "x3"):
+                why = {"x0": "it selects the call", "x3": "the log does not record it, and has every match input"}
+                self.diags.refuse("PG116", key.span, f"`where` cannot match {key.text}: {why[key.text]}",
+                                  "use x1 or x2")
+                continue
+            register = pick(key, schema.WHERE_REGISTERS, "PG116", "`where` register", self.diags)
+            span = self.argument_range(value)
+            if register is not None and span is not None:
+                out.append((register, *span))
+        if written is not None and not written.items:
+            self.diags.refuse("PG116", written.span, "an empty `where`")
+        return tuple(sorted(out))
+
+    def argument_range(self, node: Node) -> Optional[Tuple[int, int]]:
+        if isinstance(node, Scalar):
+            if node.text == "ram":
+                return self.board.ram
+            span = words.number_range(node.text)
+            if span is not None and span[1] < 1 << 64:
+                return span
+        shown = quoted(node.text) if isinstance(node, Scalar) else kind(node)
+        self.diags.refuse("PG109", node.span, f"an argument is a number, a range 1..3, or ram; this is {shown}",
+                          helps=["did you mean ram?"] if isinstance(node, Scalar) and words.nearest(node.text, ["ram"])
+                          else [])
+        return None

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a valid policy is: frozen dataclasses. What exists here has been checked (see check.py)."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Mapping, Optional, Tuple
+
+from policygen.text.diag import Place
+
+READ, WRITE = "read", "write"
+SECTIONS = ("sysregs", "mmio", "hvc", "smc", "exceptions", "features")  # order of enum section in hv/policy/policy.h
+
+
+@dataclass(frozen=True)
+class Action:
+    """One action, for one direction. `do` is never `raz-wi`: check.py splits it into value 0 and ignore."""
+    do: str                                     # allow deny value ignore mask fields emulate forward pause kill
+    place: Place
+    value: Optional[int] = None                 # do: value
+    mask: Optional[int] = None                  # do: mask
+    fields: Tuple[Tuple[str, int], ...] = ()    # do: fields, as (field name, value)
+    model: Optional[str] = None                 # do: emulate
+    refuse: Optional[str] = None                # do: deny (always set), over: deny (if `as` was written);
+    #                                             UNDEF SEA SERROR NOT_SUPPORTED INVALID_PARAMETERS DENIED
+    log: str = "never"                          # never once always
+    limit: Optional[int] = None                 # decisions per second
+    over: str = "deny"                          # deny pause kill
+    why: Optional[str] = None
+    razwi: bool = False                         # written as raz-wi (the log's verdict word)
+    widths: Tuple[int, ...] = (1, 2, 4, 8)      # mmio: bytes
+    where: Tuple[Tuple[str, int, int], ...] = ()  # calls: (register, lowest, highest), registers x1 and x2
+    otherwise: Optional["Action"] = None        # calls: when `where` does not hold
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One written entry: one rule of the log. `actions` maps direction (or "" for calls and exceptions) to Action."""
+    rule: int                                   # rN
+    section: str
+    name: str                                   # as written
+    place: Place
+    text: str                                   # the source line, stripped
+    actions: Mapping[str, Action]
+    ranges: Tuple[Tuple[int, int], ...]         # what it covers, inclusive: register keys, IPAs, ids or classes
+    size: int                                   # how many accesses that is: the narrower entry wins
+
+
+@dataclass(frozen=True)
+class Window:
+    """An MMIO window with its registers: `entry` decides what no entry of `regs` does."""
+    name: str
+    base: int
+    size: int
+    entry: Entry
+    regs: Tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assertion:
+    name: str
+    place: Place
+    operation: str                              # read write access hvc smc exception
+    target: str
+    never: Optional[str] = None                 # an action word
+    always: Optional[str] = None
+    ranges: Tuple[Tuple[int, int], ...] = ()    # the accesses it speaks of, `except` already taken away
+    section: str = ""                           # sysregs mmio hvc smc exceptions
+    waived: Optional[str] = None                # the reason, if a child waived it
+    expect: Optional[Mapping[str, object]] = None  # instead of never/always; as in Test
+    given: Optional[int] = None
+    width: Optional[int] = None                 # mmio: bytes; None = every width
+    args: Optional[Tuple[Tuple[str, int], ...]] = None
+    origin: Optional[str] = None
+    spared: Tuple[str, ...] = ()                # `except`, as written
+
+
+@dataclass(frozen=True)
+class Test:
+    place: Place
+    operation: str
+    target: str
+    expect: Mapping[str, object]                # {"do": ..., "value"/"model"/"refuse"/"mask": ...}
+    given: Optional[int] = None
+    width: int = 4
+    args: Tuple[Tuple[str, int], ...] = ()
+    origin: Optional[str] = None                # from: file:line of the deciding entry
+    never: Optional[str] = None                 # instead of expect, as in Assertion
+    always: Optional[str] = None
+    ranges: Tuple[Tuple[int, int], ...] = ()    # the accesses it speaks of
+    section: str = ""
+
+
+@dataclass(frozen=True, eq=False)               # two policies are compared by their decisions, not by their text
+class Policy:
+    name: str
+    about: str
+    file: str
+    platform: str
+    mode: str                                   # enforce audit
+    entries: Tuple[Entry, ...]                  # entries[i].rule == i
+    windows: Tuple[Window, ...]                 # sorted by base, disjoint
+    features: Mapping[str, str]                 # feature -> expose | hide
+    asserts: Tuple[Assertion, ...] = ()
+    tests: Tuple[Test, ...] = ()
+    files: Tuple[str, ...] = ()                 # this policy and its parents
+    accepted: Mapping[str, str] = field(default_factory=dict)  # "PG501 strict.yaml:32" -> reason
+
+
+@dataclass(frozen=True)
+class Access:
+    """One concrete access. `key` is a register key, an IPA, a function id or an exception class."""
+    section: str                                # sysregs mmio hvc smc exceptions
+    key: int
+    direction: str = ""                         # read, write; "" for calls and exceptions
+    width: int = 4                              # mmio: bytes
+    args: Tuple[int, int] = (0, 0)              # calls: x1, x2
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the policy says of one access: the meaning that the generated tables must have."""
+    entry: Entry                                # the rule it is counted and logged under
+    do: str                                     # allow deny value ignore mask emulate forward pause kill
+    verdict: str                                # ALLOW DENY EMUL RAZWI INJECT KILL PAUSE WOULD
+    value: int = 0
+    mask: int = 0
+    model: Optional[str] = None
+    refuse: Optional[str] = None
+    log: str = "never"
+    limit: Optional[int] = None
+    over: str = "deny"

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which keys and words the language has and where each may stand: described once, for check.py and for editors."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Tuple
+
+SECTIONS = ("features", "sysregs", "mmio", "hvc", "smc", "exceptions")      # the order of rule numbers
+CALLS = ("hvc", "smc")
+DIRECTED = ("sysregs", "mmio")                                              # sections whose accesses read or write
+NEEDS_DEFAULT = ("sysregs", "mmio", "hvc", "smc", "exceptions")
+
+TOP: Dict[str, str] = {
+    "policy": "version of the language: 1",
+    "name": "the policy's name, as logs show it",
+    "about": "one sentence on what this policy is for",
+    "platform": "the machine whose devices and calls are meant",
+    "mode": "enforce, or audit: perform and log what would be denied",
+    "extends": "the policy whose entries hold where this one says nothing",
+    "features": "CPU features to hide or to expose, above sysregs and exceptions",
+    "sysregs": "trapped system registers and instructions",
+    "mmio": "guest physical addresses below RAM",
+    "hvc": "calls by HVC #0; x0 selects",
+    "smc": "calls by SMC; x0 selects",
+    "exceptions": "what reaches EL2 but is no access and no call",
+    "assert": "what must hold for every access; children inherit it",
+    "waive": "inherited assertions that this policy does not keep, each with its reason",
+    "tests": "single decisions that must come out as written",
+}
+
+
+@dataclass(frozen=True)
+class ActionWord:
+    sections: Tuple[str, ...]
+    directions: Tuple[str, ...]         # in sysregs and mmio; what the bare word speaks of
+    argument: str                       # none number fields model
+    about: str
+
+
+EVERY = ("sysregs", "mmio", "hvc", "smc", "exceptions")
+BOTH = ("read", "write")
+ACTIONS: Dict[str, ActionWord] = {
+    "allow": ActionWord(EVERY, BOTH, "none", "the real register, the real device, the call served, handled as usual"),
+    "deny": ActionWord(EVERY, BOTH, "none", "as if it did not exist"),
+    "value": ActionWord(("sysregs", "mmio", "hvc", "smc"), ("read",), "number", "reads (or returns) this constant"),
+    "ignore": ActionWord(DIRECTED, ("write",), "none", "the write is discarded"),
+    "raz-wi": ActionWord(DIRECTED, BOTH, "none", "reads as zero, writes are discarded"),
+    "mask": ActionWord(DIRECTED, BOTH, "number", "only these bits pass; others read as 0 and keep their value"),
+    "fields": ActionWord(("sysregs",), ("read",), "fields", "the real value with these fields replaced"),
+    "emulate": ActionWord(("sysregs", "mmio", "hvc", "smc"), BOTH, "model", "a handler of the hypervisor"),
+    "forward": ActionWord(("exceptions",), BOTH, "none", "injected at the guest's EL1"),
+    "pause": ActionWord(EVERY, BOTH, "none", "stop the guest before it takes effect and enter the monitor"),
+    "kill": ActionWord(EVERY, BOTH, "none", "stop the guest for good"),
+}
+FEATURE_WORDS = {"hide": "the guest can neither discover nor use it", "expose": "the guest sees what the CPU has"}
+
+MODIFIERS: Dict[str, Tuple[Tuple[str, ...], str]] = {
+    "log": (EVERY + ("features",), "never, once or always (once for deny, pause and kill, else never)"),
+    "why": (EVERY + ("features",), "the reason, for documents, explain and the log"),
+    "limit": (EVERY, "decisions a second, 100/s"),
+    "over": (EVERY, "beyond the limit: deny, pause or kill"),
+    "offer": (("mmio",), "virtio: the features that the driver may see, as the standard names them, or their bits"),
+    "requests": (("mmio",), "virtio: requests a second of each queue, 200/s; more of them wait"),
+    "width": (("mmio",), "access sizes in bytes, [1, 2, 4]; others are denied"),
+    "as": (("mmio", "hvc", "smc"), "how a denial looks"),
+    "where": (CALLS, "only for these arguments: { x1: 1..3, x2: ram }"),
+    "else": (CALLS, "what is done when `where` does not hold"),
+}
+LOG_WORDS = ("never", "once", "always")
+OVER_WORDS = ("deny", "pause", "kill")
+AS_WORDS: Dict[str, Dict[str, str]] = {
+    "mmio": {"serror": "SERROR"},
+    "hvc": {"DENIED": "DENIED", "INVALID_PARAMETERS": "INVALID_PARAMETERS", "NOT_SUPPORTED": "NOT_SUPPORTED",
+            "undef": "UNDEF"},
+}
+AS_WORDS["smc"] = AS_WORDS["hvc"]
+REFUSAL = {"sysregs": "UNDEF", "mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED", "exceptions": "UNDEF",
+           "features": "UNDEF"}
+WHERE_REGISTERS = ("x1", "x2")
+WINDOW = {"at": "first address", "size": "bytes: 4K, 0x100", "regs": "offset or 0x10-0x1c -> action",
+          "default": "the rest of the window"}
+
+OPERATIONS: Dict[str, str] = {
+    "read": "sysregs or mmio", "write": "sysregs or mmio", "access": "both directions of sysregs or mmio",
+    "hvc": "a call", "smc": "a call", "exception": "an exception class",
+}
+CLAIM: Dict[str, str] = {
+    "never": "an action that no access of the target may have",
+    "always": "the action that every access of the target must have",
+    "expect": "the action of this one access",
+    "except": "targets that are left out",
+    "given": "the value that is written, or that the real register holds",
+    "width": "bytes of an MMIO access",
+    "args": "x1 and x2 of a call",
+    "from": "file:line of the entry that decides",
+}
+CLAIM_WORDS = tuple(ACTIONS)
+
+
+def words_of(section: str) -> Tuple[str, ...]:
+    """Action words that stand alone in this section."""
+    if section == "features":
+        return tuple(FEATURE_WORDS)
+    return tuple(word for word, spec in ACTIONS.items() if section in spec.sections and spec.argument == "none")
+
+
+def keyed_of(section: str) -> Tuple[str, ...]:
+    """Action words that take an argument."""
+    return tuple(word for word, spec in ACTIONS.items() if section in spec.sections and spec.argument != "none")
+
+
+def modifiers_of(section: str) -> Tuple[str, ...]:
+    return tuple(word for word, (sections, _) in MODIFIERS.items() if section in sections)

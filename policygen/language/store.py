@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where policy files are read from: the working tree, or a git revision. Facts about machines are always today's."""
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from policygen.text import paths
+from policygen.text.diag import Diagnostics
+from policygen.text.source import MAX_BYTES, Source, parse, read
+
+
+class Store:
+    """The working tree."""
+
+    def is_file(self, path: Path) -> bool:
+        return path.is_file()
+
+    def read(self, path: Path, diags: Diagnostics) -> Optional[Source]:
+        return read(path, self.display(path), diags)
+
+    def stems(self, folder: Path) -> List[str]:
+        """The policies in a folder, by name."""
+        return sorted(path.stem for path in folder.glob("*.yaml"))
+
+    def policy_dir(self) -> Path:
+        return paths.policy_dir()
+
+    def identity(self, path: Path) -> str:
+        return str(path.resolve())
+
+    def display(self, path: Path) -> str:
+        return paths.display(path)
+
+
+class Revision(Store):
+    """A commit of the repository that the working directory is in; paths are relative to its top."""
+
+    def __init__(self, revision: str, top: Path) -> None:
+        self.revision, self.top = revision, top
+        self.folders: Dict[str, List[str]] = {}
+
+    def files(self, folder: Path) -> List[str]:
+        name = os.path.normpath(folder)
+        if name not in self.folders:
+            listed = _git(self.top, "ls-tree", "--name-only", "-z", f"{self.revision}:{'' if name == '.' else name}")
+            self.folders[name] = [item for item in (listed or b"").decode("utf-8", "replace").split("\0") if item]
+        return self.folders[name]
+
+    def is_file(self, path: Path) -> bool:
+        return path.name in self.files(path.parent)
+
+    def read(self, path: Path, diags: Diagnostics) -> Optional[Source]:
+        name = os.path.normpath(path)
+        size = _git(self.top, "cat-file", "-s", f"{self.revision}:{name}")
+        # Oversized files are refused by parse(); one byte too many is enough for that.
+        data = b" " * (MAX_BYTES + 1) if size and int(size) > MAX_BYTES else \
+            _git(self.top, "show", f"{self.revision}:{name}")
+        if data is None:
+            diags.unreadable = True
+            diags.error("PG001", None, f"cannot read {self.display(path)}")
+            return None
+        return parse(data, self.display(path), diags)
+
+    def stems(self, folder: Path) -> List[str]:
+        return sorted(name[:-5] for name in self.files(folder) if name.endswith(".yaml"))
+
+    def policy_dir(self) -> Path:
+        return Path("policy")
+
+    def identity(self, path: Path) -> str:
+        return os.path.normpath(path)
+
+    def display(self, path: Path) -> str:
+        return f"{self.revision}:{os.path.normpath(path)}"
+
+
+def revision(text: str) -> Optional[Store]:
+    """The commit, or None: no repository here, or no such commit in it."""
+    here = paths.project_root()
+    top = _git(here, "rev-parse", "--show-toplevel")
+    if top is None or text.startswith("-") or _git(here, "rev-parse", "--verify", "-q", f"{text}^{{commit}}") is None:
+        return None
+    return Revision(text, Path(top.decode().strip()))
+
+
+def _git(folder: Path, *words: str) -> Optional[bytes]:
+    try:
+        done = subprocess.run(["git", "-C", str(folder), *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              stdin=subprocess.DEVNULL, check=False)
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def find(name: str, place: Store = Store()) -> Path:
+    """policy/NAME.yaml, or the path that the name is."""
+    return Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else place.policy_dir() / f"{name}.yaml"
+
+
+def policy_names() -> List[str]:
+    return sorted(path.stem for path in paths.policy_dir().glob("*.yaml"))

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ID registers advertise against what the policy gives (PG4xx)."""
+from __future__ import annotations
+
+from typing import Optional
+
+from policygen.facts.arch import Feature, IdField, load_arch
+from policygen.facts.board import load_board
+from policygen.language.model import Access, Policy
+from policygen.language.overlap import span_of
+from policygen.meaning.evaluate import evaluator
+from policygen.text.diag import Diagnostics
+
+
+def check_coherence(policy: Policy, diags: Diagnostics) -> None:
+    for feature in load_arch().features.values():
+        if policy.features.get(feature.name) == "hide":
+            hidden_but_advertised(policy, feature, diags)
+            hidden_but_handled(policy, feature, diags)
+
+
+def hidden_but_advertised(policy: Policy, feature: Feature, diags: Diagnostics) -> None:
+    """A constant or a `fields` entry that shows what features hide."""
+    arch = load_arch()
+    for field in feature.id_fields:
+        key = arch.registers[field.register].key
+        entry = evaluator(policy).entry("sysregs", key, "read")
+        action = entry.actions["read"]
+        shown: Optional[int] = None
+        if action.do == "value" and action.value is not None:
+            shown = action.value >> field.shift & ((1 << field.width) - 1)
+        elif action.do == "fields" and arch.by_key[key].name == field.register:
+            shown = dict(action.fields).get(field.field)
+        if shown is not None and shown != field.hidden and entry.size == 1:
+            name = field.register if field.field == "*" else f"{field.register}.{field.field}"
+            diags.error("PG401", span_of(entry), f"{name} = {shown:#x} advertises {feature.name}, which features hide",
+                        f"hidden is {field.hidden:#x}", helps=[f"leave the field out, or expose {feature.name}"])
+
+
+def hidden_but_handled(policy: Policy, feature: Feature, diags: Diagnostics) -> None:
+    arch = load_arch()
+    for name in feature.classes:
+        number = arch.classes[name]
+        for entry in policy.entries:
+            if entry.section == "exceptions" and entry.ranges == ((number, number),):
+                diags.error("PG403", span_of(entry), f"{entry.name} decides nothing: features hide {feature.name}",
+                            "no exception gets here", helps=["remove it"])
+
+
+def passes(policy: Policy, field: IdField) -> bool:
+    """Whether the guest reads the real field."""
+    key = load_arch().registers[field.register].key
+    decision = evaluator(policy).decide(Access("sysregs", key, "read"))
+    bits = ((1 << field.width) - 1) << field.shift
+    return decision.do == "allow" or (decision.do == "mask" and decision.mask & bits == bits)
+
+
+def check_denied(policy: Policy, cpu: str, diags: Diagnostics) -> None:
+    """Features that this CPU model shows to the guest although all of their registers are denied."""
+    there = load_board(policy.platform).cpus[cpu]
+    for feature in load_arch().features.values():
+        if feature.name in there and policy.features.get(feature.name) != "hide":
+            denied_but_advertised(policy, feature, cpu, diags)
+
+
+def denied_but_advertised(policy: Policy, feature: Feature, cpu: str, diags: Diagnostics) -> None:
+    arch, blame = load_arch(), []
+    advertises = [field.register for field in feature.id_fields if passes(policy, field)]
+    for register in (arch.by_key[key] for group in feature.groups for key in arch.groups[group] if key in arch.by_key):
+        for direction in ("read", "write"):
+            if not register.reaches(direction) or not register.controls(direction) + register.fgt(direction):
+                continue                                # a denial without a trap breaks nobody
+            decision = evaluator(policy).decide(Access("sysregs", register.key, direction))
+            if decision.do != "deny":
+                return
+            blame.append(decision.entry)
+    if blame and advertises:
+        entry = min(blame, key=lambda entry: entry.size)
+        diags.error("PG402", span_of(entry), f"{advertises[0]} advertises {feature.name} on {cpu}, and the policy "
+                    "denies all of its registers", f"denies {feature.name}",
+                    helps=[f"features: {{ {feature.name}: hide }}"])

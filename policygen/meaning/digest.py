@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The meaning hash: equal for two policies if and only if they decide every access alike."""
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import Dict, List, Optional, Tuple
+
+from policygen.language.model import Policy
+from policygen.meaning.paint import WIDTHS, Cell, Outcome, Painted, paint
+
+
+def meaning_hash(policy: Policy) -> int:
+    """64 bits of SHA-256 over all decisions; knows no names, places, comments, rule numbers or order."""
+    return int.from_bytes(_digest(paint(policy))[:8], "big")
+
+
+def _digest(painted: Painted) -> bytes:
+    numbers: Dict[str, int] = {}                # an outcome's content -> number, by first appearance
+    seen: Dict[int, int] = {}                   # the same, by identity: most accesses share their outcome
+
+    def number(outcome: Outcome) -> int:
+        if id(outcome) not in seen:
+            seen[id(outcome)] = numbers.setdefault(repr(content(outcome)), len(numbers))
+        return seen[id(outcome)]
+
+    parts: List[bytes] = []
+    for direction in ("read", "write"):
+        parts.append(b"".join(number(outcome).to_bytes(4, "big") for outcome in painted.sysregs[direction]))
+    cells = [(cell.base, cell.last, [number(outcome) for outcome in (*cell.rows, *cell.refuse)], cell.widths)
+             for cell in united(painted)]
+    beyond = [number(outcome) for outcome in (*painted.mmio_outside, *painted.mmio_straddle)]
+    calls: Dict[str, List[Tuple[int, int]]] = {}
+    for section in ("hvc", "smc"):
+        merged: List[Tuple[int, int]] = []      # (first, outcome), equal neighbours as one
+        for first, _, outcome in painted.calls[section]:
+            if not merged or merged[-1][1] != number(outcome):
+                merged.append((first, number(outcome)))
+        calls[section] = merged
+    exceptions = [number(outcome) for outcome in painted.exceptions]
+    parts.append(repr((cells, beyond, sorted(calls.items()), exceptions)).encode())
+    parts.append("\n".join(numbers).encode())
+    return hashlib.sha256(b"\0".join(parts)).digest()
+
+
+def united(painted: Painted) -> List[Cell]:
+    """The cells, with a border left out where no access that crosses it can tell."""
+    out: List[Cell] = []
+    for cell in painted.mmio:
+        before = out[-1] if out else None
+        if before is not None and alike(before, cell) and \
+                all(content(_of_width(cell, side, width)) == content(painted.mmio_straddle[side])
+                    for side in (0, 1) for width in WIDTHS[1:]):
+            out[-1] = replace(before, last=cell.last)
+        else:
+            out.append(cell)
+    return out
+
+
+def alike(a: Cell, b: Cell) -> bool:
+    both = zip((*a.rows, *a.refuse), (*b.rows, *b.refuse))
+    return a.widths == b.widths and all(content(x) == content(y) for x, y in both)
+
+
+def _of_width(cell: Cell, side: int, width: int) -> Outcome:
+    return cell.rows[side] if width in cell.widths[side] else cell.refuse[side]
+
+
+def content(outcome: Optional[Outcome]) -> Optional[Tuple[object, ...]]:
+    """All that tells two outcomes apart, but for who wrote them. RAZWI and EMUL are two words for one thing."""
+    if outcome is None:
+        return None
+    return (outcome.do, outcome.verdict == "WOULD", outcome.log, outcome.refuse, outcome.model, outcome.value,
+            outcome.mask, outcome.limit, content(outcome.over), outcome.base, outcome.real, outcome.where,
+            content(outcome.otherwise))

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy says of one access: the reference meaning, simple and slow. The generated tables must agree with it.
+
+In words: a hidden feature's registers and exception classes are denied; else the narrowest entry that speaks of the
+access decides; ID registers never show a hidden feature; audit turns denials into WOULD, except demanded ones.
+"""
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import replace
+from typing import Dict, Iterator, List, Optional, Tuple
+from weakref import WeakKeyDictionary
+
+from policygen.facts import ranges
+from policygen.facts.arch import load_arch
+from policygen.facts.board import load_board
+from policygen.facts.names import CALL_IDS, EXCEPTIONS, SYSREGS
+from policygen.facts.ranges import Ranges
+from policygen.language import schema
+from policygen.language.model import Access, Action, Decision, Entry, Policy
+
+ALL = (1 << 64) - 1
+VERDICTS = {"allow": "ALLOW", "deny": "DENY", "value": "EMUL", "ignore": "EMUL", "mask": "EMUL", "emulate": "EMUL",
+            "forward": "INJECT", "pause": "PAUSE", "kill": "KILL"}
+
+
+class Evaluator:
+    """One policy, with what looking things up takes."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy, self.arch, self.board = policy, load_arch(), load_board(policy.platform)
+        self.by_section: Dict[str, List[Entry]] = {section: [] for section in schema.SECTIONS}
+        for entry in policy.entries:
+            self.by_section[entry.section].append(entry)
+        self.defaults = {section: next(entry for entry in self.by_section[section] if entry.name == "default")
+                         for section in schema.NEEDS_DEFAULT}
+        self.hidden_keys: Dict[int, Entry] = {}                       # register key -> the feature's entry
+        self.hidden_classes: Dict[int, Entry] = {}
+        self.hidden_fields: Dict[int, Tuple[int, int]] = {}           # ID register key -> (mask of bits, their values)
+        for entry in self.by_section["features"]:
+            if policy.features[entry.name] == "hide":
+                self.hide(entry)
+        self.starts: Dict[str, Tuple[List[int], List[Tuple[int, ...]]]] = {}    # by section: see index()
+        self.demanded = self.demands()
+
+    def hide(self, entry: Entry) -> None:
+        feature = self.arch.features[entry.name]
+        for group in feature.groups:
+            for key in self.arch.groups[group]:
+                self.hidden_keys.setdefault(key, entry)
+        for name in feature.classes:
+            self.hidden_classes.setdefault(self.arch.classes[name], entry)
+        for field in feature.id_fields:
+            key = self.arch.registers[field.register].key
+            bits = ((1 << field.width) - 1) << field.shift
+            mask, value = self.hidden_fields.get(key, (0, 0))
+            self.hidden_fields[key] = (mask | bits, value & ~bits | field.hidden << field.shift)
+
+    def demands(self) -> Dict[Tuple[str, str], Ranges]:
+        """(section, direction) -> accesses whose denial an assertion demands: audit keeps those."""
+        out: Dict[Tuple[str, str], Ranges] = {}
+        for claim in self.policy.asserts:
+            if claim.waived is None and (claim.always == "deny" or claim.never == "allow"):
+                for section, direction in claim_accesses(claim.operation, claim.section):
+                    out[section, direction] = ranges.merge((*out.get((section, direction), ()), *claim.ranges))
+        return out
+
+    # --- which entry --------------------------------------------------------------------------------------------
+
+    def matches(self, section: str, key: int) -> Tuple[Entry, ...]:
+        """Every entry that covers the key, narrowest first."""
+        starts, found = self.starts[section] if section in self.starts else self.index(section)
+        at = bisect_right(starts, key) - 1
+        entries = self.by_section[section]
+        return tuple([entries[number] for number in found[at]]) if at >= 0 and found[at] else (self.defaults[section],)
+
+    def index(self, section: str) -> Tuple[List[int], List[Tuple[int, ...]]]:
+        """Where a section's entries start and end, and which of them (by place in by_section, narrowest first) match
+        from there on: looking through all of them for each access is what makes a large policy slow."""
+        entries = self.by_section[section]
+        starts, found = [0], [()]  # type: List[int], List[Tuple[int, ...]]
+        whole = ranges.merge(part for entry in entries for part in entry.ranges)
+        for low, high, active in ranges.sweep(whole, [entry.ranges for entry in entries]):
+            order = sorted(active, key=lambda number: (entries[number].size, -entries[number].rule))
+            if starts[-1] == low:
+                starts.pop(), found.pop()
+            starts += [low, high + 1]
+            found += [tuple(order), ()]
+        self.starts[section] = starts, found
+        return starts, found
+
+    def entry(self, section: str, key: int, direction: str) -> Entry:
+        """The narrowest entry that speaks of this direction."""
+        return next(entry for entry in self.matches(section, key) if direction in entry.actions)
+
+    # --- what it decides ----------------------------------------------------------------------------------------
+
+    def decide(self, access: Access) -> Decision:
+        section, key, direction = access.section, access.key, access.direction
+        if section == "mmio":
+            return self.mmio(access)
+        if section == "exceptions" and key in self.hidden_classes:
+            hidden = self.hidden_classes[key]
+            return plain(hidden, hidden.actions[""])                # also in audit: EL2 performs no instruction
+        if section == "sysregs" and key in self.hidden_keys:
+            hidden = self.hidden_keys[key]
+            return self.decision(hidden, hidden.actions[direction], section, key, direction)
+        entry = self.entry(section, key, direction)
+        action = self.branch(entry.actions[direction], access)
+        decision = self.decision(entry, action, section, key, direction)
+        return self.cover(decision, key, direction) if section == "sysregs" else decision
+
+    @staticmethod
+    def branch(action: Action, access: Access) -> Action:
+        """The action for these arguments: `where`, else `otherwise`."""
+        values = {"x1": access.args[0], "x2": access.args[1]}
+        if action.otherwise is None or all(low <= values[register] <= high for register, low, high in action.where):
+            return action
+        return action.otherwise
+
+    def decision(self, entry: Entry, action: Action, section: str, key: int, direction: str) -> Decision:
+        out = self.audited(plain(entry, action), section, key, direction)
+        if action.do == "fields":
+            out = masked(out, *self.field_bits(key, action))
+        if out.do == "allow" and section in schema.CALLS:
+            out = replace(out, model=self.model(section, key))
+        return out
+
+    def model(self, section: str, key: int) -> Optional[str]:
+        call = self.board.call_at(section, key)
+        return call.model if call else None
+
+    def audited(self, decision: Decision, section: str, key: int, direction: str) -> Decision:
+        """In audit a denial that no assertion demands is performed. Where nothing real is: zero, or ignored."""
+        if decision.do != "deny" or self.policy.mode != "audit" or \
+                ranges.contains(self.demanded.get((section, direction), ()), key):
+            return decision
+        if section in schema.CALLS and self.model(section, key) is None:
+            return replace(decision, verdict="WOULD")               # nobody serves it, audit or not
+        do = "allow"
+        if section == "mmio" and not self.board.real(key, key):
+            do = "value" if direction == "read" else "ignore"
+        return replace(decision, do=do, verdict="WOULD", refuse=None)
+
+    def field_bits(self, key: int, action: Action) -> Tuple[int, int]:
+        register = self.arch.by_key[key].name
+        mask = value = 0
+        for field, number in action.fields:
+            shift, width = self.arch.fields[register, field]
+            mask |= ((1 << width) - 1) << shift
+            value |= number << shift
+        return mask, value
+
+    def cover(self, decision: Decision, key: int, direction: str) -> Decision:
+        """An ID register does not show a hidden feature, whatever the entry lets through."""
+        if direction != "read" or key not in self.hidden_fields or decision.do not in ("allow", "mask"):
+            return decision                                         # a constant shows none: coherence.py
+        return masked(decision, *self.hidden_fields[key])
+
+    # --- addresses ----------------------------------------------------------------------------------------------
+
+    def mmio(self, access: Access) -> Decision:
+        """An access is decided if all its bytes are decided alike and its width is listed; else it is refused."""
+        direction = access.direction
+        meanings = [self.byte(byte) for byte in range(access.key, access.key + access.width)]
+        if any(meaning != meanings[0] for meaning in meanings):
+            default = self.defaults["mmio"]
+            return refused(default, default.actions[direction])     # also in audit
+        entry = self.entry("mmio", access.key, direction)
+        action = entry.actions[direction]
+        if access.width not in action.widths:
+            return self.audited(refused(entry, action), "mmio", access.key, direction)
+        return self.decision(entry, action, "mmio", access.key, direction)
+
+    def byte(self, key: int) -> List[Tuple[Decision, Tuple[int, ...]]]:
+        """What is decided for one byte, in both directions."""
+        out = []
+        for direction in ("read", "write"):
+            entry = self.entry("mmio", key, direction)
+            action = entry.actions[direction]
+            out.append((self.decision(entry, action, "mmio", key, direction), action.widths))
+        return out
+
+    # --- sets ---------------------------------------------------------------------------------------------------
+
+    def cells(self, section: str, within: Ranges) -> Iterator[Tuple[int, int]]:
+        """Pieces of `within` in each of which one decision holds (MMIO: for accesses that stay inside the piece)."""
+        if all(low == high for low, high in within):
+            yield from within
+            return
+        cutters = [entry.ranges for entry in self.by_section[section]]
+        cutters += [keys for (where, _), keys in self.demanded.items() if where == section]
+        if section == "sysregs":
+            cutters += [entry.ranges for entry in self.by_section["features"]]
+            cutters += [((key, key),) for key in self.hidden_fields]
+        elif section == "exceptions":
+            cutters += [((number, number),) for number in self.hidden_classes]
+        elif section in schema.CALLS:
+            cutters += [((number, number),) for call in self.board.calls.values() for number in call.ids]
+        else:
+            cutters += [((device.base, device.last),) for device in self.board.devices.values()]
+        yield from ranges.cells(within, cutters)
+
+
+def masked(decision: Decision, bits: int, value: int) -> Decision:
+    """The same, with `bits` of what is read replaced by `value`."""
+    kept = ALL if decision.do == "allow" else decision.mask
+    return replace(decision, do="mask", verdict="EMUL" if decision.verdict == "ALLOW" else decision.verdict,
+                   mask=kept & ~bits, value=decision.value & ~bits | value)
+
+
+def refused(entry: Entry, action: Action) -> Decision:
+    """An access of a form that the entry does not speak of: denied under its rule."""
+    if action.do == "deny":
+        return Decision(entry, "deny", "DENY", refuse=action.refuse, log=action.log)
+    return Decision(entry, "deny", "DENY", refuse=schema.REFUSAL["mmio"],
+                    log="once" if action.log == "never" else action.log)
+
+
+def plain(entry: Entry, action: Action) -> Decision:
+    """The action as written. `fields` is a mask that lets everything pass, until the register says where they are."""
+    verdict = "RAZWI" if action.razwi else VERDICTS.get(action.do, "EMUL")
+    return Decision(entry, "mask" if action.do == "fields" else action.do, verdict, value=action.value or 0,
+                    mask=ALL if action.do == "fields" else action.mask or 0, model=action.model,
+                    refuse=action.refuse if action.do == "deny" else None, log=action.log, limit=action.limit,
+                    over=action.over)
+
+
+def claim_accesses(operation: str, section: str) -> List[Tuple[str, str]]:
+    """The (section, direction) pairs that an assertion's or test's operation speaks of."""
+    if operation == "access":
+        return [(section, "read"), (section, "write")]
+    return [(section, operation if section in schema.DIRECTED else "")]
+
+
+def whole(section: str, platform: str) -> Ranges:
+    """Every key of a section."""
+    return {"sysregs": SYSREGS, "exceptions": EXCEPTIONS,
+            "mmio": ((0, load_board(platform).ram[0] - 1),)}.get(section, CALL_IDS)
+
+
+_EVALUATORS: "WeakKeyDictionary[Policy, Evaluator]" = WeakKeyDictionary()       # a cache; holds no policy alive
+
+
+def evaluator(policy: Policy) -> Evaluator:
+    found: Optional[Evaluator] = _EVALUATORS.get(policy)
+    if found is None:
+        found = _EVALUATORS[policy] = Evaluator(policy)
+    return found
+
+
+def decide(policy: Policy, access: Access) -> Decision:
+    return evaluator(policy).decide(access)

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy by its name: a profile, a file, a file of a git revision, or what a built image holds."""
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+from policygen.language import check, store
+from policygen.language.model import Policy
+from policygen.language.store import Store
+from policygen.meaning import image
+from policygen.meaning.coherence import check_coherence
+from policygen.text import words
+from policygen.text.diag import Diagnostics, quoted
+
+
+def load_policy(name: str, *, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
+    """The policy, or None and why. NAME is a profile, a file, REVISION:FILE, or a built image; `mode` replaces what
+    the file says (make run MODE=audit)."""
+    diags = Diagnostics()
+    place, path = Store(), store.find(name)
+    if image.is_image(name):
+        return image.load(name, mode)
+    if ":" in name and not path.is_file():
+        found = store.revision(name.split(":")[0])
+        if found is None:
+            diags.unreadable = True
+            diags.error("PG001", None, f"no revision {quoted(name.split(':')[0])} in this repository",
+                        helps=["REVISION:FILE, for example main:policy/strict.yaml"])
+            return None, diags
+        place, path = found, store.find(name.split(":", 1)[1], found)
+    if not place.is_file(path):
+        known = place.stems(place.policy_dir())
+        close = words.nearest(path.stem, known)
+        diags.unreadable = True
+        diags.error("PG001", None, f"no policy {quoted(name)}: {place.display(path)} does not exist",
+                    helps=[f"did you mean {close[0]}?"] if close else [f"policies: {', '.join(known)}"])
+        return None, diags
+    return check.check_file(path, place, mode, diags, check_coherence), diags

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every access means, found by painting the entries from the widest to the narrowest over the whole space.
+
+Independent of evaluate.py, which decides one access at a time: `verify` compares the two.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Dict, Iterable, List, Mapping, Optional, Tuple
+
+from policygen.facts import ranges
+from policygen.facts.arch import ALL_BITS, N_KEYS, Arch, load_arch
+from policygen.facts.board import Board, load_board
+from policygen.facts.ranges import Ranges
+from policygen.language.model import Action, Entry, Policy
+
+N_CLASSES = 66                  # EXC_COUNT in hv/policy/policy.h
+MMIO_SIZE = 1 << 30
+REFUSALS = {"sysregs": "UNDEF", "mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED", "exceptions": "UNDEF",
+            "features": "UNDEF"}
+VERDICTS = {"allow": "ALLOW", "deny": "DENY", "value": "EMUL", "ignore": "EMUL", "mask": "EMUL", "emulate": "EMUL",
+            "forward": "INJECT", "pause": "PAUSE", "kill": "KILL"}
+WIDTHS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one rule means for one kind of access: a row of the generated tables, before it has a number."""
+    rule: int
+    do: str                                     # enum action in lower case
+    verdict: str
+    log: str = "never"
+    refuse: Optional[str] = None
+    model: Optional[str] = None
+    value: int = 0
+    mask: int = 0
+    limit: Optional[int] = None
+    over: Optional["Outcome"] = None            # what decides beyond the limit
+    base: int = 0                               # mmio, emulate: where the window starts
+    real: bool = False                          # mmio: a real device may be reached
+    where: Optional[Tuple[int, int, int, int]] = None   # x1 lowest and highest, x2 lowest and highest
+    otherwise: Optional["Outcome"] = None
+
+    @property
+    def plain(self) -> bool:
+        """The guest may go ahead and nobody wants to know: no trap is needed."""
+        return self.do == "allow" and self.log == "never" and self.limit is None and self.verdict == "ALLOW"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A range of IPAs that is decided as a whole; pairs are for a read and a write."""
+    base: int
+    last: int
+    rows: Tuple[Outcome, Outcome]
+    refuse: Tuple[Outcome, Outcome]             # an access of a width that is not listed
+    widths: Tuple[Tuple[int, ...], Tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Painted:
+    """The decision for everything."""
+    sysregs: Mapping[str, Tuple[Outcome, ...]]  # direction -> by register key
+    mmio: Tuple[Cell, ...]                      # cover 0 .. 1 GiB
+    mmio_outside: Tuple[Outcome, Outcome]       # above 1 GiB: a read, a write
+    mmio_straddle: Tuple[Outcome, Outcome]      # an access that touches cells that decide differently
+    calls: Mapping[str, Tuple[Tuple[int, int, Outcome], ...]]   # section -> (first, last, outcome), cover 2^32
+    exceptions: Tuple[Outcome, ...]             # by class
+
+
+@lru_cache(maxsize=4)
+def paint(policy: Policy) -> Painted:
+    """Cached by identity of the policy."""
+    return _Painter(policy).paint()
+
+
+class _Painter:
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.arch: Arch = load_arch()
+        self.board: Board = load_board(policy.platform)
+        self.by_section: Dict[str, List[Entry]] = {}
+        windowed = {entry.rule for window in policy.windows for entry in (window.entry, *window.regs)}
+        for entry in policy.entries:
+            if entry.section == "mmio" and entry.rule in windowed:
+                continue
+            self.by_section.setdefault(entry.section, []).append(entry)
+
+    def paint(self) -> Painted:
+        sysregs = {direction: self.sysregs(direction) for direction in ("read", "write")}
+        cells = self.mmio()
+        outside, straddle = self.mmio_default()
+        return Painted(sysregs, cells, outside, straddle, {section: self.calls(section) for section in ("hvc", "smc")},
+                       self.exceptions())
+
+    def widest_first(self, section: str, key: str) -> List[Tuple[Entry, Action]]:
+        """Entries that speak of direction `key`. Equal sizes that disagree cannot overlap: check.py refuses them."""
+        found = [(entry, entry.actions[key]) for entry in self.by_section.get(section, ()) if key in entry.actions]
+        return sorted(found, key=lambda item: (-item[0].size, item[0].rule))
+
+    def hidden(self) -> List[Entry]:
+        return [entry for entry in self.by_section.get("features", ())
+                if self.policy.features.get(entry.name) == "hide"]
+
+    # --- one action ---------------------------------------------------------------------------------------------
+
+    def outcome(self, entry: Entry, action: Action, section: str) -> Outcome:
+        """`fields` becomes a mask elsewhere: it takes the register to know where they are."""
+        refuse = action.refuse or REFUSALS[section]
+        out = Outcome(entry.rule, "mask" if action.do == "fields" else action.do,
+                      "RAZWI" if action.razwi else VERDICTS["mask" if action.do == "fields" else action.do], action.log,
+                      refuse=refuse if action.do == "deny" else None, model=action.model, value=action.value or 0,
+                      mask=action.mask or 0)
+        if action.limit is not None:
+            # What comes too often is refused, even in audit mode: a limit protects the host, not the policy.
+            over = Outcome(entry.rule, action.over, VERDICTS[action.over],
+                           action.log if action.log != "never" else "once",
+                           refuse=refuse if action.over == "deny" else None)
+            out = replace(out, limit=action.limit, over=over)
+        return out
+
+    @staticmethod
+    def would(denied: Outcome, do: str = "allow") -> Outcome:
+        """A denial that audit mode lets pass."""
+        return replace(denied, do=do, verdict="WOULD", refuse=None)
+
+    def demanded(self, section: str, direction: str) -> Ranges:
+        """What assertions want denied, whatever the mode."""
+        operations = ("access", direction) if direction else (section, section.rstrip("s"))
+        return ranges.merge(part for claim in self.policy.asserts
+                            if claim.waived is None and claim.section == section and claim.operation in operations and
+                            (claim.always == "deny" or claim.never == "allow") for part in claim.ranges)
+
+    # --- system registers ---------------------------------------------------------------------------------------
+
+    def sysregs(self, direction: str) -> Tuple[Outcome, ...]:
+        table: List[Optional[Outcome]] = [None] * N_KEYS
+        for entry, action in self.widest_first("sysregs", direction):
+            outcome = self.outcome(entry, action, "sysregs")
+            if action.do == "fields":
+                for key in ranges.keys(entry.ranges):
+                    table[key] = self.with_fields(outcome, key, action.fields)
+            else:
+                self.fill(table, entry.ranges, outcome, "sysregs", direction)
+        for entry in self.hidden():
+            denied = self.outcome(entry, entry.actions[direction], "features")
+            keys = [key for group in self.arch.features[entry.name].groups for key in self.arch.groups[group]]
+            self.fill(table, ranges.of_keys(keys), denied, "sysregs", direction)
+        if direction == "read":
+            self.hide_fields(table)
+        return tuple(_complete(table, "sysregs"))
+
+    def fill(self, table: List[Optional[Outcome]], covered: Ranges, outcome: Outcome, section: str,
+             direction: str) -> None:
+        """Paints; in audit mode a denial passes, but for what an assertion demands."""
+        if outcome.do != "deny" or self.policy.mode != "audit":
+            _fill(table, covered, outcome)
+            return
+        _fill(table, covered, self.would(outcome))
+        _fill(table, ranges.intersect(covered, self.demanded(section, direction)), outcome)
+
+    def with_fields(self, outcome: Outcome, key: int, fields: Iterable[Tuple[str, int]]) -> Outcome:
+        name, bits, values = self.arch.name(key), 0, 0
+        for field, value in fields:
+            shift, width = self.arch.fields[name, field]
+            bits, values = bits | ((1 << width) - 1) << shift, values | value << shift
+        return replace(outcome, mask=ALL_BITS & ~bits, value=values)
+
+    def hide_fields(self, table: List[Optional[Outcome]]) -> None:
+        """ID registers of hidden features: their fields say "not implemented" whatever the entry lets through."""
+        hidden: Dict[int, Tuple[int, int]] = {}
+        for entry in self.hidden():
+            for item in self.arch.features[entry.name].id_fields:
+                key = self.arch.registers[item.register].key
+                bits, values = hidden.get(key, (0, 0))
+                field = ((1 << item.width) - 1) << item.shift
+                hidden[key] = bits | field, values & ~field | item.hidden << item.shift
+        for key, (bits, values) in hidden.items():
+            outcome = table[key]
+            if outcome is not None and outcome.do in ("allow", "mask"):
+                mask = ALL_BITS if outcome.do == "allow" else outcome.mask
+                table[key] = replace(outcome, do="mask", mask=mask & ~bits, value=outcome.value & ~bits | values,
+                                     verdict="EMUL" if outcome.verdict == "ALLOW" else outcome.verdict)
+
+    # --- windows ------------------------------------------------------------------------------------------------
+
+    def mmio(self) -> Tuple[Cell, ...]:
+        plain = [entry for entry in self.by_section["mmio"] if entry.actions]
+        stack: List[Tuple[Ranges, Entry, int]] = [
+            (entry.ranges, entry, 0) for entry in sorted(plain, key=lambda entry: (-entry.size, entry.rule))]
+        for window in self.policy.windows:
+            stack.append((((window.base, window.base + window.size - 1),), window.entry, window.base))
+            for entry in sorted(window.regs, key=lambda item: (-item.size, item.rule)):
+                stack.append((entry.ranges, entry, window.base))
+        cutters = [covered for covered, _, _ in stack]
+        cutters += [((device.base, device.last),) for device in self.board.devices.values()]
+        if self.policy.mode == "audit":
+            cutters += [self.demanded("mmio", direction) for direction in ("read", "write")]
+        cells: List[Cell] = []
+        for low, high, active in ranges.sweep(((0, MMIO_SIZE - 1),), cutters):
+            painted: Dict[str, Tuple[Entry, Action, int]] = {}
+            for number in active:
+                if number < len(stack):
+                    _, entry, base = stack[number]
+                    painted.update({side: (entry, action, base) for side, action in entry.actions.items()})
+            cell = self.cell(low, high, painted)
+            if cells and cells[-1] == replace(cell, base=cells[-1].base, last=cells[-1].last):
+                cells[-1] = replace(cells[-1], last=high)
+            else:
+                cells.append(cell)
+        return tuple(cells)
+
+    def cell(self, low: int, high: int, painted: Mapping[str, Tuple[Entry, Action, int]]) -> Cell:
+        rows, refuse = [], []
+        for direction in ("read", "write"):
+            entry, action, base = painted[direction]
+            outcome = self.outcome(entry, action, "mmio")
+            outcome = self.audited(low, high, direction, outcome)
+            real = self.board.real(low, high)
+            over = replace(outcome.over, real=real and outcome.over.do == "pause") if outcome.over else None
+            rows.append(replace(outcome, real=real and outcome.do in ("allow", "mask", "pause"), over=over,
+                                base=base if outcome.do == "emulate" else 0))
+            refuse.append(self.audited(low, high, direction, self.refusal(entry, action)))
+        return Cell(low, high, (rows[0], rows[1]), (refuse[0], refuse[1]),
+                    (painted["read"][1].widths, painted["write"][1].widths))
+
+    def audited(self, low: int, high: int, direction: str, outcome: Outcome) -> Outcome:
+        if self.policy.mode != "audit" or outcome.do != "deny" or \
+                ranges.contains(self.demanded("mmio", direction), low):
+            return outcome
+        if self.board.real(low, high):
+            return replace(self.would(outcome), real=True)
+        return self.would(outcome, "value" if direction == "read" else "ignore")
+
+    @staticmethod
+    def refusal(entry: Entry, action: Action) -> Outcome:
+        """An access of a form that the entry does not speak of: denied under its rule."""
+        written = action.do == "deny"
+        return Outcome(entry.rule, "deny", "DENY", action.log if written or action.log != "never" else "once",
+                       refuse=action.refuse if written else REFUSALS["mmio"])
+
+    def mmio_default(self) -> Tuple[Tuple[Outcome, Outcome], Tuple[Outcome, Outcome]]:
+        """Beyond the map, and between cells. What touches two cells is refused in audit mode too."""
+        entry = next(entry for entry in self.by_section["mmio"] if entry.name == "default")
+        read, write = (entry.actions[direction] for direction in ("read", "write"))
+        outside = [self.outcome(entry, action, "mmio") for action in (read, write)]
+        if self.policy.mode == "audit":
+            outside = [self.would(outcome, do) if outcome.do == "deny" else outcome
+                       for outcome, do in zip(outside, ("value", "ignore"))]
+        return (outside[0], outside[1]), (self.refusal(entry, read), self.refusal(entry, write))
+
+    # --- calls and exceptions -----------------------------------------------------------------------------------
+
+    def calls(self, section: str) -> Tuple[Tuple[int, int, Outcome], ...]:
+        entries = self.widest_first(section, "")
+        demanded = self.demanded(section, "")
+        models = {number: call.model for call in self.board.calls.values() if section in call.by and call.model
+                  for number in call.ids}
+        cutters: List[Ranges] = [entry.ranges for entry, _ in entries]
+        cutters += [demanded, tuple((number, number) for number in models)]     # each alone: neighbours differ
+        out: List[Tuple[int, int, Outcome]] = []
+        for low, high, active in ranges.sweep(((0, 0xffffffff),), cutters):
+            painted = [number for number in active if number < len(entries)]
+            found = entries[painted[-1]] if painted else None
+            if found is None:
+                raise ValueError(f"the policy says nothing of {section} {low:#x}")
+            forced = ranges.contains(demanded, low)
+            outcome = self.call(section, found[0], found[1], models.get(low), forced)
+            if out and out[-1][2] == outcome:
+                out[-1] = (out[-1][0], high, outcome)
+            else:
+                out.append((low, high, outcome))
+        return tuple(out)
+
+    def call(self, section: str, entry: Entry, action: Action, model: Optional[str], forced: bool) -> Outcome:
+        outcome = self.outcome(entry, action, section)
+        if outcome.do == "deny" and self.policy.mode == "audit" and not forced:
+            outcome = self.would(outcome) if model else replace(outcome, verdict="WOULD")   # nobody serves it
+        if outcome.do == "allow":
+            outcome = replace(outcome, model=model)     # who serves it; None: nobody, NOT_SUPPORTED
+        if action.where:
+            given = {register: (low, high) for register, low, high in action.where}
+            (x1_lo, x1_hi), (x2_lo, x2_hi) = given.get("x1", (0, ALL_BITS)), given.get("x2", (0, ALL_BITS))
+            other = self.call(section, entry, action.otherwise, model, forced) if action.otherwise else \
+                Outcome(entry.rule, "deny", "DENY", action.log, refuse=REFUSALS[section])
+            outcome = replace(outcome, where=(x1_lo, x1_hi, x2_lo, x2_hi), otherwise=other)
+        return outcome
+
+    def exceptions(self) -> Tuple[Outcome, ...]:
+        table: List[Optional[Outcome]] = [None] * N_CLASSES
+        for entry, action in self.widest_first("exceptions", ""):
+            self.fill(table, entry.ranges, self.outcome(entry, action, "exceptions"), "exceptions", "")
+        for entry in self.hidden():
+            for name in self.arch.features[entry.name].classes:     # in audit mode too: EL2 performs no instruction
+                table[self.arch.classes[name]] = self.outcome(entry, entry.actions[""], "features")
+        return tuple(_complete(table, "exceptions"))
+
+
+def _fill(table: List[Optional[Outcome]], covered: Ranges, outcome: Outcome) -> None:
+    for low, high in covered:
+        table[low:high + 1] = [outcome] * (high - low + 1)
+
+
+def _complete(table: List[Optional[Outcome]], section: str) -> List[Outcome]:
+    out = [outcome for outcome in table if outcome is not None]
+    if len(out) != len(table):
+        raise ValueError(f"the policy says nothing of {section} {table.index(None):#x}")
+    return out

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A policy to the files of build/gen: C tables, replay stubs, maps for the tools. Same bytes for the same policy."""
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+
+import jinja2
+
+from policygen.facts import controls
+from policygen.facts.arch import DEFAULT_CPU, load_arch
+from policygen.facts.board import load_board
+from policygen.language.json_schema import json_schema
+from policygen.language.model import Entry, Policy
+from policygen.meaning import canonical
+from policygen.meaning.digest import meaning_hash
+from policygen.target.guest_expect import PROBES, expectations
+from policygen.target.tables import Image, Range, Row, lay_out
+from policygen.target.traps import Plan, plan
+from policygen.text import paths
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of policy_rules[] and of rules.json."""
+    rule: int
+    place: str
+    text: str
+    why: Optional[str]
+    section: str
+    name: str
+
+
+def rules_of(policy: Policy) -> List[Rule]:
+    out = []
+    for entry in policy.entries:
+        why = next((action.why for action in entry.actions.values() if action.why), None)
+        out.append(Rule(entry.rule, str(entry.place), entry.text, why, entry.section.upper(), entry.name))
+    return out
+
+
+def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
+    """File name -> text."""
+    planned = plan(policy, cpu)
+    image = lay_out(policy, planned)
+    meaning = meaning_hash(policy)
+    text = canonical.dump(policy, meaning)
+    view = _view(policy, planned, image, meaning, text)
+    environment = _environment(policy, image)
+    out = {name: environment.get_template(f"{name}.j2").render(view)
+           for name in ("policy_tables.c", "replay.S", "guest_expect.h")}
+    out["rules.json"] = _rules_json(policy, meaning)
+    out["windows.json"] = _windows_json(policy)
+    out["policy.canonical.json"] = text
+    out["policy.schema.json"] = json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"
+    return out
+
+
+def render(policy: Policy, folder: Path, cpu: str = DEFAULT_CPU) -> List[str]:
+    """Replaces only files whose text changed, so that nothing is compiled again for nothing; returns their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = []
+    for name, text in texts(policy, cpu).items():
+        path, data = folder / name, text.encode()
+        if not path.is_file() or path.read_bytes() != data:
+            temporary = folder / f".{name}.new"
+            temporary.write_bytes(data)
+            temporary.replace(path)
+            changed.append(name)
+    return changed
+
+
+# --- what the templates see -------------------------------------------------------------------------------------
+
+def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) -> Mapping[str, Any]:
+    board = load_board(policy.platform)
+    names, offset = [], 0
+    for key, register in sorted(load_arch().by_key.items()):
+        names.append((key, offset, register.name))
+        offset += len(register.name) + 1
+    if offset > 0xffff:
+        raise ValueError(f"register names take {offset} bytes: struct sysreg_name holds 65535")
+    windows = [{"base": window.base, "last": window.base + window.size - 1, "name": window.name,
+                "rule": window.entry.rule} for window in policy.windows]
+    return {
+        "sources": " and ".join((*policy.files, board.file)), "edit": "those" if policy.files else "them",
+        "name": policy.name, "file": policy.file, "hash": _hex(meaning, 16), "rules": rules_of(policy),
+        "rows": image.rows, "image": image,
+        "windows": windows, "controls": [(member, planned.controls[register])
+                                         for register, member in controls.MEMBERS.items()],
+        "bits": [line for line in _bit_lines(planned)], "names": names,
+        "canonical_hash": hashlib.sha256(text.encode()).hexdigest(), "probes": PROBES,
+        "expects": expectations(policy),
+    }
+
+
+def _bit_lines(planned: Plan) -> Iterator[str]:
+    arch = load_arch()
+    for bit in planned.bits:
+        seen = sorted({arch.name(key) for key, _ in bit.wanted})
+        reason = bit.reason or ", ".join(seen[:3]) + (f" and {len(seen) - 3} more" if len(seen) > 3 else "")
+        state = "" if arch.controls[bit.name].traps_when else " (0 traps)"
+        yield _comment(f"{bit.name}{state}: {reason}")
+
+
+def _environment(policy: Policy, image: Image) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(paths.PACKAGE / "target" / "templates")), undefined=jinja2.StrictUndefined,
+        trim_blocks=True, keep_trailing_newline=True, autoescape=False)
+    class_names = {info.number: name for name, info in
+                   ((info.name, info) for info in load_arch().class_info.values())}
+    environment.filters.update({
+        "c_string": _c_string, "u16": lambda value: _hex(value, 4), "u32": lambda value: _hex(value, 8),
+        "u64": lambda value: "0" if not value else _hex(value, 16), "in_lines": _in_lines,
+        "origin": lambda row: _comment(_origin(row, policy.entries)),
+        "window": lambda item: _window_comment(item, policy),
+        "class_name": lambda number: f" /* {class_names[number]} */" if number in class_names else "",
+    })
+    return environment
+
+
+def _hex(value: int, digits: int) -> str:
+    return f"0x{value:0{digits}x}"
+
+
+def _in_lines(values: Sequence[int], count: int) -> List[str]:
+    return [" ".join(f"{value}," for value in values[at:at + count]) for at in range(0, len(values), count)]
+
+
+def _c_string(text: Optional[str]) -> str:
+    """A C string literal. Bytes outside ASCII become octal escapes, which end by themselves."""
+    if text is None:
+        return "NULL"
+    out = []
+    for byte in text.encode():
+        char = chr(byte)
+        out.append(f"\\{char}" if char in '"\\?' else char if 0x20 <= byte < 0x7f else f"\\{byte:03o}")
+    return '"' + "".join(out) + '"'
+
+
+def _comment(text: str) -> str:
+    """Text that cannot end or nest a C comment."""
+    clean = "".join(char if char.isprintable() else " " for char in text)
+    return clean.replace("*/", "* /").replace("/*", "/ *")
+
+
+def _origin(row: Row, entries: Sequence[Entry]) -> str:
+    entry = entries[row.rule]
+    return f"{entry.place} {entry.name}: {row.what or entry.section}"
+
+
+def _window_comment(item: Range, policy: Policy) -> str:
+    window = next((window for window in policy.windows if window.base <= item.base < window.base + window.size), None)
+    return f" /* {window.name}+{item.base - window.base:#x} */" if window else ""
+
+
+# --- maps for the tools -----------------------------------------------------------------------------------------
+
+def _rules_json(policy: Policy, meaning: int) -> str:
+    data = {"policy": policy.name, "mode": policy.mode, "hash": f"{meaning:016x}",
+            "rules": [{"rule": rule.rule, "place": rule.place, "text": rule.text, "why": rule.why,
+                       "section": rule.section.lower(), "name": rule.name} for rule in rules_of(policy)]}
+    return json.dumps(data, indent=1, sort_keys=True) + "\n"
+
+
+def _windows_json(policy: Policy) -> str:
+    """What the tools ask: which windows there are, and what the policy does with them as a whole."""
+    data = [{"name": window.name, "base": window.base, "size": window.size, "rule": window.entry.rule,
+             "action": {direction: "raz-wi" if action.razwi else action.do
+                        for direction, action in window.entry.actions.items()}} for window in policy.windows]
+    return json.dumps(data, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,366 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lays painted decisions out as the tables of hv/policy/policy.h: numbered rows, pages, hash slots. No text yet."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, make_key, split_key
+from policygen.language.model import Policy
+from policygen.meaning.paint import Cell, Outcome, Painted, paint
+from policygen.target.traps import Plan
+
+PAGE = 4096
+BLOCK = 1 << 21
+MAX_U16 = 0xffff
+ISS_PAGES = 1 << 12
+
+
+@dataclass(frozen=True)
+class Row:
+    """struct decision, with the enumerators by name."""
+    rule: int
+    action: str
+    verdict: str
+    log: str
+    arg: str = "0"
+    limit: int = 0
+    where: int = 0
+    otherwise: int = 0
+    value: int = 0
+    mask: int = 0
+    what: str = field(default="", compare=False)    # for the comment
+
+
+@dataclass
+class Stub:
+    """A replay stub: what reads and what writes the real register at EL2."""
+    number: int
+    key: int
+    name: str
+    read: bool = False
+    write: bool = False
+
+    @property
+    def spelling(self) -> str:
+        return encoding(self.key)
+
+    @property
+    def sys(self) -> Optional[str]:
+        """The operands of SYS, for what is no register."""
+        op0, op1, crn, crm, op2 = split_key(self.key)
+        return f"#{op1}, C{crn}, C{crm}, #{op2}" if op0 == 1 else None
+
+
+@dataclass(frozen=True)
+class CallTable:
+    disp: Tuple[int, ...]
+    slots: Tuple[Optional[Tuple[int, int]], ...]    # (id, row)
+    spans: Tuple[Tuple[int, int, int], ...]         # first, last, row; cover 2^32
+
+
+@dataclass(frozen=True)
+class Range:
+    """struct mmio_range; pairs are for a read and a write."""
+    base: int
+    last: int
+    row: Tuple[int, int]
+    refuse: Tuple[int, int]
+    widths: Tuple[int, int]
+    more: int
+
+
+@dataclass(frozen=True)
+class Passthrough:
+    base: int
+    last: int
+    read: bool
+    write: bool
+    rule: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """Everything that policy_tables.c and replay.S hold."""
+    rows: Tuple[Row, ...]
+    limits: Tuple[Tuple[int, int], ...]             # (rate, over row); [0] is unused
+    wheres: Tuple[Tuple[int, int, int, int], ...]   # [0] is unused
+    page: Tuple[int, ...]
+    leaves: Tuple[Tuple[int, ...], ...]
+    stubs: Tuple[Stub, ...]
+    mmio_root: Tuple[int, ...]
+    mmio_leaves: Tuple[Tuple[int, ...], ...]
+    mmio_ranges: Tuple[Range, ...]
+    mmio_default: Tuple[int, int]
+    mmio_straddle: Tuple[int, int]
+    calls: Mapping[str, CallTable]
+    exceptions: Tuple[int, ...]
+    passthrough: Tuple[Passthrough, ...]
+
+
+class TooLarge(Exception):
+    """The policy does not fit the tables' fields; says which."""
+
+
+def lay_out(policy: Policy, plan: Plan) -> Image:
+    return _Layout(policy, plan).image()
+
+
+def passthrough(painted: Painted) -> Tuple[Passthrough, ...]:
+    """Whole pages of a real device that the guest may use without a trap."""
+    out: List[Passthrough] = []
+    for cell in painted.mmio:
+        free = [outcome.plain and outcome.real and widths == (1, 2, 4, 8)
+                for outcome, widths in zip(cell.rows, cell.widths)]
+        base, after = -(-cell.base // PAGE) * PAGE, (cell.last + 1) // PAGE * PAGE
+        if any(free) and base < after:
+            out.append(Passthrough(base, after - 1, free[0], free[1], cell.rows[0 if free[0] else 1].rule))
+    return tuple(out)
+
+
+class _Layout:
+    def __init__(self, policy: Policy, plan: Plan) -> None:
+        self.policy, self.plan = policy, plan
+        self.arch: Arch = load_arch()
+        self.painted: Painted = paint(policy)
+        self.rows: Dict[Row, int] = {}
+        self.limits: Dict[Tuple[int, int, int], int] = {}       # (rule, rate, over row) -> index
+        self.wheres: Dict[Tuple[int, int, int, int], int] = {}
+        self.stubs: Dict[int, Stub] = {}
+        self.number_stubs()
+
+    def image(self) -> Image:
+        page, leaves = self.sysregs()
+        root, mmio_leaves, mmio_ranges = self.mmio()
+        default, straddle = self.pair(self.painted.mmio_outside), self.pair(self.painted.mmio_straddle)
+        calls = {section: self.calls(section) for section in ("hvc", "smc")}
+        exceptions = tuple(self.row(outcome, "exceptions", "") for outcome in self.painted.exceptions)
+        sizes = {"rows": len(self.rows), "rules": len(self.policy.entries), "ranges": len(mmio_ranges)}
+        for what, count in sizes.items():
+            if count > MAX_U16:
+                raise TooLarge(f"{count} {what}: the tables hold {MAX_U16}")
+        if len(mmio_leaves) > 256:
+            raise TooLarge(f"{len(mmio_leaves)} different 2 MiB blocks of windows: the tables hold 256")
+        return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
+                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.stubs.values()), root, mmio_leaves,
+                     mmio_ranges, default, straddle, calls, exceptions, passthrough(self.painted))
+
+    # --- rows ---------------------------------------------------------------------------------------------------
+
+    def number(self, row: Row) -> int:
+        return self.rows.setdefault(row, len(self.rows))
+
+    def row(self, outcome: Outcome, section: str, what: str, register: Optional[Register] = None,
+            direction: str = "") -> int:
+        """The number of the row for this outcome. For system registers it depends on how the access is replayed."""
+        row = Row(outcome.rule, outcome.do.upper(), outcome.verdict, outcome.log.upper(), value=outcome.value,
+                  mask=outcome.mask, what=what)
+        if outcome.do == "deny":
+            row = replace(row, arg=f"REFUSE_{outcome.refuse}")
+        elif outcome.do == "emulate":
+            row = replace(row, arg=_model(outcome.model), value=outcome.base)
+        elif section == "sysregs":
+            row = self.replayed(row, outcome, register, direction)
+        elif outcome.do == "allow" and outcome.model:
+            row = replace(row, action="EMULATE", arg=_model(outcome.model))
+        elif section == "mmio" and outcome.do == "pause":
+            row = replace(row, arg=str(int(outcome.real)))
+        if outcome.limit is not None and outcome.over is not None:
+            row = replace(row, limit=self.limit(outcome, section))
+        if outcome.where is not None and outcome.otherwise is not None:
+            other = self.row(outcome.otherwise, section, what)
+            row = replace(row, where=self.wheres.setdefault(outcome.where, len(self.wheres) + 1), otherwise=other)
+        return self.number(row)
+
+    def limit(self, outcome: Outcome, section: str) -> int:
+        assert outcome.limit is not None and outcome.over is not None
+        over = self.row(outcome.over, section, "beyond the limit")
+        return self.limits.setdefault((outcome.rule, outcome.limit, over), len(self.limits) + 1)
+
+    def pair(self, outcomes: Tuple[Outcome, Outcome]) -> Tuple[int, int]:
+        return self.row(outcomes[0], "mmio", "read"), self.row(outcomes[1], "mmio", "write")
+
+    # --- system registers ---------------------------------------------------------------------------------------
+
+    def needs(self, register: Register, direction: str, outcome: Outcome) -> Tuple[str, ...]:
+        """The halves of a stub that this access uses."""
+        if (register.key, direction) not in self.plan.traps or register.replay != "plain":
+            return ()
+        if outcome.do == "mask" and direction == "write":
+            return ("read", "write") if register.access == "rw" else ()
+        if outcome.do in ("allow", "mask", "pause"):
+            return (direction,) if direction == "read" or register.write_mask else ()
+        return ()
+
+    def number_stubs(self) -> None:
+        known = {**self.arch.by_key, **{key: self.unnamed(key) for key in self.arch.groups["id"]
+                                        if key not in self.arch.by_key}}
+        for key in sorted(known):
+            register = known[key]
+            for direction in ("read", "write"):
+                if register.reaches(direction):
+                    for half in self.needs(register, direction, self.painted.sysregs[direction][key]):
+                        stub = self.stubs.setdefault(key, Stub(len(self.stubs) + 1, key, register.name))
+                        stub.read, stub.write = stub.read or half == "read", stub.write or half == "write"
+        self.known = known
+
+    @staticmethod
+    def unnamed(key: int) -> Register:
+        """A reserved ID register: reads as zero."""
+        return Register(encoding(key), key, "reg", "ro", "", "", "", "", "id", (), (), (), (), "plain", ALL_BITS, {})
+
+    def replayed(self, row: Row, outcome: Outcome, register: Optional[Register], direction: str) -> Row:
+        """ALLOW, MASK and PAUSE reach the real register through a stub. Where there is none (no control was set for the
+        access, or EL2 cannot make it in EL1's place) the access ends as on a CPU that lacks the register."""
+        if outcome.do not in ("allow", "mask", "pause"):
+            return row
+        needed = self.needs(register, direction, outcome) if register else ()
+        if register is not None and needed:
+            mask = outcome.mask if outcome.do == "mask" else ALL_BITS
+            if direction == "write":
+                mask &= register.write_mask
+            return replace(row, arg=str(self.stubs[register.key].number), mask=mask,
+                           what=f"{direction} {register.name}")
+        if outcome.do == "pause":
+            return row
+        if register is not None and (register.key, direction) in self.plan.traps and outcome.do == "allow":
+            if register.model:
+                return replace(row, action="EMULATE", arg=_model(register.model), what=f"{direction} {register.name}")
+            if direction == "write" and not register.write_mask:
+                return replace(row, action="IGNORE", what="write of what EL1 may not change")
+        return replace(row, action="DENY", arg="REFUSE_UNDEF", value=0, mask=0, what="nothing to replay")
+
+    def sysregs(self) -> Tuple[Tuple[int, ...], Tuple[Tuple[int, ...], ...]]:
+        """Page and leaves by ISS; a direction's rows are cached by outcome where the register does not matter."""
+        cache: Dict[Tuple[int, bool], int] = {}
+        numbers: Dict[str, List[int]] = {}
+        for direction in ("read", "write"):
+            column: List[int] = []
+            numbers[direction] = column
+            for key, outcome in enumerate(self.painted.sysregs[direction]):
+                register = self.known.get(key)
+                if register is not None and register.reaches(direction):
+                    column.append(self.row(outcome, "sysregs", direction, register, direction))
+                    continue
+                place = id(outcome), direction == "read"
+                if place not in cache:
+                    cache[place] = self.row(outcome, "sysregs", direction)
+                column.append(cache[place])
+        leaves: Dict[Tuple[int, ...], int] = {}
+        page = []
+        for index in range(ISS_PAGES):
+            op0, op2, op1, crn = index >> 10, index >> 7 & 7, index >> 4 & 7, index & 15
+            leaf = tuple(numbers[direction][make_key(op0, op1, crn, crm, op2)]
+                         for crm in range(16) for direction in ("write", "read"))
+            page.append(leaves.setdefault(leaf, len(leaves)))
+        return tuple(page), tuple(leaves)
+
+    # --- windows ------------------------------------------------------------------------------------------------
+
+    def mmio(self) -> Tuple[Tuple[int, ...], Tuple[Tuple[int, ...], ...], Tuple[Range, ...]]:
+        """Cuts cells at page borders unless they cover whole pages; then the pages, then the blocks of pages."""
+        found: List[Range] = []
+        first: List[int] = [0] * ((1 << 30) // PAGE)
+        pieces = [piece for cell in self.painted.mmio for piece in self.pieces(cell)]
+        at = 0
+        while at < len(pieces):
+            base, last, _ = pieces[at]
+            start = len(found)
+            if base % PAGE == 0 and (last + 1) % PAGE == 0:
+                found.append(self.range(*pieces[at], 0))
+                first[base // PAGE:(last + 1) // PAGE] = [start] * ((last + 1 - base) // PAGE)
+                at += 1
+                continue
+            end = at
+            while end < len(pieces) and pieces[end][0] // PAGE == base // PAGE:
+                end += 1
+            found += [self.range(*piece, end - number - 1) for number, piece in enumerate(pieces[at:end], at)]
+            first[base // PAGE] = start
+            at = end
+        leaves: Dict[Tuple[int, ...], int] = {}
+        root = [leaves.setdefault(tuple(first[at:at + BLOCK // PAGE]), len(leaves))
+                for at in range(0, len(first), BLOCK // PAGE)]
+        return tuple(root), tuple(leaves), tuple(found)
+
+    @staticmethod
+    def pieces(cell: Cell) -> List[Tuple[int, int, Cell]]:
+        """At most three: the rest of a page, whole pages, the start of a page."""
+        out, base = [], cell.base
+        up, down = -(-base // PAGE) * PAGE, (cell.last + 1) // PAGE * PAGE
+        if base < up:
+            out.append((base, min(cell.last, up - 1), cell))
+        if up < down:
+            out.append((up, down - 1, cell))
+        if down <= cell.last and down >= up:
+            out.append((down, cell.last, cell))
+        return out
+
+    def range(self, base: int, last: int, cell: Cell, more: int) -> Range:
+        # Bit log2(n) says that accesses of n bytes are listed. Where all are, there is nothing to refuse.
+        read, write = (sum(1 << width.bit_length() - 1 for width in widths) for widths in cell.widths)
+        decided = self.pair(cell.rows)
+        refused = tuple(row if listed == 15 else self.row(outcome, "mmio", what) for row, listed, outcome, what in
+                        zip(decided, (read, write), cell.refuse, ("another width, read", "another width, write")))
+        return Range(base, last, decided, (refused[0], refused[1]), (read, write), more)
+
+    # --- calls --------------------------------------------------------------------------------------------------
+
+    def calls(self, section: str) -> CallTable:
+        exact: List[Tuple[int, int]] = []
+        spans: List[Tuple[int, int, int]] = []
+        for first, last, outcome in self.painted.calls[section]:
+            row = self.row(outcome, section, section)
+            if first == last:
+                exact.append((first, row))      # found by its slot: whatever span covers it is not asked
+            elif spans and spans[-1][2] == row:
+                spans[-1] = (spans[-1][0], last, row)
+            else:
+                spans.append((spans[-1][1] + 1 if spans else 0, last, row))
+        if not spans:
+            spans = [(0, 0xffffffff, exact[-1][1])]
+        spans[-1] = (spans[-1][0], 0xffffffff, spans[-1][2])
+        disp, slots = perfect_hash(exact)
+        return CallTable(disp, slots, tuple(spans))
+
+
+def _model(name: Optional[str]) -> str:
+    return "MODEL_" + (name or "none").upper().replace("-", "_")
+
+
+def call_hash(number: int) -> int:
+    """As policy_call() in hv/policy/policy.c."""
+    mixed = (number ^ number >> 16) * 0x9e3779b1 & 0xffffffff    # the owner field must reach every bit
+    return mixed ^ mixed >> 15
+
+
+def perfect_hash(exact: Sequence[Tuple[int, int]]) -> Tuple[Tuple[int, ...], Tuple[Optional[Tuple[int, int]], ...]]:
+    """Displacements and slots such that every number has a slot of its own; both sizes are powers of two."""
+    n_slots = 1
+    while n_slots < 2 * len(exact):
+        n_slots *= 2
+    n_disp = max(1, n_slots // 4)
+    while True:
+        found = _place(exact, n_slots, n_disp)
+        if found is not None:
+            return found
+        n_slots, n_disp = n_slots * 2, n_disp * 2
+
+
+def _place(exact: Sequence[Tuple[int, int]], n_slots: int,
+           n_disp: int) -> Optional[Tuple[Tuple[int, ...], Tuple[Optional[Tuple[int, int]], ...]]]:
+    buckets: Dict[int, List[Tuple[int, int]]] = {}
+    for number, row in exact:
+        buckets.setdefault(call_hash(number) & (n_disp - 1), []).append((number, row))
+    disp = [0] * n_disp
+    slots: List[Optional[Tuple[int, int]]] = [None] * n_slots
+    for bucket, members in sorted(buckets.items(), key=lambda item: (-len(item[1]), item[0])):
+        for displacement in range(min(n_slots, MAX_U16 + 1)):
+            places: Set[int] = {(call_hash(number) >> 16 ^ displacement) & (n_slots - 1) for number, _ in members}
+            if len(places) == len(members) and all(slots[place] is None for place in places):
+                break
+        else:
+            return None
+        disp[bucket] = displacement
+        for number, row in members:
+            slots[(call_hash(number) >> 16 ^ displacement) & (n_slots - 1)] = (number, row)
+    return tuple(disp), tuple(slots)

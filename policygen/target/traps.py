@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which EL2 controls make a policy true, what else they catch, and what no control of a CPU can make true.
+
+The compiled image runs on every CPU model: controls are chosen for the superset of features, and hv/vm/vcpu.c leaves
+out what its CPU lacks. Only the search for what cannot be enforced is about one model.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+
+from policygen.facts import controls as floor
+from policygen.facts.arch import (
+    ALL_BITS, DEFAULT_CPU, Arch, Control, Register, encoding, load_arch, make_key, split_key)
+from policygen.facts.board import Gap, load_board
+from policygen.text.diag import Place
+from policygen.language.model import Entry, Policy
+from policygen.meaning.paint import Outcome, Painted, paint
+
+Access = Tuple[int, str]                        # register key, direction
+MPIDR_RES1 = 1 << 31
+HOT_GROUPS = ("core", "mmu", "cache", "tlb", "at", "timer-virt", "gic", "fp")
+HOT_REGISTERS = ("CTR_EL0", "DCZID_EL0")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that a policy says and the machine will not do. `note`: reached only by a wide entry, or measured."""
+    severity: str                               # error note
+    place: Place
+    subject: str                                # the entry, as written
+    message: str
+    label: str
+    notes: Tuple[str, ...] = ()
+    helps: Tuple[str, ...] = ()
+    accesses: Tuple[Access, ...] = ()
+    code: str = "PG501"
+
+
+@dataclass(frozen=True)
+class Bit:
+    """One control that traps, and why it does."""
+    name: str
+    reason: str                                 # of the floor, or what the policy wants
+    wanted: Tuple[Access, ...]                  # what the policy wants to see
+    collateral: Tuple[Access, ...]              # what it catches besides
+
+
+@dataclass(frozen=True)
+class Plan:
+    cpu: str
+    controls: Mapping[str, int]                 # register -> value
+    bits: Tuple[Bit, ...]
+    traps: Mapping[Access, str]                 # -> the control that catches it
+    problems: Tuple[Problem, ...]
+    notes: Tuple[str, ...]
+
+
+def plan(policy: Policy, cpu: str = DEFAULT_CPU) -> Plan:
+    return _Planner(policy, cpu).plan()
+
+
+def gap_of(platform: str, name: str, register: Register, cpu: str) -> Optional[Gap]:
+    """Why a control does not catch a register on this CPU although the architecture says so."""
+    for gap in load_board(platform).gaps:
+        if gap.control == name and (not gap.cpus or cpu in gap.cpus) and \
+                (not gap.registers or register.name in gap.registers or register.group in gap.registers):
+            return gap
+    return None
+
+
+class _Planner:
+    def __init__(self, policy: Policy, cpu: str) -> None:
+        self.policy, self.cpu = policy, cpu
+        self.arch: Arch = load_arch()
+        self.painted: Painted = paint(policy)
+        self.gaps: Tuple[Gap, ...] = tuple(gap for gap in load_board(policy.platform).gaps
+                                           if not gap.cpus or cpu in gap.cpus)
+        self.registers: List[Register] = [*self.arch.by_key.values(), *self.unnamed()]
+        self.members: Dict[str, List[Tuple[Register, str]]] = {}
+        for register, direction in self.accesses():
+            for name in register.controls(direction) + register.fgt(direction):
+                self.members.setdefault(name, []).append((register, direction))
+        self.active: Dict[str, Control] = {name: self.arch.controls[name] for name in floor.FLOOR}
+        self.wanted: Dict[str, List[Access]] = {}
+        self.conflicts: Dict[Access, str] = {}
+        self.vpidr: Dict[int, int] = {}             # MIDR_EL1 and MPIDR_EL1 by key: what VPIDR/VMPIDR_EL2 say
+
+    def unnamed(self) -> Iterator[Register]:
+        """Spaces that trap as a whole: HCR_EL2.TID3 and TIDCP catch encodings that nobody has named."""
+        for group, control, access, how in (("id", "HCR_EL2.TID3", "ro", "plain"),
+                                            ("imp-def", "HCR_EL2.TIDCP", "rw", "none")):
+            for key in self.arch.groups[group]:
+                if key not in self.arch.by_key:
+                    write = (control,) if access == "rw" else ()
+                    yield Register(encoding(key), key, "sys" if split_key(key)[0] == 1 else "reg", access, "", "", "",
+                                   "", group, (control,), write, (), (), how, ALL_BITS, {})
+
+    def accesses(self) -> Iterator[Tuple[Register, str]]:
+        for register in self.registers:
+            for direction in ("read", "write"):
+                if register.reaches(direction):
+                    yield register, direction
+
+    def outcome(self, register: Register, direction: str) -> Outcome:
+        return self.painted.sysregs[direction][register.key]
+
+    def wants(self, register: Register, direction: str) -> bool:
+        return not self.outcome(register, direction).plain and register.key not in self.vpidr
+
+    # --- choosing -----------------------------------------------------------------------------------------------
+
+    def plan(self) -> Plan:
+        self.identity()
+        for register, direction in self.accesses():
+            if self.wants(register, direction):
+                self.choose(register, direction)
+        self.instructions()
+        traps: Dict[Access, str] = {}
+        for register, direction in self.accesses():
+            catching = [name for name in register.controls(direction) + register.fgt(direction) if name in self.active]
+            if catching:
+                traps[register.key, direction] = min(catching, key=lambda name: (name not in floor.FLOOR, name))
+        values = floor.values(self.active, self.arch.controls)
+        values["VPIDR_EL2"] = self.vpidr.get(make_key(3, 0, 0, 0, 0), 0)
+        values["VMPIDR_EL2"] = self.vpidr.get(make_key(3, 0, 0, 0, 5), 0)
+        problems = self.unenforced() + self.unreplayed(traps) + self.exceptions()
+        return Plan(self.cpu, values, self.bits(), traps, tuple(problems), tuple(self.notes()))
+
+    def identity(self) -> None:
+        """MIDR_EL1 and MPIDR_EL1 never trap before FEAT_FGT: EL1 reads VPIDR_EL2 and VMPIDR_EL2 instead."""
+        for name in ("MIDR_EL1", "MPIDR_EL1"):
+            register = self.arch.registers[name]
+            outcome = self.outcome(register, "read")
+            quiet = outcome.do == "value" and outcome.log == "never" and outcome.limit is None
+            if quiet and outcome.value and (name == "MIDR_EL1" or outcome.value & MPIDR_RES1):
+                self.vpidr[register.key] = outcome.value
+
+    def sufficient(self, register: Register, control: Control) -> bool:
+        """Whether every CPU that has the register has the control."""
+        feature = control.feature.split(" ")[0]
+        # FEAT_RASv1p1 comes with FEAT_RAS. Fine-grained bits that trap when 0 came with the registers they guard.
+        return feature in ("", "GICv3") or register.feature.startswith(feature) or \
+            control.traps_when == 0 and feature == "FEAT_FGT"
+
+    def choose(self, register: Register, direction: str) -> None:
+        """Adds what it takes to see this access: nothing, a control that hits little else, or a fine-grained bit."""
+        names = [name for name in register.controls(direction) + register.fgt(direction)
+                 if floor.usable(self.arch.controls[name])]
+        if not names:
+            return
+        good = [name for name in names if self.sufficient(register, self.arch.controls[name])]
+        chosen = next((name for name in good if name in self.active), None)
+        if chosen is None:
+            order = sorted(good or names, key=lambda name: (len(self.members[name]), name))
+            blocked = {name: self.blocker(name) or self.too_dear(name, register, direction) for name in order}
+            chosen = next((name for name in order if not blocked[name]), None)
+            if chosen is None:
+                self.conflicts[register.key, direction] = f"{order[0]} would also catch {blocked[order[0]]}"
+                return
+            self.active[chosen] = self.arch.controls[chosen]
+        self.wanted.setdefault(chosen, []).append((register.key, direction))
+
+    def blocker(self, name: str) -> str:
+        """A member that the policy lets through and that cannot be let through from EL2."""
+        for register, direction in self.members[name]:
+            if register.replay == "none" and self.outcome(register, direction).do in ("allow", "mask"):
+                return f"{register.name}, which the policy allows and EL2 cannot replay"
+        return ""
+
+    def too_dear(self, name: str, register: Register, direction: str) -> str:
+        """A member that every kernel uses all the time, when the price is for a register of a later architecture that
+        no entry speaks of: an Armv8.0 guest would pay for what its CPU does not have."""
+        entry = self.policy.entries[self.outcome(register, direction).rule]
+        if register.feature in ("", "GICv3") or self.explicit(entry):
+            return ""
+        for other, side in self.members[name]:
+            hot = other.group in HOT_GROUPS or other.name in HOT_REGISTERS
+            if hot and not other.feature and self.outcome(other, side).plain:
+                return f"{other.name}, on every CPU, for registers that most lack"
+        return ""
+
+    def instructions(self) -> None:
+        """Controls of instructions: what `features` hides and what `exceptions` wants to see."""
+        for name, feature in floor.INSTRUCTIONS.items():
+            if self.policy.features.get(feature) == "hide":
+                self.active[name] = self.arch.controls[name]
+        for info, entry in self.explicit_classes():
+            for name in info.controls:
+                if name in self.arch.controls:
+                    self.active[name] = self.arch.controls[name]
+        for feature in self.policy.features:
+            if self.policy.features[feature] == "hide":
+                for item in self.arch.features[feature].classes:
+                    for name in self.arch.class_info[self.arch.classes[item]].controls:
+                        self.active[name] = self.arch.controls[name]
+
+    def explicit_classes(self) -> Iterator[Tuple["_Class", Entry]]:
+        """Classes that an entry of its own wants EL2 to see."""
+        for number, outcome in enumerate(self.painted.exceptions):
+            entry = self.policy.entries[outcome.rule]
+            info = self.arch.class_info.get(number)
+            quiet = outcome.do in ("allow", "forward") and outcome.log == "never" and outcome.limit is None
+            if info and entry.section == "exceptions" and entry.size == 1 and not quiet:
+                yield _Class(info.name, number, info.origin, info.controls), entry
+
+    # --- what the machine will not do ---------------------------------------------------------------------------
+
+    def gap_for(self, name: str, register: Register) -> Optional[Gap]:
+        return gap_of(self.policy.platform, name, register, self.cpu)
+
+    def unenforced(self) -> List[Problem]:
+        """Accesses that run at EL1, or that are UNDEFINED there, although the policy says something else."""
+        missed: Dict[Tuple[int, str], List[Tuple[Register, str, Optional[Gap]]]] = {}
+        for register, direction in self.accesses():
+            if not self.wants(register, direction):
+                continue
+            outcome = self.outcome(register, direction)
+            here = self.arch.exists(register, direction, self.cpu)
+            if not here and (outcome.do in ("allow", "deny") or register.name in self.arch.registers):
+                continue                            # UNDEFINED without our help, or not of this CPU
+            catching = [name for name in register.controls(direction) + register.fgt(direction)
+                        if name in self.active and self.arch.has_control(self.active[name], self.cpu)]
+            gaps = [self.gap_for(name, register) for name in catching]
+            if catching and None in gaps:
+                continue
+            why = "gap" if catching else self.conflicts.get((register.key, direction), "")
+            missed.setdefault((outcome.rule, why), []).append((register, direction, gaps[0] if gaps else None))
+        problems = [self.unenforced_problem(rule, why, found) for (rule, why), found in sorted(missed.items())]
+        return problems + self.never_arrive()
+
+    def unenforced_problem(self, rule: int, why: str, found: List[Tuple[Register, str, Optional[Gap]]]) -> Problem:
+        entry = self.policy.entries[rule]
+        names = listing(sorted({register.name for register, _, _ in found}, key=natural))
+        gap = next((gap for _, _, gap in found if gap), None)
+        notes = [gap.effect + f" ({gap.control}, seen on {gap.seen})" if gap else why or
+                 f"no trap bit of {self.cpu} covers {names}"]
+        here = sum(self.arch.exists(register, direction, self.cpu) for register, direction, _ in found)
+        how = f"{here} {'access reaches' if here == 1 else 'accesses reach'} the register" if here else \
+            f"{len(found)} {'access is' if len(found) == 1 else 'accesses are'} UNDEFINED instead"
+        return Problem("error" if self.explicit(entry) and gap is None else "note", entry.place, entry.name,
+                       f"this rule cannot be enforced on {self.cpu}: {how}",
+                       f"says {_said(self.painted.sysregs[found[0][1]][found[0][0].key])}", tuple(notes),
+                       self.ways_out(entry), tuple((register.key, direction) for register, direction, _ in found))
+
+    def ways_out(self, entry: Entry) -> Tuple[str, ...]:
+        return ("allow it, pick a platform that traps it, or accept the gap:  # ignore PG501: <reason>",)
+
+    def explicit(self, entry: Entry) -> bool:
+        """Written for this register or encoding, not for a group, a feature or everything."""
+        return entry.section == "sysregs" and entry.name[:1].isupper()
+
+    def never_arrive(self) -> List[Problem]:
+        """Entries that answer for encodings that are UNDEFINED at EL1 and that nothing takes to EL2."""
+        problems = []
+        arriving = {(register.key, direction) for register, direction in self.accesses()}
+        for entry in self.policy.entries:
+            if entry.section != "sysregs" or not self.explicit(entry):
+                continue
+            lost = [(key, side) for side in ("read", "write") if side in entry.actions for low, high in entry.ranges
+                    for key in range(low, high + 1) if (key, side) not in arriving]
+            lost = [(key, side) for key, side in lost if self.painted.sysregs[side][key].rule == entry.rule and
+                    self.painted.sysregs[side][key].do not in ("allow", "deny")]
+            if lost and len(lost) == sum(high - low + 1 for low, high in entry.ranges) * len(entry.actions):
+                problems.append(Problem(
+                    "error", entry.place, entry.name, f"this rule decides nothing: {entry.name} is UNDEFINED at EL1 "
+                    "and never reaches EL2", f"says {_said(self.painted.sysregs[lost[0][1]][lost[0][0]])}",
+                    helps=("remove it, or accept the gap:  # ignore PG501: <reason>",), accesses=tuple(lost)))
+        return problems
+
+    def unreplayed(self, traps: Mapping[Access, str]) -> List[Problem]:
+        """Registers that a control of the floor catches, that the policy lets through, and that EL2 cannot replay."""
+        missed: Dict[int, List[Tuple[Register, str]]] = {}
+        for register, direction in self.accesses():
+            outcome = self.outcome(register, direction)
+            stuck = register.replay == "none" if outcome.do == "allow" else \
+                outcome.do == "mask" and register.replay != "plain"
+            if stuck and (register.key, direction) in traps and self.arch.exists(register, direction, self.cpu) and \
+                    self.gap_for(traps[register.key, direction], register) is None:
+                missed.setdefault(outcome.rule, []).append((register, direction))
+        problems = []
+        for rule, found in sorted(missed.items()):
+            entry = self.policy.entries[rule]
+            register, direction = found[0]
+            names = listing(sorted({register.name for register, _ in found}, key=natural))
+            problems.append(Problem(
+                "error" if self.explicit(entry) else "note", entry.place, entry.name,
+                f"{names} cannot be given to the guest: EL2 traps it and cannot stand in for the register",
+                f"says {_said(self.outcome(register, direction))}",
+                (f"{traps[register.key, direction]} is on: " +
+                 floor.FLOOR.get(traps[register.key, direction], "the policy needs it"),),
+                ("deny it, or give a constant: { read: { value: 0 }, write: ignore }",),
+                tuple((register.key, direction) for register, direction in found)))
+        return problems
+
+    def exceptions(self) -> List[Problem]:
+        problems = []
+        for info, entry in self.explicit_classes():
+            said = f"says {_said(self.painted.exceptions[info.number])}"
+            if info.origin == "never":
+                problems.append(Problem("error", entry.place, entry.name, f"this rule decides nothing: {info.name} "
+                                        "never reaches EL2 while a guest runs at EL1", said, helps=("remove it",)))
+                continue
+            gap = next((gap for gap in self.gaps if info.name in gap.exceptions), None)
+            there = [name for name in info.controls if self.arch.has_control(self.arch.controls[name], self.cpu)]
+            if gap is not None:
+                problems.append(Problem("note", entry.place, entry.name,
+                                        f"this rule holds in part on {self.cpu}", said,
+                                        (f"{gap.effect} ({gap.control}, seen on {gap.seen})",)))
+            elif info.controls and not there and any(self.arch.controls[name].feature == "FEAT_FGT"
+                                                     for name in info.controls):
+                problems.append(Problem("error", entry.place, entry.name, "this rule cannot be enforced on "
+                                        f"{self.cpu}: {info.name} goes to EL1", said,
+                                        (f"no trap bit of {self.cpu} covers {info.name}",), self.ways_out(entry)))
+        return problems
+
+    # --- reporting ----------------------------------------------------------------------------------------------
+
+    def bits(self) -> Tuple[Bit, ...]:
+        out = []
+        for name in sorted(self.active, key=natural):
+            wanted = tuple(self.wanted.get(name, ()))
+            members = [(register.key, direction) for register, direction in self.members.get(name, ())]
+            collateral = tuple(access for access in members
+                               if self.painted.sysregs[access[1]][access[0]].do == "allow")
+            reason = floor.FLOOR.get(name) or (self.arch.controls[name].covers if not wanted else "")
+            out.append(Bit(name, reason, wanted, collateral))
+        return tuple(out)
+
+    def notes(self) -> Iterator[str]:
+        timer = self.arch.registers["CNTPCT_EL0"]
+        if not self.outcome(timer, "read").plain and "CNTHCTL_EL2.EL1PCEN" not in self.active:
+            yield "CNTHCTL_EL2.EL1PCTEN: QEMU 7.2 tests EL1PCEN instead for CNTPCT_EL0 at EL0, so EL0 may read it"
+
+
+@dataclass(frozen=True)
+class _Class:
+    name: str
+    number: int
+    origin: str
+    controls: Tuple[str, ...]
+
+
+def natural(name: str) -> Tuple[str, int, str]:
+    digits = "".join(character for character in name.split("_")[0] if character.isdigit())
+    return name.split("_")[0].rstrip("0123456789"), int(digits or 0), name
+
+
+def listing(names: List[str], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _said(outcome: Outcome) -> str:
+    if outcome.do == "allow":
+        return "allow, and wants to know" if not outcome.plain else "allow"
+    return {"value": f"value {outcome.value:#x}", "mask": "mask", "emulate": f"emulate {outcome.model}"}.get(
+        outcome.do, outcome.do)

@@ -1,0 +1,443 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The generated C and hv/policy/policy.c, compiled here, against the reference evaluator.
+
+Every system register access, every border of the address map with every width, every call interval's borders, every
+exception class. Knows the tables only through hv/policy/policy.h, and the policy only through evaluate.py.
+"""
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import subprocess
+import tempfile
+import time
+from array import array
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+
+from policygen.facts import controls
+from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_arch, make_key, split_key
+from policygen.language.model import Access, Action, Decision, Policy
+from policygen.language.overlap import spoken
+from policygen.meaning.evaluate import Evaluator, evaluator, whole
+from policygen.target import render
+from policygen.target.traps import plan
+from policygen.text import paths
+
+ACTIONS = ("allow", "deny", "value", "ignore", "mask", "emulate", "forward", "pause", "kill")
+VERDICTS = ("ALLOW", "DENY", "EMUL", "RAZWI", "INJECT", "KILL", "PAUSE", "WOULD")
+LOGS = ("never", "once", "always")
+REFUSALS = ("UNDEF", "SEA", "SERROR", "NOT_SUPPORTED", "INVALID_PARAMETERS", "DENIED")
+KINDS = {"sysregs": 0, "mmio": 1, "hvc": 2, "smc": 3, "exceptions": 4}
+ROW = struct.Struct("<HBBBBHHHHHQQ")
+LIMIT = struct.Struct("<IHH")
+COUNTS = struct.Struct("<HHH")
+CONTROLS = struct.Struct(f"<{len(controls.MEMBERS)}Q")
+FREE = struct.Struct("<IIBBBBHH")
+QUESTION = struct.Struct("<IIQQQ")
+STUB = re.compile(r"(mrs\s+x0, |msr\s+|sys\s+)(S\d_\d_C\d+_C\d+_\d|#\d, C\d+, C\d+, #\d)(, x0)?\Z")
+PAGE = 4096
+IPA_END = 1 << 30
+TIMEOUT = 120       # seconds; a corrupt table may make the lookup run away
+CFLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+
+
+@dataclass(frozen=True)
+class Row:
+    """struct decision as the machine would read it."""
+    rule: int
+    action: str
+    verdict: str
+    log: str
+    arg: int
+    limit: int
+    value: int
+    mask: int
+    where: int
+    otherwise: int
+    pad: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    access: Access
+    expected: Decision
+    row: Optional[Row]
+    why: str
+
+
+@dataclass
+class Result:
+    counts: Dict[str, int]
+    differences: List[Difference]
+    seconds: float
+
+
+class Unbuilt(Exception):
+    """There is no program to ask; says why."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the compiled tables hold, beside the answers to questions."""
+    rows: Tuple[Row, ...]
+    limits: Tuple[Tuple[int, int], ...]
+    stubs: Tuple[Tuple[Optional[int], Optional[int]], ...]      # register keys that a stub reads and writes
+
+    def row(self, number: int) -> Optional[Row]:
+        return self.rows[number] if number < len(self.rows) else None
+
+
+def verify(policy: Policy, cpu: str = DEFAULT_CPU, generated: Optional[Path] = None,
+           sanitize: bool = False) -> Result:
+    """`generated`: a folder with tables to examine instead of freshly rendered ones."""
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        if generated is None:
+            generated = Path(scratch) / "gen"
+            render.render(policy, generated, cpu)
+        program = build(generated, Path(scratch) / "verify", sanitize)
+        verifier = Verifier(policy, cpu)
+        differences = verifier.examine(verifier.ask(program), (generated / "replay.S").read_text(encoding="utf-8"))
+    return Result(verifier.counts(), differences, time.monotonic() - start)
+
+
+def build(generated: Path, program: Path, sanitize: bool = False) -> Path:
+    root = paths.PACKAGE.parent
+    if shutil.which("gcc") is None or not (root / "hv/policy/policy.c").is_file():
+        raise Unbuilt("verify takes gcc, and hv/ of a clone of the project")
+    command = ["gcc", "-no-pie", *CFLAGS, *(SANITIZE if sanitize else ()), f"-I{root / 'hv'}", "-o", str(program),
+               str(paths.PACKAGE / "target" / "templates" / "verify.c"), str(root / "hv/policy/policy.c"),
+               str(generated / "policy_tables.c")]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise Unbuilt("the tables do not compile:\n" + done.stderr.strip())
+    return program
+
+
+def stubs_of(text: str) -> Tuple[Tuple[Optional[int], Optional[int]], ...]:
+    """Which register each stub of replay.S reads and writes: four instructions a stub."""
+    body = text[text.index("policy_replay:"):text.index(".size")]
+    lines = [line.split("/*")[0].strip() for line in body.splitlines()[1:]]
+    code = [line for line in lines if line]
+    out: List[Tuple[Optional[int], Optional[int]]] = []
+    for at in range(0, len(code), 4):
+        first, after, second, last = code[at:at + 4]
+        halves = []
+        for instruction, then in ((first, after), (second, last)):
+            match = STUB.match(instruction)
+            halves.append(_stub_key(match) if match and then == "ret" else None)
+        out.append((halves[0], halves[1]))
+    return tuple(out)
+
+
+def _stub_key(match: "re.Match[str]") -> int:
+    numbers = [int(number) for number in re.findall(r"\d+", match.group(2))]
+    return make_key(1, *numbers) if match.group(1).startswith("sys") else make_key(*numbers)
+
+
+class Verifier:
+    """The reference's answers for one policy, to be compared with any number of compiled tables."""
+
+    def __init__(self, policy: Policy, cpu: str = DEFAULT_CPU) -> None:
+        self.policy, self.plan = policy, plan(policy, cpu)
+        self.reference: Evaluator = evaluator(policy)
+        self.arch = load_arch()
+        self.models = enumerators((paths.PACKAGE.parent / "hv/policy/policy.h").read_text(encoding="utf-8"))
+        self.cases = [(access, self.reference.decide(access)) for section in KINDS for access in self.accesses(section)]
+        self.inner = list(self.pages())
+        kinds: Dict[Tuple[object, ...], int] = {}       # what decides whether an answer is right -> its number
+        self.kinds = [kinds.setdefault(self.kind(access, expected), len(kinds)) for access, expected in self.cases]
+        self.examples = {kind: case for kind, case in zip(reversed(self.kinds), reversed(self.cases))}
+        starts = {(access.key, access.direction): at for at, (access, _) in reversed([*enumerate(self.cases)])
+                  if access.section == "mmio"}
+        # The pages of a piece lie together, a read and a write each: (how many, the questions that it starts with).
+        self.runs = [(len(list(pages)) // 2, starts[low, "read"], starts[low, "write"])
+                     for low, pages in groupby(self.inner, key=itemgetter(1))]
+        self.questions = tempfile.TemporaryFile()       # a pipe takes many times as long
+        self.questions.writelines(_question(access) for access, _ in (*self.cases, *self.inner))
+        self.questions.flush()
+
+    def counts(self) -> Dict[str, int]:
+        out = {section: 0 for section in KINDS}
+        for access, _ in self.cases:
+            out[access.section] += 1
+        out["mmio"] += len(self.inner)
+        return out
+
+    def ask(self, program: Path) -> bytes:
+        """Everything that the compiled tables say: rows, limits, and the row of each access."""
+        self.questions.seek(0)
+        return subprocess.run([str(program)], stdin=self.questions, stdout=subprocess.PIPE, check=True,
+                              timeout=TIMEOUT).stdout
+
+    def examine(self, output: bytes, replay: str) -> List[Difference]:
+        """What the compiled tables, which say `output`, answer differently; `replay` is the text of replay.S."""
+        n_rows, n_limits, n_free = COUNTS.unpack_from(output)
+        at = COUNTS.size + n_rows * ROW.size
+        after = at + n_limits * LIMIT.size
+        free_at = after + CONTROLS.size
+        answers = array("H", output[free_at + n_free * FREE.size:])
+        if len(answers) != len(self.cases) + len(self.inner):
+            raise ValueError("the program answered another number of questions")
+        tables = Tables(tuple(_row(output, COUNTS.size + index * ROW.size) for index in range(n_rows)),
+                        tuple((rate, over) for rate, over, _ in LIMIT.iter_unpack(output[at:after])), stubs_of(replay))
+        found: List[Difference] = [Difference(*self.cases[0], None, why) for why in self.without_questions(
+            CONTROLS.unpack_from(output, after),
+            list(FREE.iter_unpack(output[free_at:free_at + n_free * FREE.size])))]
+        if tables.limits[:1] != ((0, 0),):
+            found.append(Difference(*self.cases[0], None, "policy_limits[0], which means no limit, is one"))
+        wrong = {pair: why for pair in set(zip(self.kinds, answers))
+                 for why in [self.mismatch(*self.examples[pair[0]], pair[1], tables)] if why}
+        if wrong:
+            found += [Difference(access, expected, tables.row(pair[1]), wrong[pair])
+                      for (access, expected), pair in zip(self.cases, zip(self.kinds, answers)) if pair in wrong]
+        first = len(self.cases)
+        for pages, *starts in self.runs:
+            here, alike = answers[first:first + 2 * pages], array("H", [answers[start] for start in starts]) * pages
+            for at in (at for at in range(2 * pages) if here[at] != alike[at]) if here != alike else ():
+                access = self.inner[first - len(self.cases) + at][0]
+                expected = self.reference.decide(access)
+                why = self.mismatch(access, expected, here[at], tables)
+                found += [Difference(access, expected, tables.row(here[at]), why)] if why else []
+            first += 2 * pages
+        return found
+
+    def without_questions(self, values: Tuple[int, ...], free: List[Tuple[int, ...]]) -> Iterator[str]:
+        """What decides before any lookup: the controls that trap, and the pages that do not."""
+        for (register, member), value in zip(controls.MEMBERS.items(), values):
+            if value != self.plan.controls[register]:
+                yield f"policy_traps.{member} is {value:#x} instead of {self.plan.controls[register]:#x}"
+        if free != self.free_pages():
+            yield "policy_passthrough maps other pages of real devices than the policy gives without a trap"
+
+    def free_pages(self) -> List[Tuple[int, ...]]:
+        """base, last, read, write, rule: pieces that are plain `allow` on a real device, in whole pages."""
+        pieces: List[Tuple[int, ...]] = []
+        for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform)):
+            decided = [[self.reference.decide(Access("mmio", low, side, width)) for width in (1, 2, 4, 8)
+                        if width <= high - low + 1] for side in ("read", "write")]
+            read, write = (self.reference.board.real(low, high) and all(
+                (one.do, one.verdict, one.log, one.limit) == ("allow", "ALLOW", "never", None) for one in side)
+                for side in decided)
+            piece = (low, high, int(read), int(write), 0, 0, decided[0 if read else 1][0].entry.rule, 0)
+            if pieces and pieces[-1][2:] == piece[2:] and pieces[-1][1] + 1 == low:
+                piece = (pieces.pop()[0], *piece[1:])
+            pieces.append(piece)
+        whole_pages = [(-(-low // PAGE) * PAGE, (high + 1) // PAGE * PAGE - 1, *rest) for low, high, *rest in pieces
+                       if rest[0] or rest[1]]
+        return [piece for piece in whole_pages if piece[0] < piece[1]]
+
+    # --- which accesses -----------------------------------------------------------------------------------------
+
+    def accesses(self, section: str) -> Iterator[Access]:
+        if section == "sysregs":
+            for key in range(N_KEYS):
+                yield Access(section, key, "read")
+                yield Access(section, key, "write")
+        elif section == "mmio":
+            yield from self.addresses()
+        elif section == "exceptions":
+            for number in range(66):
+                yield Access(section, number)
+        else:
+            yield from self.calls(section)
+
+    def addresses(self) -> Iterator[Access]:
+        """Around every border: each byte within a double word of it, with each width."""
+        points = {point for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform))
+                  for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < IPA_END}
+        points.update((0x70000000, 0xfffffff8, 1 << 32, 1 << 39))
+        for point in sorted(points):
+            for width in (1, 2, 4, 8):
+                for direction in ("read", "write"):
+                    # What reaches into guest RAM is no access to a window: refused whatever the policy says.
+                    if point >= IPA_END or point + width <= IPA_END:
+                        yield Access("mmio", point, direction, width)
+
+    def pages(self) -> Iterator[Tuple[Access, int]]:
+        """Every page inside a piece that one decision holds for, and the start of the piece: the answers are one."""
+        for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform)):
+            for page in range((low + PAGE) & -PAGE, high - PAGE, PAGE):
+                for direction in ("read", "write"):
+                    yield Access("mmio", page, direction, 1), low
+
+    def calls(self, section: str) -> Iterator[Access]:
+        points: Set[int] = set()
+        for low, high in self.reference.cells(section, whole(section, self.policy.platform)):
+            points.update(point for edge in (low, high) for point in (edge - 1, edge, edge + 1))
+        for point in sorted(points):
+            if not 0 <= point <= 0xffffffff:
+                continue
+            entry = self.reference.entry(section, point, "")
+            for args in _arguments(entry.actions[""]):
+                yield Access(section, point, "", 4, args)
+
+    # --- one answer ---------------------------------------------------------------------------------------------
+
+    def kind(self, access: Access, expected: Decision) -> Tuple[object, ...]:
+        """All that mismatch() looks at, but for the row."""
+        replays = access.section == "sysregs" and (access.key in self.arch.by_key or
+                                                   expected.do in ("allow", "mask", "pause"))
+        return (access.section, expected.entry.rule, expected.do, expected.verdict, expected.value, expected.mask,
+                expected.model, expected.refuse, expected.log, expected.limit, expected.over,
+                access.key if replays else 0, access.direction, access.width if access.section == "mmio" else 0)
+
+    def mismatch(self, access: Access, expected: Decision, number: int, tables: Tables) -> str:
+        """Why the row of this number does not mean what the reference decides; empty if it does."""
+        row = tables.row(number)
+        if row is None:
+            return "no such row"
+        if row.rule != expected.entry.rule:
+            return f"rule r{row.rule} instead of r{expected.entry.rule}"
+        if row.verdict != expected.verdict:
+            return f"verdict {row.verdict} instead of {expected.verdict}"
+        if row.log != expected.log:
+            return f"log {row.log} instead of {expected.log}"
+        return self.limit_mismatch(access, expected, row, tables) or \
+            self.action_mismatch(access, expected, row, tables) or _left_over(row, access.section)
+
+    @staticmethod
+    def limit_mismatch(access: Access, expected: Decision, row: Row, tables: Tables) -> str:
+        if expected.limit is None:
+            return "a limit" if row.limit else ""
+        if not 0 < row.limit < len(tables.limits):
+            return "no limit"
+        rate, over = tables.limits[row.limit]
+        if rate != expected.limit or over >= len(tables.rows):
+            return f"limit {rate}/s instead of {expected.limit}/s"
+        beyond = tables.rows[over]
+        if beyond.rule != expected.entry.rule or beyond.action != expected.over or beyond.limit:
+            return f"{beyond.action} beyond the limit instead of {expected.over}"
+        refuse = expected.refuse or {"mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED"}.get(
+            access.section, "UNDEF")
+        if expected.over == "deny" and beyond.arg != REFUSALS.index(refuse):
+            return "another refusal beyond the limit"
+        if beyond.verdict != expected.over.upper() or beyond.log != (row.log if row.log != "never" else "once"):
+            return "another log beyond the limit"
+        return _left_over(beyond, access.section)
+
+    def action_mismatch(self, access: Access, expected: Decision, row: Row, tables: Tables) -> str:
+        wrong = f"{row.action} instead of {expected.do}"
+        if access.section == "sysregs" and expected.do in ("allow", "mask", "pause"):
+            return self.replay_mismatch(access, expected, row, tables)
+        if expected.do == "allow" and access.section in ("hvc", "smc") and expected.model:
+            return "" if row.action == "emulate" and row.arg == self.model(expected.model) else wrong
+        if row.action != expected.do:
+            return wrong
+        if expected.do == "deny" and row.arg != REFUSALS.index(expected.refuse or ""):
+            return "another refusal"
+        if expected.do == "value" and row.value != expected.value:
+            return f"value {row.value:#x} instead of {expected.value:#x}"
+        if expected.do == "mask" and (row.mask, row.value) != (expected.mask, expected.value):
+            return f"mask {row.mask:#x} instead of {expected.mask:#x}"
+        if expected.do == "emulate":
+            base = next((window.base for window in self.policy.windows if window.base <= access.key <
+                         window.base + window.size), 0) if access.section == "mmio" else 0
+            if row.mask != expected.mask:
+                return f"mask {row.mask:#x} instead of {expected.mask:#x}"
+            return "" if row.arg == self.model(expected.model or "") and row.value == base else "another model"
+        if expected.do == "pause" and access.section == "mmio":
+            real = self.reference.board.real(access.key, access.key + access.width - 1)
+            return "" if bool(row.arg) == real else "a pause that reaches the host"
+        return ""
+
+    def replay_mismatch(self, access: Access, expected: Decision, row: Row, tables: Tables) -> str:
+        """The real register through a stub, a model in its place, or what a CPU does that lacks it."""
+        register = self.arch.by_key.get(access.key)
+        arrives = (access.key, access.direction) in self.plan.traps
+        plain = arrives and (register.replay == "plain" if register else access.key in self.arch.groups["id"])
+        if not plain or register is not None and self.unwritable(access, expected, register):
+            if expected.do == "pause":
+                return "" if (row.action, row.arg) == ("pause", 0) else f"{row.action} instead of pause"
+            if arrives and register and register.model and expected.do == "allow":
+                return "" if row.action == "emulate" and row.arg == self.model(register.model) else "another model"
+            if arrives and register and not register.write_mask and expected.do == "allow":
+                return "" if row.action == "ignore" else f"{row.action} of what EL1 may not change"
+            return "" if (row.action, row.arg) == ("deny", 0) else f"{row.action}, and nothing to replay"
+        if row.action != expected.do:
+            return f"{row.action} instead of {expected.do}"
+        read, write = tables.stubs[row.arg] if row.arg < len(tables.stubs) else (None, None)
+        if (read if access.direction == "read" else write) != access.key or \
+                expected.do == "mask" and read != access.key:
+            return "another register's stub"
+        mask = expected.mask if expected.do == "mask" else ALL_BITS
+        if register is not None and access.direction == "write":
+            mask &= register.write_mask
+        if row.mask != mask or expected.do == "mask" and row.value != expected.value:
+            return f"mask {row.mask:#x} instead of {mask:#x}"
+        return ""
+
+    @staticmethod
+    def unwritable(access: Access, expected: Decision, register: Register) -> bool:
+        if access.direction == "read":
+            return False
+        return not register.write_mask and expected.do != "mask" or expected.do == "mask" and register.access != "rw"
+
+    def model(self, name: str) -> int:
+        return self.models["MODEL_" + name.upper().replace("-", "_")]
+
+
+def _left_over(row: Row, section: str) -> str:
+    """Fields that nobody reads are zero: nothing lurks in a table."""
+    used = {"deny": ("arg",), "emulate": ("arg",), "value": ("value",), "mask": ("value", "mask")}.get(row.action, ())
+    if section == "sysregs" and row.action in ("allow", "mask", "pause"):
+        used += ("mask", "arg")
+    if section == "mmio":
+        used += {"emulate": ("value", "mask"), "pause": ("arg",)}.get(row.action, ())
+    if section in ("hvc", "smc"):
+        used += ("where", "otherwise") if row.where else ()
+    spare = [name for name in ("value", "mask", "arg", "where", "otherwise", "pad")
+             if getattr(row, name) and name not in used]
+    return f"{spare[0]} in a row that does not use it" if spare else ""
+
+
+def enumerators(header: str) -> Mapping[str, int]:
+    """enum model of hv/policy/policy.h: the numbers that the C compiler gives."""
+    body = re.sub(r"/\*.*?\*/", "", header[header.index("enum model {"):header.index("MODEL_COUNT")], flags=re.S)
+    return {name: number for number, name in enumerate(re.findall(r"\bMODEL_\w+", body))}
+
+
+def _row(data: bytes, at: int) -> Row:
+    rule, action, verdict, log, pad, arg, limit, where, otherwise, pad2, value, mask = ROW.unpack_from(data, at)
+
+    def word(words: Sequence[str], number: int) -> str:
+        return words[number] if number < len(words) else f"number {number}"
+    return Row(rule, word(ACTIONS, action), word(VERDICTS, verdict), word(LOGS, log), arg, limit, value, mask, where,
+               otherwise, pad | pad2)
+
+
+def _question(access: Access) -> bytes:
+    a, b, c = access.key, 0, 0
+    if access.section == "sysregs":
+        op0, op1, crn, crm, op2 = split_key(access.key)
+        a = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1 | (access.direction == "read")
+        a |= (access.key * 7 & 31) << 5            # Rt must not matter
+    elif access.section == "mmio":
+        b, c = access.width.bit_length() - 1, int(access.direction == "write")
+    else:
+        b, c = access.args
+    return QUESTION.pack(KINDS[access.section], 0, a, b, c)
+
+
+def _arguments(action: Action) -> Iterator[Tuple[int, int]]:
+    """x1 and x2 around the borders of `where`."""
+    given = {register: (low, high) for register, low, high in action.where}
+    choices = []
+    for register in ("x1", "x2"):
+        low, high = given.get(register, (0, ALL_BITS))
+        choices.append(sorted({value for value in (low - 1, low, high, high + 1) if 0 <= value <= ALL_BITS}))
+    for x1 in choices[0]:
+        for x2 in choices[1]:
+            yield x1, x2
+
+
+def shown(difference: Difference, policy: Policy) -> str:
+    access = difference.access
+    text = spoken(access.section, access.key, access.direction, policy.windows)
+    return f"{text}: {difference.why} ({difference.expected.entry.place} says {difference.expected.do})"

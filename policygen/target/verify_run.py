@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the sweep guest saw on the target, against the reference evaluator.
+
+Knows EL2 only by what it did: whether an access ran, whether a trap was counted, whether a denial was, what was read.
+"""
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from policygen.facts import controls
+from policygen.facts.arch import Register, encoding, load_arch
+from policygen.facts.board import Gap
+from policygen.language.model import Access, Decision, Policy
+from policygen.language.overlap import spoken
+from policygen.meaning.evaluate import Evaluator, evaluator
+from policygen.target import sweep
+from policygen.target.traps import Plan, gap_of, plan
+
+LINE = re.compile(r"sw ([smhc]) ([rw-]) (\w+) (\w+) (\w+) (\w+) (\w+) :(.*)\Z")
+TOKEN = re.compile(r"([ouasxczp])([-+*]?)([0-9a-f]*)(?:=([0-9a-f]+))?\Z")
+SECTIONS = {"s": "sysregs", "m": "mmio", "h": "hvc", "c": "smc"}
+DIRECTIONS = {"r": "read", "w": "write", "-": ""}
+RETURNS = {"NOT_SUPPORTED": -1, "INVALID_PARAMETERS": -2, "DENIED": -3, "SEA": -1, "SERROR": -1}
+ALL = (1 << 64) - 1
+EC_UNKNOWN, EC_SYSREG, EC_DABT = 0x00, 0x18, 0x25
+FSC_ADDRESS_SIZE, FSC_ALIGNMENT = 0x00, 0x21
+ORDER = ("not on this CPU", "ran as allowed", "ran after a collateral trap", "denied", "answered by the policy",
+         "passed over: would stop the guest, or the next within a limit")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One outcome of guest/sweep (report.h) for `count` accesses."""
+    section: str
+    direction: str
+    width: int
+    first: int
+    step: int
+    count: int
+    args: Tuple[int, int]
+    letter: str
+    flag: str                   # "": no trap; -: counted as denied; +: counted as something else; *: several
+    value: Optional[int]
+
+
+@dataclass(frozen=True)
+class Difference:
+    seen: Seen
+    key: int
+    expected: Decision
+    why: str
+
+
+@dataclass
+class Verdict:
+    counts: Dict[str, int] = field(default_factory=dict)
+    by_section: Dict[str, int] = field(default_factory=dict)
+    covered: Dict[str, int] = field(default_factory=dict)          # gap -> accesses
+    differences: List[Difference] = field(default_factory=list)
+    broken: str = ""                                               # why the log is no sweep, or an incomplete one
+
+    def add(self, what: str, count: int) -> None:
+        self.counts[what] = self.counts.get(what, 0) + count
+
+
+def console(text: str) -> str:
+    """The guest's bytes: records (from RS to the line's end) taken out, with the line break that a record marked `+`
+    put into the guest's line; escapes and NULs undone."""
+    text = re.sub("\r*\n\x1e@.\\+[^\n]*\n", "", text)
+    text = re.sub("\x1e[^\n]*\n", "", text)
+    return text.replace("\0", "").replace("\x1fe", "\x1e").replace("\x1ff", "\x1f").replace("\r", "")
+
+
+def parse(text: str) -> Iterator[Seen]:
+    """Raises ValueError for what no sweep prints."""
+    for line in text.split("\n"):
+        match = LINE.match(line)
+        if match is None:
+            if line.startswith("sw ") and not re.match(r"sw (start( blind)?|end [0-9a-f]+)\Z", line):
+                raise ValueError(f"a line that no sweep prints: {line[:80]!r}")
+            continue
+        kind, direction = match.group(1), match.group(2)
+        width, first, step, x1, x2 = (int(match.group(number), 16) for number in range(3, 8))
+        for word in match.group(8).split():
+            token = TOKEN.match(word)
+            if token is None:
+                raise ValueError(f"an outcome that no sweep prints: {word!r}")
+            letter, flag, number, value = token.groups()
+            count = int(number, 16) if number else 1
+            yield Seen(SECTIONS[kind], DIRECTIONS[direction], width, first, step, count, (x1, x2), letter, flag,
+                       int(value, 16) if value else None)
+            first += step * count
+
+
+class Judge:
+    def __init__(self, policy: Policy, cpu: str) -> None:
+        self.policy, self.cpu = policy, cpu
+        self.reference: Evaluator = evaluator(policy)
+        self.plan: Plan = plan(policy, cpu)
+        self.arch = load_arch()
+        self.problems = {(key, side): problem.message for problem in self.plan.problems
+                         for key, side in problem.accesses if problem.severity == "note" or policy.accepted}
+        self.verdict = Verdict()
+
+    def judge(self, text: str) -> Verdict:
+        text, out = console(text), self.verdict
+        planned = [sum(span.count for span in sweep.spans(self.policy, brief)) for brief in (False, True)]
+        try:
+            for seen in parse(text):
+                out.by_section[seen.section] = out.by_section.get(seen.section, 0) + seen.count
+                if seen.letter == "p":
+                    out.add(ORDER[5], seen.count)
+                elif seen.section == "sysregs":
+                    for number in range(seen.count):
+                        self.note(seen, seen.first + number * seen.step, 1)
+                else:
+                    for first, count in self.pieces(seen):
+                        self.note(seen, first, count)
+        except ValueError as error:
+            out.broken = str(error)
+        end = re.search(r"^sw end ([0-9a-f]+)$", text, re.M)
+        total = sum(out.by_section.values())
+        if not out.broken and "sw start\n" not in text:
+            out.broken = "this log holds no sweep that could count (HV_GET_STATUS is denied, or another guest ran)"
+        elif not out.broken and (end is None or int(end.group(1), 16) != total or total not in planned):
+            out.broken = f"the sweep is incomplete: {total} of {planned[0]} accesses, or of {planned[1]}"
+        return out
+
+    def pieces(self, seen: Seen) -> Iterator[Tuple[int, int]]:
+        """Parts of a series in each of which one decision holds."""
+        at, left = seen.first, seen.count
+        if seen.section != "mmio" or at >= sweep.IPA_END:
+            cells = [(0, sweep.RAM_END - 1), (sweep.RAM_END, ALL)] if seen.section == "mmio" else \
+                list(self.reference.cells(seen.section, ((0, 0xffffffff),)))
+        else:
+            cells = self.mmio_cells()
+        for low, high in cells:
+            while left and low <= at <= high:
+                inside = (high - (at + seen.width - 1)) // seen.step + 1 if at + seen.width - 1 <= high else 1
+                count = max(1, min(left, inside))
+                yield at, count
+                at, left = at + seen.step * count, left - count
+        if left:
+            raise ValueError(f"a series that leaves the map: {seen.first:#x}")
+
+    def mmio_cells(self) -> List[Tuple[int, int]]:
+        if not hasattr(self, "_cells"):
+            self._cells = list(self.reference.cells("mmio", ((0, sweep.IPA_END - 1),)))
+        return self._cells
+
+    # --- one outcome --------------------------------------------------------------------------------------------
+
+    def note(self, seen: Seen, key: int, count: int) -> None:
+        ram = seen.section == "mmio" and sweep.IPA_END <= key < sweep.RAM_END
+        expected = self.reference.decide(Access(seen.section, key if seen.section != "mmio" or key < sweep.IPA_END
+                                                else 0, seen.direction, seen.width, seen.args)) \
+            if seen.section != "mmio" or key < sweep.IPA_END else self.outside(seen)
+        gap = ""
+        if ram:
+            what, why = ORDER[1], "" if (seen.letter, seen.flag) == ("o", "") else "RAM is the guest's own"
+        elif seen.flag == "*" or seen.letter in "zc":
+            what, why = "", "more than one trap" if seen.flag == "*" else "x1 to x3 came back changed" \
+                if seen.letter == "c" else "more than one exception"
+        elif seen.section == "sysregs":
+            what, why, gap = self.sysreg(seen, key, expected)
+        elif seen.section == "mmio":
+            what, why = self.memory(seen, key, expected)
+        else:
+            what, why = self.call(seen, key, expected)
+        if not why:
+            self.verdict.add(what, count)
+        elif gap:
+            self.verdict.covered[gap] = self.verdict.covered.get(gap, 0) + count
+        else:
+            self.verdict.differences.append(Difference(seen, key, expected, why))
+
+    def outside(self, seen: Seen) -> Decision:
+        """Above the windows and RAM `default` decides; like any refused access where nothing real can be."""
+        entry = self.reference.defaults["mmio"]
+        return self.reference.decision(entry, entry.actions[seen.direction], "mmio", sweep.RAM_END, seen.direction)
+
+    @staticmethod
+    def answer(seen: Seen, expected: Decision) -> str:
+        """What is wrong with the value that a read or a call gave; empty if nothing."""
+        if seen.value is None or seen.letter != "o":
+            return ""
+        bits = (1 << 8 * seen.width) - 1 if seen.section == "mmio" else ALL
+        if expected.do == "value" and seen.value != expected.value & bits:
+            return f"read {seen.value:#x} instead of {expected.value & bits:#x}"
+        if expected.do == "mask" and seen.value & ~expected.mask & bits != expected.value & ~expected.mask & bits:
+            return f"read {seen.value:#x}: bits outside the mask"
+        return ""
+
+    def sysreg(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str, str]:
+        """(what it counts as, what is wrong, the gap that explains it)"""
+        register = self.arch.by_key.get(key)
+        catching = self.plan.traps.get((key, seen.direction), "")
+        active = [name for name in (self.controls(register, seen.direction) if register else (catching,))
+                  if name and self.arch.has_control(self.arch.controls[name], self.cpu)]
+        here = register is not None and self.arch.exists(register, seen.direction, self.cpu)
+        if seen.flag:
+            if not catching:
+                return "", "it trapped, and no control that is set says so", ""
+            return (*self.trapped(seen, key, register, expected), "")
+        if seen.letter != "o":
+            if seen.letter == "x" and not _like_absent(seen.value or 0):
+                return "", f"exception {seen.value or 0:#x} that EL2 did not see", ""
+            if here and active and expected.do not in ("deny",):
+                return "", "UNDEFINED, and EL2 was not asked", ""
+            if here and expected.do == "allow":
+                return "", "the policy allows it, the facts say that this CPU has it, and it is UNDEFINED", ""
+            return ORDER[0], "", ""
+        plain = expected.do == "allow" and expected.log == "never" and expected.limit is None
+        virtual = expected.do == "value" and self.plan.controls.get(
+            {"MIDR_EL1": "VPIDR_EL2", "MPIDR_EL1": "VMPIDR_EL2"}.get(register.name if register else "", ""), 0)
+        gap = self.gap(active or [catching], register, key, seen.direction)
+        if virtual:
+            return ORDER[4], self.answer(seen, expected), ""
+        if plain and not active:
+            return ORDER[1], "", ""
+        if plain:
+            return (ORDER[1], "", "") if gap else ("", f"it ran, and {active[0]} did not trap it", "")
+        return "", f"the policy says {expected.do}, and it ran", gap
+
+    def controls(self, register: Register, direction: str) -> List[str]:
+        """Controls of the register that are set."""
+        out = []
+        for name in register.controls(direction) + register.fgt(direction):
+            control = self.arch.controls[name]
+            if control.register in controls.MEMBERS and \
+                    bool(self.plan.controls[control.register] & control.mask) == bool(control.traps_when):
+                out.append(name)
+        return out
+
+    def trapped(self, seen: Seen, key: int, register: Optional[Register], expected: Decision) -> Tuple[str, str]:
+        if (seen.flag == "-") != (expected.verdict == "DENY"):
+            return "", f"counted as {'a denial' if seen.flag == '-' else 'no denial'}, which it is not"
+        replayable = register is None or register.replay == "plain" or register.model is not None
+        if expected.do == "deny" or expected.do in ("allow", "mask") and not replayable and seen.letter == "u":
+            return (ORDER[3], "") if seen.letter == "u" else ("", f"{_word(seen)} instead of UNDEFINED")
+        if expected.do in ("allow", "mask", "pause") and seen.letter == "u" and \
+                not (register and register.reaches(seen.direction)):
+            return ORDER[3], ""
+        if seen.letter != "o":
+            if expected.do == "allow" and register and register.model and seen.letter in "ax":
+                return ORDER[2], ""             # maintenance by address: the address may be refused
+            return "", f"{_word(seen)} instead of {expected.do}"
+        plain = expected.do == "allow" and expected.verdict == "ALLOW"
+        return ORDER[2] if plain else ORDER[4], self.answer(seen, expected)
+
+    def gap(self, names: List[str], register: Optional[Register], key: int, direction: str) -> str:
+        """The named gap that explains why an access was not seen; empty if there is none."""
+        if (key, direction) in self.problems:
+            found: Optional[Gap] = next((gap for gap in (gap_of(self.policy.platform, name, register, self.cpu)
+                                                         for name in names if name and register) if gap), None)
+            return found.control if found else f"no trap bit of {self.cpu} for {self.arch.name(key)}"
+        return next((gap.control for gap in (gap_of(self.policy.platform, name, register, self.cpu)
+                                             for name in names if name and register) if gap), "")
+
+    def memory(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str]:
+        if not seen.flag:
+            if seen.letter == "x" and (seen.value or 0) >> 26 == EC_DABT and (seen.value or 0) & 0x3f == \
+                    FSC_ADDRESS_SIZE and key >> 40:
+                return ORDER[0], ""             # beyond the physical addresses of this CPU
+            plain = expected.do == "allow" and expected.log == "never" and expected.limit is None
+            return (ORDER[1], "") if plain and seen.letter == "o" else ("", f"{_word(seen)}, and EL2 was not asked")
+        if (seen.flag == "-") != (expected.verdict == "DENY"):
+            return "", f"counted as {'a denial' if seen.flag == '-' else 'no denial'}, which it is not"
+        if expected.do == "deny":
+            letter = "s" if expected.refuse == "SERROR" else "a"
+            return (ORDER[3], "") if seen.letter == letter else ("", f"{_word(seen)} instead of {expected.refuse}")
+        real = expected.do in ("allow", "mask", "pause")
+        if seen.letter == "a" and real:
+            return ORDER[3], ""                 # the device itself refused
+        if seen.letter != "o":
+            return "", f"{_word(seen)} instead of {expected.do}"
+        plain = expected.do == "allow" and expected.verdict == "ALLOW"
+        return ORDER[2] if plain else ORDER[4], self.answer(seen, expected)
+
+    def call(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str]:
+        if not seen.flag:
+            return "", f"{_word(seen)}, and EL2 was not asked"
+        if (seen.flag == "-") != (expected.verdict == "DENY"):
+            return "", f"counted as {'a denial' if seen.flag == '-' else 'no denial'}, which it is not"
+        if expected.do == "deny" and expected.refuse == "UNDEF":
+            return (ORDER[3], "") if seen.letter == "u" else ("", f"{_word(seen)} instead of UNDEFINED")
+        if seen.letter != "o" or seen.value is None:
+            return "", f"{_word(seen)} instead of {expected.do}"
+        if expected.do == "deny":
+            wanted = RETURNS[expected.refuse or "NOT_SUPPORTED"] & ALL
+            return (ORDER[3], "") if seen.value == wanted else ("", f"x0 is {seen.value:#x} instead of {wanted:#x}")
+        if expected.do == "allow" and expected.model is None and seen.value != ALL:
+            return "", f"nobody serves it, and x0 is {seen.value:#x}"
+        return ORDER[1] if expected.do == "allow" else ORDER[4], self.answer(seen, expected)
+
+
+def _like_absent(esr: int) -> bool:
+    """FEAT_IDST reports an ID register that is not there by its encoding; what maintenance of Device memory gives."""
+    return esr >> 26 in (EC_UNKNOWN, EC_SYSREG) or esr >> 26 == EC_DABT and esr & 0x3f == FSC_ALIGNMENT
+
+
+def _word(seen: Seen) -> str:
+    return {"o": "it ran", "u": "UNDEFINED", "a": "external abort", "s": "SError"}.get(
+        seen.letter, f"exception {seen.value or 0:#x}")
+
+
+def report(verdict: Verdict, policy: Policy, cpu: str) -> str:
+    total = sum(verdict.by_section.values())
+    lines = [f"{policy.name:12} on target     {total} accesses executed at EL1 on {policy.platform} {cpu}",
+             "  " + ", ".join(f"{count} {section}" for section, count in verdict.by_section.items())]
+    for what in ORDER:
+        if verdict.counts.get(what):
+            lines.append(f"  {verdict.counts[what]:7} {what}")
+    covered = sum(verdict.covered.values())
+    if covered:
+        lines.append(f"  {covered:7} differ, all covered by a known gap ({', '.join(sorted(verdict.covered))})")
+    for item in verdict.differences[:40]:
+        lines.append(f"  DIFFERS  {shown(item, policy)}")
+    if verdict.differences:
+        lines.append(f"  {len(verdict.differences):7} differ, and no gap explains it")
+    if verdict.broken:
+        lines.append(f"  {verdict.broken}")
+    return "\n".join(lines)
+
+
+def shown(item: Difference, policy: Policy) -> str:
+    seen = item.seen
+    text = spoken(seen.section, item.key, seen.direction, policy.windows)
+    if seen.section == "sysregs":
+        text += f" ({encoding(item.key)})"
+    if seen.section == "mmio":
+        text += f" ({seen.width} bytes)"
+    return f"{text}: {item.why} ({item.expected.entry.place} says {item.expected.do})"

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where files are, and what they are called in output: never by an absolute path."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def project_root() -> Path:
+    """The clone this package belongs to; for an installed package, the working directory."""
+    clone = PACKAGE.parent
+    return clone if (clone / "policy" / "platform").is_dir() else Path.cwd()
+
+
+def facts_dir() -> Path:
+    """The folder with arch/ and platform/: of the clone, else the copy that was installed with the package."""
+    clone = PACKAGE.parent / "policy"
+    return clone if (clone / "platform").is_dir() else PACKAGE / "installed"
+
+
+def policy_dir() -> Path:
+    return project_root() / "policy"
+
+
+def display(path: Path) -> str:
+    """Relative to the project root, or to the working directory when outside of it."""
+    resolved = Path(os.path.abspath(path))
+    for base in (project_root(), PACKAGE):
+        try:
+            return resolved.relative_to(base).as_posix()
+        except ValueError:
+            continue
+    return Path(os.path.relpath(resolved)).as_posix()
+
+
+def shown(name: str) -> str:
+    """A policy argument without an absolute path in it."""
+    return display(Path(name)) if "/" in name and ":" not in name else name

@@ -338,7 +338,7 @@ qemu-backports: ## fetch the newest QEMU that Debian's backports have into build
 	@$(havetests) && $(TESTPY) tests/linux/artifacts.py $(abspath $(B)/linux)
 
 MUTANTS ?= 0
-.PHONY: mutate fuzz-host coverage
+.PHONY: mutate fuzz-host coverage drawings
 mutate: all ## flip comparisons, masks, offsets and verdicts of EL2's core, MUTANTS= of them (0: all) [RESULTS=file, to go on with]
 	@$(havetests)
 	$(Q)$(TESTPY) tests/mutate.py --mutants $(MUTANTS) $(if $(RESULTS),--results $(RESULTS))
@@ -355,6 +355,9 @@ fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor, loader and virtio, FUZ
 coverage: all ## lines and branches of hv/ that host tests and machines reach, and those that nothing does: build/coverage/
 	@$(havetests)
 	$(Q)$(TESTPY) tests/coverage.py $(B)/coverage
+
+drawings: ## draw the READMEs' pictures again from the lists that the tests read
+	$(Q)$(PYTHON) tests/docs/drawings.py
 
 PY_SRC := policygen tools tests
 lint: all ## static checks of C, Python and shell

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CRC-32 (IEEE 802.3): by instruction where the CPU has it, else half a byte at a time. */
 #include "board/crc32.h"
-#include "arch/crc32.h"
+#include "arch/crc32_insn.h"
 
 static const u32 table[16] = {
 	0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,

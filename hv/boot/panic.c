@@ -16,7 +16,6 @@
 #include "operator/monitor.h"
 
 char emergency_stack[4096] __attribute__((aligned(16)));
-extern char emergency_stack_end[];
 asm(".global emergency_stack_end\n.set emergency_stack_end, emergency_stack + 4096");
 
 extern char __text_start[], __text_end[];

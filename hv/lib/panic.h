@@ -10,6 +10,9 @@ struct trap_frame;
 /* ELR, FAR and ESR of the last exception from EL2 to EL2: a panic, or a device that refused an access (vectors.S). */
 extern u64 el2_fault[3];
 
+/* The end of the stack on which a lost stack is reported (vectors.S). */
+extern char emergency_stack_end[];
+
 void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /*
  * An exception taken from EL2 to EL2; `kind` is the vector slot, + 16 when the stack was lost. From vectors.S. Returns

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import List
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).parent))
+import drawings  # noqa: E402
 
 # Too long for here, or for a person: what stands behind the arrow runs them.
 ELSEWHERE = {
@@ -63,3 +66,8 @@ def test_the_command_line_by_hand_is_the_contracts() -> None:
     assert line and line.group(1) == (
         "qemu-system-aarch64 -M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G -nographic "
         "-serial mon:stdio -kernel build/hypervisor.elf")
+
+
+def test_drawings_are_those_of_the_lists() -> None:
+    for name, drawn in drawings.drawings().items():
+        assert (ROOT / name).read_text(encoding="utf-8") == drawn, f"{name}: run `make drawings`"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The CRC32 instructions of Armv8.0 (FEAT_CRC32, optional). tests/host/fake/arch/arch.h has its own. */
-#ifndef HV_ARCH_CRC32_H
-#define HV_ARCH_CRC32_H
+#ifndef HV_ARCH_CRC32_INSN_H
+#define HV_ARCH_CRC32_INSN_H
 
 #include "arch/arch.h"
 

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`make drawings`: the SVGs that READMEs show, drawn from the lists that the tests read. argv: nothing, or --check."""
+from __future__ import annotations
+
+import re
+import sys
+from html import escape
+from pathlib import Path
+from typing import Dict, Iterable, List, Tuple
+
+ROOT = Path(__file__).resolve().parents[2]
+INK, FAINT, LINE = "#1b2733", "#5b6b7a", "#9fb0bf"
+TINTS = ["#e8f1ec", "#e6eef7", "#f7f0e2", "#f3e9f3", "#eaf3f4", "#f6eae6", "#eceaf6", "#f1f4e4", "#e4f0f8", "#f8ecdf", "#eeeeee"]
+
+
+def text(x: float, y: float, words: str, size: int = 13, weight: str = "normal", fill: str = INK, anchor: str = "start",
+         family: str = "sans-serif") -> str:
+    return (f'<text x="{x:g}" y="{y:g}" font-family="{family}" font-size="{size}" font-weight="{weight}" fill="{fill}" '
+            f'text-anchor="{anchor}">{escape(words)}</text>')
+
+
+def box(x: float, y: float, width: float, height: float, fill: str) -> str:
+    return f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="4" fill="{fill}" stroke="{LINE}"/>'
+
+
+def arrow(x1: float, y1: float, x2: float, y2: float, dashed: bool = False) -> str:
+    dash = ' stroke-dasharray="4 3"' if dashed else ""
+    return (f'<line x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}" stroke="{FAINT}" stroke-width="1.4"{dash} '
+            'marker-end="url(#tip)"/>')
+
+
+def svg(width: int, height: int, title: str, parts: Iterable[str]) -> str:
+    return "\n".join([
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'role="img" aria-label="{escape(title)}">', f"<title>{escape(title)}</title>",
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+        f'orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="{FAINT}"/></marker></defs>',
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *parts, "</svg>\n"])
+
+
+def items(readme: str, section: str) -> List[Tuple[str, str]]:
+    """Name and sentence of each line of a section's list, in its order."""
+    part = (ROOT / readme).read_text(encoding="utf-8").split(f"## {section}\n")[1].split("\n## ")[0]
+    return re.findall(r"^- `([\w./]+?)/?`: (.+)$", part, re.M)
+
+
+def plain(words: str) -> str:
+    return words.replace("`", "")
+
+
+# --- rooms -----------------------------------------------------------------------------------------------------------
+
+def rooms(folder: str, suffixes: Tuple[str, ...], needs: List[Tuple[str, str]]) -> str:
+    """A house of floors, the ground at the bottom: name, sentence, files; needs as arrows up beside it."""
+    floors = items(f"{folder}/README.md", "Rooms")
+    height, left, width = 58, 10, 800
+    top = 34
+    parts = [text(left, 22, f"{folder}/: a room uses only what is below it", 15, "bold")]
+    middle: Dict[str, float] = {}
+    for at, (room, sentence) in enumerate(reversed(floors)):
+        y = top + at * height
+        stems = sorted({path.stem for path in (ROOT / folder / room).iterdir()
+                        if path.suffix in suffixes and path.stem != "__init__"})
+        parts += [box(left, y, width, height - 6, TINTS[at % len(TINTS)]),
+                  text(left + 12, y + 22, f"{room}/", 15, "bold"), text(left + 110, y + 21, plain(sentence), 13),
+                  text(left + 110, y + 40, shortened(stems, 104), 11, fill=FAINT, family="monospace")]
+        middle[room] = y + height / 2 - 3
+    x = left + width + 14.0
+    rises = sorted({(need.split("/")[0], high) for need, sentence in needs for high in re.findall(r"`(\w+)/", sentence)
+                    if high in middle}, key=lambda rise: (middle[rise[0]] - middle[rise[1]], rise))
+    for low, high in rises:
+        if low != high:
+            parts += [f'<path d="M{left + width:g},{middle[low]:g} H{x:g} V{middle[high]:g} H{left + width + 1:g}" fill="none" '
+                      f'stroke="{FAINT}" stroke-dasharray="4 3" marker-end="url(#tip)"/>']
+            x += 11
+    wide = int(x + 20 if needs else left + width + 10)
+    if needs:
+        parts.append(text(left, top + len(floors) * height + 12,
+                          "dashed: a need that a lower room declares and an upper one implements", 12, fill=FAINT))
+    return svg(wide, top + len(floors) * height + (22 if needs else 4), f"the rooms of {folder}", parts)
+
+
+def shortened(words: List[str], width: int) -> str:
+    line = " ".join(words)
+    return line if len(line) <= width else line[:width].rsplit(" ", 1)[0] + " ..."
+
+
+# --- the way of a trap --------------------------------------------------------------------------------------------------
+
+def trap() -> str:
+    steps = [("guest_slot", "trap/vectors.S", "saves the frame in the slot"), ("trap_sync()", "trap/trap.c", "exception class -> handler"),
+             ("trap_sysreg() ...", "trap/trap_*.c", "finds the row, and its action"), ("fast_allow() ...", "trap/trap_*.c", "one action settles it")]
+    for name, file, _ in steps:
+        assert name.split("(")[0] in "".join(path.read_text(encoding="utf-8") for path in (ROOT / "hv").glob(file)), name
+    parts = [text(10, 22, "From the vector slot to the action: three calls", 15, "bold"), box(10, 48, 110, 64, "#eeeeee"),
+             text(65, 76, "the guest", 13, "bold", anchor="middle"), text(65, 95, "EL1, EL0", 11, fill=FAINT, anchor="middle")]
+    for at, (name, file, what) in enumerate(steps):
+        x = 160 + at * 225
+        parts += [box(x, 48, 198, 64, TINTS[at]), text(x + 10, 68, name, 13, "bold", family="monospace"),
+                  text(x + 10, 85, file, 11, fill=FAINT, family="monospace"), text(x + 10, 103, what, 12),
+                  arrow(x - (40 if at == 0 else 27), 80, x - 2, 80)]
+    x = 160 + 3 * 225
+    parts += [box(610, 150, 198, 64, "#f7f0e2"), text(620, 170, "decide(), action", 13, "bold", family="monospace"),
+              text(620, 187, "trap/decide.c", 11, fill=FAINT, family="monospace"), text(620, 205, "limits, arguments, an operator", 12),
+              arrow(709, 112, 709, 147), text(717, 135, "slow_path()", 11, fill=FAINT, family="monospace"),
+              box(385, 150, 198, 64, "#f7f0e2"), text(395, 170, "trap_end()", 13, "bold", family="monospace"),
+              text(395, 187, "trap/trap.c", 11, fill=FAINT, family="monospace"), text(395, 205, "moves the PC, injects or stops", 12),
+              arrow(610, 182, 586, 182), text(597, 230, "outcome", 11, fill=FAINT, anchor="middle", family="monospace"),
+              arrow(385, 182, 68, 182), arrow(65, 182, 65, 115), text(75, 174, "ERET", 12, "bold"),
+              box(x, 150, 205, 64, "#e8f1ec"), text(x + 10, 170, "fast_end()", 13, "bold", family="monospace"),
+              text(x + 10, 187, "trap/fast_path.h", 11, fill=FAINT, family="monospace"), text(x + 10, 205, "counts; a record if the row logs", 12),
+              arrow(x + 89, 112, x + 89, 147),
+              f'<path d="M{x + 89:g},214 V252 H65 V184" fill="none" stroke="{FAINT}" stroke-width="1.4"/>',
+              text(x - 200, 246, "most traps", 11, fill=FAINT)]
+    return svg(1050, 268, "the way of a trap", parts)
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------------
+
+def memory() -> str:
+    """Physical addresses and the guest's (IPA) side by side, as README.md's contract has them."""
+    def bars(x: float, title: str, spans: List[Tuple[str, str, str]]) -> List[str]:
+        out = [text(x, 50, title, 13, "bold")]
+        for at, (address, name, tint) in enumerate(spans):
+            y = 62 + at * 40
+            if not name:
+                continue
+            out += [box(x + 96, y, 270, 36, tint), text(x + 90, y + 33, address, 11, fill=FAINT, anchor="end", family="monospace"),
+                    text(x + 108, y + 23, name, 12)]
+        return out
+    guest, el2, device, none = "#e6eef7", "#f7f0e2", "#e8f1ec", "#ffffff"
+    parts = [text(10, 22, "The board's physical addresses (PA), and what the guest finds at its own (IPA)", 15, "bold"),
+             *bars(10, "PA: the board", [
+                 ("0x72000000", "free, up to 0x80000000", none), ("0x71e00000", "guest RAM: Linux DTB", guest),
+                 ("0x46000000", "guest RAM: Linux initrd", guest), ("0x42000000", "guest RAM: 768 MiB from here", guest),
+                 ("behind it", "EL2: rings, row counters, tables", el2), ("0x40080000", "EL2: text R-X, data RW-, constants R--", el2),
+                 ("0x4007f000", "boot arguments", el2), ("0x09000000", "PL011", device), ("0x08000000", "GICv3: GICD, GICR at 0x080a0000", device)]),
+             *bars(440, "IPA: the guest", [
+                 ("0x70000000", "nothing: an abort, decided by the policy", none), ("0x6fe00000", "RAM: Linux DTB", guest),
+                 ("0x44000000", "RAM: Linux initrd", guest), ("0x40000000", "RAM: the guest begins here", guest),
+                 ("", "", none), ("", "", none), ("", "devices: no access is mapped, all are decided", none),
+                 ("0x09000000", "PL011, emulated", device), ("0x08000000", "GICv3, emulated; list registers", device)])]
+    return svg(830, 434, "the memory map", parts)
+
+
+def drawings() -> Dict[str, str]:
+    """The path of each drawing in the tree, and what it is."""
+    return {"hv/drawings/rooms.svg": rooms("hv", (".c", ".h", ".S"), items("hv/README.md", "Needs")),
+            "hv/drawings/trap.svg": trap(), "hv/drawings/memory.svg": memory(),
+            "policygen/drawings/rooms.svg": rooms("policygen", (".py",), [])}
+
+
+def main() -> int:
+    for name, drawn in drawings().items():
+        path = ROOT / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(drawn, encoding="utf-8")
+        print(name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,7 +10,8 @@ from typing import Dict, Iterable, List, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
 INK, FAINT, LINE = "#1b2733", "#5b6b7a", "#9fb0bf"
-TINTS = ["#e8f1ec", "#e6eef7", "#f7f0e2", "#f3e9f3", "#eaf3f4", "#f6eae6", "#eceaf6", "#f1f4e4", "#e4f0f8", "#f8ecdf", "#eeeeee"]
+TINTS = ["#e8f1ec", "#e6eef7", "#f7f0e2", "#f3e9f3", "#eaf3f4", "#f6eae6", "#eceaf6", "#f1f4e4", "#e4f0f8", "#f8ecdf",
+         "#eeeeee"]
 
 
 def text(x: float, y: float, words: str, size: int = 13, weight: str = "normal", fill: str = INK, anchor: str = "start",
@@ -70,8 +71,9 @@ def rooms(folder: str, suffixes: Tuple[str, ...], needs: List[Tuple[str, str]]) 
                     if high in middle}, key=lambda rise: (middle[rise[0]] - middle[rise[1]], rise))
     for low, high in rises:
         if low != high:
-            parts += [f'<path d="M{left + width:g},{middle[low]:g} H{x:g} V{middle[high]:g} H{left + width + 1:g}" fill="none" '
-                      f'stroke="{FAINT}" stroke-dasharray="4 3" marker-end="url(#tip)"/>']
+            way = f"M{left + width},{middle[low]:g} H{x:g} V{middle[high]:g} H{left + width + 1}"
+            parts.append(f'<path d="{way}" fill="none" stroke="{FAINT}" stroke-dasharray="4 3" '
+                         'marker-end="url(#tip)"/>')
             x += 11
     wide = int(x + 20 if needs else left + width + 10)
     if needs:
@@ -85,37 +87,41 @@ def shortened(words: List[str], width: int) -> str:
     return line if len(line) <= width else line[:width].rsplit(" ", 1)[0] + " ..."
 
 
-# --- the way of a trap --------------------------------------------------------------------------------------------------
+# --- the way of a trap ------------------------------------------------------------------------------------------------
+
+def step(x: float, y: float, width: float, tint: str, name: str, file: str, what: str) -> List[str]:
+    return [box(x, y, width, 64, tint), text(x + 10, y + 20, name, 13, "bold", family="monospace"),
+            text(x + 10, y + 37, file, 11, fill=FAINT, family="monospace"), text(x + 10, y + 55, what, 12)]
+
 
 def trap() -> str:
-    steps = [("guest_slot", "trap/vectors.S", "saves the frame in the slot"), ("trap_sync()", "trap/trap.c", "exception class -> handler"),
-             ("trap_sysreg() ...", "trap/trap_*.c", "finds the row, and its action"), ("fast_allow() ...", "trap/trap_*.c", "one action settles it")]
+    steps = [("guest_slot", "trap/vectors.S", "saves the frame in the slot"),
+             ("trap_sync()", "trap/trap.c", "exception class -> handler"),
+             ("trap_sysreg() ...", "trap/trap_*.c", "finds the row, and its action"),
+             ("fast_allow() ...", "trap/trap_*.c", "one action settles it"),
+             ("trap_end()", "trap/trap.c", "moves the PC, injects or stops"),
+             ("decide(), action", "trap/decide.c", "limits, arguments, an operator"),
+             ("fast_end()", "trap/fast_path.h", "counts; a record if the row logs")]
     for name, file, _ in steps:
-        assert name.split("(")[0] in "".join(path.read_text(encoding="utf-8") for path in (ROOT / "hv").glob(file)), name
-    parts = [text(10, 22, "From the vector slot to the action: three calls", 15, "bold"), box(10, 48, 110, 64, "#eeeeee"),
-             text(65, 76, "the guest", 13, "bold", anchor="middle"), text(65, 95, "EL1, EL0", 11, fill=FAINT, anchor="middle")]
-    for at, (name, file, what) in enumerate(steps):
+        code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "hv").glob(file))
+        assert re.match(r"\w+", name)[0] in code, name  # type: ignore[index]
+    parts = [text(10, 22, "From the vector slot to the action: three calls", 15, "bold"),
+             box(10, 48, 110, 64, "#eeeeee"), text(65, 76, "the guest", 13, "bold", anchor="middle"),
+             text(65, 95, "EL1, EL0", 11, fill=FAINT, anchor="middle")]
+    for at in range(4):
         x = 160 + at * 225
-        parts += [box(x, 48, 198, 64, TINTS[at]), text(x + 10, 68, name, 13, "bold", family="monospace"),
-                  text(x + 10, 85, file, 11, fill=FAINT, family="monospace"), text(x + 10, 103, what, 12),
-                  arrow(x - (40 if at == 0 else 27), 80, x - 2, 80)]
-    x = 160 + 3 * 225
-    parts += [box(610, 150, 198, 64, "#f7f0e2"), text(620, 170, "decide(), action", 13, "bold", family="monospace"),
-              text(620, 187, "trap/decide.c", 11, fill=FAINT, family="monospace"), text(620, 205, "limits, arguments, an operator", 12),
-              arrow(709, 112, 709, 147), text(717, 135, "slow_path()", 11, fill=FAINT, family="monospace"),
-              box(385, 150, 198, 64, "#f7f0e2"), text(395, 170, "trap_end()", 13, "bold", family="monospace"),
-              text(395, 187, "trap/trap.c", 11, fill=FAINT, family="monospace"), text(395, 205, "moves the PC, injects or stops", 12),
-              arrow(610, 182, 586, 182), text(597, 230, "outcome", 11, fill=FAINT, anchor="middle", family="monospace"),
+        parts += [*step(x, 48, 198, TINTS[at], *steps[at]), arrow(x - (40 if at == 0 else 27), 80, x - 2, 80)]
+    parts += [*step(385, 150, 198, TINTS[2], *steps[4]), *step(610, 150, 198, TINTS[2], *steps[5]),
+              *step(835, 150, 205, TINTS[0], *steps[6]), arrow(709, 112, 709, 147), arrow(934, 112, 934, 147),
+              text(717, 135, "slow_path()", 11, fill=FAINT, family="monospace"), arrow(610, 182, 586, 182),
+              text(597, 230, "outcome", 11, fill=FAINT, anchor="middle", family="monospace"),
               arrow(385, 182, 68, 182), arrow(65, 182, 65, 115), text(75, 174, "ERET", 12, "bold"),
-              box(x, 150, 205, 64, "#e8f1ec"), text(x + 10, 170, "fast_end()", 13, "bold", family="monospace"),
-              text(x + 10, 187, "trap/fast_path.h", 11, fill=FAINT, family="monospace"), text(x + 10, 205, "counts; a record if the row logs", 12),
-              arrow(x + 89, 112, x + 89, 147),
-              f'<path d="M{x + 89:g},214 V252 H65 V184" fill="none" stroke="{FAINT}" stroke-width="1.4"/>',
-              text(x - 200, 246, "most traps", 11, fill=FAINT)]
+              f'<path d="M934,214 V252 H65 V184" fill="none" stroke="{FAINT}" stroke-width="1.4"/>',
+              text(635, 246, "most traps", 11, fill=FAINT)]
     return svg(1050, 268, "the way of a trap", parts)
 
 
-# --- memory ----------------------------------------------------------------------------------------------------------------
+# --- memory -----------------------------------------------------------------------------------------------------------
 
 def memory() -> str:
     """Physical addresses and the guest's (IPA) side by side, as README.md's contract has them."""
@@ -125,21 +131,29 @@ def memory() -> str:
             y = 62 + at * 40
             if not name:
                 continue
-            out += [box(x + 96, y, 270, 36, tint), text(x + 90, y + 33, address, 11, fill=FAINT, anchor="end", family="monospace"),
+            out += [box(x + 96, y, 270, 36, tint),
+                    text(x + 90, y + 33, address, 11, fill=FAINT, anchor="end", family="monospace"),
                     text(x + 108, y + 23, name, 12)]
         return out
     guest, el2, device, none = "#e6eef7", "#f7f0e2", "#e8f1ec", "#ffffff"
     parts = [text(10, 22, "The board's physical addresses (PA), and what the guest finds at its own (IPA)", 15, "bold"),
              *bars(10, "PA: the board", [
-                 ("0x72000000", "free, up to 0x80000000", none), ("0x71e00000", "guest RAM: Linux DTB", guest),
-                 ("0x46000000", "guest RAM: Linux initrd", guest), ("0x42000000", "guest RAM: 768 MiB from here", guest),
-                 ("behind it", "EL2: rings, row counters, tables", el2), ("0x40080000", "EL2: text R-X, data RW-, constants R--", el2),
-                 ("0x4007f000", "boot arguments", el2), ("0x09000000", "PL011", device), ("0x08000000", "GICv3: GICD, GICR at 0x080a0000", device)]),
+                 ("0x72000000", "free, up to 0x80000000", none),
+                 ("0x71e00000", "guest RAM: Linux DTB", guest),
+                 ("0x46000000", "guest RAM: Linux initrd", guest),
+                 ("0x42000000", "guest RAM: 768 MiB from here", guest),
+                 ("behind it", "EL2: rings, row counters, tables", el2),
+                 ("0x40080000", "EL2: text R-X, data RW-, constants R--", el2),
+                 ("0x4007f000", "boot arguments", el2), ("0x09000000", "PL011", device),
+                 ("0x08000000", "GICv3: GICD, GICR at 0x080a0000", device)]),
              *bars(440, "IPA: the guest", [
-                 ("0x70000000", "nothing: an abort, decided by the policy", none), ("0x6fe00000", "RAM: Linux DTB", guest),
+                 ("0x70000000", "nothing: an abort, decided by the policy", none),
+                 ("0x6fe00000", "RAM: Linux DTB", guest),
                  ("0x44000000", "RAM: Linux initrd", guest), ("0x40000000", "RAM: the guest begins here", guest),
-                 ("", "", none), ("", "", none), ("", "devices: no access is mapped, all are decided", none),
-                 ("0x09000000", "PL011, emulated", device), ("0x08000000", "GICv3, emulated; list registers", device)])]
+                 ("", "", none), ("", "", none),
+                 ("", "devices: not mapped, each access traps", none),
+                 ("0x09000000", "PL011, emulated", device),
+                 ("0x08000000", "GICv3, emulated; list registers", device)])]
     return svg(830, 434, "the memory map", parts)
 
 

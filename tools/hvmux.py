@@ -27,7 +27,7 @@ GRACE = 1.0  # seconds in which the answer to a detach is on its way
 
 
 class Splitter:
-    """One line in, three streams out: console text, records, gdb's packets (EVIDENCE 1.1, 1.2)."""
+    """One line in, three streams out: console text, records, gdb's packets (hv/log/README.md)."""
 
     def __init__(self) -> None:
         self.gdb = False        # between @E gdb+ and @E gdb-

@@ -118,7 +118,7 @@ static void load_linux(struct guest *g)
 		panic("Image at IPA 0x%x: magic 0x%x, not \"ARM\\x64\"", GUEST_IPA, h->magic);
 	if (h->flags & 1)
 		panic("Image: big-endian (flags 0x%lx)", h->flags);
-	/* The file is loaded at the start of RAM and entered at text_offset (CONTRACT "Memory map"). */
+	/* The file is loaded at the start of RAM and entered at text_offset. */
 	parts[0].size = h->image_size > bootargs.image ? h->image_size : bootargs.image;
 	if (h->text_offset > GUEST_SIZE || parts[0].size > GUEST_SIZE)
 		panic("Image: text_offset 0x%lx, image_size 0x%lx do not fit into RAM of 0x%x", h->text_offset,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The evidence log: a ring of 64-byte records a CPU (EVIDENCE 1.4). A record holds every match input of a
+ * The evidence log: a ring of 64-byte records a CPU (log/README.md, "The ring"). A record holds every match input of a
  * decision; text exists only when it is drained.
  */
 #ifndef HV_LOG_H
@@ -69,7 +69,7 @@ struct log_ring {
 	u64 *hits, *cost;  /* of each rule, for the @S being written */
 	char *line;        /* LOG_LINE bytes to make a line in */
 };
-#define LOG_LINE 2048 /* no record is longer (EVIDENCE 1.2) */
+#define LOG_LINE 2048 /* no record is longer (log/README.md, "Byte rules") */
 
 extern enum log_mode log_mode;
 /* Bits by enum section: in mode notable, decisions of these are lines as in mode text. */

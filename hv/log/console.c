@@ -117,7 +117,7 @@ static void open_monitor(struct cpu *c, const char *reason)
 	alarm_set(ALARM_WATCH, 0);
 }
 
-/* The key behind ^] (EVIDENCE 1.8). False: the guest's ring is full. */
+/* The key behind ^] (README.md, "Input"). False: the guest's ring is full. */
 static bool escape_key(struct cpu *c, int byte)
 {
 	switch (byte) {

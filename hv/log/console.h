@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one UART line and who may speak on it (EVIDENCE 1.1, 1.2): guest bytes with RS and US escaped, records,
+ * The one UART line and who may speak on it (README.md, "Byte rules"): guest bytes with RS and US escaped, records,
  * monitor text. Input: the escape key, the rest to the guest.
  */
 #ifndef HV_CONSOLE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When the log goes to the wire (EVIDENCE 1.5). */
+/* When the log goes to the wire (README.md, "When it drains"). */
 #ifndef HV_DRAIN_H
 #define HV_DRAIN_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log on the wire: HVL1 lines (EVIDENCE 1.3).
+ * The log on the wire: HVL1 lines (README.md, "Records").
  *
  * One counter a CPU numbers every line. A line without a record (@H, @S, @Z, notes) takes the next number, and is
  * written only when every record before it has been. @L takes the last number of the gap that it explains: that

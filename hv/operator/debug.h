@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Breakpoints, watchpoints and single steps over the guest (EVIDENCE 2.1). The debug registers are EL2's only while
+ * Breakpoints, watchpoints and single steps over the guest. The debug registers are EL2's only while
  * something is armed; meanwhile the guest's accesses to them go to a shadow, which is what it finds afterwards.
  */
 #ifndef HV_DEBUG_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gdb's remote protocol over the UART (EVIDENCE 2.2): a second door to the monitor, never a dependency. */
+/* gdb's remote protocol over the UART: a second door to the monitor, never a dependency. */
 #ifndef HV_GDB_H
 #define HV_GDB_H
 

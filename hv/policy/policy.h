@@ -41,7 +41,7 @@ enum refusal {
 	REFUSE_COUNT
 };
 
-/* The word of the log (EVIDENCE: "Verdict words, fixed"). */
+/* The word of the log. */
 enum verdict_word { V_ALLOW, V_DENY, V_EMUL, V_RAZWI, V_INJECT, V_KILL, V_PAUSE, V_WOULD, V_COUNT };
 
 enum log_when { LOG_NEVER, LOG_ONCE, LOG_ALWAYS };

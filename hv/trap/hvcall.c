@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our own six calls (CONTRACT "Hypercalls", EVIDENCE 1.5b). */
+/* Our own six calls. */
 #include "trap/hvcall.h"
 #include "arch/arch.h"
 #include "cpu/decide.h"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the log and the monitor for this machine under sanitizers, and reads what they write (EVIDENCE 1.2, 1.3)."""
+"""Builds the log and the monitor for this machine under sanitizers, and reads what they write (hv/log/README.md)."""
 from __future__ import annotations
 
 import os

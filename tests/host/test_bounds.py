@@ -13,7 +13,7 @@ import pytest
 
 from hvl_host import FLAGS, ROOT, run
 
-RAM, PA, SIZE = 0x40000000, 0x42000000, 0x30000000          # CONTRACT "Memory map"
+RAM, PA, SIZE = 0x40000000, 0x42000000, 0x30000000          # hv/README.md, "Memory"
 INITRD, DTB, DTB_MAX = 0x44000000, 0x6fe00000, 0x200000
 IMAGE_MAGIC, DTB_MAGIC = 0x644d5241, 0xd00dfeed
 QUESTION, ANSWER = struct.Struct("<11Q"), struct.Struct("<3Q")

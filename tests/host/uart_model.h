@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A second telling of the guest's PL011 (TRM, DDI 0183) and of the one line it shares with EL2 (EVIDENCE 1.1, 1.2, 1.8):
+ * A second telling of the guest's PL011 (TRM, DDI 0183) and of the one line it shares with EL2 (hv/log/README.md):
  * queues and plain values, no bits packed, no index wrapped. hv/ never looks here.
  */
 #include <string.h>

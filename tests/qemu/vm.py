@@ -49,7 +49,7 @@ def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "", cache: bo
 
 def machine(elf: Path, *extra: str, cpu: str = "cortex-a57", nic: bool = False, smp: int = 1,
             shape: str = "virt,virtualization=on,gic-version=3") -> List[str]:
-    """The contract's command line (CONTRACT "Commands")."""
+    """The command line that README.md gives."""
     return [QEMU, "-M", shape, "-cpu", cpu, "-smp", str(smp), "-m", "1G", "-nographic", "-serial", "mon:stdio",
             *([] if nic else ["-nic", "none"]), "-kernel", str(elf), *extra]
 

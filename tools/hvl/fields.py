@@ -143,7 +143,7 @@ FIELDS: Dict[str, Field] = {
 }
 # Fields whose bare numbers have a unit of their own.
 TIMES = {"t": 1_000_000_000, "last": 1_000_000_000}
-# What a line of JSON holds of a decision, in order (EVIDENCE 3.2), and what CSV holds unless told.
+# What a line of JSON holds of a decision, in order, and what CSV holds unless told.
 JSON_FIELDS = ["s", "cpu", "seq", "t", "ticks", "kind", "verdict", "rule", "src", "class", "op", "name", "reg", "off",
                "size", "esr", "val", "addr", "x1", "x2", "pc", "sym", "el", "cost_ns", "n", "last", "auth"]
 JSON_OTHER = ["s", "cpu", "seq", "t", "ticks", "kind", "event", "mark", "auth", "body"]

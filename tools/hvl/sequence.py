@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides which records count, in which session, and what is missing (EVIDENCE 1.6, steps 4 and 5).
+"""Decides which records count, in which session, and what is missing (hv/log/README.md, "Reading a capture", 3 and 4).
 
 The RS rule stops forgery and the CRC stops damage; order is the second fence. Two orders exist:
 

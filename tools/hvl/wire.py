@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Splits a capture into records and the bytes between them (EVIDENCE 1.2, 1.3, steps 1 to 3 and 6 of 1.6).
+"""Splits a capture into records and the bytes between them (hv/log/README.md).
 
 Everything here is linear in the input, whatever the input, and holds at most two record lengths of it.
 """

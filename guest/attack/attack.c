@@ -309,7 +309,7 @@ static void debugging(void)
 	cpu_set_sysreg(pmccfiltr_el0, BIT(27)); /* NSH: EL2's cycles, too */
 	cpu_set_sysreg(pmccntr_el0, ~0UL - 50);
 	cpu_set_sysreg(pmcr_el0, 0x41);
-	cpu_set_sysreg(cntv_cval_el0, 0); /* due for ever, and nobody ends it */
+	cpu_set_sysreg(cntv_cval_el0, 0); /* due for ever, and never ended */
 	cpu_set_sysreg(cntv_ctl_el0, 1);
 	cpu_set_sysreg(cntkctl_el1, 0x307);
 	cpu_write(0x080b0100, 2, ~0u);

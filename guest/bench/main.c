@@ -88,7 +88,7 @@ static void timer(u64 rounds)
 
 void main(u64 boot)
 {
-	u64 n = hvc(HVC_PAUSE, 0, 0) == 1 ? ROUNDS : TRACED; /* 1: skipped, nobody is at the console */
+	u64 n = hvc(HVC_PAUSE, 0, 0) == 1 ? ROUNDS : TRACED; /* 1: skipped, no operator is attached */
 
 	tell("boot", 1, boot);
 #define RUN(name) tell(#name, n, bench_##name(n));

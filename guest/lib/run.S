@@ -89,7 +89,7 @@ run:
 	ldp	x0, x1, [x0]
 	eret
 
-/* An exception of the program itself: say so by a call that nobody serves, and stop. */
+/* An exception of the program itself: report it by an unserved call, and stop. */
 lost:
 	mrs	x2, elr_el1
 	ldr	w3, [x2]		/* reported as FAR: the instruction, and the vector above it */

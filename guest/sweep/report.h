@@ -16,7 +16,7 @@ struct result {
 extern u64 report_traps; /* accesses that trapped so far */
 
 void report_start(bool can_count);
-/* The same to whoever reads the report. */
+/* The same sentence for the report's reader. */
 bool report_alike(const struct result *a, const struct result *b);
 void report(char kind, char direction, u8 width, u64 at, u64 step, u64 x1, u64 x2, const struct result *r);
 void report_end(void);

@@ -23,7 +23,7 @@
 #define WAKER_SLEEP      BIT(1)
 #define WAKER_ASLEEP     BIT(2)
 
-#define PRIORITY         0x80808080u /* the guest's, and what can wait with it */
+#define PRIORITY         0x80808080u /* the guest's interrupts, and EL2's that can wait like them */
 #define URGENT           0x40        /* EL2's own: wakes it while the guest is stopped */
 #define URGENT_ONLY      0x60        /* ICC_PMR_EL1 between the two */
 

@@ -54,7 +54,7 @@ void *boot_alloc(size_t size, size_t align)
 {
 	u64 *p = boot_alloc_dirty(size, align);
 
-	for (u64 *q = p; q < p + (size + 63) / 64 * 8; q += 8) /* what is carved ends on a line */
+	for (u64 *q = p; q < p + (size + 63) / 64 * 8; q += 8) /* a block ends on a cache line */
 		q[0] = q[1] = q[2] = q[3] = q[4] = q[5] = q[6] = q[7] = 0;
 	return p;
 }

@@ -159,5 +159,5 @@ void guest_load(struct guest *g)
 		load_linux(g);
 	else
 		load_bundled(g);
-	ic_ialluis(); /* what was written is code to the guest */
+	ic_ialluis(); /* the guest will execute what was written */
 }

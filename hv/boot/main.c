@@ -36,7 +36,7 @@ void main(void)
 	struct guest guest;
 
 	uart_init();                    /* first: whatever goes wrong can be said */
-	mmu_init();                     /* before anything that wants caches, alignment or W^X */
+	mmu_init();                     /* before code that relies on caches, unaligned access or W^X */
 	smp_init();
 	c = cpus[0];
 	read_bootargs();
@@ -57,7 +57,7 @@ void main(void)
 	log_header(c);
 	log_event(c, EV_BOOT, 0, 0);
 	log_event(c, EV_GUEST_ENTER, guest.entry, 1);
-	log_drain(c, 0, false);         /* a guest that never traps shows that it was started */
+	log_drain(c, 0, false);         /* the header is on the wire even if the guest never traps */
 	vcpu_reset(c, guest.entry, guest.context);
 	integrity_seal();               /* last: from here on the tables stay as they are */
 	c->online = true;

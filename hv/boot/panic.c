@@ -65,7 +65,7 @@ void panic(const char *format, ...)
 	report_end();
 }
 
-/* What on this CPU's stack, from `p` on, points to code: who called, and perhaps who did before. */
+/* Words on this CPU's stack, from `p` on, that point to code: the callers, and perhaps some of earlier calls. */
 static void say_calls(const u64 *p)
 {
 	u64 top = (u64)this_cpu();

@@ -70,7 +70,7 @@ u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
 	for (char *p = (char *)target; p < (char *)(target + 1); p += 64)
 		dc_civac(p);
 	dsb_sy();
-	do /* what it is still doing after smp_cpu_off() said that it is off is to go off */
+	do /* online is false already, but the CPU still runs smp_cpu_off(): CPU_ON waits until PSCI has it off */
 		result = (s64)smc(PSCI_CPU_ON64, target->index, (u64)secondary_entry, (u64)target);
 	while (result == PSCI_ALREADY_ON);
 	if (result)
@@ -158,7 +158,7 @@ void smp_resume_others(void)
 void smp_park(struct cpu *c)
 {
 	c->parked = true;
-	gic_forget_sgi(c->index, SGI_STOP); /* a second one of two that stopped us */
+	gic_forget_sgi(c->index, SGI_STOP); /* another CPU stopped this one again before it had left */
 	while (smp_stopped)
 		gic_sleep();
 	vtime_load();

@@ -19,7 +19,7 @@ void watchdog_start(struct cpu *c)
 	fiq_unmask();
 }
 
-/* The trap that this CPU is in; CPUs that wait for another's lock move with it. */
+/* Identifies the trap this CPU is in, plus all CPUs' progress: waiting for another's lock counts as its progress. */
 static u64 place(const struct cpu *c)
 {
 	return c->entered + watchdog_progress;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's own timer (CNTHP, PPI 26): for whoever waits for a time, and for the watchdog. */
+/* EL2's own timer (CNTHP, PPI 26): the earliest of all alarms is its deadline. */
 #include "cpu/alarm.h"
 #include "arch/arch.h"
 #include "board/gic.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's own timer: for whoever waits for a time. */
+/* EL2's own timer: alarms of the console, the monitor, virtio and the watchdog. */
 #ifndef HV_ALARM_H
 #define HV_ALARM_H
 

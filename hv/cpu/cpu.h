@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What EL2 keeps for one CPU and its vCPU. Lives on top of that CPU's EL2 stack. */
+/* EL2's state of one CPU and its vCPU, at the top of that CPU's EL2 stack. */
 #ifndef HV_CPU_H
 #define HV_CPU_H
 
@@ -26,7 +26,7 @@ struct row_state {
 	u32 flags;      /* ROW_* */
 	u8 path;        /* enum action, where nothing but that and a record is to be done, or PATH_SLOW */
 	u8 pad[3];
-	const struct decision *decision; /* policy_rows[] of the same number, or what decide_init() made of it */
+	const struct decision *decision; /* of policy_rows[], or decide_init()'s copy with the register's value */
 	u64 header;       /* of its records, without what the trap adds */
 	u64 would;      /* of `hits`: those that a rule changed at run time let pass */
 	u64 cleared_hits, cleared_cost; /* what they were at the operator's `traps clear` */

@@ -96,7 +96,7 @@ void vgic_cpu_exit(struct cpu *c)
 		u64 lr = gich_lr_read(n);
 
 		gich_lr_write(n, 0);
-		if (lr & LR_PENDING) /* of a line that is up it is pending as long as that lasts */
+		if (lr & LR_PENDING) /* a level-sensitive interrupt is pending as long as its line is up */
 			b->pending |= 1u << irq % 32 & ~(b->level & ~b->edge);
 		release(c, n);
 	}
@@ -142,7 +142,7 @@ u64 vgic_take_back(struct vgic_bank *b, u32 bit, u64 lr)
 	if (lr & LR_PENDING)
 		b->pending |= bit & ~(b->level & ~b->edge);
 	if ((lr & LR_STATE) == LR_PENDING && lr & LR_HW)
-		b->hw |= bit; /* still active on the board: whoever unpends it must end that */
+		b->hw |= bit; /* the physical interrupt is still active: clearing the virtual one must deactivate it */
 	return lr & ~LR_PENDING;
 }
 
@@ -262,7 +262,7 @@ static void renew(struct cpu *c, unsigned n)
 	if (irq >= 32 && vgic_dist.target[irq] != c->index) {
 		lr |= LR_EOI; /* the other CPU waits for its end */
 	} else {
-		if (b->pending & b->enabled & ~b->hw & bit) { /* one that ends a physical interrupt needs one of its own */
+		if (b->pending & b->enabled & ~b->hw & bit) { /* with HW = 1 it needs its own list register */
 			b->pending &= ~bit;
 			lr |= LR_PENDING;
 		}

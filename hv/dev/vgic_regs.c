@@ -80,7 +80,7 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 		break;
 	case 5: /* ICPENDR */
 		if (c != this_cpu())
-			v &= ~b->hw; /* only that CPU can tell the board */
+			v &= ~b->hw; /* the physical redistributor is banked: only that CPU can write it */
 		for (u32 hw = b->pending & b->hw & v; hw; hw &= hw - 1) {
 			b->hw &= ~(hw & -hw);
 			gic_deactivate((u32)__builtin_ctz(hw)); /* hw bits are PPIs */

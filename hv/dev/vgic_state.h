@@ -16,7 +16,7 @@ static inline struct vgic_bank *vgic_bank_of(struct cpu *c, u32 irq)
 
 /* The CPU looks at its interrupts before its guest goes on. */
 void vgic_attend(struct cpu *c);
-/* What becomes of a list register that holds the interrupt `bit` of a bank. */
+/* Takes back or updates the list register that holds interrupt `bit` of a bank. */
 typedef u64 vgic_editor(struct vgic_bank *b, u32 bit, u64 lr);
 /* For each list register of this CPU that holds one of `mask` of bank `b`; another CPU is made to look. */
 void vgic_edit(struct cpu *c, struct vgic_bank *b, u32 mask, vgic_editor *edit);

@@ -206,7 +206,7 @@ void virtio_queue_notify(struct device *d, u32 i)
 	}
 	virtio_line(d);
 	dsb_sy();
-	/* Always: the device's own wish not to be told is its matter between two looks at the ring. */
+	/* Always: VRING_USED_F_NO_NOTIFY may change between this look and the device's next one. */
 	real_write(d, REG_NOTIFY, i);
 }
 

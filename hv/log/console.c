@@ -15,9 +15,8 @@
 #define INPUT_AT_ONCE 8192 /* bytes: more than the guest's ring holds */
 
 /*
- * Seconds in which a guest that lives reads a few bytes. One that does not must not keep the operator's key waiting
- * behind what it does not read: that is dropped then. Each is counted by an interrupt of its own, so that a host that
- * stands still makes nobody deaf.
+ * Seconds after which input that the guest does not read is dropped, so that the operator's key behind it is seen. Each
+ * second is counted by its own interrupt: a host that was suspended for ten counts one.
  */
 #define DEAF 10
 
@@ -64,7 +63,7 @@ bool console_midline(void)
 
 void console_raw(const char *s, size_t n)
 {
-	watchdog_progress++; /* what waits meanwhile waits for somebody who gets on */
+	watchdog_progress++; /* printing is progress: CPUs that spin on the lock meanwhile must not trip the watchdog */
 	if (gdb_active && *s != RS) {
 		gdb_text(s, n);
 		return;
@@ -255,7 +254,7 @@ int console_getc(int ms)
 			uart_rx_interrupt(true);
 			return held;
 		}
-		uart_clear_interrupt(); /* first: what comes behind the look wakes us */
+		uart_clear_interrupt(); /* unmasked first: a byte that arrives after the look wakes the CPU */
 		byte = uart_get();
 		if (byte >= 0)
 			return byte;

@@ -7,7 +7,7 @@
 
 /* Between two instructions of the guest: what the log's mode lets out now; `all`: everything there is. */
 void drain_work(struct cpu *c, bool all);
-/* The guest sleeps: time that nobody misses. */
+/* The guest sleeps, so this time costs it nothing. */
 void drain_idle(struct cpu *c);
 
 #endif

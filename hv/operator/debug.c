@@ -501,7 +501,7 @@ enum outcome trap_debug(struct trap_frame *f)
 			stop = hit(c, i);
 		if (i == NO_POINT)
 			debug_load(c);
-	} else { /* the guest's own: a BRK that TDE brought here */
+	} else { /* the guest's own BRK, which MDCR_EL2.TDE routes to EL2 */
 		return policy_traps.mdcr & MDCR_TDE ? trap_other(f) : FORWARD;
 	}
 	if (stop)

@@ -267,7 +267,7 @@ static bool enter(struct monitor *m)
 		return false;
 	}
 	smp_stop_others(c);
-	/* The CPU that panics may hold the lock; nobody will need it again. */
+	/* The CPU that panics may hold the lock; no CPU needs it again. */
 	if (strcmp(m->stop_reason, "panic")) {
 		spin_lock(&shared);
 		if (!smp_stopped) /* another's monitor has been open meanwhile, and has let them go */
@@ -291,9 +291,9 @@ static void resume(struct monitor *m)
 	if (!gdb_active && !m->brief)
 		kprintf("-- guest resumes --\n");
 	leave(m);
-	monitor_remember(m); /* behind what leave() hides of the time */
+	monitor_remember(m); /* after leave() has hidden the monitor's time */
 	m->c->stopped_seq = ~0UL;
-	/* A decision that opened the monitor did not cost what was said meanwhile. */
+	/* The time in the monitor is no cost of the decision that opened it. */
 	m->c->entered = counter() - m->spent;
 	if (m->c->record)
 		m->c->record->cost -= (u32)m->spent;

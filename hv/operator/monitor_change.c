@@ -86,7 +86,7 @@ void monitor_rule(struct monitor *m, const char *args)
 
 /* --- set ------------------------------------------------------------------------------------------ */
 
-/* An instruction that trapped is not done yet: whoever moves the PC now would skip another. */
+/* The trapped instruction is not finished: moving the PC now would skip the one behind it. */
 static bool between_instructions(const struct monitor *m)
 {
 	if (strcmp(m->stop_reason, "rule"))
@@ -195,7 +195,7 @@ void monitor_set(struct monitor *m, const char *args)
 	}
 	old = *place;
 	*place = value.value;
-	/* Not part of what the way back to the guest restores. */
+	/* Registers that guest_return does not restore: they are written in the machine. */
 	sysreg_write(sp_el0, f->sp_el0);
 	sysreg_write(sp_el1, f->sp_el1);
 	ksnprintf(text, sizeof(text), "set %.*s=0x%lx old=0x%lx", (int)(n < 8 ? n : 8), name, value.value, old);

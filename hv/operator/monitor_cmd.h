@@ -125,7 +125,7 @@ bool take_rule(const char **args, unsigned *rule);
 monitor_command monitor_bp, monitor_wp, monitor_step, monitor_until, monitor_dis;
 /* The instruction at a VA, or that it can not be read. */
 void say_insn_there(struct monitor *m, u64 pc);
-/* The instruction we stopped at, when that is what the operator waited for. */
+/* Prints the instruction the guest stopped at, after a step, breakpoint, watchpoint or until. */
 void say_place(struct monitor *m);
 
 /* monitor_log.c */

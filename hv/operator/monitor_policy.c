@@ -233,7 +233,7 @@ const struct log_record *monitor_subject(struct monitor *m)
 	return newest;
 }
 
-/* What the operator can do about it. */
+/* The operator's ways to change this decision. */
 static void say_remedy(const struct decision *d, unsigned verdict)
 {
 	if (verdict == V_ALLOW || verdict == V_EMUL || verdict == V_WOULD)

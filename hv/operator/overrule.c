@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules changed at run time: a refusal that is let pass, and the operator who is asked first. */
+/* Rules changed at run time: refusals that pass (WOULD), and rows that ask the operator first. */
 #include "operator/overrule.h"
 #include "cpu/esr.h"
 #include "lib/psci.h"
@@ -9,7 +9,7 @@
 static struct decision overruled[MAX_CPUS];
 static struct spinlock changing; /* flags of rows, which not only their own CPU changes */
 
-/* The services behind function numbers, for calls whose row only says that they are refused. */
+/* The service of each known function, for calls whose row is a plain refusal and has no model. */
 static unsigned model_of(u64 id)
 {
 	static const struct {
@@ -51,7 +51,7 @@ static const struct decision *let_pass(struct cpu *c, const struct decision *d, 
 			n->arg = MODEL_NATIVE;
 		}
 		break;
-	case EC_DABT_LOW: /* what is behind a window may be EL2's own device */
+	case EC_DABT_LOW: /* the real device behind the window may be EL2's own */
 		n->action = esr & DABT_ISV ? (esr & DABT_WNR ? ACT_IGNORE : ACT_VALUE) : ACT_ALLOW;
 		break;
 	case EC_HVC64:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Class -> handler -> verdict; the only code that moves the guest's PC. */
+/* Class -> handler -> outcome; the only code that moves the guest's PC. */
 #include "trap/trap.h"
 #include "arch/arch.h"
 #include "board/gic.h"
@@ -17,19 +17,19 @@
 
 typedef void (*class_handler)(struct trap_frame *f, u64 esr);
 
-static void by_verdict(struct trap_frame *f, u64 esr);
+static void by_outcome(struct trap_frame *f, u64 esr);
 
 static const class_handler classes[64] = {
-	[0x00 ... 0x15] = by_verdict,
+	[0x00 ... 0x15] = by_outcome,
 	[EC_HVC64] = trap_hvc,
 	[EC_SMC64] = trap_smc,
 	[EC_SYSREG] = trap_sysreg,
-	[0x19 ... 0x23] = by_verdict,
+	[0x19 ... 0x23] = by_outcome,
 	[EC_DABT_LOW] = trap_dabt,
-	[0x25 ... 0x3f] = by_verdict,
+	[0x25 ... 0x3f] = by_outcome,
 };
 
-/* What waited for a quiet moment: the log, the operator, interrupts for the guest. */
+/* The work that `c->work` asks for before the guest goes on: log, operator, interrupts for the guest. */
 void trap_work(struct cpu *c)
 {
 	u32 todo = c->work;
@@ -133,7 +133,7 @@ void trap_end(struct trap_frame *f, enum outcome v)
 	handled(cpu_of(f));
 }
 
-static enum outcome verdict_of(struct trap_frame *f)
+static enum outcome outcome_of(struct trap_frame *f)
 {
 	switch (esr_class(f->esr_el2)) {
 	case EC_WFX:
@@ -149,10 +149,10 @@ static enum outcome verdict_of(struct trap_frame *f)
 	}
 }
 
-static void by_verdict(struct trap_frame *f, u64 esr)
+static void by_outcome(struct trap_frame *f, u64 esr)
 {
 	(void)esr;
-	trap_end(f, verdict_of(f));
+	trap_end(f, outcome_of(f));
 }
 
 void trap_sync(struct trap_frame *f, u64 esr)
@@ -164,7 +164,7 @@ void trap_sync(struct trap_frame *f, u64 esr)
 void trap_sync32(struct trap_frame *f, u64 esr)
 {
 	cpu_of(f)->entered = counter();
-	by_verdict(f, esr);
+	by_outcome(f, esr);
 }
 
 void trap_irq(struct trap_frame *f)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The trap classes. Each handler is a function of the frame. Those that guests wait for end a trap themselves: straight.h
- * or trap_end(); the others return a verdict for trap_end().
+ * The trap classes. Each handler is a function of the frame. Those that guests wait for end a trap themselves: fast_path.h
+ * or trap_end(); the others return an outcome for trap_end().
  */
 #ifndef HV_TRAP_H
 #define HV_TRAP_H
@@ -19,7 +19,7 @@ enum outcome trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
 enum outcome trap_wfx(struct trap_frame *f);
 enum outcome trap_other(struct trap_frame *f);  /* every other class, by the policy's `exceptions` */
 
-/* Does what the verdict says, adds the row's cost, completes its record and does the work that waits. */
+/* Acts on the outcome, adds the row's cost, completes its record and does the pending work. */
 void trap_end(struct trap_frame *f, enum outcome v);
 /* Behind an instruction of an AArch32 EL0: of two bytes or four, and the next one may be conditional (ITAdvance()). */
 void trap_next32(struct trap_frame *f);

@@ -274,7 +274,7 @@ static inline void finish_fast(struct trap_frame *f, struct row_state *s)
 {
 	u64 spsr = f->spsr_el2, pc = fast_next_pc(f), ticks;
 
-	if (unlikely(spsr & SPSR_A32)) { /* an EL0 of the guest's that nobody can forbid */
+	if (unlikely(spsr & SPSR_A32)) { /* AArch32 at EL0, which EL2 cannot forbid */
 		next32(f, s, pc, spsr);
 		return;
 	}
@@ -305,7 +305,7 @@ static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr,
 	}
 }
 
-/* The distributor's words that need no lock: they are most of what a guest asks for. */
+/* Distributor registers that are read without a lock: most of a guest's GICD accesses. */
 static void fast_emulate(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
 {
 	u32 offset = (u32)(ipa - s->decision->value);

@@ -176,7 +176,7 @@ static void fast_deny(struct trap_frame *f, u64 esr, struct row_state *s)
 		finish(f, pc, s, ticks, spsr);
 }
 
-/* An SGI to nobody needs no lock. */
+/* An SGI without a target needs no lock. */
 static void fast_emulate(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	if (s->decision->arg == MODEL_VGIC_SGI && !vgic_sgi_targets(f->x[iss_rt(esr)]))

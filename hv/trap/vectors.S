@@ -110,9 +110,9 @@ vectors:
 	el2_slot 7
 	guest_slot trap_sync			/* lower EL, AArch64 */
 	guest_slot trap_irq
-	guest_slot trap_irq			/* FIQ: taken again, by slot 6, at once; trap_irq finds what that left */
+	guest_slot trap_irq			/* FIQ: still pending, so EL2 takes it again through slot 6 as soon as it is unmasked here */
 	guest_slot trap_serror
-	guest_slot trap_sync32			/* lower EL, AArch32: an EL0 of the guest's that nobody can forbid */
+	guest_slot trap_sync32			/* lower EL, AArch32: EL2 cannot forbid it at EL0 */
 	guest_slot trap_irq
 	guest_slot trap_irq
 	guest_slot trap_serror

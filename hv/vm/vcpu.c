@@ -116,8 +116,8 @@ static void reset_keys(void)
 }
 
 /*
- * What is UNKNOWN at reset is written, so that a guest finds neither what was there nor what another left. Not those of
- * SVE, SME, MTE, LORegions, RAS and SCXTNUM: they do nothing before the guest turns on what they belong to.
+ * Writes the registers that are UNKNOWN at reset: the guest finds neither firmware's values nor an earlier guest's. Not
+ * those of SVE, SME, MTE, LORegions, RAS and SCXTNUM: they have no effect before the guest enables their feature.
  */
 void vcpu_reset(struct cpu *c, u64 entry, u64 context)
 {

@@ -121,7 +121,33 @@ def trap() -> str:
     return svg(1050, 268, "the way of a trap", parts)
 
 
-# --- memory -----------------------------------------------------------------------------------------------------------
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+def overview() -> str:
+    """Who writes what, what it becomes, and what comes back."""
+    def titled(x: float, y: float, width: float, height: float, tint: str, name: str, *lines: str) -> List[str]:
+        return [box(x, y, width, height, tint), text(x + 12, y + 23, name, 14, "bold"),
+                *(text(x + 12, y + 43 + 17 * at, line, 12, fill=FAINT) for at, line in enumerate(lines))]
+    return svg(860, 318, "a policy becomes tables, the tables decide, each decision leaves a record", [
+        *titled(26, 30, 200, 84, TINTS[2], "policy/strict.yaml", "what the kernel may touch,", "one line a permission"),
+        *titled(26, 190, 200, 84, TINTS[0], "policygen", "proves, explains, compares,", "renders constant tables"),
+        *titled(300, 30, 260, 84, TINTS[1], "the guest's kernel", "EL1: Linux, an RTOS, yours,",
+                "or the diagnostic guest"),
+        *titled(300, 190, 260, 84, TINTS[3], "Charter", "EL2: looks up the row, acts,", "counts, makes a record"),
+        *titled(650, 30, 200, 84, TINTS[0], "the operator", "monitor, gdb: stop the guest,", "ask why, change a rule"),
+        *titled(650, 190, 200, 84, TINTS[0], "log_decode.py", "is the log whole? which line", "decided this? reports"),
+        arrow(126, 114, 126, 187), text(134, 155, "checked", 12, fill=FAINT),
+        arrow(226, 232, 297, 232), text(232, 224, "C tables", 12, fill=FAINT),
+        arrow(390, 114, 390, 187), text(398, 155, "trap", 12, fill=FAINT),
+        arrow(480, 190, 480, 117), text(488, 155, "outcome", 12, fill=FAINT),
+        arrow(560, 232, 647, 232), text(572, 224, "UART line", 12, fill=FAINT),
+        arrow(605, 232, 647, 100), text(614, 150, "^]", 12, fill=FAINT),
+        f'<path d="M750,274 V302 H8 V72 H23" fill="none" stroke="{FAINT}" stroke-width="1.4" stroke-dasharray="4 3" '
+        'marker-end="url(#tip)"/>',
+        text(300, 296, "every record leads back to its line of the policy", 12, fill=FAINT)])
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
 
 def memory() -> str:
     """Physical addresses and the guest's (IPA) side by side, as README.md's contract has them."""
@@ -159,7 +185,8 @@ def memory() -> str:
 
 def drawings() -> Dict[str, str]:
     """The path of each drawing in the tree, and what it is."""
-    return {"hv/drawings/rooms.svg": rooms("hv", (".c", ".h", ".S"), items("hv/README.md", "Needs")),
+    return {"hv/drawings/overview.svg": overview(),
+            "hv/drawings/rooms.svg": rooms("hv", (".c", ".h", ".S"), items("hv/README.md", "Needs")),
             "hv/drawings/trap.svg": trap(), "hv/drawings/memory.svg": memory(),
             "policygen/drawings/rooms.svg": rooms("policygen", (".py",), [])}
 

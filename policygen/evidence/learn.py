@@ -7,7 +7,6 @@ proposal is checked as any policy is, and what does not pass is listed with the 
 """
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
@@ -21,6 +20,7 @@ from policygen.language import schema
 from policygen.language.actions import ALL_WIDTHS
 from policygen.language.model import Access, Action, Entry, Policy, Window
 from policygen.language.spelling import braces, pairs_of, window_lines
+from policygen.language.store import Draft
 from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.meaning.say import access_text
 from policygen.target.review import review
@@ -293,33 +293,32 @@ def falls_back(evaluating: Evaluator, entry: Entry) -> bool:
 def settle(policy: Policy, base: Path, title: str, learned: Learned, cpu: str) -> None:
     """Checks the proposal as a policy and leaves out what is complained of, until nothing is."""
     own = {(item.code, item.message) for item in review(str(base), "enforce", cpu).diags.items}    # not the proposal's
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "learned.yaml"
-        for _ in range(ROUNDS):
-            lines, owners = body(policy, title, str(base.resolve()), learned)
-            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-            errors = [item for item in review(str(path), "enforce", cpu).diags.items
-                      if item.severity == "error" and (item.code, item.message) not in own]
-            if not errors:
-                return
-            guilty: Dict[int, Diagnostic] = {}
-            for item in errors:
-                spans = [span for span in [item.span, *(span for span, _ in item.also)] if span is not None]
-                for span in spans:
-                    if span.file.endswith("learned.yaml") and span.line in owners:
-                        guilty.setdefault(owners[span.line], item)
-            if not guilty:      # not the fault of any one entry: propose nothing rather than something wrong
-                guilty = {at: errors[0] for at in range(len(learned.proposals))}
-            if not learned.proposals:
-                return
-            for at, item in guilty.items():
-                proposal = learned.proposals[at]
-                reason = f"{item.code}: {item.message}"
-                if proposal.tightens:
-                    learned.left.append(f"{proposal.name}: never hit, but {reason}")
-                else:
-                    learned.keep(policy, proposal.wants, reason)
-            learned.proposals = [p for at, p in enumerate(learned.proposals) if at not in guilty]
+    draft = Draft(base, title)
+    for _ in range(ROUNDS):
+        lines, owners = body(policy, title, f"../{base.stem}", learned)
+        draft.text = "\n".join(lines) + "\n"
+        errors = [item for item in review(str(draft.path), "enforce", cpu, draft).diags.items
+                  if item.severity == "error" and (item.code, item.message) not in own]
+        if not errors:
+            return
+        guilty: Dict[int, Diagnostic] = {}
+        for item in errors:
+            spans = [span for span in [item.span, *(span for span, _ in item.also)] if span is not None]
+            for span in spans:
+                if span.file == draft.display(draft.path) and span.line in owners:
+                    guilty.setdefault(owners[span.line], item)
+        if not guilty:      # not the fault of any one entry: propose nothing rather than something wrong
+            guilty = {at: errors[0] for at in range(len(learned.proposals))}
+        if not learned.proposals:
+            return
+        for at, item in guilty.items():
+            proposal = learned.proposals[at]
+            reason = f"{item.code}: {item.message}"
+            if proposal.tightens:
+                learned.left.append(f"{proposal.name}: never hit, but {reason}")
+            else:
+                learned.keep(policy, proposal.wants, reason)
+        learned.proposals = [p for at, p in enumerate(learned.proposals) if at not in guilty]
 
 
 def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[List[str], Dict[int, int]]:

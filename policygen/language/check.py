@@ -14,13 +14,14 @@ from policygen.language.claims import ClaimReader
 from policygen.language.entries import EntryReader, Raw, merge, raw_section, same
 from policygen.language.model import Assertion, Policy, Test
 from policygen.language.overlap import check_overlaps, check_redundant
-from policygen.language.store import Store
+from policygen.language.store import PATH, Store
 from policygen.text import words
 from policygen.text.diag import Diagnostics, Ignore, Place, Span, quoted
 from policygen.text.nodes import as_list, as_map, as_number, as_text, keys_of, pick
 from policygen.text.source import Mapping as MapNode, Node, Scalar, Source
 
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
+CLAIM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 SUPPRESSIBLE = ("PG2", "PG4", "PG5")
 PER_CPU = ("PG402", "PG5")              # found out for one CPU model at a time: target/review.py
 MAX_PARENTS = 8
@@ -89,7 +90,7 @@ class _Checker:
         chain: List[Source] = []
         seen: Set[str] = set()
         span: Optional[Span] = None
-        place = self.place
+        place, tree = self.place, self.place.tree(path)
         while True:
             real = place.identity(path)
             if real in seen or len(chain) >= MAX_PARENTS:
@@ -114,9 +115,18 @@ class _Checker:
             if name is None:
                 return []
             span = node.span
+            if not PATH.match(name):
+                self.diags.refuse("PG123", span, f"{quoted(name)} cannot name a parent", "not a path",
+                                  helps=["a profile, or a path of letters, digits, `.`, `_`, `-` and `/`"])
+                return []
             path = path.parent / (name if name.endswith(".yaml") else f"{name}.yaml")
             if "/" not in name and not place.is_file(path) and place.is_file(place.policy_dir() / path.name):
                 path = place.policy_dir() / path.name
+                tree = place.tree(path)
+            if place.leaves(path, tree):
+                self.diags.refuse("PG123", span, f"{quoted(name)} is a file outside of the policy's tree", "leads out",
+                                  helps=["a parent is a profile, or lies in the policy's folder or below"])
+                return []
 
     def unite(self, sources: List[Source]) -> Family:
         family = Family(sources, sections={section: {} for section in schema.SECTIONS})
@@ -231,7 +241,10 @@ class _Checker:
             node = source.root.get("assert") if source.root else None
             written = as_map(node, "`assert`", self.diags) if node is not None else None
             for key, value in written.items if written else ():
-                if key.text in found:
+                if not CLAIM_NAME.match(key.text):
+                    self.diags.refuse("PG122", key.span, f"{quoted(key.text)} cannot name an assertion",
+                                      helps=["letters, digits, `-`, `_` and `.`; at most 63"])
+                elif key.text in found:
                     self.diags.refuse("PG604", key.span,
                                       f"assertion {key.text} is the parent's: a child cannot rewrite it",
                                       "taken", also=[(found[key.text][0].span, "the parent's")],

@@ -78,14 +78,14 @@ class ClaimReader:
         if covers is None or outcome is None:
             return None
         never, always, expect = outcome
-        name = target_node.text if isinstance(target_node, Scalar) else ""
+        name = target_node.text.strip() if isinstance(target_node, Scalar) else ""
         width = as_number(parts["width"], "`width`", self.diags, low=1, high=8) if "width" in parts else None
         if width is not None and (width not in (1, 2, 4, 8) or target.section != "mmio"):
             self.diags.refuse("PG111", parts["width"].span, "`width` is 1, 2, 4 or 8, for addresses only")
         given = as_number(parts["given"], "`given`", self.diags) if "given" in parts else None
         origin = as_text(parts["from"], "`from`", self.diags) if "from" in parts else None
         span = key.span if key else operation_key.span
-        spared = tuple(item.text for item in as_list(parts["except"], "`except`", self.diags)
+        spared = tuple(item.text.strip() for item in as_list(parts["except"], "`except`", self.diags)
                        if isinstance(item, Scalar)) if "except" in parts else ()
         return Claim(operation, name, target.section, covers, span, never, always, expect, given, width,
                      self.args(parts.get("args"), target), origin, spared)
@@ -95,6 +95,10 @@ class ClaimReader:
     def target(self, operation: str, node: Node) -> Optional[Speaks]:
         if not isinstance(node, Scalar):
             self.diags.refuse("PG119", node.span, f"a target is one name, this is {kind(node)}")
+            return None
+        if not schema.TARGET.match(node.text.strip()):
+            self.diags.refuse("PG119", node.span, f"{quoted(node.text)} is no target", "not a name",
+                              helps=["letters, digits, blanks, `_`, `.`, `*`, `+` and `-`"])
             return None
         meant = self.meant(operation, node)
         return self.known_target(operation, meant) if meant is not None else None

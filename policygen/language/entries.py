@@ -19,8 +19,8 @@ from policygen.text.diag import Diagnostics, quoted
 from policygen.text.nodes import as_map, as_number, find, pick
 from policygen.text.source import Mapping as MapNode, Node, Scalar, Source, kind, last_line
 
-WINDOW_NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
-SPAN = re.compile(r"(\S+?)\s*-\s*(\S+)\Z")
+WINDOW_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
+SPAN = re.compile(r"([^\s-]+) *- *([^\s-]+)\Z")
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class EntryReader:
             return None
         if not WINDOW_NAME.match(key.text):
             self.diags.refuse("PG122", key.span, f"{quoted(key.text)} cannot name a window",
-                              helps=["lower-case letters, digits and `-`, starting with a letter"])
+                              helps=["lower-case letters, digits and `-`, starting with a letter; at most 63"])
             return None
         if at is None or size is None:
             if self.diags.complained(key.span.file, key.span.line, last_line(node)):

@@ -42,6 +42,7 @@ EXAMPLES: Dict[str, Tuple[str, str]] = {
     "PG120": ("platform: quemu-virt", "platform: qemu-virt"),
     "PG121": ("exceptions: { default: forward, HVC64: pause }", "exceptions: { default: forward, SERROR: pause }"),
     "PG122": ("name: My Policy", "name: my-policy"),
+    "PG123": ("extends: ../../etc/passwd", "about: no parent"),
     "PG201": ("features: { pmu: hide }\nsysregs: { default: deny, pmu: allow }",
               "features: { pmu: hide }\nsysregs: { default: deny }"),
     "PG202": ("sysregs: { default: deny, core: allow, VBAR_EL1: allow }",
@@ -70,7 +71,7 @@ EXAMPLES: Dict[str, Tuple[str, str]] = {
 }
 # Codes whose cause is not a few lines of one policy: how they come about, and what to do.
 CAUSES: Dict[str, Tuple[str, str]] = {
-    "PG002": ("a file that is not UTF-8, holds a control character, or is larger than 4 MiB", "save it as UTF-8 text"),
+    "PG002": ("a file that is not UTF-8, holds characters that nobody sees, or is larger than 4 MiB", "save it as UTF-8 text"),
     "PG012": ("policygen explain build/guest.elf ...", "name build/hypervisor.elf with its section .charter.policy"),
     "PG013": ("an image built before policy/platform/ or policy/arch/ changed", "build it again, or use its policygen"),
     "PG203": ("extends: strict, and then `smc: { default: deny }`, which strict says", "remove the child's entry"),

@@ -2,6 +2,7 @@
 """Which keys and words the language has and where each may stand: described once, for check.py and for editors."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Dict, Tuple
 
@@ -95,6 +96,7 @@ CLAIM: Dict[str, str] = {
     "from": "file:line of the entry that decides",
 }
 CLAIM_WORDS = tuple(ACTIONS)
+TARGET = re.compile(r"[A-Za-z0-9_.*+ -]{1,80}\Z")
 
 
 def words_of(section: str) -> Tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -12,11 +13,26 @@ from policygen.text.diag import Diagnostics
 from policygen.text.source import MAX_BYTES, Source, parse, read
 
 
+PATH = re.compile(r"[A-Za-z0-9._/-]{1,200}\Z")
+
+
 class Store:
     """The working tree."""
 
     def is_file(self, path: Path) -> bool:
-        return path.is_file()
+        try:
+            return path.is_file()
+        except (OSError, ValueError):               # too long, a NUL, half a character
+            return False
+
+    def tree(self, path: Path) -> Path:
+        """What a policy may name lies in here: the project, for what is in it, or else the policy's own folder."""
+        here, root = Path(os.path.abspath(path)), paths.project_root()
+        return root if _inside(here, root) else here.parent
+
+    def leaves(self, path: Path, tree: Path) -> bool:
+        """Whether the file that is read under this path is one outside of the tree."""
+        return not (_inside(Path(os.path.abspath(path)), tree) and _inside(path.resolve(), tree.resolve()))
 
     def read(self, path: Path, diags: Diagnostics) -> Optional[Source]:
         return read(path, self.display(path), diags)
@@ -33,6 +49,23 @@ class Store:
 
     def display(self, path: Path) -> str:
         return paths.display(path)
+
+
+class Draft(Store):
+    """The working tree with one file more, which is not written yet: a child of `parent`, in a folder of its own."""
+
+    def __init__(self, parent: Path, name: str) -> None:
+        self.parent, self.path, self.text = parent, parent.parent / "draft" / f"{name}.yaml", ""
+
+    def is_file(self, path: Path) -> bool:
+        return path == self.path or super().is_file(Path(os.path.normpath(path)))
+
+    def read(self, path: Path, diags: Diagnostics) -> Optional[Source]:
+        return parse(self.text.encode("utf-8"), self.display(path), diags) if path == self.path else \
+            super().read(Path(os.path.normpath(path)), diags)
+
+    def tree(self, path: Path) -> Path:
+        return super().tree(self.parent)
 
 
 class Revision(Store):
@@ -57,12 +90,19 @@ class Revision(Store):
         size = _git(self.top, "cat-file", "-s", f"{self.revision}:{name}")
         # Oversized files are refused by parse(); one byte too many is enough for that.
         data = b" " * (MAX_BYTES + 1) if size and int(size) > MAX_BYTES else \
-            _git(self.top, "show", f"{self.revision}:{name}")
+            _git(self.top, "cat-file", "blob", f"{self.revision}:{name}")
         if data is None:
             diags.unreadable = True
             diags.error("PG001", None, f"cannot read {self.display(path)}")
             return None
         return parse(data, self.display(path), diags)
+
+    def tree(self, path: Path) -> Path:
+        return Path(".")
+
+    def leaves(self, path: Path, tree: Path) -> bool:
+        """Git keeps a link as the text of where it leads: it is never followed."""
+        return os.path.isabs(path) or os.path.normpath(path).split(os.sep)[0] == ".."
 
     def stems(self, folder: Path) -> List[str]:
         return sorted(name[:-5] for name in self.files(folder) if name.endswith(".yaml"))
@@ -86,11 +126,17 @@ def revision(text: str) -> Optional[Store]:
     return Revision(text, Path(top.decode().strip()))
 
 
+def _inside(path: Path, folder: Path) -> bool:
+    return path == folder or folder in path.parents
+
+
 def _git(folder: Path, *words: str) -> Optional[bytes]:
+    """Plumbing that reads objects: no hook, no filter and no helper of the repository runs."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              stdin=subprocess.DEVNULL, check=False)
-    except OSError:
+                              stdin=subprocess.DEVNULL, check=False,
+                              env={**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0"})
+    except (OSError, ValueError):
         return None
     return done.stdout if done.returncode == 0 else None
 

@@ -13,11 +13,11 @@ from policygen.text import words
 from policygen.text.diag import Diagnostics, quoted
 
 
-def load_policy(name: str, *, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
+def load_policy(name: str, *, mode: Optional[str] = None, place: Optional[Store] = None) -> Tuple[Optional[Policy], Diagnostics]:
     """The policy, or None and why. NAME is a profile, a file, REVISION:FILE, or a built image; `mode` replaces what
-    the file says (make run MODE=audit)."""
+    the file says (make run MODE=audit); `place`: where files are looked for."""
     diags = Diagnostics()
-    place, path = Store(), store.find(name)
+    place, path = place or Store(), store.find(name)
     if image.is_image(name):
         return image.load(name, mode)
     if ":" in name and not path.is_file():
@@ -34,5 +34,10 @@ def load_policy(name: str, *, mode: Optional[str] = None) -> Tuple[Optional[Poli
         diags.unreadable = True
         diags.error("PG001", None, f"no policy {quoted(name)}: {place.display(path)} does not exist",
                     helps=[f"did you mean {close[0]}?"] if close else [f"policies: {', '.join(known)}"])
+        return None, diags
+    if place.leaves(path, place.tree(path)):
+        diags.unreadable = True
+        diags.error("PG123", None, f"{place.display(path)} is a link to a file outside of its tree",
+                    helps=["name the file that it leads to"])
         return None, diags
     return check.check_file(path, place, mode, diags, check_coherence), diags

@@ -20,7 +20,8 @@ from policygen.meaning.digest import meaning_hash
 from policygen.target.guest_expect import PROBES, expectations
 from policygen.target.tables import Image, Range, Row, lay_out
 from policygen.target.traps import Plan, plan
-from policygen.text import paths
+from policygen.text import escape, paths
+from policygen.text.escape import C, Word, c_comment, c_comment_block, c_string, hexadecimal, word
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ def render(policy: Policy, folder: Path, cpu: str = DEFAULT_CPU) -> List[str]:
         path, data = folder / name, text.encode()
         if not path.is_file() or path.read_bytes() != data:
             temporary = folder / f".{name}.new"
-            temporary.write_bytes(data)
+            temporary.unlink(missing_ok=True)
+            with open(temporary, "xb") as stream:           # never through a link that somebody has put there
+                stream.write(data)
             temporary.replace(path)
             changed.append(name)
     return changed
@@ -77,6 +80,8 @@ def render(policy: Policy, folder: Path, cpu: str = DEFAULT_CPU) -> List[str]:
 
 def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) -> Mapping[str, Any]:
     board = load_board(policy.platform)
+    edited = "those" if policy.files else "them"
+    sources = " and ".join((*policy.files, board.file))
     names, offset = [], 0
     for key, register in sorted(load_arch().by_key.items()):
         names.append((key, offset, register.name))
@@ -86,13 +91,15 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
     windows = [{"base": window.base, "last": window.base + window.size - 1, "name": window.name,
                 "rule": window.entry.rule} for window in policy.windows]
     return {
-        "sources": " and ".join((*policy.files, board.file)), "edit": "those" if policy.files else "them",
-        "name": policy.name, "file": policy.file, "hash": _hex(meaning, 16), "rules": rules_of(policy),
+        "made": c_comment(f"Generated from {sources} by policygen: edit {edited}, not this."),
+        "made_with_probes": c_comment(f"Generated from {PROBES} and {sources} by policygen: edit those, not this."),
+        "name": policy.name, "file": policy.file, "hash": hexadecimal(meaning, 16), "rules": rules_of(policy),
         "rows": image.rows, "image": image,
         "windows": windows, "controls": [(member, planned.controls[register])
                                          for register, member in controls.MEMBERS.items()],
-        "bits": [line for line in _bit_lines(planned)], "names": names,
-        "canonical_hash": hashlib.sha256(text.encode()).hexdigest(), "probes": PROBES,
+        "bits": c_comment_block("Controls that trap, and what for:", list(_bit_lines(planned))), "names": names,
+        "section": c_comment("The policy itself, for `policygen explain build/hypervisor.elf`: not loaded. sha256 "
+                             + hashlib.sha256(text.encode()).hexdigest()),
         "expects": expectations(policy),
     }
 
@@ -103,48 +110,29 @@ def _bit_lines(planned: Plan) -> Iterator[str]:
         seen = sorted({arch.name(key) for key, _ in bit.wanted})
         reason = bit.reason or ", ".join(seen[:3]) + (f" and {len(seen) - 3} more" if len(seen) > 3 else "")
         state = "" if arch.controls[bit.name].traps_when else " (0 traps)"
-        yield _comment(f"{bit.name}{state}: {reason}")
+        yield f"{bit.name}{state}: {reason}"
 
 
 def _environment(policy: Policy, image: Image) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(paths.PACKAGE / "target" / "templates")), undefined=jinja2.StrictUndefined,
-        trim_blocks=True, keep_trailing_newline=True, autoescape=False)
+        trim_blocks=True, keep_trailing_newline=True, autoescape=False,
+        finalize=lambda value: escape.admitted(value, C))
     class_names = {info.number: name for name, info in
                    ((info.name, info) for info in load_arch().class_info.values())}
     environment.filters.update({
-        "c_string": _c_string, "u16": lambda value: _hex(value, 4), "u32": lambda value: _hex(value, 8),
-        "u64": lambda value: "0" if not value else _hex(value, 16), "in_lines": _in_lines,
-        "origin": lambda row: _comment(_origin(row, policy.entries)),
-        "window": lambda item: _window_comment(item, policy),
-        "class_name": lambda number: f" /* {class_names[number]} */" if number in class_names else "",
+        "word": word, "c_string": c_string, "u16": lambda value: hexadecimal(value, 4),
+        "u32": lambda value: hexadecimal(value, 8), "u64": lambda value: hexadecimal(value, 16) if value else Word("0"),
+        "in_lines": _in_lines, "listed": lambda values: escape.joined(C, ", ", values), "comment": c_comment,
+        "origin": lambda row: c_comment(_origin(row, policy.entries)),
+        "stub": lambda stub: c_comment(f"{stub.number}: {stub.name}"), "window": lambda item: _window(item, policy),
+        "class_name": lambda number: C(f" {c_comment(class_names[number])}" if number in class_names else ""),
     })
     return environment
 
 
-def _hex(value: int, digits: int) -> str:
-    return f"0x{value:0{digits}x}"
-
-
-def _in_lines(values: Sequence[int], count: int) -> List[str]:
-    return [" ".join(f"{value}," for value in values[at:at + count]) for at in range(0, len(values), count)]
-
-
-def _c_string(text: Optional[str]) -> str:
-    """A C string literal. Bytes outside ASCII become octal escapes, which end by themselves."""
-    if text is None:
-        return "NULL"
-    out = []
-    for byte in text.encode():
-        char = chr(byte)
-        out.append(f"\\{char}" if char in '"\\?' else char if 0x20 <= byte < 0x7f else f"\\{byte:03o}")
-    return '"' + "".join(out) + '"'
-
-
-def _comment(text: str) -> str:
-    """Text that cannot end or nest a C comment."""
-    clean = "".join(char if char.isprintable() else " " for char in text)
-    return clean.replace("*/", "* /").replace("/*", "/ *")
+def _in_lines(values: Sequence[int], count: int) -> List[C]:
+    return [C(" ".join(f"{value:d}," for value in values[at:at + count])) for at in range(0, len(values), count)]
 
 
 def _origin(row: Row, entries: Sequence[Entry]) -> str:
@@ -152,9 +140,9 @@ def _origin(row: Row, entries: Sequence[Entry]) -> str:
     return f"{entry.place} {entry.name}: {row.what or entry.section}"
 
 
-def _window_comment(item: Range, policy: Policy) -> str:
+def _window(item: Range, policy: Policy) -> C:
     window = next((window for window in policy.windows if window.base <= item.base < window.base + window.size), None)
-    return f" /* {window.name}+{item.base - window.base:#x} */" if window else ""
+    return C(f" {c_comment(f'{window.name}+{item.base - window.base:#x}')}" if window else "")
 
 
 # --- maps for the tools -----------------------------------------------------------------------------------------

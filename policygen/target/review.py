@@ -9,6 +9,7 @@ from policygen.facts.arch import DEFAULT_CPU
 from policygen.facts.board import load_board
 from policygen.language import check
 from policygen.language.model import Policy
+from policygen.language.store import Store
 from policygen.meaning.coherence import check_denied
 from policygen.meaning.judge import judge
 from policygen.meaning.load import load_policy
@@ -40,8 +41,8 @@ class Review:
         return not self.diags.failed and not self.diags.unreadable
 
 
-def review(name: str, mode: Optional[str] = None, cpu: str = DEFAULT_CPU) -> Review:
-    policy, diags = load_policy(name, mode=mode)
+def review(name: str, mode: Optional[str] = None, cpu: str = DEFAULT_CPU, place: Optional[Store] = None) -> Review:
+    policy, diags = load_policy(name, mode=mode, place=place)
     out = Review(paths.shown(name), policy, diags)
     if policy is not None:
         out.asserts, out.tests = judge(policy, diags)

@@ -9,6 +9,8 @@ from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, 
 from policygen.language.model import Policy
 from policygen.meaning.paint import Cell, Outcome, Painted, paint
 from policygen.target.traps import Plan
+from policygen.text import escape
+from policygen.text.escape import C
 
 PAGE = 4096
 BLOCK = 1 << 21
@@ -46,10 +48,10 @@ class Stub:
         return encoding(self.key)
 
     @property
-    def sys(self) -> Optional[str]:
+    def sys(self) -> Optional[C]:
         """The operands of SYS, for what is no register."""
         op0, op1, crn, crm, op2 = split_key(self.key)
-        return f"#{op1}, C{crn}, C{crm}, #{op2}" if op0 == 1 else None
+        return escape.fill(C, "#{}, C{}, C{}, #{}", op1, crn, crm, op2) if op0 == 1 else None
 
 
 @dataclass(frozen=True)

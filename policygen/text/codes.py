@@ -7,7 +7,7 @@ from typing import Dict
 CODES: Dict[str, str] = {
     "PG001": "The file is not there or is not YAML.\n"
              "The place is where the YAML reader gave up; the slip is there or just before.",
-    "PG002": "The bytes are not a policy: not UTF-8, a control character, or more than 4 MiB.",
+    "PG002": "The bytes are not a policy: not UTF-8, a character that nobody sees, or more than 4 MiB.",
     "PG003": "A key stands twice in one map. Most YAML readers silently keep one of the two.",
     "PG004": "A YAML tag (!!int, !name). A policy has names, numbers and text only.",
     "PG005": "A YAML anchor or alias. Write the value out where it is used: policies are read in review.",
@@ -41,6 +41,8 @@ CODES: Dict[str, str] = {
     "PG120": "No such platform.",
     "PG121": "An exception class that a section of its own decides: register accesses, calls and data aborts.",
     "PG122": "A name that cannot be one.",
+    "PG123": "A path that a policy may not name. It is made of letters, digits, `.`, `_`, `-` and `/`, and stays in the "
+             "tree:\nwhat is reviewed is what is read.",
     "PG201": "No access gets to this entry: narrower entries or hidden features take all of them.",
     "PG202": "Without this entry everything would be decided the same. A `why:` keeps it for people.",
     "PG203": "The child repeats the parent's entry.",

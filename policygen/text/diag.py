@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
+from policygen.text.escape import printable
+
 WIDTH = 160     # a longer source line is shown in part
 MOST = 500      # more complaints than anybody reads: the rest is counted
 MANY = 100      # from here on no likely words are looked for
@@ -60,11 +62,6 @@ class Diagnostic:
     notes: Tuple[str, ...] = ()
     helps: Tuple[str, ...] = ()
     also: Tuple[Tuple[Span, str], ...] = ()         # further places, each with its label
-
-
-def printable(text: str) -> str:
-    """What a terminal can be trusted with: files are written by others."""
-    return "".join(c if c.isprintable() else " " if c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def quoted(text: str) -> str:

@@ -21,6 +21,9 @@ MAX_BYTES = 4 << 20
 MAX_DEPTH = 12
 
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")      # what YAML counts as the end of a line
+# Line ends that editors do not show, and marks that turn letters around: a reviewer reads something else than YAML does.
+UNSEEN = re.compile("[\x85\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
+UNSPEAKABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|" + UNSEEN.pattern)
 BOOLEAN = re.compile(r"(?i:y|n|yes|no|on|off|true|false)\Z")
 OCTAL = re.compile(r"[-+]?0[0-9_]+\Z")
 SEXAGESIMAL = re.compile(r"[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?\Z")
@@ -127,6 +130,12 @@ def parse(data: bytes, shown: str, diags: Diagnostics) -> Optional[Source]:
         return None
     lines = LINE_BREAK.split(text)
     diags.sources[shown] = lines
+    hidden = UNSEEN.search(text)
+    if hidden:
+        before = LINE_BREAK.split(text[:hidden.start()])
+        diags.error("PG002", Span(shown, len(before), len(before[-1]) + 1, len(before[-1]) + 2),
+                    f"a character that no editor shows: U+{ord(hidden.group()):04X}")
+        return None
     builder = _Builder(shown, lines, diags)
     root = builder.build(text)
     if root is None:
@@ -264,6 +273,9 @@ class _Builder:
         span, text = self.span(event.start_mark, event.end_mark), event.value
         if event.style is not None:
             self.scalars.append((event.start_mark, event.end_mark))
+            if unspeakable := UNSPEAKABLE.search(text):
+                self.diags.refuse("PG002", span, f"text with a control character: U+{ord(unspeakable.group()):04X}")
+                return None
         elif BOOLEAN.match(text):
             self.diags.refuse("PG007", span, f"{quoted(text)} is a boolean to some YAML readers and text to others",
                               helps=[f'if it is text, quote it: "{text}"'])

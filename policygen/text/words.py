@@ -9,7 +9,7 @@ from typing import Iterable, List, Optional, Tuple
 NUMBER = re.compile(r"(0[xX][0-9a-fA-F](?:_?[0-9a-fA-F])*|0[bB][01](?:_?[01])*|[0-9](?:_?[0-9])*)\Z")
 SIZE = re.compile(r"([0-9]+)([KMG])\Z")
 RATE = re.compile(r"([0-9]+)/s\Z")
-RANGE = re.compile(r"(\S+?)\s*\.\.\s*(\S+)\Z")
+RANGE = re.compile(r"([^\s.]+) *\.\. *([^\s.]+)\Z")
 UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 

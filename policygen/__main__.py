@@ -12,26 +12,29 @@ import gc
 import os
 import sys
 import traceback
+from contextlib import redirect_stderr, redirect_stdout
 from typing import List, Optional
 
 from policygen.commands import cli
 from policygen.commands.verbs import REVIEW, VERBS, WITHOUT_VERB, module
+from policygen.text.terminal import guarded
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     gc.set_threshold(100_000, 50)       # a large policy is kept to the end: seldom look for what nobody needs
-    try:
-        return run(words)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return cli.OK
-    except KeyboardInterrupt:
-        return 130
-    except Exception:                   # an exception is a bug in policygen, never the answer to a bad policy
-        traceback.print_exc()
-        print("policygen: internal error; the policy may be good or bad, this program is bad", file=sys.stderr)
-        return cli.BUG
+    with redirect_stdout(guarded(sys.stdout)), redirect_stderr(guarded(sys.stderr)):
+        try:
+            return run(words)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return cli.OK
+        except KeyboardInterrupt:
+            return 130
+        except Exception:               # an exception is a bug in policygen, never the answer to a bad policy
+            traceback.print_exc()
+            print("policygen: internal error; the policy may be good or bad, this program is bad", file=sys.stderr)
+            return cli.BUG
 
 
 def run(words: List[str]) -> int:

@@ -18,11 +18,13 @@ from policygen.language.spelling import action_text
 from policygen.meaning.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.paint import Outcome
+from policygen.text import terminal
 from policygen.text.diag import Diagnostics
 
 HELP = "what changes in meaning between two policies, files, revisions or images"
 CODES = {LOOSER: "PG610", TIGHTER: "PG611", CHANGED: "PG612", REPORTING: "PG613"}
-COLOURS = {LOOSER: "\x1b[1;31m", TIGHTER: "\x1b[1;32m", CHANGED: "\x1b[1;33m", REPORTING: "\x1b[1;36m"}
+COLOURS = {LOOSER: terminal.COLOURS["error"], TIGHTER: terminal.COLOURS["better"],
+           CHANGED: terminal.COLOURS["warning"], REPORTING: terminal.COLOURS["note"]}
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def report(found: Difference, options: cli.Options, seconds: float) -> List[str]
         members = [change for change in found.changes if change.kind == kind]
         if not members:
             continue
-        lines.append(f"{COLOURS[kind]}{kind}\x1b[0m" if coloured else kind)
+        lines.append(f"{COLOURS[kind]}{kind}{terminal.PLAIN}" if coloured else kind)
         for change in members:
             old, new = sides(change)
             lines += [f"  {what(change, found):38} {old} -> {new}",

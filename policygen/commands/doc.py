@@ -6,17 +6,19 @@ import argparse
 from typing import List, Sequence, Tuple
 
 from policygen.commands import cli
-from policygen.language.spelling import claim_text
 from policygen.language import schema
 from policygen.language.model import Entry, Policy
-from policygen.language.spelling import action_text, written_in
-from policygen.language.spelling import text as spelled
+from policygen.language.spelling import action_text, claim_text, written_in
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.judge import judge
 from policygen.meaning.strength import measure
 from policygen.text.diag import Diagnostics
+from policygen.text.escape import Markdown, Piece, Word, fill, joined, yaml
+from policygen.text.escape import markdown as said
+from policygen.text.escape import markdown_code as code
 
 HELP = "a page for reviewers, in Markdown"
+Row = Tuple[Piece, ...]
 TITLES = {"features": "CPU features", "sysregs": "System registers", "mmio": "Addresses", "hvc": "Calls by HVC",
           "smc": "Calls by SMC", "exceptions": "Exceptions"}
 
@@ -41,28 +43,36 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 
 def page(policy: Policy, cpu: str) -> str:
     """No date and no path of this machine: the same policy is the same page."""
-    lines = [f"# Policy {cell(policy.name)}", ""]
-    lines += [cell(policy.about), ""] if policy.about else []
-    lines += table(("", ""), [
-        ("meaning", f"`{meaning_hash(policy):#018x}` (equal exactly if every access is decided alike)"),
-        ("mode", policy.mode + ("" if policy.mode == "enforce" else ": what would be denied is performed and logged")),
-        ("platform", policy.platform), ("files", ", ".join(f"`{file}`" for file in policy.files)),
-        ("rules", str(len(policy.entries)))])
+    meaning = fill(Markdown, "{} (equal exactly if every access is decided alike)",
+                   code(f"{meaning_hash(policy):#018x}"))
+    audit = "" if policy.mode == "enforce" else ": what would be denied is performed and logged"
+    lines = [fill(Markdown, "# Policy {}", said(policy.name)), Markdown("")]
+    lines += [said(policy.about.strip()), Markdown("")] if policy.about else []
+    lines += table((Word(""), Word("")), [
+        (Word("meaning"), meaning), (Word("mode"), said(policy.mode + audit)),
+        (Word("platform"), said(policy.platform)),
+        (Word("files"), joined(Markdown, ", ", [code(file) for file in policy.files])),
+        (Word("rules"), len(policy.entries))])
     for section in schema.SECTIONS:
         lines += section_lines(policy, section)
     lines += promises(policy) + enforcement(policy, cpu)
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def section_lines(policy: Policy, section: str) -> List[str]:
+def heading(text: str) -> List[Markdown]:
+    return [Markdown(""), fill(Markdown, "## {}", said(text)), Markdown("")]
+
+
+def section_lines(policy: Policy, section: str) -> List[Markdown]:
     members = [entry for entry in policy.entries if written_in(entry) == section]
     if not members:
         return []
-    rows = [(f"`{cell(entry.name)}`", f"`{cell(action_without_why(entry))}`", cell(why(entry)), f"`{entry.place}`",
-             f"r{entry.rule}") for entry in members]
+    rows: List[Row] = [(code(entry.name), code(action_without_why(entry)), said(why(entry)), code(str(entry.place)),
+                        Word(f"r{entry.rule:d}")) for entry in members]
     rule = "Hidden: neither discoverable nor usable." if section == "features" else \
         "The narrower entry wins; `default` is the widest."
-    return ["", f"## {TITLES[section]}", "", rule, "", *table(("name", "decision", "why", "line", "rule"), rows)]
+    head = tuple(map(Word, ("name", "decision", "why", "line", "rule")))
+    return [*heading(TITLES[section]), Markdown(rule), Markdown(""), *table(head, rows)]
 
 
 def why(entry: Entry) -> str:
@@ -72,50 +82,53 @@ def why(entry: Entry) -> str:
 
 def action_without_why(entry: Entry) -> str:
     text, reason = action_text(entry), why(entry)
-    return text.replace(f", why: {spelled(reason)}", "") if reason else text
+    return text.replace(f", why: {yaml(reason)}", "") if reason else text
 
 
-def promises(policy: Policy) -> List[str]:
+def promises(policy: Policy) -> List[Markdown]:
     diags = Diagnostics()
     held, passed = judge(policy, diags)
-    out = ["", "## What is promised", ""]
-    rows = [(f"`{cell(claim.name)}`", f"`{cell(claim_text(claim))}`",
-             f"**waived**: {cell(claim.waived)}" if claim.waived else "holds", f"`{claim.place}`")
-            for claim in policy.asserts]
-    out += [f"{held} assertions hold for every access they speak of.", "",
-            *table(("assertion", "claim", "", "line"), rows)] if rows else ["No assertions."]
+    rows: List[Row] = [(code(claim.name), code(claim_text(claim)), fill(Markdown, "**waived**: {}", said(claim.waived))
+                        if claim.waived else Word("holds"), code(str(claim.place))) for claim in policy.asserts]
+    out = heading("What is promised")
+    out += [fill(Markdown, "{} assertions hold for every access they speak of.", held), Markdown(""),
+            *table(tuple(map(Word, ("assertion", "claim", "", "line"))), rows)] if rows else \
+        [Markdown("No assertions.")]
     found = measure(policy)
-    out += ["", f"{passed} of {len(policy.tests)} tests pass. Flipping one entry at a time: {found.percent} % of "
-            f"{found.flips} flips are noticed by an assertion or a test."]
-    survivors = [f"- {side}`{cell(flip.entry.name)}` {flip.what} (`{flip.entry.place}`)"
-                 for flip, _ in found.survivors for side in [f"{flip.direction} " if flip.direction else ""]]
+    out += [Markdown(""), fill(Markdown, "{} of {} tests pass. Flipping one entry at a time: {} % of {} flips are "
+                               "noticed by an assertion or a test.", passed, len(policy.tests), found.percent,
+                               found.flips)]
+    survivors = [fill(Markdown, "- {}{} {} ({})", said(f"{flip.direction} " if flip.direction else ""),
+                      code(flip.entry.name), said(flip.what), code(str(flip.entry.place)))
+                 for flip, _ in found.survivors]
     if survivors:
-        out += ["", "Not noticed:", "", *survivors[:20]]
-        out += [f"- and {len(survivors) - 20} more"] if len(survivors) > 20 else []
+        out += [Markdown(""), Markdown("Not noticed:"), Markdown(""), *survivors[:20]]
+        out += [fill(Markdown, "- and {} more", len(survivors) - 20)] if len(survivors) > 20 else []
     return out
 
 
-def enforcement(policy: Policy, cpu: str) -> List[str]:
+def enforcement(policy: Policy, cpu: str) -> List[Markdown]:
     from policygen.target import traps
     plan = traps.plan(policy, cpu)
-    out = ["", f"## What the machine does ({cpu})", ""]
+    out = heading(f"What the machine does ({cpu})")
     if plan.problems:
-        out += ["Said by the policy and not done by the machine:", ""]
-        out += [f"- `{problem.place}` `{cell(problem.subject)}`: {cell(problem.message)}"
-                + "".join(f"; {cell(note)}" for note in problem.notes)
-                + (f"; accepted: {cell(policy.accepted[key])}" if (key := f"{problem.code} {problem.place}")
-                   in policy.accepted else "") for problem in plan.problems]
+        out += [Markdown("Said by the policy and not done by the machine:"), Markdown("")]
     else:
-        out.append("Every rule can be enforced.")
-    rows = [(f"`{register}`", f"`{value:#018x}`") for register, value in plan.controls.items() if value]
-    return out + ["", "Trap controls that boot writes (`policygen traps` says what each bit is for):", "",
-                  *table(("register", "value"), rows)]
+        out.append(Markdown("Every rule can be enforced."))
+    for problem in plan.problems:
+        accepted = policy.accepted.get(f"{problem.code} {problem.place}")
+        more = [*problem.notes, *([f"accepted: {accepted}"] if accepted is not None else [])]
+        out.append(fill(Markdown, "- {} {}: {}", code(str(problem.place)), code(problem.subject),
+                        joined(Markdown, "; ", [said(text) for text in (problem.message, *more)])))
+    rows: List[Row] = [(code(register), code(f"{value:#018x}")) for register, value in plan.controls.items() if value]
+    return out + [Markdown(""),
+                  Markdown("Trap controls that boot writes (`policygen traps` says what each bit is for):"),
+                  Markdown(""), *table((Word("register"), Word("value")), rows)]
 
 
-def table(head: Sequence[str], rows: Sequence[Tuple[str, ...]]) -> List[str]:
-    return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
+def table(head: Row, rows: Sequence[Row]) -> List[Markdown]:
+    return [joined_row(head), Markdown(f"|{'---|' * len(head)}"), *map(joined_row, rows)]
 
 
-def cell(text: str) -> str:
-    """Text that cannot break out of a table or become markup."""
-    return "".join(c if c.isprintable() else " " for c in text).replace("|", "\\|").replace("<", "&lt;")
+def joined_row(cells: Row) -> Markdown:
+    return fill(Markdown, "| {} |", joined(Markdown, " | ", list(cells)))

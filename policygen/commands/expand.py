@@ -8,8 +8,9 @@ from typing import Dict, List
 from policygen.commands import cli
 from policygen.facts.board import load_board
 from policygen.language import schema
-from policygen.language.model import Policy
-from policygen.language.spelling import action_text, claim_text, text, window_lines, written_in
+from policygen.language.model import Entry, Policy
+from policygen.language.spelling import action_text, beside, claim_text, pair, window_lines, written_in
+from policygen.text.escape import Yaml, yaml, yaml_comment, yaml_name
 
 HELP = "the flat policy, each entry with its origin"
 
@@ -32,32 +33,40 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 
 
 def expand(policy: Policy) -> str:
-    lines = [f"# The flat form of {' <- '.join(reversed(policy.files))}", "policy: 1", f"name: {policy.name}"]
+    lines = [yaml_comment(f"The flat form of {' <- '.join(reversed(policy.files))}"), pair("policy: 1"),
+             pair("name: {}", yaml_name(policy.name))]
     if policy.about:
-        lines.append(f"about: {text(policy.about)}")
-    lines += [f"platform: {policy.platform}", f"mode: {policy.mode}"]
+        lines.append(pair("about: {}", yaml(policy.about)))
+    lines += [pair("platform: {}", yaml_name(policy.platform)), pair("mode: {}", yaml_name(policy.mode))]
     for section in schema.SECTIONS:
-        body = mmio(policy) if section == "mmio" else [f"{entry.name}: {action_text(entry)}  # {entry.place}"
-                                                       for entry in policy.entries if written_in(entry) == section]
+        body = mmio(policy) if section == "mmio" else [line(entry) for entry in policy.entries
+                                                       if written_in(entry) == section]
         if body:
-            lines += ["", f"{section}:"] + [f"  {line}" for line in body]
+            lines += [pair(""), pair("{}:", yaml_name(section)), *(pair("  {}", each) for each in body)]
     kept = [claim for claim in policy.asserts if claim.waived is None]
     if kept:
-        lines += ["", "assert:"] + [f"  {claim.name}: {claim_text(claim)}  # {claim.place}" for claim in kept]
-    lines += [f"# waived: {claim.name} ({claim.place}): {claim.waived}" for claim in policy.asserts if claim.waived]
+        lines += [pair(""), pair("assert:")]
+        lines += [beside(pair("  {}: {}", yaml_name(claim.name), claim_text(claim)), str(claim.place))
+                  for claim in kept]
+    lines += [yaml_comment(f"waived: {claim.name} ({claim.place}): {claim.waived}") for claim in policy.asserts
+              if claim.waived]
     if policy.tests:
-        lines += ["", "tests:"] + [f"  - {claim_text(test)}" for test in policy.tests]
+        lines += [pair(""), pair("tests:"), *(pair("  - {}", claim_text(test)) for test in policy.tests)]
     return "\n".join(lines) + "\n"
 
 
-def mmio(policy: Policy) -> List[str]:
+def line(entry: Entry) -> Yaml:
+    return beside(pair("{}: {}", yaml_name(entry.name), action_text(entry)), str(entry.place))
+
+
+def mmio(policy: Policy) -> List[Yaml]:
     """Windows in the order of their rules, `default` where it stands."""
     devices = load_board(policy.platform).devices
-    blocks: Dict[int, List[str]] = {}
+    blocks: Dict[int, List[Yaml]] = {}
     for window in policy.windows:
-        body = window_lines(window, window.name in devices)
-        blocks[window.entry.rule] = [f"{body[0]}  # {window.entry.place}"] + body[1:]
+        first, *rest = window_lines(window, window.name in devices)
+        blocks[window.entry.rule] = [beside(first, str(window.entry.place)), *rest]
     for entry in policy.entries:
         if entry.section == "mmio" and entry.name == "default":
-            blocks[entry.rule] = [f"default: {action_text(entry)}  # {entry.place}"]
-    return [line for rule in sorted(blocks) for line in blocks[rule]]
+            blocks[entry.rule] = [line(entry)]
+    return [each for rule in sorted(blocks) for each in blocks[rule]]

@@ -8,6 +8,7 @@ import sys
 from policygen.commands import cli
 from policygen.language import check, store
 from policygen.text.diag import quoted
+from policygen.text.escape import Yaml, fill, yaml, yaml_name
 from policygen.text.paths import display
 
 HELP = "a policy to start from: policy/NAME.yaml"
@@ -16,7 +17,7 @@ START = """\
 # SPDX-License-Identifier: Apache-2.0
 # yaml-language-server: $schema=../build/policy.schema.json
 policy: 1
-name: {name}
+name: {}
 about: what this policy is for, in one sentence
 platform: qemu-virt
 mode: enforce                               # audit: perform and log what would be denied
@@ -72,9 +73,9 @@ CHILD = """\
 # SPDX-License-Identifier: Apache-2.0
 # yaml-language-server: $schema=../build/policy.schema.json
 policy: 1
-name: {name}
-about: {parent}, but for what is said here
-extends: {parent}
+name: {}
+about: {}, but for what is said here
+extends: {}
 
 sysregs:                                    # a key written again replaces the parent's entry; `inherit` drops it
   S3_0_C15_C15_7: {{ do: deny, log: always, why: an example }}
@@ -92,14 +93,15 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
               file=sys.stderr)
         return cli.USAGE
     path = store.find(parsed.name)
-    if parsed.extends and not store.find(parsed.extends).is_file():
+    if parsed.extends and not (store.PATH.match(parsed.extends) and store.find(parsed.extends).is_file()):
         print(f"policygen: no policy {quoted(parsed.extends)} to extend: there are {', '.join(store.policy_names())}",
               file=sys.stderr)
         return cli.USAGE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "x", encoding="utf-8") as stream:       # never over somebody's work
-            stream.write((CHILD if parsed.extends else START).format(name=parsed.name, parent=parsed.extends))
+            stream.write(fill(Yaml, CHILD, yaml_name(parsed.name), *[yaml(parsed.extends)] * 2) if parsed.extends else
+                         fill(Yaml, START, yaml_name(parsed.name)))
     except OSError as error:
         print(f"policygen: cannot write {display(path)}: {error.strerror}", file=sys.stderr)
         return cli.USAGE

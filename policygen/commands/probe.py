@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -17,7 +16,8 @@ from policygen.facts import board, controls
 from policygen.facts.arch import DIRECTIONS, Arch, Control, encoding, load_arch
 from policygen.target.traps import gap_of
 from policygen.text import paths
-from policygen.text.escape import C, c_comment, fill, hexadecimal, word
+from policygen.text.escape import C, Yaml, c_comment, fill, hexadecimal, joined, word, yaml_comment, yaml_name
+from policygen.text.escape import yaml_quoted
 
 HELP = "measure a machine: which registers it has, what each trap control catches; write its gaps"
 SOURCES = ("start.S", "probe.c")
@@ -195,13 +195,15 @@ def names(accesses: "Tuple[Access, ...] | List[Access]", most: int = 6) -> str:
 
 def gaps_text(found: Findings, seen: str) -> str:
     """What the platform's file takes."""
-    lines = [f"# Measured by `policygen probe --cpu {found.cpu}`, MIDR_EL1 {found.measured.midr:#x}.", "gaps:"]
+    measured = yaml_comment(f"Measured by `policygen probe --cpu {found.cpu}`, MIDR_EL1 {found.measured.midr:#x}.")
+    lines = [measured, Yaml("gaps:" if found.gaps else "gaps: []")]
     for miss in found.gaps:
         registers = sorted({load_arch().name(key) for key, _ in miss.accesses})
-        lines += [f"  - control: {miss.control}", f"    seen: {json.dumps(seen)}", f"    cpus: [{found.cpu}]",
-                  f"    registers: [{', '.join(registers)}]",
-                  f"    effect: {json.dumps('does not catch ' + names(miss.accesses))}"]
-    return "\n".join(lines if found.gaps else [lines[0], "gaps: []"]) + "\n"
+        lines += [fill(Yaml, "  - control: {}", yaml_name(miss.control)), fill(Yaml, "    seen: {}", yaml_quoted(seen)),
+                  fill(Yaml, "    cpus: [{}]", yaml_name(found.cpu)),
+                  fill(Yaml, "    registers: [{}]", joined(Yaml, ", ", [yaml_name(name) for name in registers])),
+                  fill(Yaml, "    effect: {}", yaml_quoted("does not catch " + names(miss.accesses)))]
+    return "\n".join(lines) + "\n"
 
 
 def report(found: Findings) -> List[str]:

@@ -19,12 +19,13 @@ from policygen.facts.board import load_board
 from policygen.language import schema
 from policygen.language.actions import ALL_WIDTHS
 from policygen.language.model import Access, Action, Entry, Policy, Window
-from policygen.language.spelling import braces, pairs_of, window_lines
+from policygen.language.spelling import beside, braces, pair, pairs_of, window_lines
 from policygen.language.store import Draft
 from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.meaning.say import access_text
 from policygen.target.review import review
 from policygen.text.diag import Diagnostic, Place
+from policygen.text.escape import Yaml, yaml, yaml_comment, yaml_name
 
 PAGE, UNIT = 0x1000, 4
 NOWHERE = Place("", 0, 0)
@@ -44,7 +45,7 @@ class Proposal:
     """One entry: lines of a section, with the evidence that is a comment on the first."""
     section: str
     name: str
-    lines: List[str]
+    lines: List[Yaml]
     evidence: str
     wants: List[Want] = field(default_factory=list)
     tightens: bool = False
@@ -153,7 +154,7 @@ def propose_key(policy: Policy, wants: List[Want], learned: Learned) -> None:
     text, evidence_text = braces(pairs_of(actions, section)), told(wants)
     if taken(policy, access) and not actions[""].where:
         evidence_text += "; any arguments: the log lacks some (`log: always` on the entry that refused shows all)"
-    learned.proposals.append(Proposal(section, name, [f"{name}: {text}"], evidence_text, wants))
+    learned.proposals.append(Proposal(section, name, [pair("{}: {}", yaml_name(name), text)], evidence_text, wants))
 
 
 def taken(policy: Policy, access: Access) -> Tuple[str, ...]:
@@ -210,7 +211,7 @@ def propose_window(policy: Policy, wants: List[Want], learned: Learned) -> None:
         entries.append(Entry(0, "mmio", f"{window.name}+{key}", NOWHERE, "", actions, (), 0))
     entries.sort(key=lambda reg: int(reg.name.split("+", 1)[1].split("-")[0], 0))
     lines = window_lines(replace(window, regs=tuple(entries)), device is not None and device.base == window.base)
-    lines = [f"{line}  # {comments[key]}" if (key := line.strip().partition(": ")[0]) in comments else line
+    lines = [beside(line, comments[key]) if (key := line.strip().partition(": ")[0]) in comments else line
              for line in lines]
     count = sum(want.seen.count for want in wants)
     learned.proposals.append(Proposal("mmio", window.name, lines, f"{count} x", wants))
@@ -267,7 +268,7 @@ def tighten(policy: Policy, ran: Policy, log: Log, cpu: str, learned: Learned) -
         elif not falls_back(evaluating, entry):
             learned.left.append(f"{label}: never hit, but without it a wider entry would not deny")
         else:
-            learned.proposals.append(Proposal(entry.section, entry.name, [f"{entry.name}: inherit"],
+            learned.proposals.append(Proposal(entry.section, entry.name, [pair("{}: inherit", yaml_name(entry.name))],
                                               f"never hit: {entry.place}", tightens=True))
 
 
@@ -321,33 +322,36 @@ def settle(policy: Policy, base: Path, title: str, learned: Learned, cpu: str) -
         learned.proposals = [p for at, p in enumerate(learned.proposals) if at not in guilty]
 
 
-def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[List[str], Dict[int, int]]:
+def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[List[Yaml], Dict[int, int]]:
     """The lines of the policy, and which proposal each line belongs to (lines count from 1)."""
-    lines = ["policy: 1", f"name: {title}", f"about: What a run of {policy.name} was seen to need.",
-             f"extends: {parent}", f"platform: {policy.platform}", "mode: enforce"]
+    lines = [pair("policy: 1"), pair("name: {}", yaml(title)),
+             pair("about: {}", yaml(f"What a run of {policy.name} was seen to need.")),
+             pair("extends: {}", yaml(parent)),
+             pair("platform: {}", yaml_name(policy.platform)), pair("mode: enforce")]
     owners: Dict[int, int] = {}
     for section in schema.SECTIONS:
         here = [(at, proposal) for at, proposal in enumerate(learned.proposals) if proposal.section == section]
         if here:
-            lines += ["", f"{section}:"]
+            lines += [pair(""), pair("{}:", yaml_name(section))]
         for at, proposal in here:
             for i, line in enumerate(proposal.lines):
-                lines.append(f"  {line}" + (f"  # {proposal.evidence}" if i == 0 else ""))
+                lines.append(pair("  {}", beside(line, proposal.evidence) if i == 0 else line))
                 owners[len(lines)] = at
     return lines, owners
 
 
 def rendered(policy: Policy, log: Log, title: str, parent: str, learned: Learned) -> str:
     lines, _ = body(policy, title, parent, learned)
-    head = [f"# Learned from {log.heading()}.", "# REVIEW: each entry below without `inherit` widens the policy."]
+    head = [yaml_comment(f"Learned from {log.heading()}."),
+            yaml_comment("REVIEW: each entry below without `inherit` widens the policy.")]
     if log.strange:
-        head.append(f"# {log.strange} decisions were about windows whose address nobody knows.")
-    tail = []
+        head.append(yaml_comment(f"{log.strange} decisions were about windows whose address nobody knows."))
+    tail: List[Yaml] = []
     if learned.kept:
-        tail += ["", "# Refused in this run, and not learned:"]
-        tail += [f"#   {what}\n#     {why}" for what, why in learned.kept]
+        tail += [pair(""), yaml_comment("Refused in this run, and not learned:")]
+        tail += [yaml_comment(text) for what, why in learned.kept for text in (f"  {what}", f"    {why}")]
     if learned.left:
-        tail += ["", "# Not tightened:"] + [f"#   {text}" for text in learned.left]
+        tail += [pair(""), yaml_comment("Not tightened:"), *(yaml_comment(f"  {text}") for text in learned.left)]
     return "\n".join([*head, *lines, *tail]) + "\n"
 
 

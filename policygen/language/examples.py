@@ -71,7 +71,8 @@ EXAMPLES: Dict[str, Tuple[str, str]] = {
 }
 # Codes whose cause is not a few lines of one policy: how they come about, and what to do.
 CAUSES: Dict[str, Tuple[str, str]] = {
-    "PG002": ("a file that is not UTF-8, holds characters that nobody sees, or is larger than 4 MiB", "save it as UTF-8 text"),
+    "PG002": ("a file that is not UTF-8, holds characters that nobody sees, or is larger than 4 MiB",
+              "save it as UTF-8 text"),
     "PG012": ("policygen explain build/guest.elf ...", "name build/hypervisor.elf with its section .charter.policy"),
     "PG013": ("an image built before policy/platform/ or policy/arch/ changed", "build it again, or use its policygen"),
     "PG203": ("extends: strict, and then `smc: { default: deny }`, which strict says", "remove the child's entry"),

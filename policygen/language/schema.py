@@ -96,7 +96,7 @@ CLAIM: Dict[str, str] = {
     "from": "file:line of the entry that decides",
 }
 CLAIM_WORDS = tuple(ACTIONS)
-TARGET = re.compile(r"[A-Za-z0-9_.*+ -]{1,80}\Z")
+TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.*+ -]{0,79}\Z")
 
 
 def words_of(section: str) -> Tuple[str, ...]:

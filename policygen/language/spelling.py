@@ -2,58 +2,64 @@
 """Entries back to the language: what `expand` prints and `explain` quotes."""
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import replace
-from typing import List, Mapping, Optional, Union
+from typing import Iterable, List, Mapping, Optional, Sequence, Union
 
 from policygen.facts import virtio
 from policygen.language import schema
 from policygen.language.actions import ALL_WIDTHS
 from policygen.language.model import Action, Assertion, Entry, Test, Window
 from policygen.text.diag import Place
-
-WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./ ;'()-]*\Z")
-RESERVED = re.compile(r"(?i:y|n|yes|no|on|off|true|false|null)\Z")
+from policygen.text.escape import Piece, Word, Yaml, fill, hexadecimal, joined, yaml, yaml_comment, yaml_name
 
 
-def text(value: str) -> str:
-    """A YAML scalar that reads back as this text."""
-    return value if WORD.match(value) and not RESERVED.match(value) and value == value.strip() else json.dumps(value)
+def number(value: int) -> Word:
+    return Word(f"{value:d}") if value < 10 else hexadecimal(value)
 
 
-def number(value: int) -> str:
-    return str(value) if value < 10 else f"{value:#x}"
+def pair(template: str, *pieces: object) -> Yaml:
+    return fill(Yaml, template, *pieces)
 
 
-def parts(action: Action, section: str) -> List[str]:
+def listed(pieces: Iterable[Piece]) -> Yaml:
+    return joined(Yaml, ", ", list(pieces))
+
+
+def parts(action: Action, section: str) -> List[Yaml]:
     """The `key: value` pairs of one direction, the action first."""
-    out = [{"value": f"value: {number(action.value or 0)}", "mask": f"mask: {number(action.mask or 0)}",
-            "emulate": f"emulate: {action.model}",
-            "fields": "fields: { " + ", ".join(f"{name}: {value}" for name, value in action.fields) + " }"
-            }.get(action.do, f"do: {action.do}")]
-    if action.do == "emulate":
-        out += virtio.parts(action.model, action.mask)
+    out: List[Yaml] = []
+    if action.do in ("value", "mask"):
+        out.append(pair("{}: {}", yaml_name(action.do), number(getattr(action, action.do) or 0)))
+    elif action.do == "emulate":
+        out.append(pair("emulate: {}", yaml_name(action.model)))
+        out += map(Yaml, virtio.parts(action.model, action.mask))
+    elif action.do == "fields":
+        out.append(pair("fields: {{ {} }}", listed(pair("{}: {}", yaml_name(name), value)
+                                                   for name, value in action.fields)))
+    else:
+        out.append(pair("do: {}", yaml_name(action.do)))
     if action.where:
-        out.append("where: { " + ", ".join(f"{r}: {number(a)}..{number(b)}" for r, a, b in action.where) + " }")
+        out.append(pair("where: {{ {} }}", listed(pair("{}: {}..{}", yaml_name(register), number(low), number(high))
+                                                  for register, low, high in action.where)))
     if action.otherwise is not None:
-        out.append("else: { " + ", ".join(parts(action.otherwise, section)) + " }")
+        out.append(pair("else: {{ {} }}", listed(parts(action.otherwise, section))))
     if action.log != ("once" if action.do in ("deny", "pause", "kill") else "never"):
-        out.append(f"log: {action.log}")
+        out.append(pair("log: {}", yaml_name(action.log)))
     if action.limit is not None:
-        out += [f"limit: {action.limit}/s", f"over: {action.over}"]
+        out += [pair("limit: {}/s", action.limit), pair("over: {}", yaml_name(action.over))]
     if section == "mmio" and action.widths != ALL_WIDTHS:
-        out.append(f"width: [{', '.join(map(str, action.widths))}]")
+        out.append(pair("width: [{}]", listed(action.widths)))
     spelled = {spelling: word for word, spelling in schema.AS_WORDS.get(section, {}).items()}
     if action.refuse in spelled and not (action.do == "deny" and action.refuse == schema.REFUSAL[section]):
-        out.append(f"as: {spelled[action.refuse]}")
+        out.append(pair("as: {}", yaml_name(spelled[action.refuse])))
     if action.why is not None:
-        out.append(f"why: {text(action.why)}")
+        out.append(pair("why: {}", yaml(action.why)))
     return out
 
 
-def braces(pairs: List[str]) -> str:
-    return pairs[0][4:] if len(pairs) == 1 and pairs[0].startswith("do: ") else "{ " + ", ".join(pairs) + " }"
+def braces(pairs: Sequence[Yaml]) -> Yaml:
+    return Yaml(pairs[0][4:]) if len(pairs) == 1 and pairs[0].startswith("do: ") else \
+        pair("{{ {} }}", listed(pairs))
 
 
 def unplaced(action: Action) -> Action:
@@ -61,7 +67,7 @@ def unplaced(action: Action) -> Action:
     return replace(action, place=Place("", 0, 0), otherwise=unplaced(other) if other else None)
 
 
-def pairs_of(actions: Mapping[str, Action], section: str) -> List[str]:
+def pairs_of(actions: Mapping[str, Action], section: str) -> List[Yaml]:
     """The pairs of an entry in all its directions."""
     if "" in actions:
         return parts(actions[""], section)
@@ -74,7 +80,8 @@ def pairs_of(actions: Mapping[str, Action], section: str) -> List[str]:
             return parts(read, section)
     sides = [(side, of_window(action)) for side, action in (("read", read), ("write", write)) if action is not None]
     device = virtio.parts(read.model, read.mask) if read is not None and read.do == "emulate" else []
-    return [f"{side}: {braces(parts(action, section))}" for side, action in sides] + device
+    return [*(pair("{}: {}", yaml_name(side), braces(parts(action, section))) for side, action in sides),
+            *map(Yaml, device)]
 
 
 def of_window(action: Action) -> Action:
@@ -88,57 +95,70 @@ def written_in(entry: Entry) -> str:
     return "features" if exposes else entry.section
 
 
-def action_text(entry: Entry) -> str:
+def action_text(entry: Entry) -> Yaml:
     """`{ do: deny, log: always }`, or the one word that says it."""
     if written_in(entry) == "features":
         if not entry.actions or entry.section != "features":
-            return "expose"
+            return Yaml("expose")
         pairs = parts(entry.actions["read"], "features")
-        return braces(["do: hide"] + [pair for pair in pairs[1:] if pair != "log: once"])
+        return braces([Yaml("do: hide"), *(each for each in pairs[1:] if each != "log: once")])
     return braces(pairs_of(entry.actions, entry.section))
 
 
-def window_lines(window: Window, device: bool) -> List[str]:
+def window_lines(window: Window, device: bool) -> List[Yaml]:
     """A window with its registers, each line without indentation of its own beyond the section's."""
-    entry = window.entry
+    entry, name = window.entry, yaml_name(window.name)
     if device and not window.regs:
-        return [f"{window.name}: {action_text(entry)}"]
-    place = [] if device else [f"at: {window.base:#010x}", f"size: {window.size:#x}"]
+        return [pair("{}: {}", name, action_text(entry))]
+    place = [] if device else [pair("at: {}", hexadecimal(window.base, 8)),
+                               pair("size: {}", hexadecimal(window.size))]
     if not window.regs:
-        return [f"{window.name}: {{ {', '.join(place + pairs_of(entry.actions, 'mmio'))} }}"]
-    lines = [f"{window.name}:"] + [f"  {item}" for item in place]
+        return [pair("{}: {{ {} }}", name, listed([*place, *pairs_of(entry.actions, "mmio")]))]
+    lines = [pair("{}:", name), *(pair("  {}", item) for item in place)]
     if entry.actions:
-        lines.append(f"  default: {action_text(entry)}")
-    lines.append("  regs:")
+        lines.append(pair("  default: {}", action_text(entry)))
+    lines.append(Yaml("  regs:"))
     regs = [replace(reg, actions={side: of_window(action) for side, action in reg.actions.items()})
             for reg in window.regs]
-    return lines + [f"    {reg.name.split('+', 1)[1]}: {action_text(reg)}" for reg in regs]
+    return lines + [pair("    {}: {}", yaml_name(reg.name.split("+", 1)[1]), action_text(reg)) for reg in regs]
 
 
-def claim_text(claim: Union[Assertion, Test]) -> str:
-    pairs = [f"{claim.operation}: {claim.target}"]
+def claim_text(claim: Union[Assertion, Test]) -> Yaml:
+    out = [pair("{}: {}", yaml_name(claim.operation), target(claim.target))]
     if claim.never is not None:
-        pairs.append(f"never: {claim.never}")
+        out.append(pair("never: {}", yaml_name(claim.never)))
     elif claim.always is not None:
-        pairs.append(f"always: {claim.always}")
+        out.append(pair("always: {}", yaml_name(claim.always)))
     elif claim.expect:
-        pairs.append(f"expect: {expect_text(claim.expect, claim.section)}")
-    pairs += [f"except: [{', '.join(claim.spared)}]"] if isinstance(claim, Assertion) and claim.spared else []
-    pairs += [f"given: {number(claim.given)}"] if claim.given is not None else []
-    pairs += [f"width: {claim.width}"] if claim.width is not None and claim.section == "mmio" else []
-    pairs += [f"args: {{ {', '.join(f'{k}: {number(v)}' for k, v in claim.args)} }}"] if claim.args else []
-    return "{ " + ", ".join(pairs) + " }"
+        out.append(pair("expect: {}", expect_text(claim.expect, claim.section)))
+    if isinstance(claim, Assertion) and claim.spared:
+        out.append(pair("except: [{}]", listed(target(name) for name in claim.spared)))
+    out += [pair("given: {}", number(claim.given))] if claim.given is not None else []
+    out += [pair("width: {}", claim.width)] if claim.width is not None and claim.section == "mmio" else []
+    if claim.args:
+        out.append(pair("args: {{ {} }}", listed(pair("{}: {}", yaml_name(k), number(v)) for k, v in claim.args)))
+    return pair("{{ {} }}", listed(out))
 
 
-def expect_text(expect: Mapping[str, object], section: str) -> str:
-    do = str(expect["do"])
+def target(text: str) -> Yaml:
+    """A target as it was written; a group may be spelled with blanks."""
+    return Yaml(text) if schema.TARGET.match(text) else yaml(text)
+
+
+def expect_text(expect: Mapping[str, object], section: str) -> Yaml:
+    do = yaml_name(str(expect["do"]))
     rest = [value for key, value in expect.items() if key != "do"]
     if not rest:
         return do
     value = rest[0]
     if isinstance(value, dict):
-        return f"{{ {do}: {{ {', '.join(f'{k}: {v}' for k, v in value.items())} }} }}"
+        return pair("{{ {}: {{ {} }} }}", do, listed(pair("{}: {}", yaml_name(k), v) for k, v in value.items()))
     if do == "deny":
         spelled = {spelling: word for word, spelling in schema.AS_WORDS.get(section, {}).items()}
-        return f"{{ deny: {spelled.get(str(value), str(value).lower())} }}"
-    return f"{{ {do}: {number(value) if isinstance(value, int) else value} }}"
+        return pair("{{ {}: {} }}", do, yaml_name(spelled.get(str(value), str(value).lower())))
+    return pair("{{ {}: {} }}", do, number(value) if isinstance(value, int) else yaml_name(str(value)))
+
+
+def beside(line: Yaml, text: str) -> Yaml:
+    """The line with a comment at its end."""
+    return pair("{}  {}", line, yaml_comment(text))

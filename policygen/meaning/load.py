@@ -13,7 +13,8 @@ from policygen.text import words
 from policygen.text.diag import Diagnostics, quoted
 
 
-def load_policy(name: str, *, mode: Optional[str] = None, place: Optional[Store] = None) -> Tuple[Optional[Policy], Diagnostics]:
+def load_policy(name: str, *, mode: Optional[str] = None,
+                place: Optional[Store] = None) -> Tuple[Optional[Policy], Diagnostics]:
     """The policy, or None and why. NAME is a profile, a file, REVISION:FILE, or a built image; `mode` replaces what
     the file says (make run MODE=audit); `place`: where files are looked for."""
     diags = Diagnostics()

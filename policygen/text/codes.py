@@ -41,8 +41,8 @@ CODES: Dict[str, str] = {
     "PG120": "No such platform.",
     "PG121": "An exception class that a section of its own decides: register accesses, calls and data aborts.",
     "PG122": "A name that cannot be one.",
-    "PG123": "A path that a policy may not name. It is made of letters, digits, `.`, `_`, `-` and `/`, and stays in the "
-             "tree:\nwhat is reviewed is what is read.",
+    "PG123": "A path that a policy may not name.\n"
+             "It is made of letters, digits, `.`, `_`, `-` and `/`, and stays in the tree that is reviewed.",
     "PG201": "No access gets to this entry: narrower entries or hidden features take all of them.",
     "PG202": "Without this entry everything would be decided the same. A `why:` keeps it for people.",
     "PG203": "The child repeats the parent's entry.",

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from policygen.text.escape import printable
+from policygen.text.terminal import COLOURS, PLAIN
 
 WIDTH = 160     # a longer source line is shown in part
 MOST = 500      # more complaints than anybody reads: the rest is counted
 MANY = 100      # from here on no likely words are looked for
 PLACES = 20     # of one slip that is used in many places
-COLOURS = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "note": "\x1b[1;36m", "frame": "\x1b[1;34m"}
-PLAIN = "\x1b[0m"
 UNKNOWN = ("PG101", "PG102", "PG103", "PG104", "PG105", "PG119")
 
 
@@ -152,9 +151,9 @@ def _draw(item: Diagnostic, sources: Mapping[str, Sequence[str]], colour: bool) 
     spans = ([(item.span, item.label)] if item.span else []) + list(item.also)
     width = max((len(str(span.line)) for span, _ in spans), default=1)
     pad = " " * width
-    lines = [paint(item.severity, f"{item.severity}[{item.code}]") + f": {item.message}"]
+    lines = [paint(item.severity, f"{item.severity}[{item.code}]") + f": {printable(item.message)}"]
     for number, (span, label) in enumerate(spans):
-        lines.append(pad + paint("frame", "-->" if number == 0 and item.span else ":::") + f" {span}")
+        lines.append(pad + paint("frame", "-->" if number == 0 and item.span else ":::") + f" {printable(str(span))}")
         source = sources.get(span.file)
         if source is None or not 0 < span.line <= len(source):
             continue
@@ -162,9 +161,9 @@ def _draw(item: Diagnostic, sources: Mapping[str, Sequence[str]], colour: bool) 
         lines.append(paint("frame", f"{pad} |"))
         lines.append(paint("frame", f"{span.line:{width}} |") + f" {text}".rstrip())
         carets = paint(item.severity if number == 0 else "frame", ("^" if number == 0 else "-") * length)
-        lines.append(paint("frame", f"{pad} |") + f" {' ' * (col - 1)}{carets} {label}".rstrip())
-    lines += [f"{pad} = note: {note}" for note in item.notes]
-    lines += [f"{pad} = help: {text}" for text in item.helps]
+        lines.append(paint("frame", f"{pad} |") + f" {' ' * (col - 1)}{carets} {printable(label)}".rstrip())
+    lines += [f"{pad} = note: {printable(note)}" for note in item.notes]
+    lines += [f"{pad} = help: {printable(text)}" for text in item.helps]
     return "\n".join(lines) + "\n"
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text of others in the languages that policygen writes: one function a language, and a type that says it was called.
 
-What a template or `fill()` writes is an int, a word, or text of a type made here; a plain str is refused. Each piece is
-whole in its language (a comment with its delimiters, a string with its quotes), so that it ends where it should wherever
-it stands.
+What a template or `fill()` writes is an int, a word, or text of a type made here; a plain str is refused. Each piece
+is whole in its language (a comment with its delimiters, a string with its quotes), so that it ends where it should
+wherever it stands.
 """
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import re
 from typing import Type, TypeVar, Union
 
 WORD = re.compile(r"[A-Za-z0-9_]+\Z")
-YAML_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./ ;'()-]*\Z")
+YAML_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.*+-]*(?: *(?:\.\.|-) *[A-Za-z0-9_]+)?\Z")
+YAML_PLAIN = re.compile(r"(?:\.\./)*[A-Za-z][A-Za-z0-9_./ ;'()-]*\Z")
 YAML_RESERVED = re.compile(r"(?i:y|n|yes|no|on|off|true|false|null)\Z")
-MARKUP = re.compile(r"[\\`*_\[\]<>|&#~!]")
+MARKUP = re.compile(r"[\\`*\[\]<>|&#~!]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^[-+=]|(?<=^[0-9])[.)]")
 REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -113,7 +114,18 @@ def _in_comment(text: str) -> str:
 def yaml(text: str) -> Yaml:
     """A scalar that reads back as this text."""
     plain = YAML_PLAIN.match(text) and not YAML_RESERVED.match(text) and text == text.strip()
-    return Yaml(text if plain else json.dumps(text))
+    return Yaml(text) if plain else yaml_quoted(text)
+
+
+def yaml_quoted(text: str) -> Yaml:
+    return Yaml(json.dumps(text))
+
+
+def yaml_name(text: "str | None") -> Yaml:
+    """A name of the language or of the facts, which needs no quotes; whatever else it is, nobody has checked it."""
+    if text is None or not YAML_NAME.match(text):
+        raise Raw(f"{text!r} is no name")
+    return Yaml(text)
 
 
 def yaml_comment(text: str) -> Yaml:

@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from policygen.text.codes import CODES
 from policygen.text.diag import Diagnostic, Diagnostics
+from policygen.text.escape import printable
 
 FORMATS = ("text", "json", "sarif", "github", "junit")
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -29,13 +30,18 @@ def uri(file: str) -> str:
                    for c in file)
 
 
-def location(file: str, line: int, col: int, end: int, message: str = "") -> Dict[str, object]:
+def location(file: str, line: int, col: int, end: int, text: str = "") -> Dict[str, object]:
     out: Dict[str, object] = {"physicalLocation": {
         "artifactLocation": {"uri": uri(file)},
         "region": {"startLine": line, "startColumn": col, "endLine": line, "endColumn": max(end, col)}}}
-    if message:
-        out["message"] = {"text": message}
+    if text:
+        out["message"] = {"text": message(text)}
     return out
+
+
+def message(text: str) -> str:
+    """Plain text of SARIF: `[words](target)` would be a link, to whatever a policy says."""
+    return "\n".join(map(printable, text.split("\n"))).replace("](", "] (")
 
 
 def sarif(diags: Diagnostics) -> Dict[str, object]:
@@ -47,7 +53,7 @@ def sarif(diags: Diagnostics) -> Dict[str, object]:
     results = []
     for item in items:
         result: Dict[str, object] = {"ruleId": item.code, "ruleIndex": codes.index(item.code),
-                                     "level": LEVELS[item.severity], "message": {"text": words(item)}}
+                                     "level": LEVELS[item.severity], "message": {"text": message(words(item))}}
         if item.span is not None:
             span = item.span
             result["locations"] = [location(span.file, span.line, span.col, span.end)]
@@ -77,7 +83,7 @@ def github(diags: Diagnostics) -> List[str]:
 
 
 def message_text(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return "\n".join(map(printable, text.split("\n"))).replace("%", "%25").replace("\n", "%0A")
 
 
 def property_text(text: str) -> str:

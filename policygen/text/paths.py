@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from policygen.text.escape import printable
+
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -29,12 +31,12 @@ def display(path: Path) -> str:
     resolved = Path(os.path.abspath(path))
     for base in (project_root(), PACKAGE):
         try:
-            return resolved.relative_to(base).as_posix()
+            return printable(resolved.relative_to(base).as_posix())
         except ValueError:
             continue
-    return Path(os.path.relpath(resolved)).as_posix()
+    return printable(Path(os.path.relpath(resolved)).as_posix())
 
 
 def shown(name: str) -> str:
     """A policy argument without an absolute path in it."""
-    return display(Path(name)) if "/" in name and ":" not in name else name
+    return display(Path(name)) if "/" in name and ":" not in name else printable(name)

@@ -21,7 +21,7 @@ MAX_BYTES = 4 << 20
 MAX_DEPTH = 12
 
 LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")      # what YAML counts as the end of a line
-# Line ends that editors do not show, and marks that turn letters around: a reviewer reads something else than YAML does.
+# Line ends that editors do not show, and marks that turn letters around: reviewers read something else than YAML does.
 UNSEEN = re.compile("[\x85\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
 UNSPEAKABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|" + UNSEEN.pattern)
 BOOLEAN = re.compile(r"(?i:y|n|yes|no|on|off|true|false)\Z")
@@ -132,8 +132,8 @@ def parse(data: bytes, shown: str, diags: Diagnostics) -> Optional[Source]:
     diags.sources[shown] = lines
     hidden = UNSEEN.search(text)
     if hidden:
-        before = LINE_BREAK.split(text[:hidden.start()])
-        diags.error("PG002", Span(shown, len(before), len(before[-1]) + 1, len(before[-1]) + 2),
+        above = LINE_BREAK.split(text[:hidden.start()])
+        diags.error("PG002", Span(shown, len(above), len(above[-1]) + 1, len(above[-1]) + 2),
                     f"a character that no editor shows: U+{ord(hidden.group()):04X}")
         return None
     builder = _Builder(shown, lines, diags)

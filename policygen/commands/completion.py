@@ -11,6 +11,7 @@ from policygen.facts import board
 from policygen.facts.names import known_names
 from policygen.language import schema
 from policygen.text.codes import CODES
+from policygen.text.escape import Shell, joined, shell_word
 
 HELP = "completion for bash or zsh"
 
@@ -86,7 +87,8 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     by_verb = {"": options_of(WITHOUT_VERB, REVIEW), **{verb: options_of(verb) for verb in VERBS}}
 
     def put(words: Iterable[str]) -> str:
-        return f"words='{' '.join(words)}'" if bash else f"words_here=({' '.join(words)})"
+        listed = joined(Shell, " ", [shell_word(word) for word in words])
+        return f"words='{listed}'" if bash else f"words_here=({listed})"
     named: Dict[str, List[str]] = {}
     for name in board.names():
         for word, kind, _ in known_names(board.load_board(name)):

@@ -50,8 +50,8 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     meaning = meaning_hash(policy)
     text = canonical.dump(policy, meaning)
     view = _view(policy, planned, image, meaning, text)
-    environment = _environment(policy, image)
-    out = {name: environment.get_template(f"{name}.j2").render(view)
+    templates = environment(policy)
+    out = {name: templates.get_template(f"{name}.j2").render(view)
            for name in ("policy_tables.c", "replay.S", "guest_expect.h")}
     out["rules.json"] = _rules_json(policy, meaning)
     out["windows.json"] = _windows_json(policy)
@@ -113,14 +113,15 @@ def _bit_lines(planned: Plan) -> Iterator[str]:
         yield f"{bit.name}{state}: {reason}"
 
 
-def _environment(policy: Policy, image: Image) -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment(policy: Policy) -> jinja2.Environment:
+    """The templates' tongue: whatever is not escaped is refused as it is written."""
+    out = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(paths.PACKAGE / "target" / "templates")), undefined=jinja2.StrictUndefined,
         trim_blocks=True, keep_trailing_newline=True, autoescape=False,
         finalize=lambda value: escape.admitted(value, C))
     class_names = {info.number: name for name, info in
                    ((info.name, info) for info in load_arch().class_info.values())}
-    environment.filters.update({
+    out.filters.update({
         "word": word, "c_string": c_string, "u16": lambda value: hexadecimal(value, 4),
         "u32": lambda value: hexadecimal(value, 8), "u64": lambda value: hexadecimal(value, 16) if value else Word("0"),
         "in_lines": _in_lines, "listed": lambda values: escape.joined(C, ", ", values), "comment": c_comment,
@@ -128,7 +129,7 @@ def _environment(policy: Policy, image: Image) -> jinja2.Environment:
         "stub": lambda stub: c_comment(f"{stub.number}: {stub.name}"), "window": lambda item: _window(item, policy),
         "class_name": lambda number: C(f" {c_comment(class_names[number])}" if number in class_names else ""),
     })
-    return environment
+    return out
 
 
 def _in_lines(values: Sequence[int], count: int) -> List[C]:

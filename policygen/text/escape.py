@@ -12,6 +12,7 @@ import re
 from typing import Type, TypeVar, Union
 
 WORD = re.compile(r"[A-Za-z0-9_]+\Z")
+SHELL_WORD = re.compile(r"[A-Za-z0-9_.:=/+-]+\Z")
 YAML_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.*+-]*(?: *(?:\.\.|-) *[A-Za-z0-9_]+)?\Z")
 YAML_PLAIN = re.compile(r"(?:\.\./)*[A-Za-z][A-Za-z0-9_./ ;'()-]*\Z")
 YAML_RESERVED = re.compile(r"(?i:y|n|yes|no|on|off|true|false|null)\Z")
@@ -33,6 +34,10 @@ class C(Escaped):
 
 class Yaml(Escaped):
     """A scalar, or what stands behind `#` up to the end of the line."""
+
+
+class Shell(Escaped):
+    """Words that need no quotes, for a script of bash or zsh."""
 
 
 class Markdown(Escaped):
@@ -82,14 +87,14 @@ def printable(text: str) -> str:
 
 
 def c_string(text: "str | None") -> C:
-    """A C string literal. Bytes outside ASCII become octal escapes, which end by themselves; so does what ends a
-    comment."""
+    """A C string literal. Bytes outside ASCII become octal escapes, which end by themselves; so do the delimiters of
+    comments, lest it end one."""
     if text is None:
         return C("NULL")
     out = ""
     for byte in text.encode("utf-8", "replace"):
         char = chr(byte)
-        plain = 0x20 <= byte < 0x7f and not (char == "/" and out.endswith("*"))
+        plain = 0x20 <= byte < 0x7f and out[-1:] + char not in ("*/", "/*")
         out += f"\\{char}" if char in '"\\?' else char if plain else f"\\{byte:03o}"
     return C(f'"{out}"')
 
@@ -106,9 +111,15 @@ def c_comment_block(head: str, lines: "list[str]") -> C:
 
 
 def _in_comment(text: str) -> str:
-    """Cannot end a comment, and starts none."""
+    """Cannot end a comment, starts none, and holds no trigraph that joins two lines."""
     clean = "".join(char if char.isprintable() else " " for char in text)
-    return clean.replace("*/", "* /").replace("/*", "/ *")
+    return clean.replace("??/", "?? /").replace("*/", "* /").replace("/*", "/ *")
+
+
+def shell_word(text: str) -> Shell:
+    if not SHELL_WORD.match(text):
+        raise Raw(f"{text!r} is no word that a shell leaves alone")
+    return Shell(text)
 
 
 def yaml(text: str) -> Yaml:
@@ -118,7 +129,8 @@ def yaml(text: str) -> Yaml:
 
 
 def yaml_quoted(text: str) -> Yaml:
-    return Yaml(json.dumps(text))
+    return Yaml('"' + "".join(f"\\U{ord(c):08x}" if c > "\uffff" else "\\x7f" if c == "\x7f" else json.dumps(c)[1:-1]
+                              for c in text) + '"')
 
 
 def yaml_name(text: "str | None") -> Yaml:

@@ -22,7 +22,7 @@ from policygen.text.escape import C, Markdown, Raw, Word, Yaml
 
 MEAN = ["*/", "/*", "//", "\\", "??/", '"', "\n", "\r", "#include \"/etc/hostname\"", "%:", "'", "$(id)", "`id`", "*",
         "/", "\0", "\x1b[2J", "\u202e", "\x85", "\u2028", "\ud800", "é", "a", "7", "\n#error x\n", "_Pragma(\"x\")",
-        "]]>", "](http://x)", "|", "<b>", "&amp;", ": ", " #", "- ", "!!str", "*a", "&a", "{", "}", "[", "]", "@", 
+        "]]>", "](http://x)", "|", "<b>", "&amp;", ": ", " #", "- ", "!!str", "*a", "&a", "{", "}", "[", "]", "@",
         "yes"]
 text = st.one_of(st.lists(st.sampled_from(MEAN), max_size=8).map("".join), st.text(max_size=20))
 

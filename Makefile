@@ -203,7 +203,10 @@ $(B)/guest/lib.a: $(GUEST_LIB)
 
 $(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a linker/guest.ld
 	$(call say,LD,$@)
-	$(Q)$(CC) $(HV_LDFLAGS) -T linker/guest.ld $(GUEST_OBJ) $(B)/guest/lib.a -o $@
+	$(Q)LC_ALL=C $(CC) $(HV_LDFLAGS) -Wl,--print-gc-sections -T linker/guest.ld $(GUEST_OBJ) $(B)/guest/lib.a -o $@ 2> $@.said || \
+		{ cat $@.said >&2; exit 1; }
+	@sed -n "s|.*unused section '\.text\.\(.*\)' in file '$(B)/\(guest/$(GUEST)/.*\)\.o'|\2.c: \1() is called by nobody|p" $@.said | \
+		{ ! grep . >&2; }
 
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@

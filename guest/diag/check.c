@@ -86,7 +86,7 @@ bool check_refused(enum refusal refusal, u32 match, u32 mask)
 	return refusal == REFUSE_UNDEF && trap_caught.esr == BIT(25); /* EC 0, IL */
 }
 
-const char *check_refusal(enum refusal refusal)
+static const char *check_refusal(enum refusal refusal)
 {
 	static const char *const words[REFUSE_COUNT] = {
 		[REFUSE_UNDEF] = "refused (UNDEF)",

@@ -29,7 +29,6 @@ bool check_abort(u32 ec, u32 fsc, u64 far);
 
 /* "allowed", "refused (UNDEF)", "constant", ...: the words of the sentences. */
 const char *check_word(const struct expect *e);
-const char *check_refusal(enum refusal refusal);
 
 /*
  * CHECKS(110, limits) { ... }: the checks of a file as one function, which main.c calls in the order of the numbers. It

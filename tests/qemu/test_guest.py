@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A check of the diagnostic guest that is written is made: what nobody calls, and what nobody asks, is named."""
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Set
+
+from vm import ROOT, build, machine, make, run
+
+NEW = """\
+#include "check.h"
+
+CHECKS(105, new)
+{
+	check_pass("new", "it ran");
+}
+"""
+LOST = """
+void calls_more(void);
+void calls_more(void)
+{
+	run_immediate("hvc #1", insn_hvc_1);
+}
+"""
+
+
+def test_a_new_file_of_checks_is_run_in_its_place(tree: Path) -> None:
+    (tree / "guest" / "diag" / "new.c").write_text(NEW, encoding="utf-8")
+    done = run(machine(build("default", tree=tree)), stdin=b"poweroff\n")
+    said = re.findall(rb"^(?:PASS|FAIL|NOTE): ([^:]*):", done.stdout, re.M)
+    assert said.count(b"new") == 1 and b" 0 failed" in done.stdout, done.stdout[-2000:]
+    at = said.index(b"new")
+    assert said[at - 1] == b"MMU" and b"MMU" not in said[at:] and said[-1] == b"limited", "behind mmu.c (100), before limits.c"
+
+
+def planted(tree: Path, name: str, old: str, new: str) -> str:
+    """What make says of the diagnostic guest with this change."""
+    path = tree / "guest" / "diag" / name
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1, f"{name}: {old}"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    done = make("build/guest.elf", tree=tree, check=False)
+    assert done.returncode != 0 and not (tree / "build" / "guest.elf").exists(), done.stdout
+    return done.stdout
+
+
+def test_checks_that_nobody_registers(tree: Path) -> None:
+    said = planted(tree, "calls.c", "CHECKS(050, calls)\n", "void calls_run(void);\nvoid calls_run(void)\n")
+    assert "guest/diag/calls.c: calls_run() is called by nobody" in said
+
+
+def test_a_function_that_nobody_calls(tree: Path) -> None:
+    said = planted(tree, "calls.c", "CHECKS(050, calls)\n", LOST + "\nCHECKS(050, calls)\n")
+    assert "guest/diag/calls.c: calls_more() is called by nobody" in said
+    # A static one is the compiler's to find.
+    text = (tree / "guest" / "diag" / "calls.c").read_text(encoding="utf-8")
+    (tree / "guest" / "diag" / "calls.c").write_text(
+        text.replace("void calls_more(void);\n", "").replace("void calls_more", "static void calls_more"), encoding="utf-8")
+    done = make("build/guest.elf", tree=tree, check=False)
+    assert done.returncode != 0 and "calls_more" in done.stdout and "-Werror=unused-function" in done.stdout, done.stdout
+
+
+def unasked(tree: Path, tmp_path: Path) -> Set[str]:
+    """The probes of probes.txt whose expectation no C file of the guest reads."""
+    text = (tree / "guest" / "lib" / "probes.txt").read_text(encoding="utf-8")
+    probes = set(re.findall(r"^([A-Z0-9_]+)\s*=", text, re.M))
+    fake = tmp_path / "fake"
+    fake.mkdir(exist_ok=True)
+    (fake / "guest_expect.h").write_text("".join(f"#define EXPECT_{probe} asked_{probe}\n" for probe in sorted(probes)))
+    files = [*(tree / "guest" / "diag").glob("*.c"), *(tree / "guest" / "lib").glob("*.c")]
+    includes = {f"-I{path.parent}" for path in (tree / "hv").rglob("*.h")}
+    out = subprocess.run(["aarch64-linux-gnu-gcc", "-ffreestanding", "-E", "-P", f"-I{fake}", f"-I{tree / 'guest' / 'lib'}",
+                          f"-I{tree / 'guest' / 'diag'}", f"-I{tree / 'hv'}", *sorted(includes),
+                          f"-I{ROOT / 'build' / 'gen'}", *map(str, files)],
+                         check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
+    return probes - set(re.findall(r"\basked_([A-Z0-9_]+)\b", out))
+
+
+def test_every_probe_is_asked(tree: Path, tmp_path: Path) -> None:
+    assert not unasked(tree, tmp_path), "guest/lib/probes.txt: no check reads these"
+    registers = tree / "guest" / "diag" / "registers.h"
+    text = registers.read_text(encoding="utf-8")
+    row = re.search(r"^.*\bRO\(MIDR_EL1\).*$", text, re.M)
+    assert row, "registers.h has no row of MIDR_EL1"
+    registers.write_text(text.replace(row.group(0), row.group(0).replace("RO(MIDR_EL1)", "")), encoding="utf-8")
+    assert unasked(tree, tmp_path) == {"MIDR_EL1_R"}

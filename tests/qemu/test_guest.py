@@ -7,21 +7,21 @@ import subprocess
 from pathlib import Path
 from typing import Set
 
-from vm import ROOT, build, machine, make, run
+from vm import CROSS, build, machine, make, run
 
 NEW = """\
 #include "check.h"
 
 CHECKS(105, new)
 {
-	check_pass("new", "it ran");
+    check_pass("new", "it ran");
 }
 """
 LOST = """
 void calls_more(void);
 void calls_more(void)
 {
-	run_immediate("hvc #1", insn_hvc_1);
+    run_immediate("hvc #1", insn_hvc_1);
 }
 """
 
@@ -32,7 +32,7 @@ def test_a_new_file_of_checks_is_run_in_its_place(tree: Path) -> None:
     said = re.findall(rb"^(?:PASS|FAIL|NOTE): ([^:]*):", done.stdout, re.M)
     assert said.count(b"new") == 1 and b" 0 failed" in done.stdout, done.stdout[-2000:]
     at = said.index(b"new")
-    assert said[at - 1] == b"MMU" and b"MMU" not in said[at:] and said[-1] == b"limited", "behind mmu.c (100), before limits.c"
+    assert said[at - 1] == b"MMU" and b"MMU" not in said[at:] and said[-1] == b"limited", said[at - 3:]
 
 
 def planted(tree: Path, name: str, old: str, new: str) -> str:
@@ -56,10 +56,10 @@ def test_a_function_that_nobody_calls(tree: Path) -> None:
     assert "guest/diag/calls.c: calls_more() is called by nobody" in said
     # A static one is the compiler's to find.
     text = (tree / "guest" / "diag" / "calls.c").read_text(encoding="utf-8")
-    (tree / "guest" / "diag" / "calls.c").write_text(
-        text.replace("void calls_more(void);\n", "").replace("void calls_more", "static void calls_more"), encoding="utf-8")
+    text = text.replace("void calls_more(void);\n", "").replace("void calls_more", "static void calls_more")
+    (tree / "guest" / "diag" / "calls.c").write_text(text, encoding="utf-8")
     done = make("build/guest.elf", tree=tree, check=False)
-    assert done.returncode != 0 and "calls_more" in done.stdout and "-Werror=unused-function" in done.stdout, done.stdout
+    assert done.returncode != 0 and re.search("calls_more.*-Werror=unused-function", done.stdout), done.stdout
 
 
 def unasked(tree: Path, tmp_path: Path) -> Set[str]:
@@ -68,12 +68,10 @@ def unasked(tree: Path, tmp_path: Path) -> Set[str]:
     probes = set(re.findall(r"^([A-Z0-9_]+)\s*=", text, re.M))
     fake = tmp_path / "fake"
     fake.mkdir(exist_ok=True)
-    (fake / "guest_expect.h").write_text("".join(f"#define EXPECT_{probe} asked_{probe}\n" for probe in sorted(probes)))
+    (fake / "guest_expect.h").write_text("".join(f"#define EXPECT_{probe} asked_{probe}\n" for probe in probes))
     files = [*(tree / "guest" / "diag").glob("*.c"), *(tree / "guest" / "lib").glob("*.c")]
-    includes = {f"-I{path.parent}" for path in (tree / "hv").rglob("*.h")}
-    out = subprocess.run(["aarch64-linux-gnu-gcc", "-ffreestanding", "-E", "-P", f"-I{fake}", f"-I{tree / 'guest' / 'lib'}",
-                          f"-I{tree / 'guest' / 'diag'}", f"-I{tree / 'hv'}", *sorted(includes),
-                          f"-I{ROOT / 'build' / 'gen'}", *map(str, files)],
+    out = subprocess.run([f"{CROSS}gcc", "-ffreestanding", "-E", "-P", f"-I{fake}", "-Iguest/lib", "-Ihv",
+                          *map(str, files)], cwd=tree,
                          check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
     return probes - set(re.findall(r"\basked_([A-Z0-9_]+)\b", out))
 

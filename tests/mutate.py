@@ -38,7 +38,7 @@ import test_log  # noqa: E402
 import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
-from hvl_host import LOG, src  # noqa: E402
+from hvl_host import LOG, class_names, src  # noqa: E402
 from policygen.language.model import Policy  # noqa: E402
 from policygen.target import render, verify  # noqa: E402
 from trap_host import TRAP  # noqa: E402
@@ -303,6 +303,7 @@ class Bench:
             render.render(policy, scratch / name / "gen")
             compile_one([*HOST, "hv", *FAKE, "-c", str(self.gen(name) / TABLES), "-o",
                          str(scratch / name / "tables.o")])
+        FAKE.extend(class_names(scratch))
         self.suites = self.all_suites()
         self.tables = table_mutants(self.gen("crowded") / TABLES, random.Random(1), tables)
         self.target = Target(scratch / "target", machine)

@@ -14,11 +14,11 @@ from typing import Dict, FrozenSet, List, Optional, Sequence
 
 from guestprep import fdt, guest, image, layout, virtio, windows
 from guestprep.report import Report, read_file
+from hvl.names import MODES
 
 QEMU = "qemu-system-aarch64"
 MACHINE = "-M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G"
 DUMP_SECONDS = 30
-LOG_MODES = ("text", "notable", "full", "quiet")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -34,7 +34,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                         "and uart0")
     parser.add_argument("--out", required=True, metavar="DIR", help="where the result goes")
     parser.add_argument("--no-seeds", action="store_true", help="drop kaslr-seed and rng-seed (reproducible runs)")
-    parser.add_argument("--log", choices=LOG_MODES, default="notable", help="decisions to print (default notable)")
+    parser.add_argument("--log", choices=MODES, default="notable", help="decisions to print (default notable)")
     parser.add_argument("--unattended", action="store_true", help="no monitor: the end of the guest ends QEMU, and a "
                         "panic is an end (panic=-1 unless the command line has another)")
     parser.add_argument("--hv-init", metavar="COMMANDS", help="what the monitor does before the guest starts, "

@@ -33,9 +33,7 @@ static bool number(const char **p, const char *end, u32 *out)
 
 static bool word(const char **p, const char *end, struct bootargs *out)
 {
-	static const char *const modes[] = {
-		[LOG_TEXT] = "text", [LOG_NOTABLE] = "notable", [LOG_FULL] = "full", [LOG_QUIET] = "quiet",
-	};
+	static const char *const modes[LOG_MODE_COUNT] = { LOG_MODES(AS_WORD) };
 
 	if (skip(p, end, "unattended=1"))
 		return out->unattended = true;

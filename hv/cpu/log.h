@@ -11,17 +11,26 @@
 struct cpu;
 struct row_state;
 
-enum log_mode { LOG_TEXT, LOG_NOTABLE, LOG_FULL, LOG_QUIET };
+/* What of the decisions that log comes on the line, and the word for it. */
+#define LOG_MODES(X) X(LOG_TEXT, "text") X(LOG_NOTABLE, "notable") X(LOG_FULL, "full") X(LOG_QUIET, "quiet")
+enum log_mode { LOG_MODES(AS_ENUMERATOR) LOG_MODE_COUNT };
 enum record_kind { REC_DECISION, REC_EVENT, REC_EXCEPTION };
 /*
- * Events: `value` and `addr` are the numbers their text shows (EV_GUEST_ENTER: entry; EV_MONITOR_LEAVE: ticks paused;
- * EV_MARK: a number; EV_STATE_WRITE: new value and address). EV_GUEST_LEAVE, EV_MONITOR_ENTER and EV_DEVICE_BROKEN:
- * `value` is a (const char *) to a constant word, the reason.
+ * Events: enumerator, word, and how log_text.c prints what else is in the record: `value` and `addr` are numbers.
+ * REASON(): `value` is a (const char *) to a constant word, or 0 for the word given here. SECONDS(): `value` is ticks.
  */
-enum log_event {
-	EV_BOOT, EV_GUEST_ENTER, EV_GUEST_LEAVE, EV_MONITOR_ENTER, EV_MONITOR_LEAVE, EV_PAUSE_SKIPPED,
-	EV_MARK, EV_RESET, EV_STATE_WRITE, EV_DEVICE_BROKEN, EV_COUNT
-};
+#define LOG_EVENTS(X)                                                                           \
+	X(EV_BOOT, "boot", "")                                                                  \
+	X(EV_GUEST_ENTER, "guest+", " entry=0x%lx el=1", r->value)                              \
+	X(EV_GUEST_LEAVE, "guest-", " why=%s", REASON(r->value, "kill"))                        \
+	X(EV_MONITOR_ENTER, "mon+", " why=%s", REASON(r->value, "unknown"))                     \
+	X(EV_MONITOR_LEAVE, "mon-", " paused=%lu.%09lu", SECONDS(r->value))                     \
+	X(EV_PAUSE_SKIPPED, "pause-skipped", "")                                                \
+	X(EV_MARK, "mark", " \"0x%lx\"", r->value)                                              \
+	X(EV_RESET, "reset", "")                                                                \
+	X(EV_STATE_WRITE, "write", " addr=0x%lx value=0x%lx", r->addr, r->value)                \
+	X(EV_DEVICE_BROKEN, "device-broken", " at=0x%lx why=%s", r->addr, REASON(r->value, "unknown"))
+enum log_event { LOG_EVENTS(AS_ENUMERATOR) EV_COUNT };
 
 struct log_record {
 	u64 seq, time;   /* time: CNTPCT_EL0 ticks */
@@ -144,7 +153,7 @@ size_t log_pack(struct cpu *c, char *to, const struct log_record *const *r, unsi
 /* --- log_describe.c: what a record says ---------------------------------------------------------- */
 
 extern const char *const log_verdicts[V_COUNT];  /* "ALLOW", ... */
-extern const char *const log_modes[];            /* "text", ... by enum log_mode */
+extern const char *const log_modes[LOG_MODE_COUNT]; /* "text", ... by enum log_mode */
 /* True for a read that was refused: it has no value; what the record has is what the guest's register held. */
 bool log_unread(const struct log_record *r);
 /* "msr.w PMCR_EL0=0x0", as on the wire and in the monitor; returns the length (at most size - 1). */

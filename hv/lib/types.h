@@ -16,6 +16,9 @@ typedef int64_t s64;
 #define BIT(n)        (1UL << (n))
 #define FIELD(v, hi, lo) (((v) >> (lo)) & ((1UL << ((hi) - (lo) + 1)) - 1))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+/* Of a list of rows X(ENUMERATOR, "word", ...): the enumerators; a table of the words by them. */
+#define AS_ENUMERATOR(name, ...) name,
+#define AS_WORD(name, word, ...) [name] = (word),
 #define likely(x)     __builtin_expect(!!(x), 1)
 #define unlikely(x)   __builtin_expect(!!(x), 0)
 

@@ -28,13 +28,19 @@ struct line {
 
 #define add(line, ...) ((line)->n += ksnprintf((line)->text + (line)->n, ROOM - (line)->n, __VA_ARGS__))
 
-static void add_seconds(struct line *line, u64 ticks)
+static u64 frequency(void)
 {
 	u64 f = sysreg_read(cntfrq_el0);
 
-	if (!f)
-		f = 1;
-	add(line, "%lu.%09lu", ticks / f, ticks % f * 1000000000 / f);
+	return f ? f : 1;
+}
+
+/* For "%lu.%09lu" */
+#define SECONDS(ticks) (ticks) / frequency(), (ticks) % frequency() * 1000000000 / frequency()
+
+static void add_seconds(struct line *line, u64 ticks)
+{
+	add(line, "%lu.%09lu", SECONDS(ticks));
 }
 
 static u64 since_boot(u64 time)
@@ -74,45 +80,16 @@ static size_t end(struct line *line)
 
 /* --- records ------------------------------------------------------------------------------------- */
 
-static const char *reason(u64 value, const char *otherwise)
-{
-	return value ? (const char *)value : otherwise;
-}
+#define REASON(value, otherwise) ((value) ? (const char *)(value) : (otherwise))
+#define PRINT_EVENT(name, word, format, ...)            \
+	case name:                                      \
+		add(line, word format, ##__VA_ARGS__);  \
+		break;
 
 static void add_event(struct line *line, const struct log_record *r)
 {
 	switch (r->row) {
-	case EV_BOOT:
-		add(line, "boot");
-		break;
-	case EV_GUEST_ENTER:
-		add(line, "guest+ entry=0x%lx el=1", r->value);
-		break;
-	case EV_GUEST_LEAVE:
-		add(line, "guest- why=%s", reason(r->value, "kill"));
-		break;
-	case EV_MONITOR_ENTER:
-		add(line, "mon+ why=%s", reason(r->value, "unknown"));
-		break;
-	case EV_MONITOR_LEAVE:
-		add(line, "mon- paused=");
-		add_seconds(line, r->value);
-		break;
-	case EV_PAUSE_SKIPPED:
-		add(line, "pause-skipped");
-		break;
-	case EV_MARK:
-		add(line, "mark \"0x%lx\"", r->value);
-		break;
-	case EV_RESET:
-		add(line, "reset");
-		break;
-	case EV_STATE_WRITE:
-		add(line, "write addr=0x%lx value=0x%lx", r->addr, r->value);
-		break;
-	case EV_DEVICE_BROKEN:
-		add(line, "device-broken at=0x%lx why=%s", r->addr, reason(r->value, "unknown"));
-		break;
+	LOG_EVENTS(PRINT_EVENT)
 	default:
 		add(line, "event%u value=0x%lx addr=0x%lx", r->row, r->value, r->addr);
 	}

@@ -145,7 +145,7 @@ static void mode(struct monitor *m, const char *args)
 		kprintf("mode %s\n", log_modes[log_mode]);
 		return;
 	}
-	for (unsigned i = LOG_TEXT; i <= LOG_QUIET; i++)
+	for (unsigned i = 0; i < LOG_MODE_COUNT; i++)
 		if (take_word(&args, log_modes[i])) {
 			if (!no_more(args) || monitor_refuses(m, "log mode"))
 				return;

@@ -41,8 +41,11 @@ enum refusal {
 	REFUSE_COUNT
 };
 
-/* The word of the log. */
-enum verdict_word { V_ALLOW, V_DENY, V_EMUL, V_RAZWI, V_INJECT, V_KILL, V_PAUSE, V_WOULD, V_COUNT };
+/* A decision's word in the log. */
+#define VERDICT_WORDS(X)                                                                         \
+	X(V_ALLOW, "ALLOW") X(V_DENY, "DENY") X(V_EMUL, "EMUL") X(V_RAZWI, "RAZWI")              \
+	X(V_INJECT, "INJECT") X(V_KILL, "KILL") X(V_PAUSE, "PAUSE") X(V_WOULD, "WOULD")
+enum verdict_word { VERDICT_WORDS(AS_ENUMERATOR) V_COUNT };
 
 enum log_when { LOG_NEVER, LOG_ONCE, LOG_ALWAYS };
 
@@ -218,6 +221,7 @@ extern const u16 policy_mmio_straddle[2];  /* rows: a read, a write that touches
 
 extern const struct call_table policy_hvc, policy_smc;
 extern const u16 policy_exception[EXC_COUNT];
+extern const char *const policy_class_names[EXC_COUNT]; /* "WFX"; NULL where there is no such class */
 
 extern const struct window_info policy_windows[];
 extern const u16 policy_n_windows;

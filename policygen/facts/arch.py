@@ -138,6 +138,7 @@ class Arch:
     fields: Mapping[Tuple[str, str], Tuple[int, int]]   # (register, field) -> (shift, width)
     classes: Mapping[str, int]
     class_info: Mapping[int, ExceptionClass]
+    services: Mapping[str, Tuple[int, int]]     # function numbers, the narrower range before the wider
     controls: Mapping[str, Control]             # coarse ones and, as REGISTER.FIELD, fine-grained ones
     cpus: Mapping[str, Cpu]
 
@@ -254,4 +255,6 @@ def load_arch() -> Arch:
     return Arch(registers=registers, by_key=by_key, el2_names=el2_names, groups=_groups(by_key),
                 features=_features(data["features"], fields), fields=fields,
                 classes={item.name: item.number for item in classes},
-                class_info={item.number: item for item in classes}, controls=_controls(), cpus=cpus)
+                class_info={item.number: item for item in classes},
+                services={name: (low, high) for name, (low, high) in data["services"].items()},
+                controls=_controls(), cpus=cpus)

@@ -10,13 +10,14 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import jinja2
 
-from policygen.facts import controls
+from policygen.facts import contract, controls
 from policygen.facts.arch import DEFAULT_CPU, load_arch
 from policygen.facts.board import load_board
 from policygen.language.json_schema import json_schema
 from policygen.language.model import Entry, Policy
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
+from policygen.target import tool_names
 from policygen.target.guest_expect import PROBES, expectations
 from policygen.target.tables import Image, Range, Row, lay_out
 from policygen.target.traps import Plan, plan
@@ -55,6 +56,8 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
            for name in ("policy_tables.c", "replay.S", "guest_expect.h")}
     out["rules.json"] = _rules_json(policy, meaning)
     out["windows.json"] = _windows_json(policy)
+    if contract.FOLDER.is_dir():                # an installed policygen has no hv/ beside it, and no tools that ask
+        out["names.json"] = tool_names.dump(tool_names.names(load_board(policy.platform)))
     out["policy.canonical.json"] = text
     out["policy.schema.json"] = json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"
     return out
@@ -100,6 +103,7 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
         "bits": c_comment_block("Controls that trap, and what for:", list(_bit_lines(planned))), "names": names,
         "section": c_comment("The policy itself, for `policygen explain build/hypervisor.elf`: not loaded. sha256 "
                              + hashlib.sha256(text.encode()).hexdigest()),
+        "classes": sorted((number, info.name) for number, info in load_arch().class_info.items()),
         "expects": expectations(policy),
     }
 
@@ -122,7 +126,8 @@ def environment(policy: Policy) -> jinja2.Environment:
     class_names = {info.number: name for name, info in
                    ((info.name, info) for info in load_arch().class_info.values())}
     out.filters.update({
-        "word": word, "c_string": c_string, "u16": lambda value: hexadecimal(value, 4),
+        "word": word, "c_string": c_string, "u8": lambda value: hexadecimal(value, 2),
+        "u16": lambda value: hexadecimal(value, 4),
         "u32": lambda value: hexadecimal(value, 8), "u64": lambda value: hexadecimal(value, 16) if value else Word("0"),
         "in_lines": _in_lines, "listed": lambda values: escape.joined(C, ", ", values), "comment": c_comment,
         "origin": lambda row: c_comment(_origin(row, policy.entries)),

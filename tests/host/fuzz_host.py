@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, Sequence
 
-from hvl_host import FLAGS, MONITOR, ROOT, VIRTIO, src
+from hvl_host import FLAGS, MONITOR, ROOT, VIRTIO, class_names, src
 from trap_host import DEVICES, TRAP
 
 # What libFuzzer tries follows from its seed and from addresses; where the kernel refuses (containers), from both still.
@@ -34,7 +34,7 @@ def sources(tables: Path) -> Dict[str, List[str]]:
 
 
 def build(words: Sequence[str], compiler: Sequence[str], out: Path) -> Path:
-    subprocess.run([*compiler, *FLAGS, *words, "-o", str(out)], cwd=ROOT, check=True)
+    subprocess.run([*compiler, *FLAGS, *class_names(out.parent), *words, "-o", str(out)], cwd=ROOT, check=True)
     return out
 
 

@@ -2,6 +2,7 @@
 """Builds the log and the monitor for this machine under sanitizers, and reads what they write (hv/log/README.md)."""
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -28,11 +29,20 @@ def src(part: str) -> str:
     return str(found.relative_to(ROOT))
 
 
+def class_names(out: Path) -> List[str]:
+    """gcc's words for the names of exception classes, which fake/tables.c includes from `out`."""
+    names = json.loads((ROOT / "tools" / "hvl" / "names.json").read_text(encoding="utf-8"))["classes"]
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "class_names.h").write_text("".join(f'[{number}] = "{name}",\n' for number, name in names.items()),
+                                       encoding="ascii")
+    return ["-iquote", str(out.resolve())]
+
+
 def build(name: str, parts: Sequence[str], out: Path) -> Path:
     """tests/host/<name>.c and hv/<parts>.c with the fakes."""
     program = out / name
     sources = [f"tests/host/{name}.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c"]
-    subprocess.run(["gcc", *FLAGS, *sources, *(src(p) for p in parts), "-o", str(program)], cwd=ROOT, check=True)
+    subprocess.run(["gcc", *FLAGS, *class_names(out), *sources, *(src(p) for p in parts), "-o", str(program)], cwd=ROOT, check=True)
     return program
 
 

@@ -11,8 +11,9 @@ import binascii
 import re
 from typing import List, Optional, Sequence, Tuple
 
+from .names import CLASSES
 from .record import REFUSED, VERDICTS, Rec, number, seconds
-from .registers import CLASSES, sysreg_name
+from .registers import sysreg_name
 
 MOST = 16
 _FORMAT = 1

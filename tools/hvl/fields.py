@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Optional, Union
 
+from .names import EVENTS, VERDICTS
 from .record import Rec, call_name, number, seconds
 from .rules import Places
 from .sequence import Session
@@ -101,7 +102,7 @@ FIELDS: Dict[str, Field] = {
     "t": _num(lambda v: v.rec.t, "seconds since boot"),
     "ticks": _num(View.ticks, "the same in ticks of the counter"),
     "kind": Field(lambda v: v.rec.kind, "H D A B E X L S P Z"),
-    "verdict": Field(lambda v: v.rec.f.verdict, "ALLOW DENY EMUL RAZWI INJECT KILL PAUSE WOULD"),
+    "verdict": Field(lambda v: v.rec.f.verdict, " ".join(VERDICTS)),
     "rule": _num(lambda v: v.rec.f.rule, "the rule that decided"),
     "src": Field(View.place, "its place in the policy"),
     "class": Field(lambda v: v.rec.f.cls, "msr sys mmio s2 hvc smc exc wfi brk"),
@@ -109,7 +110,7 @@ FIELDS: Dict[str, Field] = {
     "name": Field(lambda v: v.rec.f.name, "what was touched: register, window, function, exception"),
     "reg": Field(_register, "the register"),
     "dev": Field(_device, "the window"),
-    "call": Field(lambda v: call_name(v.rec.f), "the function's name"),
+    "call": Field(lambda v: call_name(v.rec.f), "the function's name, or SERVICE+OFFSET"),
     "off": _hex(lambda v: v.rec.f.off, "offset in the window"),
     "size": _num(lambda v: v.rec.f.size, "bytes"),
     "esr": _num(lambda v: v.rec.f.esr, "the syndrome"),
@@ -126,7 +127,7 @@ FIELDS: Dict[str, Field] = {
     "cost_ticks": _num(lambda v: v.rec.f.cost, "time in EL2, ticks"),
     "n": _num(lambda v: v.rec.f.n if v.rec.kind in "DA" else None, "identical decisions in this record"),
     "last": _num(lambda v: v.rec.f.last, "time of the last of them"),
-    "event": Field(lambda v: v.rec.f.event, "E: boot guest+ guest- mon+ mon- mark ..."),
+    "event": Field(lambda v: v.rec.f.event, f"E: {' '.join(EVENTS)} ..."),
     "mark": Field(lambda v: v.rec.f.mark, "E: a mark's text"),
     "why": Field(_kv("why"), "E, L: the reason"),
     "reason": Field(_kv("reason"), "Z: the reason"),

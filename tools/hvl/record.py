@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import Dict, List, Optional
 
-VERDICTS = ("ALLOW", "DENY", "EMUL", "RAZWI", "INJECT", "KILL", "PAUSE", "WOULD")
+from . import names
+
+VERDICTS = names.VERDICTS
 DECISIONS = "DA"  # the kinds whose body is a decision
 REFUSED = ("DENY", "KILL")  # nothing was read
 
@@ -17,18 +19,6 @@ REFUSED = ("DENY", "KILL")  # nothing was read
 _TARGETED = {"msr", "sys", "mmio"}
 _KEY = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|["\\])')
-
-# Function numbers that have a name (hv/policy/policy.h, SMC Calling Convention, PSCI).
-CALLS = {
-    0: "HV_GET_ID", 1: "HV_DUMP_LOG", 2: "HV_GET_STATUS", 3: "HV_PAUSE", 4: "HV_CONSOLE_WRITE",
-    5: "HV_REPORT_EXCEPTION",
-    0x80000000: "SMCCC_VERSION", 0x80000001: "SMCCC_ARCH_FEATURES", 0x80008000: "SMCCC_ARCH_WORKAROUND_1",
-    0x80007fff: "SMCCC_ARCH_WORKAROUND_2", 0x80003fff: "SMCCC_ARCH_WORKAROUND_3",
-    0x84000000: "PSCI_VERSION", 0x84000001: "PSCI_CPU_SUSPEND", 0x84000002: "PSCI_CPU_OFF",
-    0x84000003: "PSCI_CPU_ON", 0x84000004: "PSCI_AFFINITY_INFO", 0x84000006: "PSCI_MIGRATE_INFO_TYPE",
-    0x84000008: "PSCI_SYSTEM_OFF", 0x84000009: "PSCI_SYSTEM_RESET", 0x8400000a: "PSCI_FEATURES",
-    0xc4000001: "PSCI_CPU_SUSPEND", 0xc4000003: "PSCI_CPU_ON", 0xc4000004: "PSCI_AFFINITY_INFO",
-}
 
 
 def number(text: str) -> Optional[int]:
@@ -223,7 +213,7 @@ def call_name(body: Body) -> Optional[str]:
     if body.cls not in ("hvc", "smc") or body.name is None:
         return None
     ident = number(body.name)
-    return None if ident is None else CALLS.get(ident)
+    return None if ident is None else names.call_by(body.cls, ident)
 
 
 def what(body: Body) -> str:

@@ -20,6 +20,10 @@ const struct rule_info policy_rules[] = {
 };
 const u16 policy_n_rules = ARRAY_SIZE(policy_rules);
 
+const char *const policy_class_names[EXC_COUNT] = {
+#include "class_names.h" /* hvl_host.py: class_names() */
+};
+
 const struct decision policy_rows[] = {
 	{ .rule = 0, .action = ACT_ALLOW, .verdict = V_ALLOW, .log = LOG_ALWAYS },
 	{ .rule = 1, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ONCE, .arg = REFUSE_UNDEF },

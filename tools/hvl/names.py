@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Words for what records hold as numbers: names.json, a copy of the build/gen/names.json that policygen renders.
+
+The decoder needs no build: the copy is shipped, and a test says which name of it is not current.
+"""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Dict, Optional, Tuple
+
+_DATA: Dict[str, Any] = json.loads(Path(__file__).with_name("names.json").read_text(encoding="utf-8"))
+_WIDE = 1 << 30  # of a function number: the form with 64-bit arguments
+
+VERDICTS: Tuple[str, ...] = tuple(_DATA["verdicts"])
+MODES: Tuple[str, ...] = tuple(_DATA["modes"])
+EVENTS: Tuple[str, ...] = tuple(_DATA["events"])
+CLASSES: Dict[int, str] = {int(number, 16): name for number, name in _DATA["classes"].items()}
+_CALLS: Dict[Tuple[str, int], str] = {(by, int(number, 16)): name for name, call in _DATA["calls"].items()
+                                      for by in call["by"] for number in call["id"]}
+_SERVICES = [(int(low, 16), int(high, 16), name) for name, (low, high) in _DATA["services"].items()]
+
+
+def call_by(conduit: str, number: int) -> Optional[str]:
+    """The function's name; else that of the service whose number it is, with an offset (SDEI+0x1); else None.
+
+    `conduit`: hvc or smc, by which it came. A name is the same by both, but our own calls are none by smc.
+    """
+    name = _CALLS.get((conduit, number))
+    if name is not None:
+        return name
+    for low, high, service in _SERVICES:
+        if low <= number & ~_WIDE <= high:
+            return f"{service}+{(number & ~_WIDE) - low:#x}"
+    return None

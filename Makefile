@@ -127,7 +127,7 @@ STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
 
 POLICY_DEPS := $(wildcard $(filter %.yaml,$(POLICY)) policy/*.yaml policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*) guest/lib/probes.txt \
 	hv/policy/policy.h hv/cpu/log.h
-GEN := policy_tables.c replay.S guest_expect.h rules.json windows.json names.json policy.canonical.json policy.schema.json
+GEN := policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
 
 # policygen replaces only what changed, so the stamp is what says that it ran.
 $(G)/stamp: $(POLICY_DEPS) $(B)/choice
@@ -187,7 +187,7 @@ $(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
 $(B)/guest/fuzz/fuzz.o: private GUEST_CFLAGS += $(FUZZ)
 $(B)/guest/diag/fp.o: private GUEST_CFLAGS := $(filter-out -mgeneral-regs-only,$(GUEST_CFLAGS))
 
-$(GUEST_OBJ) $(GUEST_LIB): $(G)/guest_expect.h
+$(GUEST_OBJ) $(GUEST_LIB): $(G)/guest_expect.h $(G)/guest_calls.h
 $(B)/guest/%.o: guest/%.c $(B)/flags
 	$(call say,GUEST,$<)
 	@mkdir -p $(@D)

@@ -8,6 +8,7 @@
 #define GUEST_CALLNAMES_H
 
 #include "guest.h"
+#include "guest_calls.h"
 
 #define ANY_ERROR    (-100), (-1)
 #define NOT_KNOWN    (-1), (-1)
@@ -15,19 +16,7 @@
 #define ANYTHING     -0x7fffffffffffffff, 0x7fffffffffffffff
 #define NOT_NEGATIVE 0, 0x7fffffffffffffff
 
-#define HV_GET_ID           0
-#define HV_DUMP_LOG         1
-#define HV_GET_STATUS       2
-#define HV_PAUSE            3
-#define HV_CONSOLE_WRITE    4
-#define HV_REPORT_EXCEPTION 5
-#define SMCCC_VERSION       0x80000000
-#define PSCI_VERSION        0x84000000
-#define PSCI_SYSTEM_OFF     0x84000008
-#define PSCI_FEATURES       0x8400000a
-#define PSCI_CPU_ON_64      0xc4000003
-#define PSCI_AFFINITY_64    0xc4000004
-#define VENDOR              0x86000001
+#define VENDOR       0x86000001
 
 #define GUEST_CALLS(CALL) \
 	CALL(GET_ID_0, "HV_GET_ID 0: the ID word", hvc, HV_GET_ID, 0, 0, 0, 1, 0x7fffffffffffffff) \
@@ -65,7 +54,7 @@
 	CALL(HVC_PSCI_VERSION, "PSCI_VERSION", hvc, PSCI_VERSION, 0, 0, 0, 2, 0x7fffffff) \
 	CALL(HVC_PSCI_FEATURES, "PSCI_FEATURES of PSCI_VERSION", hvc, PSCI_FEATURES, PSCI_VERSION, 0, 0, ZERO) \
 	CALL(HVC_PSCI_FEATURES_BAD, "PSCI_FEATURES of 0x84000099", hvc, PSCI_FEATURES, 0x84000099, 0, 0, NOT_KNOWN) \
-	CALL(HVC_PSCI_AFFINITY, "PSCI_AFFINITY_INFO of this CPU", hvc, PSCI_AFFINITY_64, 0, 0, 0, ZERO) \
+	CALL(HVC_PSCI_AFFINITY, "PSCI_AFFINITY_INFO of this CPU", hvc, PSCI_AFFINITY_INFO_64, 0, 0, 0, ZERO) \
 	CALL(HVC_PSCI_CPU_ON_BAD, "PSCI_CPU_ON of CPU 99", hvc, PSCI_CPU_ON_64, 99, 0x40080000, 0, ANY_ERROR) \
 	CALL(HVC_PSCI_CPU_ON_SELF, "PSCI_CPU_ON of this CPU", hvc, PSCI_CPU_ON_64, 0, 0x40080000, 0, ANY_ERROR) \
 	CALL(SMC_SMCCC_VERSION, "SMCCC_VERSION", smc, SMCCC_VERSION, 0, 0, 0, 0x10000, 0x7fffffff) \

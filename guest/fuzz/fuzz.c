@@ -9,6 +9,7 @@
  */
 #include "cpu.h"
 #include "guest.h"
+#include "guest_calls.h"
 #include "run.h"
 
 #define CODE_EL1   0x40200000UL /* snippets */
@@ -20,12 +21,7 @@
 #define SVC        0xd4000001u
 #define SPSR_EL1H  0x3c5UL
 #define SPSR_EL1H_I 0x345UL      /* IRQs unmasked */
-#define HV_STATUS  2
 #define CPUS       8
-#define CPU_OFF    0x84000002
-#define SUSPEND    0xc4000001
-#define CPU_ON     0xc4000003
-#define AFFINITY   0xc4000004
 #define IS_ON      0
 #define IS_OFF     1
 #define ALREADY_ON (-4L)
@@ -82,7 +78,7 @@ static void say(const char *text)
 
 	while (text[n])
 		n++;
-	cpu_hvc(4, (u64)text, n, 0);
+	cpu_hvc(HV_CONSOLE_WRITE, (u64)text, n, 0);
 }
 static void say_number(u64 v)
 {
@@ -422,7 +418,7 @@ static void round_el0(void)
 
 static u64 decisions(void)
 {
-	return cpu_hvc(HV_STATUS, 0, 0, 0);
+	return cpu_hvc(HV_GET_STATUS, 0, 0, 0);
 }
 
 /* Accesses of which each is one decision: EL2 must have counted as many. */
@@ -449,25 +445,25 @@ static void tally(void)
  */
 static void psci(void)
 {
-	u64 other = below(n_cpus), was = cpu_hvc(AFFINITY, other, 0, 0), me = number();
+	u64 other = below(n_cpus), was = cpu_hvc(PSCI_AFFINITY_INFO_64, other, 0, 0), me = number();
 	s64 said;
 
 	if (was != IS_ON && (was != IS_OFF || !other || other == me))
 		self()->wrong++;
 	if (me && below(8) == 0) {
-		cpu_hvc(CPU_OFF, 0, 0, 0);
+		cpu_hvc(PSCI_CPU_OFF, 0, 0, 0);
 		self()->wrong++; /* the first is always on */
 	}
 	if (me && FUZZ_SEED % 2 && other)
 		return;
-	said = (s64)(below(2) ? cpu_hvc(CPU_ON, other, (u64)second, 0) : cpu_smc(CPU_ON, other, (u64)second, 0));
+	said = (s64)(below(2) ? cpu_hvc(PSCI_CPU_ON_64, other, (u64)second, 0) : cpu_smc(PSCI_CPU_ON_64, other, (u64)second, 0));
 	if (other == me || !other ? said != ALREADY_ON : said && (said != ALREADY_ON || (FUZZ_SEED % 2 && was == IS_OFF)))
 		self()->wrong++;
 	if (below(8) == 0) {
 		make_gic();
 		cpu_set_sysreg(cntv_tval_el0, 20000);
 		cpu_set_sysreg(cntv_ctl_el0, 1);
-		cpu_hvc(SUSPEND, below(2) << 16, (u64)second, 0);
+		cpu_hvc(PSCI_CPU_SUSPEND_64, below(2) << 16, (u64)second, 0);
 		end_interrupts();
 	}
 }
@@ -514,8 +510,8 @@ static void floods(void)
 		say("\nfuzz: flood\n");
 		do {
 			switch (kind) {
-			case '1': cpu_hvc(0, 0, 0, 0); break;
-			case '2': cpu_hvc(4, (u64)text, sizeof(text) - 1, 0); break;
+			case '1': cpu_hvc(HV_GET_ID, 0, 0, 0); break;
+			case '2': cpu_hvc(HV_CONSOLE_WRITE, (u64)text, sizeof(text) - 1, 0); break;
 			case '3': cpu_hvc(0x90000000 + n % 4096, 0, 0, 0); break;
 			case '4': cpu_set_sysreg(icc_sgi1r_el1, 1 | n % 16 << 24); break;
 			default: for (;;) asm volatile("nop");
@@ -566,7 +562,7 @@ void main_again(void)
 	restore();
 	rounds();
 	for (;;)
-		cpu_hvc(CPU_OFF, 0, 0, 0);
+		cpu_hvc(PSCI_CPU_OFF, 0, 0, 0);
 }
 
 /* False: one did not come back from what it waited for. */
@@ -576,7 +572,7 @@ static bool all_off(void)
 		u64 on = 0;
 
 		for (u64 i = 1; i < n_cpus; i++)
-			on += cpu_hvc(AFFINITY, i, 0, 0) == IS_ON;
+			on += cpu_hvc(PSCI_AFFINITY_INFO_64, i, 0, 0) == IS_ON;
 		if (!on)
 			return true;
 		if (tries % 1000 == 0)
@@ -592,7 +588,7 @@ void main(void)
 	n_cpus = 1;
 	if (FUZZ_STORM == 2)
 		floods();
-	while (n_cpus < CPUS && (s64)cpu_hvc(AFFINITY, n_cpus, 0, 0) >= 0)
+	while (n_cpus < CPUS && (s64)cpu_hvc(PSCI_AFFINITY_INFO_64, n_cpus, 0, 0) >= 0)
 		n_cpus++;
 	make_tables();
 	use_tables();
@@ -601,7 +597,7 @@ void main(void)
 	set_mmu(false);
 	if (n_cpus > 1 && !all_off()) {
 		say("\nfuzz: a CPU did not come back\n");
-		cpu_hvc(0x84000009, 0, 0, 0);
+		cpu_hvc(PSCI_SYSTEM_RESET, 0, 0, 0);
 	}
 	say("\nfuzz: seed ");
 	say_number(FUZZ_SEED);
@@ -618,8 +614,8 @@ void main(void)
 	say("\n");
 	if (FUZZ_STORM == 1)
 		storm();
-	cpu_hvc(0x84000008, 0, 0, 0);
-	cpu_smc(0x84000008, 0, 0, 0);
+	cpu_hvc(PSCI_SYSTEM_OFF, 0, 0, 0);
+	cpu_smc(PSCI_SYSTEM_OFF, 0, 0, 0);
 	for (;;)
 		asm volatile("wfi");
 }

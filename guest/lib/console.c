@@ -3,6 +3,7 @@
 #include "console.h"
 #include "cpu.h"
 #include "expect.h"
+#include "guest_calls.h"
 #include "trap.h"
 
 #define PL011_DR      (GUEST_UART + 0x00)
@@ -85,7 +86,7 @@ static void send(const char *bytes, u64 length)
 	u32 patience = 300;
 
 	while (expect_works(&write) && length && patience) {
-		s64 taken = (s64)cpu_hvc(4, (u64)bytes, length, 0);
+		s64 taken = (s64)cpu_hvc(HV_CONSOLE_WRITE, (u64)bytes, length, 0);
 
 		if (taken > 0) {
 			bytes += taken;

@@ -5,8 +5,8 @@
  */
 #include "report.h"
 #include "cpu.h"
+#include "guest_calls.h"
 
-#define HV_CONSOLE_WRITE 4
 #define LINE 120
 
 u64 report_traps;

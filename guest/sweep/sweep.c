@@ -11,6 +11,7 @@
  */
 #include "caught.h"
 #include "cpu.h"
+#include "guest_calls.h"
 #include "report.h"
 
 struct span {
@@ -33,7 +34,6 @@ static const struct span plan[] = {
 #define INSN_RET     0xd65f03c0u
 #define INSN_SYSTEM  0xd5000000u
 #define SCRATCH      0x40f00000UL        /* what maintenance by address works on */
-#define HV_STATUS    2
 #define FEW          6u                  /* of a paced span: as many that trap, and then as many more */
 #define BATCH        64u
 
@@ -43,12 +43,12 @@ static u64 own_traps; /* decisions that one exception of ours costs: start.S rea
 
 static u64 decided(void)
 {
-	return cpu_hvc(HV_STATUS, 0, 0, 0);
+	return cpu_hvc(HV_GET_STATUS, 0, 0, 0);
 }
 
 static u64 denied(void)
 {
-	return cpu_hvc(HV_STATUS, 3, 0, 0);
+	return cpu_hvc(HV_GET_STATUS, 3, 0, 0);
 }
 
 /* MRS, MSR, SYS or SYSL of a 16-bit register key, on x0. */
@@ -216,8 +216,8 @@ void main(void)
 		run(&plan[i]);
 	report_end();
 	for (;;) {
-		CATCH(cpu_hvc(0x84000008, 0, 0, 0)); /* PSCI SYSTEM_OFF */
-		CATCH(cpu_smc(0x84000008, 0, 0, 0));
-		CATCH(cpu_hvc(3, 0, 0, 0)); /* PAUSE */
+		CATCH(cpu_hvc(PSCI_SYSTEM_OFF, 0, 0, 0));
+		CATCH(cpu_smc(PSCI_SYSTEM_OFF, 0, 0, 0));
+		CATCH(cpu_hvc(HV_PAUSE, 0, 0, 0));
 	}
 }

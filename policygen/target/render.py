@@ -53,7 +53,7 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     view = _view(policy, planned, image, meaning, text)
     templates = environment(policy)
     out = {name: templates.get_template(f"{name}.j2").render(view)
-           for name in ("policy_tables.c", "replay.S", "guest_expect.h")}
+           for name in ("policy_tables.c", "replay.S", "guest_expect.h", "guest_calls.h")}
     out["rules.json"] = _rules_json(policy, meaning)
     out["windows.json"] = _windows_json(policy)
     if contract.FOLDER.is_dir():                # an installed policygen has no hv/ beside it, and no tools that ask
@@ -96,6 +96,7 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
     return {
         "made": c_comment(f"Generated from {sources} by policygen: edit {edited}, not this."),
         "made_with_probes": c_comment(f"Generated from {PROBES} and {sources} by policygen: edit those, not this."),
+        "made_from_board": c_comment(f"Generated from {board.file} by policygen: edit that, not this."), "board": board,
         "name": policy.name, "file": policy.file, "hash": hexadecimal(meaning, 16), "rules": rules_of(policy),
         "rows": image.rows, "image": image,
         "windows": windows, "controls": [(member, planned.controls[register])

@@ -29,7 +29,7 @@ TICK = 16                       # instructions
 SIZES = (10, 100, 1000, 10000)  # policy entries
 GUEST_END = 0x40080000          # guest code below, EL2 from here
 EL2_END = 0x40200000
-WALL = 120                      # seconds for one machine
+WALL = 600                      # seconds for one machine
 
 
 @dataclass(frozen=True)

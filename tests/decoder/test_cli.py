@@ -31,7 +31,7 @@ DENY = 'DENY r31 msr.r PMCR_EL0 pc=0xffff800008011a44 el=1 cost=70 esr=0x6230e41
 
 def run(*args: str, stdin: bytes = b"", cwd: Optional[Path] = None) -> "subprocess.CompletedProcess[bytes]":
     done = subprocess.run([sys.executable, str(TOOL), *args], input=stdin, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=120, cwd=cwd)
+                          stderr=subprocess.PIPE, timeout=6000, cwd=cwd)
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return done
 
@@ -208,7 +208,7 @@ def test_questions_about_the_policy_name_the_one_who_answers(verb: str, tmp_path
     """Alone, without policygen beside it, the decoder says who has the answer (tests/policygen asks him)."""
     shutil.copytree(TOOL.parent, tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run([sys.executable, str(tmp_path / "tools" / TOOL.name), verb, "12"], capture_output=True,
-                          timeout=60)
+                          timeout=600)
     assert done.returncode == 2 and b"policygen" in done.stderr and done.stderr.count(b"\n") == 1 and not done.stdout
 
 
@@ -464,7 +464,7 @@ def test_html_in_a_browser(log: Path, rules: Path, tmp_path: Path) -> None:
 
     def look(word: str, page: Path = report) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run([*BROWSER, f"--user-data-dir={tmp_path / 'home'}", word, page.as_uri()],
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240, check=False)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600, check=False)
 
     broken = tmp_path / "broken.html"
     broken.write_text("<script>nothing()</script>")
@@ -571,13 +571,13 @@ def test_live_does_not_wait_for_what_may_not_come() -> None:
         child.stdin.write(session(trailer=False).bytes() + b"login: ")
         child.stdin.flush()
         seen = b""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 600
         while not seen.endswith(b"login: ") and time.monotonic() < end:
             seen += os.read(child.stdout.fileno(), 4096)
         assert seen.endswith(b"login: ")
     finally:
         child.stdin.close()
-        assert child.wait(30) == 0
+        assert child.wait(600) == 0
         child.stdout.close()
 
 
@@ -597,7 +597,7 @@ def test_a_reader_that_leaves_is_no_drama(command: str, tmp_path: Path) -> None:
     assert child.stdout is not None and child.stderr is not None
     child.stdout.read(10)
     child.stdout.close()
-    assert child.stderr.read() == b"" and child.wait(60) == 141
+    assert child.stderr.read() == b"" and child.wait(600) == 141
     child.stderr.close()
 
 
@@ -612,14 +612,14 @@ def test_ctrl_c_is_no_drama() -> None:
     child.stdin.flush()
     child.stdout.read(10)  # it is at work now
     child.send_signal(signal.SIGINT)
-    _, errors = child.communicate(timeout=60)
+    _, errors = child.communicate(timeout=600)
     assert child.returncode == 130 and errors == b""
 
 
 def test_closed_standard_streams() -> None:
     for close in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         done = subprocess.run(f"'{sys.executable}' '{TOOL}' summary {close}", shell=True, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=600)
         assert b"Traceback" not in done.stderr and done.returncode in (2, 3), (close, done)
 
 

@@ -56,7 +56,7 @@ def test_command(command: str) -> None:
             done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
         return
-    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

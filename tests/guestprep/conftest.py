@@ -20,7 +20,7 @@ def dump(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], bytes]:
         if name not in cache:
             target = tmp_path_factory.mktemp("dtb") / "virt.dtb"
             subprocess.run(["qemu-system-aarch64", *MACHINES[name].split(), "-m", "1G", "-display", "none",
-                            "-machine", f"dumpdtb={target}"], check=True, capture_output=True, timeout=60)
+                            "-machine", f"dumpdtb={target}"], check=True, capture_output=True, timeout=600)
             cache[name] = target.read_bytes()
         return cache[name]
 

@@ -21,5 +21,5 @@ PANIC = b"[    1.0] Kernel panic - not syncing: Attempted to kill init! exitcode
 def test_end(tmp_path: Path, log: bytes, status: int, said: str) -> None:
     (tmp_path / "uart.log").write_bytes(log)
     done = subprocess.run([sys.executable, str(ROOT / "tools" / "linux_end.py"), str(tmp_path / "uart.log")], text=True,
-                          capture_output=True, timeout=60, check=False)
+                          capture_output=True, timeout=600, check=False)
     assert done.returncode == status and said in done.stderr

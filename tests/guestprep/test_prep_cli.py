@@ -25,7 +25,7 @@ def inputs(tmp_path: Path) -> Path:
 
 def run(where: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, str(ROOT / "tools" / "linux_prep.py"), *arguments], cwd=where, text=True,
-                          capture_output=True, timeout=60, check=False)
+                          capture_output=True, timeout=600, check=False)
 
 
 USUAL = ["--image", "Image", "--initrd", "initrd", "--dtb", "virt.dtb", "--out", "out"]

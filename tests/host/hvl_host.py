@@ -100,7 +100,7 @@ def check_sequence(records: Sequence[Record], held: bool = False) -> int:
 
 
 def run(program: Path, stdin: bytes, args: Sequence[str] = (), expect: Optional[int] = 0) -> Tuple[bytes, str]:
-    p = subprocess.run([str(program), *args], input=stdin, capture_output=True, timeout=60)
+    p = subprocess.run([str(program), *args], input=stdin, capture_output=True, timeout=600)
     err = p.stderr.decode(errors="replace")
     assert "Sanitizer" not in err and "runtime error" not in err, err
     assert expect is None or p.returncode == expect, (p.returncode, err)

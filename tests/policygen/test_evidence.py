@@ -43,7 +43,7 @@ def policygen(*args: str) -> "subprocess.CompletedProcess[str]":
 
 def decoder(*args: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, str(ROOT / "tools/log_decode.py"), *args], cwd=ROOT, text=True,
-                          capture_output=True, timeout=120)
+                          capture_output=True, timeout=6000)
 
 
 def profile(name: str, mode: Optional[str] = None) -> Policy:
@@ -323,7 +323,7 @@ def test_without_pyyaml_one_line_says_so(tmp_path: Path) -> None:
         "import importlib.util as u\nreal = u.find_spec\n"
         "u.find_spec = lambda n, *a: None if n == 'yaml' else real(n, *a)\n")
     done = subprocess.run([sys.executable, str(ROOT / "tools/log_decode.py"), "learn", "x.log"], text=True,
-                          capture_output=True, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}, timeout=60)
+                          capture_output=True, env={"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}, timeout=600)
     assert done.returncode == 2 and "needs PyYAML" in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
 

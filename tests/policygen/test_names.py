@@ -76,5 +76,5 @@ def test_the_decoder_names_what_policygen_names() -> None:
                "call_by('hvc', 0xc4000021), call_by('smc', 0x84000099), call_by('hvc', 0x8600ff02), "
                "call_by('smc', 0x12345678), call_by('hvc', 0xffffffff))")
     done = subprocess.run([sys.executable, "-S", "-c", program], input=json.dumps(rendered()), text=True, check=True,
-                          capture_output=True, cwd=ROOT / "tools", timeout=60)
+                          capture_output=True, cwd=ROOT / "tools", timeout=600)
     assert done.stdout.split() == ["MOPS", "None", "SDEI+0x1", "FFA+0x39", "VENDOR_HYP+0xff02", "None", "None"]

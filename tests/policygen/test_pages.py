@@ -107,7 +107,7 @@ def test_zsh_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> No
     """As a person does: TAB at a terminal inserts what all that fit have in common, Enter runs a stand-in."""
     path = script("zsh", capsys, tmp_path)
     environment = {**os.environ, "TERM": "dumb", "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path)}
-    shell = pexpect.spawn("zsh", ["-f", "-i"], cwd=str(ROOT), env=environment, encoding="utf-8", timeout=120,
+    shell = pexpect.spawn("zsh", ["-f", "-i"], cwd=str(ROOT), env=environment, encoding="utf-8", timeout=600,
                           dimensions=(50, 200))
     try:
         shell.sendline(f"PS1=; autoload -Uz compinit; compinit -u -D; . {path}; "

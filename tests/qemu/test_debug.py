@@ -152,7 +152,10 @@ def test_the_guests_own_exceptions_and_watchpoints_stay_its_own(console: Any) ->
         c.command(f"log live {live}")
         c.send("cont\r")
         c.expect("guest resumes")
-        assert c.child.expect([pexpect.TIMEOUT, " DENY .* (PMCCNTR|0x86)"], timeout=2) == (live == "on")
+        if live == "on":
+            c.expect(" DENY .* (PMCCNTR|0x86)")
+        else:
+            assert c.child.expect([pexpect.TIMEOUT, " DENY .* (PMCCNTR|0x86)"], timeout=2) == 0
         c.send("\x1dm")
         c.expect(PROMPT)
     off(c)
@@ -307,7 +310,7 @@ def test_keys_while_the_guest_runs(console: Any, tmp_path: Path) -> None:
     c.send("\x1ds")
     c.expect("status pc=")
     c.send("\x1d")       # alone: the guest's after a second, by EL2's timer; else the next would be its key
-    time.sleep(1.5)
+    time.sleep(4)
     c.send("\x1dqy")
     assert c.end() == 0
     assert "reason=poweroff" in c.child.before
@@ -427,7 +430,7 @@ def test_a_paste_and_a_storm_of_breaks(console: Any) -> None:
     # QEMU 7.2 lets BREAKs overflow its FIFO of 16 and then reads old bytes again: in bursts below that.
     for _ in range(20):
         c.send("\x01b" * 5)
-        time.sleep(0.05)
+        time.sleep(0.2)
     c.expect("why=break")
     c.expect(PROMPT)
     c.send("\x15mark storm\r")

@@ -128,7 +128,7 @@ def planted(tree: Path, cpu: str = "cortex-a57") -> Path:
 def test_every_fault_of_el2_is_reported(tree: Path, tmp_path: Path, console: Any) -> None:
     elf = planted(tree)
     for name, (which, expected) in REPORTS.items():
-        done = run(machine(elf, *bootargs(tmp_path, f"unattended=1 image={which}")), timeout=60)
+        done = run(machine(elf, *bootargs(tmp_path, f"unattended=1 image={which}")))
         text = done.stdout.decode(errors="replace")
         assert done.returncode == 0, f"{name}: {text[-2000:]}"
         assert re.search(r"charter: panic: .*" + expected, text.replace("\r", ""), re.S), f"{name}: {text[-2000:]}"
@@ -145,7 +145,7 @@ def test_every_fault_of_el2_is_reported(tree: Path, tmp_path: Path, console: Any
 
 @pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
 def test_reset_leaves_nothing_of_what_was_there(tree: Path, tmp_path: Path, cpu: str) -> None:
-    done = run(machine(planted(tree, cpu), *bootargs(tmp_path, "unattended=1 image=20"), cpu=cpu), timeout=60)
+    done = run(machine(planted(tree, cpu), *bootargs(tmp_path, "unattended=1 image=20"), cpu=cpu))
     text = done.stdout.decode(errors="replace")
     said = re.search(r"panic: reset: (\d+) of (\d+) registers had other values", text)
     assert done.returncode == 0 and said and "left: " not in text, text[-3000:]

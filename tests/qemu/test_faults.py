@@ -7,7 +7,7 @@ from typing import Callable
 
 import pytest
 
-from vm import bootargs, build, decode, machine, run
+from vm import CPU_SECONDS, bootargs, build, decode, machine, run
 
 
 def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
@@ -38,9 +38,9 @@ FAULTS = {
 }
 
 
-def caught(elf: Path, tmp_path: Path, timeout: int) -> bool:
+def caught(elf: Path, tmp_path: Path, cpu: int) -> bool:
     try:
-        done = run(machine(elf, *bootargs(tmp_path, "unattended=1")), timeout)
+        done = run(machine(elf, *bootargs(tmp_path, "unattended=1")), cpu)
     except subprocess.TimeoutExpired:
         return True
     log = tmp_path / "uart.log"
@@ -52,8 +52,8 @@ def caught(elf: Path, tmp_path: Path, timeout: int) -> bool:
 @pytest.mark.parametrize("fault", FAULTS)
 def test_planted_fault(tree: Path, tmp_path: Path, fault: str) -> None:
     FAULTS[fault](tree)
-    assert caught(build("default", tree=tree), tmp_path, timeout=30), fault     # without one it takes three seconds
+    assert caught(build("default", tree=tree), tmp_path, cpu=30), fault         # without one it takes three seconds
 
 
 def test_without_a_fault_nothing_is_caught(tree: Path, tmp_path: Path) -> None:
-    assert not caught(build("default", tree=tree), tmp_path, timeout=180)
+    assert not caught(build("default", tree=tree), tmp_path, cpu=CPU_SECONDS)

@@ -10,7 +10,7 @@ from typing import Any, List
 
 import pexpect
 
-from vm import PROMPT, ROOT, build, decode, machine
+from vm import PROMPT, ROOT, TIMEOUT, build, decode, machine
 
 CODE = 0x40200000
 
@@ -25,7 +25,8 @@ def gdb(port: int, *commands: str) -> str:
     words: List[str] = ["gdb-multiarch", "-nx", "-batch"]
     for c in ("set confirm off", "set pagination off", f"target remote 127.0.0.1:{port}", *commands):
         words += ["-ex", c]
-    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+    done = subprocess.run(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT,
+                          check=False)
     return done.stdout
 
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Set
 
-from vm import CROSS, build, machine, make, run
+from vm import CROSS, TIMEOUT, build, machine, make, run
 
 NEW = """\
 #include "check.h"
@@ -72,7 +72,7 @@ def unasked(tree: Path, tmp_path: Path) -> Set[str]:
     files = [*(tree / "guest" / "diag").glob("*.c"), *(tree / "guest" / "lib").glob("*.c")]
     out = subprocess.run([f"{CROSS}gcc", "-ffreestanding", "-E", "-P", f"-I{fake}", "-Iguest/lib", "-Ihv",
                           *map(str, files)], cwd=tree,
-                         check=True, stdout=subprocess.PIPE, text=True, timeout=120).stdout
+                         check=True, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT).stdout
     return probes - set(re.findall(r"\basked_([A-Z0-9_]+)\b", out))
 
 

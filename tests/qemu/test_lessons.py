@@ -10,7 +10,7 @@ from typing import Dict, Set, Tuple
 
 import pytest
 
-from vm import ROOT, bootargs, build, decode, machine, run
+from vm import ROOT, TIMEOUT, bootargs, build, decode, machine, run
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from policygen.evidence import log as evidence  # noqa: E402
@@ -59,7 +59,7 @@ def test_every_mode_is_complete_and_says_the_same(tmp_path: Path, mode: str) -> 
 
 def learn(tree: Path, name: str, log: Path, *words: str) -> str:
     done = subprocess.run([sys.executable, "-m", "policygen", "learn", name, str(log), *words], cwd=tree, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

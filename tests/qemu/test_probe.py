@@ -12,7 +12,7 @@ from typing import Any, Dict, List
 import pytest
 import yaml
 
-from vm import QEMU, ROOT
+from vm import QEMU, ROOT, TIMEOUT
 
 sys.path.insert(0, str(ROOT))
 from policygen.commands.probe import probed  # noqa: E402
@@ -23,7 +23,7 @@ KNOWN = ["HCR_EL2.TIDCP", "ICC_SRE_EL2.Enable", "MDCR_EL2.TPMCR"]
 
 
 def probe(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "policygen", "probe", *words], cwd=ROOT, text=True, timeout=400,
+    return subprocess.run([sys.executable, "-m", "policygen", "probe", *words], cwd=ROOT, text=True, timeout=TIMEOUT,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
 
 
@@ -31,7 +31,7 @@ def probe(*words: str) -> "subprocess.CompletedProcess[str]":
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("probe")
     assert probe("--image", str(folder / "probe.elf")).returncode == 0
-    done = subprocess.run([QEMU, *MACHINE, "-cpu", "cortex-a57", "-kernel", str(folder / "probe.elf")], timeout=300,
+    done = subprocess.run([QEMU, *MACHINE, "-cpu", "cortex-a57", "-kernel", str(folder / "probe.elf")], timeout=TIMEOUT,
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True)
     (folder / "probe.log").write_bytes(done.stdout)
     return folder / "probe.log"

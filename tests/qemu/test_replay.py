@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Dict, List
 
-from vm import PROMPT, ROOT, Console, build, decode, make
+from vm import PROMPT, ROOT, TIMEOUT, Console, build, decode, make
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from policygen.commands import explain  # noqa: E402
@@ -29,7 +29,7 @@ def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
     assert decode(log, "check").returncode == 0
     again = [*shlex.split((tmp_path / "qemu").read_text()), "-serial", f"file:{tmp_path}/again.log",
              "-icount", f"shift=auto,rr=replay,rrfile={tmp_path}/rr.bin"]
-    subprocess.run(again, stdin=subprocess.DEVNULL, timeout=120, check=True)
+    subprocess.run(again, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=True)
     assert (tmp_path / "again.log").read_bytes() == log.read_bytes()
 
     for other in ("default", "strict", "permissive"):
@@ -40,7 +40,7 @@ def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
     wanted = found[len(found) // 2]
     command = [sys.executable, str(ROOT / "tools" / "replay.py"), str(tmp_path), str(wanted["seq"])]
     done = subprocess.run([*command, "--gdb", "--batch"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, timeout=120, check=False)
+                          stderr=subprocess.STDOUT, text=True, timeout=TIMEOUT, check=False)
     assert done.returncode == 0 and f"stopped before decision {wanted['seq']}\n" in done.stdout, done.stdout
     assert "because   policy/default.yaml:" in done.stdout and f"DENY by r{wanted['rule']}: the same" in done.stdout
     assert f"pc  {int(wanted['pc'], 16):016x}" in done.stdout and f"esr {wanted['esr']:08x}" in done.stdout
@@ -99,5 +99,5 @@ def check_monitor(command: List[str], folder: Path, wanted: Dict[str, Any]) -> N
 
 def test_no_recording_is_a_clear_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(ROOT / "tools" / "replay.py"), str(tmp_path), "5"], text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False)
     assert done.returncode == 2 and done.stdout.count("\n") == 1 and "no recording" in done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vm import ROOT, bootargs, build, machine, run
+from vm import ROOT, TIMEOUT, bootargs, build, machine, run
 
 PROFILES = ["default", "strict", "permissive"]
 OTHER_CPUS = ["cortex-a53", "cortex-a72", "neoverse-n1", "max"]
@@ -40,7 +40,7 @@ def sweep(folder: Path, profile: str, cpu: str = "cortex-a57", brief: bool = Fal
 
 def verify(profile: str, log: Path, cpu: str = "cortex-a57") -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-m", "policygen", "verify", profile, "--cpu", cpu, "--run", str(log)],
-                          cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+                          cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT,
                           check=False)
 
 

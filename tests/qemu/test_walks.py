@@ -53,7 +53,7 @@ def test_tables_in_a_device_are_not_walked(tree: Path, tmp_path: Path) -> None:
     (tree / "policy" / "walks.yaml").write_text(POLICY, encoding="utf-8")
     (tree / "guest" / "sweep" / "sweep.c").write_text(GUEST, encoding="utf-8")
     elf = build("walks", "GUEST=sweep", tree=tree)
-    done = run(machine(elf, *bootargs(tmp_path, "unattended=1 log=quiet")), timeout=60)
+    done = run(machine(elf, *bootargs(tmp_path, "unattended=1 log=quiet")))
     assert done.returncode == 0 and b"panic" not in done.stdout, done.stdout[-2000:]
     said = [int(word, 16) for word in re.findall(rb"^([0-9a-f]{16})\r?$", done.stdout, re.M)]
     assert len(said) == 2, done.stdout[-2000:]

@@ -15,7 +15,10 @@ import pexpect
 ROOT = Path(__file__).resolve().parents[2]
 QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
 CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
-TIMEOUT = int(os.environ.get("VM_TIMEOUT", "180"))  # seconds of wall time for one machine: hosts are shared
+# Only what hangs comes near these. A machine that loops uses up its seconds of CPU time, of all its threads; one that
+# sleeps, or is given no CPU by a busy host, has seconds of wall time.
+CPU_SECONDS = int(os.environ.get("VM_CPU", "300"))
+TIMEOUT = int(os.environ.get("VM_TIMEOUT", "600"))
 PROMPT = "hv> "
 DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
 
@@ -31,7 +34,7 @@ def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True,
         env["CCACHE_DIR"] = str(ROOT / "build" / "ccache")
         words = (*words, f"CC=ccache {CROSS}gcc")
     done = subprocess.run(["make", "--no-print-directory", *words], cwd=tree, env=env, text=True, errors="replace",
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, **kw)
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=2 * TIMEOUT, **kw)
     if check:
         assert done.returncode == 0, done.stdout[-4000:]
     return done
@@ -82,16 +85,16 @@ def arm64_image(folder: Path, body: str) -> Path:
     return folder / "Image"
 
 
-def run(command: List[str], timeout: int = TIMEOUT, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-    """Runs a machine that powers itself off."""
-    return subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
-                          check=False)
+def run(command: List[str], cpu: int = CPU_SECONDS, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """Runs a machine that powers itself off; one that has used `cpu` seconds is killed: its return code is negative."""
+    return subprocess.run(["prlimit", f"--cpu={cpu}", "--", *command], input=stdin, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False)
 
 
 def decode(log: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """tools/log_decode.py with these words on this log."""
     return subprocess.run([*DECODER, *words, str(log)], text=True, errors="replace", stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, timeout=120, check=False)
+                          stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False)
 
 
 class Console:

@@ -69,9 +69,10 @@ def unasked(tree: Path, tmp_path: Path) -> Set[str]:
     fake = tmp_path / "fake"
     fake.mkdir(exist_ok=True)
     (fake / "guest_expect.h").write_text("".join(f"#define EXPECT_{probe} asked_{probe}\n" for probe in probes))
+    make("build/gen/stamp", tree=tree)
     files = [*(tree / "guest" / "diag").glob("*.c"), *(tree / "guest" / "lib").glob("*.c")]
     out = subprocess.run([f"{CROSS}gcc", "-ffreestanding", "-E", "-P", f"-I{fake}", "-Iguest/lib", "-Ihv",
-                          *map(str, files)], cwd=tree,
+                          "-Ibuild/gen", *map(str, files)], cwd=tree,
                          check=True, stdout=subprocess.PIPE, text=True, timeout=TIMEOUT).stdout
     return probes - set(re.findall(r"\basked_([A-Z0-9_]+)\b", out))
 

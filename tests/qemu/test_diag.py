@@ -60,5 +60,5 @@ def test_audit_mode_reports_instead_of_refusing(tmp_path: Path) -> None:
 
 def test_entered_below_el2_it_says_so_and_stops(console: Any) -> None:
     c = console(machine(build("default"), shape="virt,gic-version=3"))
-    c.expect("charter: entered at EL1, needs EL2\\s*")
+    c.expect("charter: entered at EL1, needs EL2: .*\\r\\n")
     assert c.child.expect([pexpect.TIMEOUT, pexpect.EOF, r"\S"], timeout=3) == 0, "it went on"

@@ -32,9 +32,10 @@ FAULTS = {
     "XZR is not zero": replace("hv/trap/vectors.S", "x30, xzr, [sp, #FRAME_X30]\n	.endm",
                                "x30, x29, [sp, #FRAME_X30]\n	.endm"),
     "loads are not sign-extended": replace("hv/trap/trap_mem.c", "if (esr & DABT_SSE) {", "if (0) {"),
-    "a bound is off by one": replace("hv/vm/guestmem.c", "size > GUEST_SIZE - offset", "size > GUEST_SIZE - offset + 1"),
-    "x1 comes back changed": replace("hv/trap/trap_call.c", "	f->x[0] = memo->value;\n",
-                                     "	f->x[0] = memo->value;\n	f->x[1]++;\n"),
+    "a bound is off by one": replace("hv/vm/guestmem.c", "size > GUEST_SIZE - offset",
+                                     "size > GUEST_SIZE - offset + 1"),
+    "x1 comes back changed": replace("hv/trap/trap_call.c", "	f->x[0] = lookup->value;\n",
+                                     "	f->x[0] = lookup->value;\n	f->x[1]++;\n"),
 }
 
 

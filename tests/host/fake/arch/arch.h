@@ -5,7 +5,7 @@
  */
 #ifndef HV_ARCH_H
 #define HV_ARCH_H
-#define HV_ARCH_CRC32_H
+#define HV_ARCH_CRC32_INSN_H
 
 #include "lib/types.h"
 

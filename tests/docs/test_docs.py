@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every command in README.md and policy/README.md works: run here, or a target that another test runs."""
+"""Every command in the READMEs works: run here, or a target that another test runs."""
 from __future__ import annotations
 
 import re
@@ -34,7 +34,7 @@ ELSEWHERE = {
 def commands() -> List[str]:
     """Shell lines: of ```sh blocks, and indented ones that begin as a command of ours."""
     found: List[str] = []
-    for name in ("README.md", "policy/README.md", "policygen/README.md"):
+    for name in ("README.md", "policy/README.md", "policygen/README.md", "tools/README.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
         for block in re.findall(r"```sh\n(.*?)```", text, re.S):
             found += block.splitlines()
@@ -46,8 +46,17 @@ def test_there_are_commands() -> None:
     assert len(commands()) > 10
 
 
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """build/uart.log of a run that no other test writes."""
+    path = tmp_path_factory.mktemp("docs") / "uart.log"
+    subprocess.run(["make", "run", f"UART_LOG={path}"], cwd=ROOT, check=True, stdin=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL, timeout=600)
+    return path
+
+
 @pytest.mark.parametrize("command", commands())
-def test_command(command: str) -> None:
+def test_command(command: str, log: Path) -> None:
     if command in ELSEWHERE:
         assert (ROOT / ELSEWHERE[command]).exists()
         if command.startswith("make "):
@@ -56,6 +65,7 @@ def test_command(command: str) -> None:
             done = subprocess.run(["make", "-n", *words], cwd=ROOT, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
         return
+    command = command.replace("build/uart.log", str(log))
     done = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

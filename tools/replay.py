@@ -41,21 +41,21 @@ continue
 delete
 printf "stopped before decision %lu\\n", $hvcpu->log.seq
 """
-# `rule rN stop` for once (overrule_rule(): ROW_STOP and ROW_ONCE, memos_forget()), and whoever is there now may type.
+# `rule rN stop` for once (overrule_rule(): ROW_STOP and ROW_ONCE, lookups_forget()), and whoever is there now may type.
 ASK = """
 set $i = 0
 while $i < policy_n_rows
   if policy_rows[$i].rule == {rule}
     set $hvcpu->rows[$i].flags |= 8 | 16
-    set $hvcpu->rows[$i].way = ACT_COUNT
+    set $hvcpu->rows[$i].path = ACT_COUNT
   end
   set $i = $i + 1
 end
 set $i = 0
-while $i < sizeof($hvcpu->memos) / sizeof($hvcpu->memos[0])
-  set $hvcpu->memos[$i].hvc.key = $i ^ 1
-  set $hvcpu->memos[$i].smc.key = $i ^ 1
-  set $hvcpu->memos[$i].mmio.key = ($i ^ 1) << 2
+while $i < sizeof($hvcpu->lookup_cache) / sizeof($hvcpu->lookup_cache[0])
+  set $hvcpu->lookup_cache[$i].hvc.key = $i ^ 1
+  set $hvcpu->lookup_cache[$i].smc.key = $i ^ 1
+  set $hvcpu->lookup_cache[$i].mmio.key = ($i ^ 1) << 2
   set $i = $i + 1
 end
 set bootargs.unattended = 0

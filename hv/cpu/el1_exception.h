@@ -25,6 +25,12 @@
 extern u64 take_optional;
 u64 take_optional_state(void);
 
+/* EL0 of either state: an EL1 is always AArch64 (HCR_EL2.RW). */
+static inline bool take_from_el0(u64 spsr)
+{
+	return spsr & SPSR_A32 || (spsr & 0xf) == 0;
+}
+
 static inline u64 take_vector_offset(u64 spsr)
 {
 	if (spsr & SPSR_A32)

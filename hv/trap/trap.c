@@ -13,6 +13,7 @@
 #include "log/power.h"
 #include "trap/operator.h"
 #include "trap/fast_path.h"
+#include "trap/replay.h"
 #include "vm/inject.h"
 
 typedef void (*class_handler)(struct trap_frame *f, u64 esr);
@@ -39,6 +40,8 @@ void trap_work(struct cpu *c)
 		complete_record(c);
 	if (todo == WORK_RECORD)
 		return;
+	if (unlikely(todo & WORK_UNDEFINED))
+		todo |= replay_undo(c);
 	spin_lock(&shared);
 	if (todo & (WORK_LOG | WORK_DUMP))
 		drain_work(c, todo & WORK_DUMP);

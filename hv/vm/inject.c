@@ -10,11 +10,6 @@
 
 #define HCR_VSE      BIT(8)
 
-static bool from_el0(const struct trap_frame *f)
-{
-	return f->spsr_el2 & SPSR_A32 || (f->spsr_el2 & 0xf) == 0;
-}
-
 u64 take_optional;
 
 void inject_init(void)
@@ -51,7 +46,7 @@ void inject_undef(struct trap_frame *f)
 void inject_abort(struct trap_frame *f)
 {
 	bool code = esr_class(f->esr_el2) == EC_IABT_LOW;
-	u64 ec = code ? (from_el0(f) ? EC_IABT_LOW : EC_IABT_CUR) : (from_el0(f) ? EC_DABT_LOW : EC_DABT_CUR);
+	u64 ec = code ? (take_from_el0(f->spsr_el2) ? EC_IABT_LOW : EC_IABT_CUR) : (take_from_el0(f->spsr_el2) ? EC_DABT_LOW : EC_DABT_CUR);
 	u64 status = f->esr_el2 & DABT_S1PTW ? FSC_EXTERNAL_WALK | (f->esr_el2 & 3) : FSC_EXTERNAL;
 
 	/* WnR and CM tell the same story as before; ISV and S1PTW are EL2's alone; IL is 1 for an abort of unknown syndrome. */
@@ -70,7 +65,7 @@ void inject_forward(struct trap_frame *f)
 		return;
 	}
 	/* Breakpoint, step and watchpoint classes have a twin for "same level", one higher. */
-	if (esr_class(f->esr_el2) >= 0x30 && esr_class(f->esr_el2) <= 0x35 && !from_el0(f))
+	if (esr_class(f->esr_el2) >= 0x30 && esr_class(f->esr_el2) <= 0x35 && !take_from_el0(f->spsr_el2))
 		inject(f, f->esr_el2 | BIT(26), &f->far_el2);
 	else
 		inject(f, f->esr_el2, NULL);

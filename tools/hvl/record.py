@@ -11,7 +11,7 @@ from typing import Dict, List, Optional
 
 VERDICTS = ("ALLOW", "DENY", "EMUL", "RAZWI", "INJECT", "KILL", "PAUSE", "WOULD")
 DECISIONS = "DA"  # the kinds whose body is a decision
-REFUSED = ("DENY", "KILL")  # nothing was read
+REFUSED = ("DENY", "KILL", "INJECT")  # nothing was read
 
 # What follows the word of a class belongs to it, even when it holds '='.
 _TARGETED = {"msr", "sys", "mmio"}

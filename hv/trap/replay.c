@@ -9,13 +9,13 @@
 #include "cpu/esr.h"
 #include "vm/inject.h"
 
-extern const char replay_end[]; /* hv.ld */
+extern const char replay_begin[], replay_end[]; /* hv.ld: the stubs, and what vcpu_reset() writes by resetregs.S */
 
 bool replay_faulted(struct trap_frame *f)
 {
 	struct cpu *c = this_cpu();
 
-	if (f->elr_el2 - (u64)policy_replay >= (u64)(replay_end - policy_replay) || esr_class(f->esr_el2) == EC_IABT_CUR)
+	if (f->elr_el2 - (u64)replay_begin >= (u64)(replay_end - replay_begin) || esr_class(f->esr_el2) == EC_IABT_CUR)
 		return false;
 	c->undone.elr = c->frame.elr_el2;
 	c->undone.spsr = c->frame.spsr_el2;

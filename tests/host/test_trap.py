@@ -202,7 +202,8 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     # There the guest's translation says it, for whom the access was, and it may be gone.
     for bit, walk, cm, write, spsr in product((0, 44, 45, 46), (0, 0x80), (0, 0x100), (0, 0x40), (0x3c5, 0x3c0, 0x10)):
         far = (1 << bit if bit else 0) | windows[-1] + 4
-        yield replace(trap(dice, word | 0xf | walk | cm | write, far=far, hpfar=windows[0] >> 8), spsr=spsr)
+        esr = (word if not cm else DABT << 26 | 1 << 25) | 0xf | walk | cm | write
+        yield replace(trap(dice, esr, far=far, hpfar=windows[0] >> 8), spsr=spsr)
 
 
 def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:

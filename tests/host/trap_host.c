@@ -94,7 +94,7 @@ const bool build_locked, build_monitor = true;
 struct debug_point debug_points[DEBUG_POINTS];
 bool gdb_active;
 const char policy_replay[16 << 12];
-asm(".global replay_end\n.set replay_end, policy_replay + 65536");
+asm(".global replay_begin, replay_end\n.set replay_begin, policy_replay\n.set replay_end, policy_replay + 65536");
 
 static jmp_buf off;
 static const char *why_off;

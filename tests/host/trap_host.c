@@ -57,7 +57,9 @@ enum op {
 /* More in question.entry. */
 #define KEEP     0x100 /* time, limits and what has been logged go on; sp_el0: ticks that have passed */
 #define WORK     0x200 /* sp_el0: what is to do before the guest goes on */
-#define FEATURES 0x400 /* the CPU has PAN (sp_el0[3:0]; 0x212 if that is 0), SSBS ([7:4]) and MTE ([11:8]); from then on */
+/* The CPU has PAN (sp_el0[3:0]; 0x212 if that is 0), SSBS ([7:4]), MTE ([11:8]), NMI ([15:12]), GCS ([19:16]), RAS ([23:20]);
+ * from then on. [63:32]: GCSCR_EL1 */
+#define FEATURES 0x400
 #define MIDLINE  0x800 /* the guest has left a line unfinished, and only refusals are written */
 #define TELLS    0x1000 /* only refusals are written, and no line is unfinished */
 #define STREAMS  0x2000 /* all is written */
@@ -80,6 +82,7 @@ struct answer {
 	u64 records, record_row, record_value, record_addr, record_aux, record_pc, record_esr, record_info, record_time;
 	u64 n_ops, op[OPS][4];
 	u64 lines;         /* of the log, written */
+	u64 vsesr;         /* VSESR_EL2 */
 };
 
 u64 fake_now = 1000, fake_step = 7;
@@ -606,7 +609,10 @@ int main(void)
 
 			/* with all that is around the fields */
 			fake_sysreg_write("id_aa64mmfr1_el1", ~(0xfUL << 20) | (has & 0xf) << 20);
-			fake_sysreg_write("id_aa64pfr1_el1", ~0xff0UL | (has & 0xff0));
+			fake_sysreg_write("id_aa64pfr1_el1", ~0xf0f000000ff0UL | (has & 0xff0) | (has >> 12 & 0xf) << 36 |
+					  (has >> 16 & 0xf) << 44);
+			fake_sysreg_write("id_aa64pfr0_el1", ~(0xfUL << 28) | (has >> 20 & 0xf) << 28);
+			fake_sysreg_write("GCSCR_EL1", has >> 32);
 			take_optional = 0;
 			inject_init();
 		}
@@ -651,6 +657,7 @@ int main(void)
 		answer.far_el1 = fake_sysreg_read("far_el1");
 		answer.hcr = fake_sysreg_read("hcr_el2");
 		answer.par = fake_sysreg_read("par_el1");
+		answer.vsesr = fake_sysreg_read("VSESR_EL2");
 		c->work = 0; /* the next one finds a guest that nothing waits for, also behind its end */
 		c->record = NULL;
 		fwrite(&answer, sizeof(answer), 1, stdout);

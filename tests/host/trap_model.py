@@ -13,7 +13,7 @@ from policygen.target.traps import plan
 from policygen.target.verify import VERDICTS
 
 QUESTION = struct.Struct("<40Q")
-ANSWER = struct.Struct("<92Q")
+ANSWER = struct.Struct("<93Q")
 OPS = 8
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
@@ -290,9 +290,7 @@ class Model:
             self.take(t, out, syndrome | 0xd, va)
             return True
         ipa = va & 0xffffffff
-        if not zero:
-            ipa &= ~63
-        inside = RAM <= ipa <= RAM + RAM_SIZE - (ZVA if zero else 64)
+        inside = RAM <= ipa <= RAM + RAM_SIZE - (ZVA if zero else 1)
         if not zero and inside:
             out.ops.append((CLEAN, ipa - RAM + RAM_PA, 0, 0))
         elif zero and not inside:
@@ -476,7 +474,7 @@ class Model:
         out.x[0] = size
         if size and t.sctlr & 5 != 5:
             pa = at - RAM + RAM_PA
-            out.ops += [(CLEAN, pa + i, 0, 0) for i in range(0, size, 64)] + [(CLEAN, pa + size - 1, 0, 0)]
+            out.ops += [(CLEAN, line, 0, 0) for line in range(pa & ~63, pa + size, 64)]
         if size:
             total = 0
             for ipa in range(at, at + size):

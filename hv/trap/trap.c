@@ -3,6 +3,7 @@
 #include "trap/trap.h"
 #include "arch/arch.h"
 #include "board/gic.h"
+#include "cpu/alarm.h"
 #include "cpu/decide.h"
 #include "cpu/esr.h"
 #include "cpu/smp.h"
@@ -200,6 +201,9 @@ void trap_irq(struct trap_frame *f)
 			console_tick(c);
 			debug_tick(c);
 			virtio_tick();
+			break;
+		case IRQ_HYP_TIMER: /* where it is no FIQ */
+			alarm_irq(c);
 			break;
 		case SGI_KICK:
 			c->work |= WORK_VGIC;

@@ -358,7 +358,7 @@ def check_interrupts(ask: Ask) -> None:
         assert ops(irq) == [(DROP, irq, 0, 0), (PHYSICAL, irq, 0, 0)]
     debug, virtio, (stops, twice, raises) = (DEBUG, 0, 0, 0), (VIRTIO, 0, 0, 0), (1 << 16, 1 << 17, 1 << 18)
     for irq, what in ((33, [(INPUT, 0, 0, 0)]), (2, [(TICK, 0, 0, 0), (DEBUG, 1, 0, 0), virtio]),
-                      (25, [(MAINTENANCE, 0, 0, 0)])):
+                      (25, [(MAINTENANCE, 0, 0, 0)]), (26, [(TICK, 1, 0, 0)])):
         assert ops(irq) == [(DROP, irq, 0, 0), *what, (DEACTIVATE, irq, 0, 0)]
     assert ops(200) == [(DROP, 0, 0, 0), virtio, (DEACTIVATE, 0, 0, 0), (FLUSH, 0, 0, 0)]       # trap_host.c: SGI 0
     assert ops(1) == [(DROP, 1, 0, 0), (DEACTIVATE, 1, 0, 0), (PARK, 0, 0, 0)]

@@ -105,6 +105,19 @@ static inline void dc_cvau(const void *p)
 {
 	asm volatile("dc cvau, %0" : : "r"(p) : "memory");
 }
+/* Lines of the smallest data cache, in bytes: CTR_EL0.DminLine counts words. */
+static inline u64 dcache_line(void)
+{
+	return 4UL << FIELD(sysreg_read(ctr_el0), 19, 16);
+}
+/* Each line of [from, from + size). Done when a DSB is. */
+static inline void dcache_clean_range(const void *from, u64 size)
+{
+	u64 line = dcache_line();
+
+	for (u64 p = (u64)from & ~(line - 1); p < (u64)from + size; p += line)
+		dc_civac((const void *)p);
+}
 static inline void ic_ialluis(void)
 {
 	asm volatile("ic ialluis; dsb ish; isb" : : : "memory");

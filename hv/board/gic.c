@@ -11,9 +11,11 @@
 #define GICD_ICENABLER  (GICD_PA + 0x0180)
 #define GICD_IPRIORITYR (GICD_PA + 0x0400)
 #define GICD_IROUTER    (GICD_PA + 0x6000)
+#define GICD_PIDR2      (GICD_PA + 0xffe8)
 #define CTLR_ENABLE_GRP0 BIT(0)
 #define CTLR_ENABLE_GRP1 BIT(1)
 #define CTLR_ARE         BIT(4)
+#define CTLR_DS          BIT(6)
 #define CTLR_RWP         BIT(31)
 
 #define GICR(cpu)        ((u64)GICR_PA + (u64)(cpu) * GICR_STRIDE)
@@ -27,6 +29,13 @@
 #define URGENT           0x40        /* EL2's own: wakes it while the guest is stopped */
 #define URGENT_ONLY      0x60        /* ICC_PMR_EL1 between the two */
 
+#define SRE    BIT(0) /* ICC_SRE_ELx: System registers */
+#define DFB    BIT(1) /* no bypass of FIQ, IRQ */
+#define DIB    BIT(2)
+#define ENABLE BIT(3) /* EL1 reaches its own ICC_SRE_EL1 */
+
+static bool group0; /* is EL2's: an interrupt of it is an FIQ */
+
 static void wait_for_writes(void)
 {
 	for (unsigned i = 0; i < 100000 && mmio_read32(GICD_CTLR) & CTLR_RWP; i++)
@@ -39,6 +48,16 @@ static void make_urgent(u64 base, u32 irq)
 	unsigned shift = irq % 4 * 8;
 
 	mmio_write32(reg, (mmio_read32(reg) & ~(0xffu << shift)) | URGENT << shift);
+}
+
+unsigned gic_version(void)
+{
+	return FIELD(sysreg_read(id_aa64pfr0_el1), 27, 24) ? FIELD(mmio_read32(GICD_PIDR2), 7, 4) : 2;
+}
+
+bool gic_has_fiq(void)
+{
+	return group0;
 }
 
 void gic_init(void)
@@ -56,7 +75,9 @@ void gic_init(void)
 	}
 	make_urgent(GICD_PA, IRQ_UART);
 	gic_route_uart(0);
-	mmio_write32(GICD_CTLR, CTLR_ARE | CTLR_ENABLE_GRP1 | CTLR_ENABLE_GRP0);
+	/* With two security states group 0 is the secure one's, and ICC_IGRPEN0_EL1 may be EL3's ("GICD_CTLR.DS"). */
+	group0 = mmio_read32(GICD_CTLR) & CTLR_DS;
+	mmio_write32(GICD_CTLR, CTLR_ARE | CTLR_ENABLE_GRP1 | (group0 ? CTLR_ENABLE_GRP0 : 0));
 	wait_for_writes();
 }
 
@@ -69,19 +90,27 @@ void gic_cpu_init(u32 cpu)
 		;
 	mmio_write32(sgi + 0x180, ~0u);  /* ICENABLER0 */
 	mmio_write32(sgi + 0x380, ~0u);  /* ICACTIVER0: a timer that was the guest's when this CPU went off */
-	mmio_write32(sgi + 0x080, ~(1u << IRQ_HYP_TIMER)); /* IGROUPR0: that one is an FIQ */
+	mmio_write32(sgi + 0x080, ~(group0 ? 1u << IRQ_HYP_TIMER : 0)); /* IGROUPR0: that one is an FIQ */
 	for (u32 i = 0; i < 8; i++)
 		mmio_write32(sgi + 0x400 + 4 * i, PRIORITY);
 	make_urgent(sgi, SGI_STOP);
 	make_urgent(sgi, IRQ_HYP_TIMER);
 
-	/* SRE for EL2, EL1 may use its own; EOImode 1: EOIR drops the priority, DIR deactivates. */
-	sysreg_write(icc_sre_el2, 0xf);
+	/*
+	 * System registers for EL2, then for EL1, which from then on can not turn that off: without Enable its accesses to
+	 * ICC_SRE_EL1 trap, unless the bit is RAO/WI ("ICC_SRE_EL2"). EOImode 1: EOIR drops the priority, DIR deactivates.
+	 */
+	sysreg_write(icc_sre_el2, SRE | DFB | DIB | ENABLE);
+	isb();
+	sysreg_write(icc_sre_el1, SRE | DFB | DIB);
+	isb();
+	sysreg_write(icc_sre_el2, SRE | DFB | DIB);
 	isb();
 	sysreg_write(icc_ctlr_el1, sysreg_read(icc_ctlr_el1) | BIT(1));
 	sysreg_write(icc_pmr_el1, 0xff);
 	sysreg_write(icc_bpr1_el1, 0);
-	sysreg_write(icc_igrpen0_el1, 1);
+	if (group0)
+		sysreg_write(icc_igrpen0_el1, 1);
 	sysreg_write(icc_igrpen1_el1, 1);
 	isb();
 	gic_enable(cpu, SGI_KICK, true);

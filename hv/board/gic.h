@@ -5,7 +5,11 @@
 
 #include "lib/types.h"
 
+/* Of the architecture, 2 for what has no System registers. Needs nothing but the MMU. */
+unsigned gic_version(void);
 void gic_init(void);
+/* Behind gic_init(): whether EL2's timer comes as an FIQ (GICD_CTLR.DS), or as an IRQ like the others. */
+bool gic_has_fiq(void);
 /* This CPU's redistributor and CPU interface; `cpu` is its index. */
 void gic_cpu_init(u32 cpu);
 /* ICC_IAR1_EL1: the highest pending interrupt, now active; 1020 and above: none. */

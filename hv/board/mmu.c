@@ -94,7 +94,7 @@ void mmu_init(void)
 	 * What was written so far went past the caches; drop what speculation may have put there, so that the table
 	 * walker and the first cached read see memory.
 	 */
-	for (u64 p = (u64)__text_end; p < (u64)__rodata_start; p += 64)
+	for (u64 p = (u64)__text_end, line = dcache_line(); p < (u64)__rodata_start; p += line)
 		dc_ivac((const void *)p);
 	mmu_enable();
 }

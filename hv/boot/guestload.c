@@ -43,25 +43,29 @@ static bool inside_ram(const struct part *p)
 }
 
 /* A guest begins with its caches off: what EL2 writes for it must reach memory. */
-static void clear_line(u64 *p)
+static void clear(u64 *p, const u64 *end)
 {
-	for (unsigned i = 0; i < 8; i++)
-		p[i] = 0;
-	dc_civac(p);
+	const u64 *from = p;
+
+	for (; p < end; p++)
+		*p = 0;
+	dcache_clean_range(from, (u64)end - (u64)from);
 }
 
 /* Zeroes [from, to). Memory that is zero already is only read: the host need not back it. */
 static void __attribute__((noinline)) scrub(u64 from, u64 to)
 {
-	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to);
+	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to), *first = (u64 *)(((u64)p + 63) & ~63UL);
 
-	for (; p < end && (u64)p % 64; p++)
-		*p = 0;
-	for (; p + 8 <= end; p += 8)
+	if (first > end)
+		first = end;
+	if (p < first)
+		clear(p, first);
+	for (p = first; p + 8 <= end; p += 8)
 		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
-			clear_line(p);
-	for (; p < end; p++)
-		*p = 0;
+			clear(p, p + 8);
+	if (p < end)
+		clear(p, end);
 }
 
 static void scrub_by_strides(u64 from, u64 to)
@@ -96,9 +100,7 @@ static void load_bundled(struct guest *g)
 
 	scrub_rest(&part, 1);
 	memcpy(to, from, part.size);
-	for (u64 i = 0; i < size; i += 64)
-		dc_civac((const char *)to + i);
-	dsb_sy();
+	dcache_clean_range(to, size);
 	guest_id = (struct guest_id){ "diag", build_guest_hash };
 	g->entry = GUEST_IPA;
 	g->context = 0;
@@ -159,5 +161,6 @@ void guest_load(struct guest *g)
 		load_linux(g);
 	else
 		load_bundled(g);
+	dsb_sy();     /* clean before the instruction cache forgets, or it may take the old bytes again ("IC IALLUIS") */
 	ic_ialluis(); /* the guest will execute what was written */
 }

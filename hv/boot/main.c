@@ -7,6 +7,7 @@
 #include "board/mmu.h"
 #include "board/uart.h"
 #include "boot/guestload.h"
+#include "boot/requirements.h"
 #include "boot/watchdog.h"
 #include "cpu/bootargs.h"
 #include "cpu/cpu.h"
@@ -14,6 +15,7 @@
 #include "dev/vgic.h"
 #include "dev/virtio.h"
 #include "lib/panic.h"
+#include "lib/print.h"
 #include "log/console.h"
 #include "operator/monitor.h"
 #include "vm/stage2.h"
@@ -37,6 +39,7 @@ void main(void)
 
 	uart_init();                    /* first: whatever goes wrong can be said */
 	mmu_init();                     /* before code that relies on caches, unaligned access or W^X */
+	require_machine();              /* before the GIC is asked for CPUs */
 	smp_init();
 	c = cpus[0];
 	read_bootargs();
@@ -45,6 +48,8 @@ void main(void)
 	gic_init();
 	gic_cpu_init(0);
 	vcpu_controls();
+	if (!gic_has_fiq())
+		kprintf("charter: GICD_CTLR.DS is 0, so that EL2 has no FIQ: nothing watches over its loops\n");
 	watchdog_start(c);              /* after vcpu_controls(): HCR_EL2.FMO routes its interrupt */
 	guest_load(&guest);             /* refuses here, before the guest's first instruction */
 	log_set_mode(bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.is_linux ? LOG_NOTABLE : LOG_TEXT, false);

@@ -14,6 +14,7 @@
 #include "log/console.h"
 #include "log/power.h"
 #include "operator/monitor.h"
+#include "trap/replay.h"
 
 char emergency_stack[4096] __attribute__((aligned(16)));
 asm(".global emergency_stack_end\n.set emergency_stack_end, emergency_stack + 4096");
@@ -81,7 +82,7 @@ void el2_panic(struct trap_frame *f, u64 kind)
 {
 	static const char *const vectors[4] = { "synchronous exception", "IRQ", "watchdog: no end for 3 s", "SError" };
 
-	if (kind == EL2_FIQ && !watchdog_bites(f))
+	if ((kind == EL2_FIQ && !watchdog_bites(f)) || (kind == EL2_SYNC && replay_faulted(f)))
 		return;
 	check_depth();
 	el2_fault[0] = f->elr_el2;

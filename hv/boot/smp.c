@@ -67,8 +67,7 @@ u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
 	target->start_entry = entry;
 	target->start_context = context;
 	/* It reads its block with its MMU still off. */
-	for (char *p = (char *)target; p < (char *)(target + 1); p += 64)
-		dc_civac(p);
+	dcache_clean_range(target, sizeof(*target));
 	dsb_sy();
 	do /* online is false already, but the CPU still runs smp_cpu_off(): CPU_ON waits until PSCI has it off */
 		result = (s64)smc(PSCI_CPU_ON64, target->index, (u64)secondary_entry, (u64)target);

@@ -54,3 +54,11 @@ void alarm_tick(u64 now)
 	}
 	arm(when);
 }
+
+void alarm_irq(struct cpu *c)
+{
+	u64 now = counter();
+
+	c->watch_due = now + sysreg_read(cntfrq_el0);
+	alarm_tick(now);
+}

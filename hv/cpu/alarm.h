@@ -16,5 +16,8 @@ void alarm_set(enum alarm which, u64 when);
 void alarm_sleep(u64 until);
 /* The timer's interrupt: SGI_ALARM if an alarm is due, and the timer is set anew. */
 void alarm_tick(u64 now);
+/* The same where it is no FIQ: it comes while the guest runs, and nothing is watched (gic_has_fiq()). */
+struct cpu;
+void alarm_irq(struct cpu *c);
 
 #endif

@@ -63,10 +63,11 @@ static inline void row_set_path(struct row_state *s)
 #define WORK_WATCH   1024u /* a second of `traps -w` is over */
 #define WORK_NOTES   (WORK_STATUS | WORK_KEYS | WORK_LIVE | WORK_QUIT | WORK_OFF | WORK_WATCH)
 #define WORK_INPUT   2048u /* the UART has more */
+#define WORK_UNDEFINED 4096u /* replay.c: the register that was replayed is UNDEFINED */
 #define WORK_RECORD  0x80000000u /* the record of the trap being handled is to be completed */
 
 _Static_assert(WORK_VGIC + WORK_LOG + WORK_MONITOR + WORK_DUMP + WORK_DEBUG + WORK_INPUT + WORK_STATUS + WORK_KEYS +
-	       WORK_LIVE + WORK_QUIT + WORK_OFF + WORK_WATCH == 4095, "a bit each");
+	       WORK_LIVE + WORK_QUIT + WORK_OFF + WORK_WATCH + WORK_UNDEFINED == 8191, "a bit each");
 
 /*
  * What policy_call() and policy_mmio() answered: they are pure, so it may be remembered. `key` is all they were asked;
@@ -109,6 +110,9 @@ struct cpu {
 	u64 start_entry, start_context; /* PSCI CPU_ON: where it begins */
 	u64 watch_due, watch_last; /* watchdog.c: its next look, in CNTPCT ticks, and what it saw last */
 	u32 watch_misses;         /* looks since anything moved */
+	struct {
+		u64 elr, spsr, rt;
+	} undone;                 /* replay.c: the guest's, before its trap */
 };
 _Static_assert(offsetof(struct cpu, frame) == 0, "container of the frame");
 _Static_assert(sizeof(struct cpu) <= CPU_BLOCK_SIZE - CPU_STRUCT_OFFSET, "fits above the stack");

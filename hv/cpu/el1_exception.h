@@ -15,15 +15,23 @@
 #define SPSR_DAIF    (0xfUL << 6)
 #define SPSR_BTYPE   (3UL << 10) /* of AArch64 */
 #define SPSR_SSBS    BIT(12)
+#define SPSR_ALLINT  BIT(13)
 #define SPSR_SS      BIT(21)
 #define SPSR_PAN     BIT(22)
 #define SPSR_DIT     BIT(24)
 #define SPSR_TCO     BIT(25)
 #define SPSR_NZCV    (0xfUL << 28)
+#define SPSR_EXLOCK  BIT(34)
 
-/* Of PAN, SSBS and TCO: those that this CPU has, and what they become. */
+/* Of PAN, SSBS, TCO, ALLINT and EXLOCK: those that this CPU has, and what they become; `spsr`: as it was at the exception. */
 extern u64 take_optional;
-u64 take_optional_state(void);
+u64 take_optional_state(u64 spsr);
+
+/* EL0 of either state: an EL1 is always AArch64 (HCR_EL2.RW). */
+static inline bool take_from_el0(u64 spsr)
+{
+	return spsr & SPSR_A32 || (spsr & 0xf) == 0;
+}
 
 static inline u64 take_vector_offset(u64 spsr)
 {
@@ -42,7 +50,7 @@ static inline void take_exception(struct trap_frame *f, u64 esr, const u64 *far)
 
 	/* UAO, IL, SS and BTYPE become 0; each of the next exists only where its feature does. */
 	if (unlikely(take_optional))
-		state |= take_optional_state();
+		state |= take_optional_state(spsr);
 
 	sysreg_write(spsr_el1, spsr);
 	sysreg_write(elr_el1, f->elr_el2);

@@ -18,6 +18,7 @@ void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2
  * An exception taken from EL2 to EL2; `kind` is the vector slot, + 16 when the stack was lost. From vectors.S. Returns
  * from the watchdog's interrupt alone, if that is content.
  */
+#define EL2_SYNC 4
 #define EL2_FIQ 6
 void el2_panic(struct trap_frame *f, u64 kind);
 

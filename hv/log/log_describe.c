@@ -35,7 +35,7 @@ bool log_unread(const struct log_record *r)
 
 	if (class == EC_SYSREG ? FIELD(r->esr, 21, 20) == 1 || !iss_is_read(r->esr) : class != EC_DABT_LOW || r->esr & DABT_WNR)
 		return false;
-	return verdict == V_DENY || verdict == V_KILL;
+	return verdict == V_DENY || verdict == V_KILL || (class == EC_SYSREG && verdict == V_INJECT); /* replay.c */
 }
 
 static size_t add_value(char *buf, size_t size, size_t n, const struct log_record *r)

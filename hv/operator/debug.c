@@ -21,20 +21,10 @@
 #define MDSCR_KDE     BIT(13)
 #define MDSCR_MDE     BIT(15)
 #define MDCR_TDE      BIT(8)
-#define HCR_VSE       BIT(8)
 #define ICH_HCR_EN    BIT(0)
 
 #define NO_POINT      0 /* points are numbered from 1 in what follows */
 #define EXCLUSIVE_MAX 32 /* instructions between a load-exclusive and the end of its loop */
-
-/* What can be relaxed for one instruction: register traps, and nothing that isolates (VM, IMO, FMO, AMO, RW, TSC). */
-#define HCR_RELAXED   (BIT(15) | BIT(16) | BIT(17) | BIT(18) | BIT(20) | BIT(21) | BIT(22) | BIT(23) | BIT(24) | \
-		       BIT(25) | BIT(26) | BIT(28) | BIT(30) | BIT(35) | BIT(36) | BIT(49) | BIT(50) | BIT(52) | \
-		       BIT(54) | BIT(55))
-#define MDCR_RELAXED  (BIT(5) | BIT(6) | BIT(14) | BIT(19)) /* TPMCR TPM TPMS TTRF */
-#define CPTR_RELAXED  (BIT(31) | BIT(30) | BIT(20) | BIT(10)) /* TCPAC TAM TTA TFP */
-#define CNTHCTL_OPEN  3UL
-#define MMFR0_FGT     BIT(56)
 
 enum step { STEP_NONE, STEP_OVER, STEP_USER };
 
@@ -46,7 +36,6 @@ static struct debug_cpu {
 	bool armed;      /* the debug registers are EL2's */
 	bool held;       /* virtual interrupts wait */
 	bool hold;       /* ... for the operator's steps */
-	bool native;     /* the step executes an instruction that the policy would have trapped */
 	bool bridged;    /* instead of a step, points behind an exclusive sequence */
 	u8 step;         /* enum step */
 	u8 skip;         /* the point that is being stepped over */
@@ -54,8 +43,6 @@ static struct debug_cpu {
 	u64 pc, left;    /* where the step began; how many the operator wants */
 	u64 entered;     /* of the trap that was being handled when the guest went on */
 	u64 mdscr, value[DEBUG_POINTS], control[DEBUG_POINTS]; /* the guest's */
-	u64 hcr, mdcr, cptr, cnthctl, hstr, fgt[5];            /* while `native` */
-	struct log_record *record;
 	struct decision answer; /* of debug_shadow() */
 } state[MAX_CPUS];
 
@@ -145,7 +132,7 @@ static u64 control_of(unsigned i)
 void debug_load(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];
-	bool points = any_point(), step = (d->step || d->native) && !d->bridged;
+	bool points = any_point(), step = d->step && !d->bridged;
 
 	if (!points && !step) {
 		give_registers_back(c);
@@ -235,85 +222,12 @@ static void begin_step(struct cpu *c, enum step step)
 	c->work |= WORK_DEBUG;
 }
 
-static void restore_controls(struct debug_cpu *d)
-{
-	d->native = false;
-	sysreg_write(hcr_el2, (d->hcr & ~HCR_VSE) | (sysreg_read(hcr_el2) & HCR_VSE));
-	sysreg_write(mdcr_el2, d->mdcr | MDCR_TDE);
-	sysreg_write(cptr_el2, d->cptr);
-	sysreg_write(cnthctl_el2, d->cnthctl);
-	sysreg_write(hstr_el2, d->hstr);
-	if (sysreg_read(id_aa64mmfr0_el1) & MMFR0_FGT) {
-		sysreg_write(HFGRTR_EL2, d->fgt[0]);
-		sysreg_write(HFGWTR_EL2, d->fgt[1]);
-		sysreg_write(HFGITR_EL2, d->fgt[2]);
-		sysreg_write(HDFGRTR_EL2, d->fgt[3]);
-		sysreg_write(HDFGWTR_EL2, d->fgt[4]);
-	}
-	isb();
-}
-
-bool debug_native(struct cpu *c)
-{
-	struct debug_cpu *d = &state[c->index];
-
-	if (d->native) {
-		restore_controls(d);
-		return false;
-	}
-	d->hcr = sysreg_read(hcr_el2);
-	d->mdcr = sysreg_read(mdcr_el2);
-	d->cptr = sysreg_read(cptr_el2);
-	d->cnthctl = sysreg_read(cnthctl_el2);
-	d->hstr = sysreg_read(hstr_el2);
-	sysreg_write(hcr_el2, d->hcr & ~HCR_RELAXED);
-	sysreg_write(mdcr_el2, d->mdcr & ~MDCR_RELAXED);
-	sysreg_write(cptr_el2, d->cptr & ~CPTR_RELAXED);
-	sysreg_write(cnthctl_el2, d->cnthctl | CNTHCTL_OPEN);
-	sysreg_write(hstr_el2, 0);
-	if (sysreg_read(id_aa64mmfr0_el1) & MMFR0_FGT) {
-		d->fgt[0] = sysreg_read(HFGRTR_EL2);
-		d->fgt[1] = sysreg_read(HFGWTR_EL2);
-		d->fgt[2] = sysreg_read(HFGITR_EL2);
-		d->fgt[3] = sysreg_read(HDFGRTR_EL2);
-		d->fgt[4] = sysreg_read(HDFGWTR_EL2);
-		sysreg_write(HFGRTR_EL2, 0);
-		sysreg_write(HFGWTR_EL2, 0);
-		sysreg_write(HFGITR_EL2, 0);
-		sysreg_write(HDFGRTR_EL2, 0);
-		sysreg_write(HDFGWTR_EL2, 0);
-	}
-	d->native = true;
-	/* What the read returns is known, and drained, after the step. */
-	d->record = c->record;
-	c->record = NULL;
-	c->work &= ~WORK_LOG;
-	hold_interrupts(d, true);
-	d->pc = c->frame.elr_el2;
-	c->work |= WORK_DEBUG;
-	debug_load(c);
-	return true;
-}
-
-static void end_native(struct cpu *c)
-{
-	struct debug_cpu *d = &state[c->index];
-	struct log_record *r = d->record;
-
-	restore_controls(d);
-	if (r && iss_is_read(r->esr))
-		r->value = iss_rt(r->esr) < 31 ? c->frame.x[iss_rt(r->esr)] : 0;
-	c->work |= WORK_LOG;
-}
-
 /* The instruction at d->pc is done. True: the operator wants to see it. */
 static bool stepped(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];
 	enum step step = d->step;
 
-	if (d->native)
-		end_native(c);
 	if (d->bridged)
 		drop_once();
 	d->bridged = false;
@@ -353,8 +267,7 @@ void debug_stop(struct cpu *c)
 	d->step = STEP_NONE;
 	d->left = 0;
 	d->hold = false;
-	if (!d->native)
-		hold_interrupts(d, false);
+	hold_interrupts(d, false);
 }
 
 void debug_resume(struct cpu *c)
@@ -385,7 +298,7 @@ bool debug_work(struct cpu *c)
 	struct debug_cpu *d = &state[c->index];
 	bool stop = false;
 
-	if ((d->step || d->native) && !d->bridged && c->frame.elr_el2 != d->pc)
+	if (d->step && !d->bridged && c->frame.elr_el2 != d->pc)
 		stop = stepped(c); /* EL2 did the instruction's work: there is nothing left to step */
 	if (stop)
 		c->stop_reason = "step";
@@ -395,9 +308,9 @@ bool debug_work(struct cpu *c)
 	}
 	if (stop)
 		return true;
-	if (d->step || d->native || until == UNTIL_TRAP || until == UNTIL_SEQ)
+	if (d->step || until == UNTIL_TRAP || until == UNTIL_SEQ)
 		c->work |= WORK_DEBUG;
-	if ((d->step || d->native) && !d->bridged)
+	if (d->step && !d->bridged)
 		c->frame.spsr_el2 |= SPSR_SS;
 	return false;
 }
@@ -487,7 +400,7 @@ enum outcome trap_debug(struct trap_frame *f)
 
 	if (!d->armed)
 		return trap_other(f);
-	if (class == EC_STEP && (d->step || d->native)) {
+	if (class == EC_STEP && d->step) {
 		why = "step";
 		stop = stepped(c);
 	} else if (class == EC_BREAKPOINT || class == EC_WATCHPOINT) {

@@ -41,9 +41,5 @@ void debug_off(struct cpu *c);
 
 /* The guest's access to a debug register while they are EL2's: the decision that serves it from the shadow, or NULL. */
 const struct decision *debug_shadow(struct cpu *c, const struct decision *d);
-/*
- * The instruction that trapped is executed by the guest's own CPU, with nothing trapping but what isolates it; its
- * handler must return AGAIN. False: it has been tried and traps all the same.
- */
-bool debug_native(struct cpu *c);
+
 #endif

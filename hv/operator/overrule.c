@@ -32,6 +32,21 @@ static unsigned model_of(u64 id)
 	return MODEL_NONE;
 }
 
+/*
+ * EL2 makes the access itself: run by the guest with the controls relaxed, it could be another instruction by then.
+ * What EL2 can not reach reads as zero and ignores writes.
+ */
+static void pass_register(struct decision *n, u32 iss, bool zero)
+{
+	const struct passing *p = zero ? NULL : policy_pass(sysreg_key(iss));
+	bool write = !iss_is_read(iss);
+
+	n->action = p ? p->action[write] : write ? ACT_IGNORE : ACT_VALUE;
+	n->arg = p ? p->arg : 0;
+	n->mask = p ? p->mask[write] : 0;
+	n->value = p && !write ? p->value : 0;
+}
+
 /* The mildest thing in place of a refusal, as `mode: audit` has it; `zero`: reads give 0 and writes do nothing. */
 static const struct decision *let_pass(struct cpu *c, const struct decision *d, bool zero)
 {
@@ -44,12 +59,7 @@ static const struct decision *let_pass(struct cpu *c, const struct decision *d, 
 	n->value = 0;
 	switch (esr_class(esr)) {
 	case EC_SYSREG:
-		/* Debug registers trap whatever the controls say, while a step is under way. */
-		n->action = iss_is_read(esr) ? ACT_VALUE : ACT_IGNORE;
-		if (!zero && FIELD(esr, 21, 20) != 2 && debug_native(c)) {
-			n->action = ACT_EMULATE;
-			n->arg = MODEL_NATIVE;
-		}
+		pass_register(n, (u32)esr, zero);
 		break;
 	case EC_DABT_LOW: /* the real device behind the window may be EL2's own */
 		n->action = esr & DABT_ISV ? (esr & DABT_WNR ? ACT_IGNORE : ACT_VALUE) : ACT_ALLOW;
@@ -74,7 +84,7 @@ static void log_would(struct log_record *r)
 
 const struct decision *overrule(struct cpu *c, const struct decision *d)
 {
-	const struct decision *shadow = c->row->flags & ROW_DEBUG ? debug_shadow(c, d) : NULL;
+	const struct decision *shadow = c->row->flags & ROW_DEBUG ? debug_shadow(c, d) : NULL, *passed;
 	struct log_record *r = c->record;
 	bool pass = c->row->flags & ROW_WOULD, zero = false;
 	u16 rule = d->rule;
@@ -98,10 +108,15 @@ const struct decision *overrule(struct cpu *c, const struct decision *d)
 	}
 	if (!pass && !zero)
 		return d;
-	shadow = let_pass(c, d, zero);
-	if (shadow != d)
+	passed = let_pass(c, d, zero);
+	if (passed != d)
 		log_would(r);
-	return shadow;
+	if (c->row->flags & ROW_DEBUG) { /* allowed by now: EL2's own use of the register stays out of it */
+		shadow = debug_shadow(c, passed);
+		if (shadow)
+			return shadow;
+	}
+	return passed;
 }
 
 bool overrule_rule(unsigned rule, u32 set, u32 clear)

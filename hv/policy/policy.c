@@ -99,6 +99,14 @@ const char *policy_sysreg_name(u16 key)
 	return &policy_sysreg_text[policy_sysreg_names[lo].name];
 }
 
+const struct passing *policy_pass(u16 key)
+{
+	for (unsigned i = 0; i < policy_n_passing; i++)
+		if (policy_passing[i].key == key)
+			return &policy_passing[i];
+	return NULL;
+}
+
 const struct window_info *policy_window(u64 ipa)
 {
 	for (unsigned i = 0; i < policy_n_windows; i++)

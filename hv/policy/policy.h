@@ -84,8 +84,6 @@ enum model {
 	MODEL_PSCI_MIGRATE_INFO_TYPE,
 	MODEL_PSCI_SYSTEM_OFF,
 	MODEL_PSCI_SYSTEM_RESET,
-	/* never in a table: a rule that was changed at run time lets the guest's CPU do it (debug_native()) */
-	MODEL_NATIVE,
 	MODEL_COUNT
 };
 
@@ -193,6 +191,19 @@ struct trap_controls {
 	u64 vpidr, vmpidr_or;                        /* vpidr 0: the real MIDR_EL1 */
 };
 
+/*
+ * A register whose refusal the operator lets pass: what `mode: audit` makes of a read and of a write, in the terms of
+ * struct decision. One that is not listed can not be reached in the guest's place.
+ */
+struct passing {
+	u16 key;       /* as sysreg_key() */
+	u16 arg;
+	u8 action[2];  /* enum action */
+	u8 pad[2];
+	u64 mask[2];
+	u64 value;     /* of a read */
+};
+
 struct sysreg_name {
 	u16 key;  /* as sysreg_key() */
 	u16 name; /* offset into policy_sysreg_text */
@@ -228,6 +239,8 @@ extern const u16 policy_n_windows;
 extern const struct passthrough policy_passthrough[];
 extern const u16 policy_n_passthrough;
 extern const struct trap_controls policy_traps;
+extern const struct passing policy_passing[]; /* sorted by key */
+extern const u16 policy_n_passing;
 extern const struct sysreg_name policy_sysreg_names[]; /* sorted by key */
 extern const u16 policy_n_sysreg_names;
 extern const char policy_sysreg_text[];
@@ -259,6 +272,8 @@ u16 policy_mmio(u64 ipa, unsigned log2, bool write);
 u16 policy_call(const struct call_table *table, u32 id);
 /* Follows `where`/`otherwise`: the row that decides for these arguments. */
 u16 policy_where(u16 row, u64 x1, u64 x2);
+/* How this register's refusal passes, or NULL. */
+const struct passing *policy_pass(u16 key);
 /* "PMCR_EL0", or NULL where the table has no name for this key. */
 const char *policy_sysreg_name(u16 key);
 /* The window that holds `ipa`, or NULL. */

@@ -145,7 +145,7 @@ void complete_record(struct cpu *c)
 
 	c->record = NULL;
 	r->cost += (u32)(counter() - c->entered);
-	if (policy_rows[r->row].action == ACT_DENY)
+	if (policy_rows[r->row].action == ACT_DENY && INFO_VERDICT(r->info) != V_WOULD)
 		return; /* nothing was read */
 	if (esr_class(r->esr) == EC_SYSREG && iss_is_read(r->esr))
 		r->value = c->frame.x[iss_rt(r->esr)];

@@ -67,11 +67,8 @@ static u64 console_write(u64 ipa, u64 size)
 	if (size > CONSOLE_MAX)
 		size = CONSOLE_MAX;
 	/* A guest with its MMU or caches off has written past the caches. */
-	if (size && (sysreg_read(sctlr_el1) & 5) != 5) {
-		for (u64 i = 0; i < size; i += 64)
-			dc_civac(p + i);
-		dc_civac(p + size - 1); /* no byte at the end of RAM has one behind it */
-	}
+	if ((sysreg_read(sctlr_el1) & 5) != 5)
+		dcache_clean_range(p, size);
 	spin_lock(&shared);
 	for (u64 i = 0; i < size; i++)
 		console_guest(p[i]);

@@ -3,6 +3,7 @@
 #include "trap/trap.h"
 #include "arch/arch.h"
 #include "board/gic.h"
+#include "cpu/alarm.h"
 #include "cpu/decide.h"
 #include "cpu/esr.h"
 #include "cpu/smp.h"
@@ -13,6 +14,7 @@
 #include "log/power.h"
 #include "trap/operator.h"
 #include "trap/fast_path.h"
+#include "trap/replay.h"
 #include "vm/inject.h"
 
 typedef void (*class_handler)(struct trap_frame *f, u64 esr);
@@ -39,6 +41,8 @@ void trap_work(struct cpu *c)
 		complete_record(c);
 	if (todo == WORK_RECORD)
 		return;
+	if (unlikely(todo & WORK_UNDEFINED))
+		todo |= replay_undo(c);
 	spin_lock(&shared);
 	if (todo & (WORK_LOG | WORK_DUMP))
 		drain_work(c, todo & WORK_DUMP);
@@ -197,6 +201,9 @@ void trap_irq(struct trap_frame *f)
 			console_tick(c);
 			debug_tick(c);
 			virtio_tick();
+			break;
+		case IRQ_HYP_TIMER: /* where it is no FIQ */
+			alarm_irq(c);
 			break;
 		case SGI_KICK:
 			c->work |= WORK_VGIC;

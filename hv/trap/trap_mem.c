@@ -182,22 +182,41 @@ static const mmio_action actions[ACT_COUNT] = {
 	[ACT_KILL] = act_kill,
 };
 
-/*
- * The IPA that faulted. HPFAR_EL2 has it but for permission faults, where it is UNKNOWN unless a stage 1 walk made
- * the access: there the guest's own translation of FAR_EL2 says it.
- */
+/* Cache maintenance reports WnR whatever it does; it may be done where memory can be read. */
+static inline bool access_writes(u64 esr)
+{
+	return (esr & (DABT_WNR | DABT_CM)) == DABT_WNR;
+}
+
+/* As the machine reports it. */
 static inline u64 reported_ipa(const struct trap_frame *f)
 {
 	return FIELD(f->hpfar_el2, 43, 4) << 12 | (f->far_el2 & 0xfff);
 }
 
-static u64 fault_ipa(const struct trap_frame *f)
+/*
+ * The IPA that faulted. HPFAR_EL2 has it but for permission faults, where it is UNKNOWN unless a stage 1 walk made
+ * the access ("HPFAR_EL2, Hypervisor IPA Fault Address Register"): there the guest's own translation of FAR_EL2 says it.
+ * False: there is none.
+ */
+static bool fault_ipa(const struct trap_frame *f, bool code, u64 *ipa)
 {
-	u64 ipa = reported_ipa(f), par;
+	u64 esr = f->esr_el2, par;
+	unsigned as = 0; /* EL1 can read whatever is fetched, also what EL0 may only execute */
 
-	if (abort_fault(f->esr_el2) == FSC_PERMISSION && !(f->esr_el2 & DABT_S1PTW))
-		guest_translate(f->far_el2, f->esr_el2 & DABT_WNR ? AS_WRITE : 0, &ipa, &par);
-	return ipa;
+	*ipa = reported_ipa(f);
+	if (abort_fault(esr) != FSC_PERMISSION || esr & DABT_S1PTW)
+		return true;
+	if (!code)
+		as = (take_from_el0(f->spsr_el2) ? AS_EL0 : 0) | (access_writes(esr) ? AS_WRITE : 0);
+	return guest_translate(f->far_el2, as, ipa, &par);
+}
+
+/* Another CPU has changed the guest's tables meanwhile: no decision; the access is made again, and faults as it must now. */
+static enum outcome again(struct trap_frame *f)
+{
+	cpu_of(f)->entered = counter(); /* nobody's cost */
+	return AGAIN;
 }
 
 /* Any access that its syndrome describes, decided by all of its row's terms. */
@@ -223,9 +242,11 @@ static inline struct mmio_lookup *lookup_of(struct trap_frame *f, u64 ipa)
 /* Aborts that are no access to a window, or whose syndrome does not describe it; and windows not met before. */
 enum outcome trap_dabt_general(struct trap_frame *f)
 {
-	u64 esr = f->esr_el2, ipa = fault_ipa(f);
+	u64 esr = f->esr_el2, ipa;
 	struct row_state *s;
 
+	if (!fault_ipa(f, false, &ipa))
+		return again(f);
 	if (esr & DABT_S1PTW)
 		return trap_exception(f, EXC_DABT_WALK, ipa, FORWARD);
 	if (esr & DABT_CM)
@@ -345,5 +366,7 @@ void trap_dabt(struct trap_frame *f, u64 esr)
 
 enum outcome trap_iabt(struct trap_frame *f)
 {
-	return trap_exception(f, EC_IABT_LOW, fault_ipa(f), FORWARD);
+	u64 ipa;
+
+	return fault_ipa(f, true, &ipa) ? trap_exception(f, EC_IABT_LOW, ipa, FORWARD) : again(f);
 }

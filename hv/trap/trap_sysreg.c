@@ -88,8 +88,6 @@ static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, 
 	case MODEL_IC_VA:
 		ic_ialluis(); /* more than one line, never less */
 		return NEXT;
-	case MODEL_NATIVE:
-		return AGAIN;
 	}
 	return UNDEF;
 }

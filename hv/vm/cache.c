@@ -36,7 +36,7 @@ enum outcome cache_dc_va(struct trap_frame *f, u64 va)
 
 	if (!guest_translate(va, from_el1(f) ? 0 : AS_EL0, &ipa, &par))
 		return abort_at(f, va, DABT_CM | status_of(par));
-	p = guest_ram(ipa & ~63UL, 64);
+	p = guest_ram(ipa, 1);
 	if (p) /* a line of a device has nothing to clean */
 		dc_civac(p);
 	return NEXT;

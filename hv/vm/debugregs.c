@@ -22,13 +22,3 @@ bool debug_there(unsigned point)
 {
 	return point < DEBUG_CODE ? point < debug_slots(false) : point - DEBUG_CODE < debug_slots(true);
 }
-
-void debug_reset(void)
-{
-	for (unsigned i = 0; i < DEBUG_POINTS; i++) {
-		if (!debug_there(i))
-			continue;
-		replay_write(debug_register(i, true), 0);
-		replay_write(debug_register(i, false), 0);
-	}
-}

@@ -15,7 +15,5 @@ unsigned debug_slots(bool data);
 bool debug_there(unsigned point);
 /* Where replay_read() and replay_write() reach the value or the control register of this slot. */
 const char *debug_register(unsigned point, bool control);
-/* vcpu.c: the breakpoint and watchpoint registers of this CPU match nothing. */
-void debug_reset(void);
 
 #endif

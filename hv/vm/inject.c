@@ -7,15 +7,16 @@
 
 #define SCTLR_SPAN   BIT(23)
 #define SCTLR_DSSBS  BIT(44)
+#define SCTLR_SPINTMASK BIT(62)
+#define GCSCR_EL1    S3_0_C2_C5_0
+#define GCSCR_EXLOCKEN BIT(6)
+#define VSESR_EL2    S3_4_C5_C2_3
+#define VSESR_IDS    BIT(24)
 
 #define HCR_VSE      BIT(8)
 
-static bool from_el0(const struct trap_frame *f)
-{
-	return f->spsr_el2 & SPSR_A32 || (f->spsr_el2 & 0xf) == 0;
-}
-
 u64 take_optional;
+static bool has_ras;
 
 void inject_init(void)
 {
@@ -25,11 +26,25 @@ void inject_init(void)
 		take_optional |= SPSR_SSBS;
 	if (FIELD(sysreg_read(id_aa64pfr1_el1), 11, 8) >= 2)
 		take_optional |= SPSR_TCO;
+	if (FIELD(sysreg_read(id_aa64pfr1_el1), 39, 36))
+		take_optional |= SPSR_ALLINT;
+	if (FIELD(sysreg_read(id_aa64pfr1_el1), 47, 44))
+		take_optional |= SPSR_EXLOCK;
+	has_ras = FIELD(sysreg_read(id_aa64pfr0_el1), 31, 28);
 }
 
-u64 take_optional_state(void)
+/*
+ * AArch64.TakeException(): PSTATE.ALLINT becomes NOT SCTLR_EL1.SPINTMASK; PSTATE.EXLOCK, where the exception comes from
+ * EL1 itself, GCSCR_EL1.EXLOCKEN, else 0.
+ */
+u64 take_optional_state(u64 spsr)
 {
 	u64 sctlr = sysreg_read(sctlr_el1), state = SPSR_TCO;
+
+	if (!(sctlr & SCTLR_SPINTMASK))
+		state |= SPSR_ALLINT;
+	if (take_optional & SPSR_EXLOCK && !take_from_el0(spsr) && sysreg_read(GCSCR_EL1) & GCSCR_EXLOCKEN)
+		state |= SPSR_EXLOCK;
 
 	if (!(sctlr & SCTLR_SPAN))
 		state |= SPSR_PAN;
@@ -51,7 +66,7 @@ void inject_undef(struct trap_frame *f)
 void inject_abort(struct trap_frame *f)
 {
 	bool code = esr_class(f->esr_el2) == EC_IABT_LOW;
-	u64 ec = code ? (from_el0(f) ? EC_IABT_LOW : EC_IABT_CUR) : (from_el0(f) ? EC_DABT_LOW : EC_DABT_CUR);
+	u64 ec = code ? (take_from_el0(f->spsr_el2) ? EC_IABT_LOW : EC_IABT_CUR) : (take_from_el0(f->spsr_el2) ? EC_DABT_LOW : EC_DABT_CUR);
 	u64 status = f->esr_el2 & DABT_S1PTW ? FSC_EXTERNAL_WALK | (f->esr_el2 & 3) : FSC_EXTERNAL;
 
 	/* WnR and CM tell the same story as before; ISV and S1PTW are EL2's alone; IL is 1 for an abort of unknown syndrome. */
@@ -70,14 +85,17 @@ void inject_forward(struct trap_frame *f)
 		return;
 	}
 	/* Breakpoint, step and watchpoint classes have a twin for "same level", one higher. */
-	if (esr_class(f->esr_el2) >= 0x30 && esr_class(f->esr_el2) <= 0x35 && !from_el0(f))
+	if (esr_class(f->esr_el2) >= 0x30 && esr_class(f->esr_el2) <= 0x35 && !take_from_el0(f->spsr_el2))
 		inject(f, f->esr_el2 | BIT(26), &f->far_el2);
 	else
 		inject(f, f->esr_el2, NULL);
 }
 
+/* VSESR_EL2 is what ESR_EL1 will say, and UNKNOWN out of reset: IDS, no architected syndrome ("VSESR_EL2"). */
 void inject_serror(void)
 {
+	if (has_ras)
+		sysreg_write(VSESR_EL2, VSESR_IDS);
 	sysreg_write(hcr_el2, sysreg_read(hcr_el2) | HCR_VSE);
 	isb();
 }

@@ -179,8 +179,10 @@ def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
 
 
 def same(decision: Decision, verdict: str) -> bool:
-    """Does the decision come out as logged? Beyond a rate limit, `over` decides; that alone a log cannot tell."""
-    return verdict == decision.verdict or limited(decision, verdict)
+    """Does the decision come out as logged? Beyond a rate limit, `over` decides; that alone a log cannot tell. A
+    register that was let through and is UNDEFINED on the machine is logged as INJECT."""
+    return verdict == decision.verdict or limited(decision, verdict) or \
+        verdict == "INJECT" and decision.do in ("allow", "mask", "pause")
 
 
 def limited(decision: Decision, verdict: str) -> bool:

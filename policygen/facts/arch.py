@@ -109,6 +109,7 @@ class Feature:
     id_fields: Tuple[IdField, ...]
     groups: Tuple[str, ...]
     classes: Tuple[str, ...]
+    needs: Tuple[str, ...] = ()     # features that it is built on
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,8 @@ def _features(data: Mapping[str, Any], fields: Mapping[Tuple[str, str], Tuple[in
             for field, hidden in values.items():
                 shift, width = (0, 64) if field == WHOLE else fields[register, field]
                 id_fields.append(IdField(register, field, shift, width, hidden))
-        out[name] = Feature(name, tuple(id_fields), tuple(facts.get("groups", ())), tuple(facts.get("classes", ())))
+        out[name] = Feature(name, tuple(id_fields), tuple(facts.get("groups", ())), tuple(facts.get("classes", ())),
+                            tuple(facts.get("needs", ())))
     return out
 
 

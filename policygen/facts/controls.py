@@ -51,6 +51,7 @@ FLOOR: Mapping[str, str] = {
     "MDCR_EL2.EnSTEPOP": "stepping out of line",
     "CPTR_EL2.TTA": "the trace unit sees EL2",
     "CPTR_EL2.TAM": "activity monitors count for the whole core",
+    "ICC_SRE_EL2.Enable": "the interrupt interface of EL1 is the System registers for good (hv/board/gic.c)",
     "MPAM2_EL2.TRAPMPAM1EL1": "partition numbers are physical",
     "MPAM2_EL2.TRAPMPAM0EL1": "partition numbers are physical",
     "MPAM2_EL2.EnMPAMSM": "partition numbers are physical",
@@ -65,7 +66,6 @@ UNUSED: Mapping[str, str] = {
     "HCR_EL2.TOCU": "FEAT_EVT: a finer TPU", "HCR_EL2.TTLBIS": "FEAT_EVT: a finer TTLB",
     "HCR_EL2.TTLBOS": "FEAT_EVT: a finer TTLB", "MDCR_EL2.TDCC": "TDA is on anyway",
     "MDCR_EL2.TDE": "takes debug exceptions: set for those only",
-    "ICC_SRE_EL2.Enable": "RAO/WI where System registers are the only interface",
     "MPAMHCR_EL2.TRAP_MPAMIDR_EL1": "not in struct trap_controls",
 }
 

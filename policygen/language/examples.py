@@ -60,6 +60,7 @@ EXAMPLES: Dict[str, Tuple[str, str]] = {
               "features: { pmu: hide }\nsysregs: { default: deny, fp: allow, gic: allow, id: allow }"),
     "PG403": ("features: { sve: hide }\nexceptions: { default: forward, SVE: kill }",
               "features: { sve: hide }\nexceptions: { default: forward }"),
+    "PG404": ("features: { fp: hide, sve: expose }", "features: { fp: hide, sve: hide }"),
     "PG501": ("sysregs: { default: deny, core: allow, TPIDR_EL1: deny }",
               "sysregs: { default: deny, core: allow, TPIDR_EL1: deny }  # ignore PG501: until there is FEAT_FGT"),
     "PG601": ("sysregs: { default: deny, pmu: allow }\nassert: { no-pmu: { read: pmu, never: allow } }",

@@ -8,6 +8,7 @@ from policygen.facts.arch import Feature, IdField, load_arch
 from policygen.facts.board import load_board
 from policygen.language.model import Access, Policy
 from policygen.language.overlap import span_of
+from policygen.language.spelling import written_in
 from policygen.meaning.evaluate import evaluator
 from policygen.text.diag import Diagnostics
 
@@ -17,6 +18,8 @@ def check_coherence(policy: Policy, diags: Diagnostics) -> None:
         if policy.features.get(feature.name) == "hide":
             hidden_but_advertised(policy, feature, diags)
             hidden_but_handled(policy, feature, diags)
+        elif feature.name in policy.features:
+            exposed_on_hidden(policy, feature, diags)
 
 
 def hidden_but_advertised(policy: Policy, feature: Feature, diags: Diagnostics) -> None:
@@ -45,6 +48,16 @@ def hidden_but_handled(policy: Policy, feature: Feature, diags: Diagnostics) -> 
             if entry.section == "exceptions" and entry.ranges == ((number, number),):
                 diags.error("PG403", span_of(entry), f"{entry.name} decides nothing: features hide {feature.name}",
                             "no exception gets here", helps=["remove it"])
+
+
+def exposed_on_hidden(policy: Policy, feature: Feature, diags: Diagnostics) -> None:
+    """The trap that hides the one takes the instructions of the other as well: EL1 would see what it cannot use."""
+    entry = next((entry for entry in policy.entries
+                  if entry.name == feature.name and written_in(entry) == "features"), None)
+    for name in feature.needs:
+        if policy.features.get(name) == "hide" and entry is not None:
+            diags.error("PG404", span_of(entry), f"{feature.name} is built on {name}, which features hide",
+                        f"exposes {feature.name}", helps=[f"features: {{ {feature.name}: hide }}, or expose {name}"])
 
 
 def passes(policy: Policy, field: IdField) -> bool:

@@ -75,6 +75,18 @@ def paint(policy: Policy) -> Painted:
     return _Painter(policy).paint()
 
 
+def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:
+    """ID registers by key -> the bits that a hidden feature has in them, and what these say instead."""
+    arch, hidden = load_arch(), {}
+    for name in (name for name, what in policy.features.items() if what == "hide"):
+        for item in arch.features[name].id_fields:
+            key = arch.registers[item.register].key
+            bits, values = hidden.get(key, (0, 0))
+            field = ((1 << item.width) - 1) << item.shift
+            hidden[key] = bits | field, values & ~field | item.hidden << item.shift
+    return hidden
+
+
 class _Painter:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -169,14 +181,7 @@ class _Painter:
 
     def hide_fields(self, table: List[Optional[Outcome]]) -> None:
         """ID registers of hidden features: their fields say "not implemented" whatever the entry lets through."""
-        hidden: Dict[int, Tuple[int, int]] = {}
-        for entry in self.hidden():
-            for item in self.arch.features[entry.name].id_fields:
-                key = self.arch.registers[item.register].key
-                bits, values = hidden.get(key, (0, 0))
-                field = ((1 << item.width) - 1) << item.shift
-                hidden[key] = bits | field, values & ~field | item.hidden << item.shift
-        for key, (bits, values) in hidden.items():
+        for key, (bits, values) in hidden_fields(self.policy).items():
             outcome = table[key]
             if outcome is not None and outcome.do in ("allow", "mask"):
                 mask = ALL_BITS if outcome.do == "allow" else outcome.mask

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, make_key, split_key
 from policygen.language.model import Policy
-from policygen.meaning.paint import Cell, Outcome, Painted, paint
+from policygen.meaning.paint import Cell, Outcome, Painted, hidden_fields, paint
 from policygen.target.traps import Plan
 from policygen.text import escape
 from policygen.text.escape import C
@@ -55,6 +55,17 @@ class Stub:
 
 
 @dataclass(frozen=True)
+class Passing:
+    """struct passing: what lets a refused register pass; pairs are for a read and a write."""
+    key: int
+    name: str
+    arg: str
+    action: Tuple[str, str]
+    mask: Tuple[int, int]
+    value: int
+
+
+@dataclass(frozen=True)
 class CallTable:
     disp: Tuple[int, ...]
     slots: Tuple[Optional[Tuple[int, int]], ...]    # (id, row)
@@ -90,6 +101,7 @@ class Image:
     page: Tuple[int, ...]
     leaves: Tuple[Tuple[int, ...], ...]
     stubs: Tuple[Stub, ...]
+    passing: Tuple[Passing, ...]                    # by key
     mmio_root: Tuple[int, ...]
     mmio_leaves: Tuple[Tuple[int, ...], ...]
     mmio_ranges: Tuple[Range, ...]
@@ -144,8 +156,9 @@ class _Layout:
         if len(mmio_leaves) > 256:
             raise TooLarge(f"{len(mmio_leaves)} different 2 MiB blocks of windows: the tables hold 256")
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
-                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.stubs.values()), root, mmio_leaves,
-                     mmio_ranges, default, straddle, calls, exceptions, passthrough(self.painted))
+                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.stubs.values()),
+                     tuple(self.passing()), root, mmio_leaves, mmio_ranges, default, straddle, calls, exceptions,
+                     passthrough(self.painted))
 
     # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -204,7 +217,34 @@ class _Layout:
                     for half in self.needs(register, direction, self.painted.sysregs[direction][key]):
                         stub = self.stubs.setdefault(key, Stub(len(self.stubs) + 1, key, register.name))
                         stub.read, stub.write = stub.read or half == "read", stub.write or half == "write"
+        for register, direction in self.passable():     # behind those that rows use
+            if not register.model and (direction == "read" or register.write_mask):
+                stub = self.stubs.setdefault(register.key, Stub(len(self.stubs) + 1, register.key, register.name))
+                stub.read, stub.write = stub.read or direction == "read", stub.write or direction == "write"
         self.known = known
+
+    def passable(self) -> Iterator[Tuple[Register, str]]:
+        """What traps and EL2 can do in the guest's place, of the registers that some machine was seen to have."""
+        for key, register in sorted(self.arch.by_key.items()):
+            for direction in ("read", "write"):
+                if (key, direction) in self.plan.traps and register.replay != "none" and register.probes:
+                    yield register, direction
+
+    def passing(self) -> Iterator[Passing]:
+        """What audit mode would make of a refusal, for the operator who lets it pass at run time."""
+        hidden = hidden_fields(self.policy)
+        there: Dict[int, Set[str]] = {}
+        for register, direction in self.passable():
+            there.setdefault(register.key, set()).add(direction)
+        for key, directions in there.items():
+            register = self.arch.by_key[key]
+            bits, value = hidden.get(key, (0, 0))
+            read = "EMULATE" if register.model else "MASK" if bits else "ALLOW"
+            write = "EMULATE" if register.model else "ALLOW" if register.write_mask else "IGNORE"
+            yield Passing(key, register.name, _model(register.model) if register.model else
+                          str(self.stubs[key].number if key in self.stubs else 0),
+                          (read if "read" in directions else "VALUE", write if "write" in directions else "IGNORE"),
+                          (ALL_BITS & ~bits, register.write_mask), value)
 
     @staticmethod
     def unnamed(key: int) -> Register:

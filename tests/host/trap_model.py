@@ -13,7 +13,7 @@ from policygen.target.traps import plan
 from policygen.target.verify import VERDICTS
 
 QUESTION = struct.Struct("<40Q")
-ANSWER = struct.Struct("<92Q")
+ANSWER = struct.Struct("<93Q")
 OPS = 8
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
@@ -87,6 +87,11 @@ def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequen
     rule, _action, verdict = rows[row][:3]
     # without a number of its own (DUMP_LOG writes lines) there is nothing to compare
     assert not info or info >> 8 & 0xff or (timed and record[0] == row), "another row's record, or time, or cost"
+    if not hits:                                    # the access is made again: nobody's cost
+        assert not denied and not records and cost < 20, f"{denied} denials, {records} records, {cost} ticks"
+        return Outcome(x, elr, spsr, "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
+                       (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None, bool(hcr >> 8 & 1),
+                       par=par, zeroed=(zeroed[0], zeroed[1]), lines=raw[91])
     assert hits == 1 and denied == (verdicts[verdict] == "DENY"), f"{hits} decisions, {denied} denials"
     assert end or 0 < cost < 1000, f"it took {cost} ticks"
     return Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
@@ -116,7 +121,9 @@ class Model:
         elif ec == DABT:
             self.data_abort(t, out)
         else:
-            self.exception(t, out, ec, ec, self.fault_ipa(t) if ec == IABT else 0)
+            ipa = self.fault_ipa(t) if ec == IABT else 0
+            if ipa is not None:                     # else nothing is decided: the access is made again
+                self.exception(t, out, ec, ec, ipa)
         return out
 
     def decided(self, out: Outcome, decision: Decision, t: Trap, value: int, addr: int, aux: int) -> None:
@@ -283,9 +290,7 @@ class Model:
             self.take(t, out, syndrome | 0xd, va)
             return True
         ipa = va & 0xffffffff
-        if not zero:
-            ipa &= ~63
-        inside = RAM <= ipa <= RAM + RAM_SIZE - (ZVA if zero else 64)
+        inside = RAM <= ipa <= RAM + RAM_SIZE - (ZVA if zero else 1)
         if not zero and inside:
             out.ops.append((CLEAN, ipa - RAM + RAM_PA, 0, 0))
         elif zero and not inside:
@@ -297,16 +302,22 @@ class Model:
 
     # --- memory -------------------------------------------------------------------------------------------------
 
-    @staticmethod
-    def fault_ipa(t: Trap) -> int:
+    def fault_ipa(self, t: Trap) -> Optional[int]:
         ipa = (t.hpfar >> 4 & (1 << 40) - 1) << 12 | t.far & 0xfff
-        failed = t.far >> 46 & 1 or t.esr & 0x40 and t.far >> 44 & 1
-        if t.esr & 0x3c == 0xc and not t.esr & 0x80 and not failed:
-            ipa = t.far & 0xfffff000 | t.far & 0xfff    # a permission fault: the guest's own translation says it
-        return ipa
+        if t.esr & 0x3c != 0xc or t.esr & 0x80:
+            return ipa
+        code = t.esr >> 26 & 0x3f == IABT           # a permission fault: the guest's own translation says it
+        writes = not code and t.esr & 0x140 == 0x40     # WnR without CM
+        user = not code and self.lower(t)
+        if t.far >> 46 & 1 or writes and t.far >> 44 & 1 or user and t.far >> 45 & 1:
+            return None
+        return t.far & 0xffffffff
 
     def data_abort(self, t: Trap, out: Outcome) -> None:
-        ipa, size, write, rt = self.fault_ipa(t), 1 << (t.esr >> 22 & 3), bool(t.esr & 0x40), t.esr >> 16 & 31
+        at, size, write, rt = self.fault_ipa(t), 1 << (t.esr >> 22 & 3), bool(t.esr & 0x40), t.esr >> 16 & 31
+        if at is None:
+            return None
+        ipa = at
         if t.esr & 0x80:
             return self.exception(t, out, DABT, WALK, ipa)
         if t.esr & 0x100:
@@ -463,7 +474,7 @@ class Model:
         out.x[0] = size
         if size and t.sctlr & 5 != 5:
             pa = at - RAM + RAM_PA
-            out.ops += [(CLEAN, pa + i, 0, 0) for i in range(0, size, 64)] + [(CLEAN, pa + size - 1, 0, 0)]
+            out.ops += [(CLEAN, line, 0, 0) for line in range(pa & ~63, pa + size, 64)]
         if size:
             total = 0
             for ipa in range(at, at + size):

@@ -38,6 +38,28 @@ def test_unknown_boot_arguments_are_refused(tmp_path: Path) -> None:
     assert "charter: panic: boot arguments: unknown word at offset 22" in text and "passed" not in text
 
 
+@pytest.mark.parametrize("machine_is, cpus_are, memory, said", [
+    ("virt,virtualization=on,gic-version=3", "cortex-a57", "128M", "the guest's RAM ends at 0x72000000.*-m 1G"),
+    ("virt,virtualization=on,gic-version=3", "max", "800M", "the guest's RAM ends at 0x72000000.*-m 1G"),
+    ("virt,virtualization=on,gic-version=2", "cortex-a57", "1G", "no GICv3: start QEMU with -M .*gic-version=3"),
+    ("virt,virtualization=on", "max", "1G", "no GICv3: start QEMU with -M .*gic-version=3"),
+    ("virt,virtualization=on,gic-version=4", "max", "1G", "no GICv3: start QEMU with -M .*gic-version=3"),
+    ("virt,gic-version=3", "cortex-a57", "1G", "entered at EL1, needs EL2: start QEMU with -M virt,virtualization=on"),
+    ("virt,secure=on,virtualization=on,gic-version=3", "cortex-a57", "1G", "entered at EL3, needs EL2"),
+])
+def test_another_machine_is_told_what_to_start(machine_is: str, cpus_are: str, memory: str, said: str,
+                                               console: Any) -> None:
+    """One line, which names the option; no syndrome, no monitor. Whoever can then switches the machine off."""
+    words = machine(build("default"), cpu=cpus_are, shape=machine_is)
+    words[words.index("1G")] = memory
+    c = console(words)
+    line = c.expect(r"charter: [^\r\n]*\r\n", timeout=30).group(0)
+    assert re.search(said, line), line
+    if "entered" not in line:
+        assert c.end() == 0
+    assert "panic" not in "".join(c.transcript) and "esr" not in "".join(c.transcript)
+
+
 def test_what_was_in_ram_before_is_not_the_guests_to_see(tmp_path: Path) -> None:
     image = arm64_image(tmp_path, LOOK)
     elf = build("default")

@@ -13,7 +13,7 @@ from . import names
 
 VERDICTS = names.VERDICTS
 DECISIONS = "DA"  # the kinds whose body is a decision
-REFUSED = ("DENY", "KILL")  # nothing was read
+REFUSED = ("DENY", "KILL", "INJECT")  # nothing was read
 
 # What follows the word of a class belongs to it, even when it holds '='.
 _TARGETED = {"msr", "sys", "mmio"}

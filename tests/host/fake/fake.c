@@ -170,12 +170,6 @@ const struct decision *debug_shadow(struct cpu *c, const struct decision *d)
 	return NULL;
 }
 
-bool debug_native(struct cpu *c)
-{
-	(void)c;
-	return true;
-}
-
 void inject(struct trap_frame *f, u64 esr, const u64 *far)
 {
 	fake_sysreg_write("esr_el1", esr);

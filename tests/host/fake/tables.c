@@ -58,6 +58,10 @@ const struct sysreg_name policy_sysreg_names[] = {
 	{ KEY(3, 3, 9, 12, 0), 23 },
 };
 const u16 policy_n_sysreg_names = ARRAY_SIZE(policy_sysreg_names);
+const struct passing policy_passing[] = {
+	{ .key = KEY(3, 3, 9, 12, 0), .arg = 7, .action = { ACT_ALLOW, ACT_ALLOW }, .mask = { ~0UL, ~0UL } },
+};
+const u16 policy_n_passing = ARRAY_SIZE(policy_passing);
 const char policy_sysreg_text[] = "TLBI VMALLE1\0SCTLR_EL1\0PMCR_EL0";
 
 /* What policy.c needs to link; the log and the monitor do not look decisions up. */

@@ -48,6 +48,12 @@ static inline void at_s12e1r(u64 va) { fake_at(va, false, true); }
 static inline void at_s12e1w(u64 va) { fake_at(va, true, true); }
 
 void dc_civac(const void *p);
+static inline u64 dcache_line(void) { return 64; }
+static inline void dcache_clean_range(const void *from, u64 size)
+{
+	for (u64 p = (u64)from & ~63UL; p < (u64)from + size; p += 64)
+		dc_civac((const void *)p);
+}
 static inline void dc_cvau(const void *p) { (void)p; }
 void ic_ialluis(void);
 static inline void tlbi_vmalls12e1(void) {}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What EL2 asks of the machine that it is started on; that it is EL2, entry.S has asked. */
+#include "boot/requirements.h"
+#include "arch/arch.h"
+#include "board/board.h"
+#include "board/gic.h"
+#include "lib/print.h"
+#include "lib/psci.h"
+
+static void __attribute__((noreturn)) refuse(const char *text)
+{
+	kprintf("charter: %s\n", text);
+	smc(PSCI_SYSTEM_OFF, 0, 0, 0);
+	for (;;)
+		wfi();
+}
+
+void require_machine(void)
+{
+	u64 value;
+
+	/* An address without memory answers with an external abort. */
+	if (!guarded_read(GUEST_PA + GUEST_SIZE - 8, 8, &value))
+		refuse("the guest's RAM ends at 0x72000000, and this machine's before: start QEMU with -m 1G");
+	if (gic_version() != 3)
+		refuse("this machine has no GICv3: start QEMU with -M virt,virtualization=on,gic-version=3");
+}
+
+_Static_assert(GUEST_PA + GUEST_SIZE == 0x72000000, "said above");

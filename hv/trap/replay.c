@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A register that traps need not be there: PMXEVTYPER_EL0 with PMSELR_EL0 out of range is CONSTRAINED UNPREDICTABLE, and
+ * UNDEFINED is one of its ways; CPTR_EL2 takes some accesses of EL2's, too. The stub then ends as if it had read zero,
+ * so that those that wait for no exception pay nothing for one; what they did is undone behind the trap.
+ */
+#include "trap/replay.h"
+#include "cpu/decide.h"
+#include "cpu/esr.h"
+#include "vm/inject.h"
+
+extern const char replay_begin[], replay_end[]; /* hv.ld: the stubs, and what vcpu_reset() writes by resetregs.S */
+
+bool replay_faulted(struct trap_frame *f)
+{
+	struct cpu *c = this_cpu();
+
+	if (f->elr_el2 - (u64)replay_begin >= (u64)(replay_end - replay_begin) || esr_class(f->esr_el2) == EC_IABT_CUR)
+		return false;
+	c->undone.elr = c->frame.elr_el2;
+	c->undone.spsr = c->frame.spsr_el2;
+	c->undone.rt = c->frame.x[iss_rt(c->frame.esr_el2)];
+	c->work |= WORK_UNDEFINED;
+	f->x[0] = 0;
+	f->elr_el2 += 4; /* its RET */
+	return true;
+}
+
+/* The newest record, if it is of the trap that is being handled. */
+static struct log_record *record_of_this(struct cpu *c)
+{
+	struct log_record *r = (struct log_record *)log_find(c, c->log.seq - 1);
+
+	return r && r->kind == REC_DECISION && r->time == c->entered && r->pc == c->frame.elr_el2 &&
+	       r->esr == (u32)c->frame.esr_el2 ? r : NULL;
+}
+
+u32 replay_undo(struct cpu *c)
+{
+	struct trap_frame *f = &c->frame;
+	const struct row_state *s = &c->rows[policy_sysreg((u32)f->esr_el2)];
+	struct log_record *r;
+	u32 work = 0;
+
+	f->elr_el2 = c->undone.elr;
+	f->spsr_el2 = c->undone.spsr;
+	f->x[iss_rt(f->esr_el2)] = c->undone.rt;
+	r = record_of_this(c);
+	if (!r && decide_first(c, s, 0, 0)) { /* said once, also where the rule logs nothing */
+		r = log_decision(c, s, 0, 0, 0);
+		r->cost = (u32)(counter() - c->entered);
+		work = log_silent ? 0 : WORK_LOG;
+	}
+	if (r) {
+		r->info = (u8)((r->info & ~0xfu) | V_INJECT | INFO_NOTABLE);
+		r->value = c->undone.rt;
+		c->log.notable_end = c->log.seq;
+	}
+	inject_undef(f);
+	return work;
+}

@@ -85,7 +85,7 @@ def one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("field", HEADER)
 def test_damaged_headers_are_told(built: Path, tmp_path: Path, field: str,
-                                   capsys: pytest.CaptureFixture[str]) -> None:
+                                  capsys: pytest.CaptureFixture[str]) -> None:
     at, size = HEADER[field]
     for value in (0, 1, 3, 0x40, -1, 1 << 8 * size - 1, 1 << 8 * size - 2):
         path = tmp_path / "a.elf"

@@ -55,18 +55,6 @@ ACTIONS: Dict[str, ActionWord] = {
 }
 FEATURE_WORDS = {"hide": "the guest can neither discover nor use it", "expose": "the guest sees what the CPU has"}
 
-MODIFIERS: Dict[str, Tuple[Tuple[str, ...], str]] = {
-    "log": (EVERY + ("features",), "never, once or always (once for deny, pause and kill, else never)"),
-    "why": (EVERY + ("features",), "the reason, for documents, explain and the log"),
-    "limit": (EVERY, "decisions a second, 100/s"),
-    "over": (EVERY, "beyond the limit: deny, pause or kill"),
-    "offer": (("mmio",), "virtio: the features that the driver may see, as the standard names them, or their bits"),
-    "requests": (("mmio",), "virtio: requests a second of each queue, 200/s; more of them wait"),
-    "width": (("mmio",), "access sizes in bytes, [1, 2, 4]; others are denied"),
-    "as": (("mmio", "hvc", "smc"), "how a denial looks"),
-    "where": (CALLS, "only for these arguments: { x1: 1..3, x2: ram }"),
-    "else": (CALLS, "what is done when `where` does not hold"),
-}
 LOG_WORDS = ("never", "once", "always")
 OVER_WORDS = ("deny", "pause", "kill")
 AS_WORDS: Dict[str, Dict[str, str]] = {
@@ -109,7 +97,3 @@ def words_of(section: str) -> Tuple[str, ...]:
 def keyed_of(section: str) -> Tuple[str, ...]:
     """Action words that take an argument."""
     return tuple(word for word, spec in ACTIONS.items() if section in spec.sections and spec.argument != "none")
-
-
-def modifiers_of(section: str) -> Tuple[str, ...]:
-    return tuple(word for word, (sections, _) in MODIFIERS.items() if section in sections)

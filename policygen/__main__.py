@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import List, Optional
 
 from policygen.commands import cli, verbs
+from policygen.text.diag import BrokenFacts
 from policygen.text.paths import display
 from policygen.text.terminal import guarded
 
@@ -30,6 +31,9 @@ def main(argv: Optional[List[str]] = None) -> int:
             where = f"{display(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
             print(f"policygen: {where}{error.strerror or error}", file=sys.stderr)
             return cli.USAGE
+        except BrokenFacts as problem:
+            print(f"policygen: {problem}", file=sys.stderr)
+            return cli.BUG
         except Exception:               # an exception is a bug in policygen, never the answer to a bad policy
             traceback.print_exc()
             print("policygen: internal error; the policy may be good or bad, this program is bad", file=sys.stderr)

@@ -9,7 +9,7 @@ from typing import Dict, List, Mapping, Optional, Tuple
 from policygen.facts import ranges
 from policygen.facts.ranges import Ranges
 from policygen.text import paths
-from policygen.text.diag import Diagnostics
+from policygen.text.diag import BrokenFacts, Diagnostics
 from policygen.text.nodes import as_list, as_map, as_number, as_text, as_texts
 from policygen.text.source import Mapping as MapNode, Node, read
 from policygen.text.words import size as parse_size
@@ -105,7 +105,7 @@ def load_board(name: str) -> Board:
     diags = Diagnostics()
     board = read_board(name, diags)
     if board is None or diags.failed:
-        raise ValueError(f"platform {name} cannot be used:\n{diags.render()}")
+        raise BrokenFacts(f"platform {name} cannot be used:\n{diags.render()}")
     return board
 
 

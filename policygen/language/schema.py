@@ -35,23 +35,30 @@ class ActionWord:
     sections: Tuple[str, ...]
     directions: Tuple[str, ...]         # in sysregs and mmio; what the bare word speaks of
     argument: str                       # none number fields model
+    verdict: str                        # the word of the log; audit has WOULD in the place of a denial's
+    gives: int                          # what the guest gets: 0 the end, a stop, a refusal, an answer that is not real,
+    #                                     an exception of its own, a model, part of the real thing, 7 all of it
     about: str
 
 
 EVERY = ("sysregs", "mmio", "hvc", "smc", "exceptions")
 BOTH = ("read", "write")
+# All that policygen knows of an action by its word; those of enum action (hv/policy/policy.h), raz-wi and fields.
 ACTIONS: Dict[str, ActionWord] = {
-    "allow": ActionWord(EVERY, BOTH, "none", "the real register, the real device, the call served, handled as usual"),
-    "deny": ActionWord(EVERY, BOTH, "none", "as if it did not exist"),
-    "value": ActionWord(("sysregs", "mmio", "hvc", "smc"), ("read",), "number", "reads (or returns) this constant"),
-    "ignore": ActionWord(DIRECTED, ("write",), "none", "the write is discarded"),
-    "raz-wi": ActionWord(DIRECTED, BOTH, "none", "reads as zero, writes are discarded"),
-    "mask": ActionWord(DIRECTED, BOTH, "number", "only these bits pass; others read as 0 and keep their value"),
-    "fields": ActionWord(("sysregs",), ("read",), "fields", "the real value with these fields replaced"),
-    "emulate": ActionWord(("sysregs", "mmio", "hvc", "smc"), BOTH, "model", "a handler of the hypervisor"),
-    "forward": ActionWord(("exceptions",), BOTH, "none", "injected at the guest's EL1"),
-    "pause": ActionWord(EVERY, BOTH, "none", "stop the guest before it takes effect and enter the monitor"),
-    "kill": ActionWord(EVERY, BOTH, "none", "stop the guest for good"),
+    "allow": ActionWord(EVERY, BOTH, "none", "ALLOW", 7,
+                        "the real register, the real device, the call served, handled as usual"),
+    "deny": ActionWord(EVERY, BOTH, "none", "DENY", 2, "as if it did not exist"),
+    "value": ActionWord(("sysregs", "mmio", "hvc", "smc"), ("read",), "number", "EMUL", 3,
+                        "reads (or returns) this constant"),
+    "ignore": ActionWord(DIRECTED, ("write",), "none", "EMUL", 3, "the write is discarded"),
+    "raz-wi": ActionWord(DIRECTED, BOTH, "none", "RAZWI", 3, "reads as zero, writes are discarded"),
+    "mask": ActionWord(DIRECTED, BOTH, "number", "EMUL", 6,
+                       "only these bits pass; others read as 0 and keep their value"),
+    "fields": ActionWord(("sysregs",), ("read",), "fields", "EMUL", 6, "the real value with these fields replaced"),
+    "emulate": ActionWord(("sysregs", "mmio", "hvc", "smc"), BOTH, "model", "EMUL", 5, "a handler of the hypervisor"),
+    "forward": ActionWord(("exceptions",), BOTH, "none", "INJECT", 4, "injected at the guest's EL1"),
+    "pause": ActionWord(EVERY, BOTH, "none", "PAUSE", 1, "stop the guest before it takes effect and enter the monitor"),
+    "kill": ActionWord(EVERY, BOTH, "none", "KILL", 0, "stop the guest for good"),
 }
 FEATURE_WORDS = {"hide": "the guest can neither discover nor use it", "expose": "the guest sees what the CPU has"}
 

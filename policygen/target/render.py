@@ -17,6 +17,7 @@ from policygen.language.json_schema import json_schema
 from policygen.language.model import Entry, Policy
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
+from policygen.target.agreement import check_agreement
 from policygen.target.guest_expect import PROBES, expectations
 from policygen.target.tables import Image, Range, Row, lay_out
 from policygen.target.traps import Plan, plan
@@ -45,6 +46,7 @@ def rules_of(policy: Policy) -> List[Rule]:
 
 def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     """File name -> text."""
+    check_agreement()
     planned = plan(policy, cpu)
     image = lay_out(policy, planned)
     meaning = meaning_hash(policy)

@@ -22,6 +22,12 @@ def facts_dir() -> Path:
     return clone if (clone / "platform").is_dir() else PACKAGE / "installed"
 
 
+def header() -> Path:
+    """What policygen and EL2 agree on: hv/policy/policy.h of the clone, else the copy that was installed."""
+    clone = PACKAGE.parent / "hv" / "policy" / "policy.h"
+    return clone if clone.is_file() else PACKAGE / "installed" / "hv" / "policy.h"
+
+
 def policy_dir() -> Path:
     return project_root() / "policy"
 

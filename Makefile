@@ -73,7 +73,7 @@ endif
 ifneq ($(filter-out audit enforce,$(MODE)),)
 $(error MODE=$(MODE): audit or enforce)
 endif
-CPUS := $(shell sed -n '/^cpus:/,/^[^ ]*$$/s/^  \([a-z0-9-]*\):.*/\1/p' policy/platform/*.yaml)
+CPUS := $(shell sed -n 's/^cpus: *\[\(.*\)\].*/\1/p' policy/platform/*.yaml | tr -d ,)
 ifeq ($(filter $(CPU),$(CPUS)),)
 $(error CPU=$(CPU): no platform has it; there are: $(CPUS))
 endif

@@ -56,7 +56,8 @@ def test_every_verb_has_the_same_status_for_the_same(verb: str, name: str, statu
     ("strict explain", "the verb comes first: policygen explain"), ("--frmat json", "did you mean --format?"),
     ("test strict --stregth", "did you mean --strength?"), ("traps strict default", "default is too much here"),
     ("diff strict", "required: NEW"), ("--check --format sari", "invalid choice: 'sari' (choose from 'text'"),
-    ("code PG301 --cpu z80", "unknown CPU model z80; known: cortex-a57"), ("explain strict read X --gate", "too much here"),
+    ("code PG301 --cpu z80", "unknown CPU model z80; known: cortex-a57"),
+    ("explain strict read X --gate", "too much here"),
     ("schema -o /nonexistent/file", "No such file or directory"), ("doc strict -o /", "Is a directory"),
     ("completion fish", "invalid choice: 'fish'"), ("test strict --min many", "invalid int value: 'many'"),
 ])

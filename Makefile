@@ -125,7 +125,7 @@ STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-POLICY_DEPS := $(wildcard $(filter %.yaml,$(POLICY)) policy/*.yaml policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*) guest/lib/probes.txt
+POLICY_DEPS := $(wildcard $(filter %.yaml,$(POLICY)) policy/*.yaml policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/* hv/policy/policy.h) guest/lib/probes.txt
 GEN := policy_tables.c replay.S guest_expect.h rules.json windows.json policy.canonical.json policy.schema.json
 
 # policygen replaces only what changed, so the stamp is what says that it ran.

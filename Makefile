@@ -28,7 +28,7 @@ QEMU ?= qemu-system-aarch64
 # once, when it is first needed, which may be behind `setup`.
 ifeq ($(origin PYTHON),undefined)
 PYTHON = $(eval PYTHON := $(shell for p in /usr/bin/python3 python3; do \
-	$$p -c 'import yaml, jinja2' 2>/dev/null && { echo $$p; break; }; done))$(PYTHON)
+	$$p -c 'import yaml, jinja2, elftools' 2>/dev/null && { echo $$p; break; }; done))$(PYTHON)
 endif
 
 B ?= build
@@ -57,7 +57,7 @@ ifneq ($(filter setup,$(MAKECMDGOALS)),)
 else
 $(call need,$(CC),gcc-aarch64-linux-gnu)
 ifeq ($(PYTHON),)
-$(error no python3 with PyYAML and Jinja2: run `make setup` (Debian packages python3-yaml python3-jinja2))
+$(error no python3 with PyYAML, Jinja2 and pyelftools: run `make setup` (Debian packages python3-yaml python3-jinja2 python3-pyelftools))
 endif
 endif
 PROFILES := $(sort $(basename $(notdir $(wildcard policy/*.yaml))))
@@ -73,7 +73,7 @@ endif
 ifneq ($(filter-out audit enforce,$(MODE)),)
 $(error MODE=$(MODE): audit or enforce)
 endif
-CPUS := $(shell sed -n '/^cpus:/,/^[^ ]*$$/s/^  \([a-z0-9-]*\):.*/\1/p' policy/platform/*.yaml)
+CPUS := $(shell sed -n 's/^cpus: *\[\(.*\)\].*/\1/p' policy/platform/*.yaml | tr -d ,)
 ifeq ($(filter $(CPU),$(CPUS)),)
 $(error CPU=$(CPU): no platform has it; there are: $(CPUS))
 endif
@@ -213,7 +213,7 @@ $(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a linker/guest.ld
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
-$(ELF): $(HV_OBJ) linker/hv.ld tools/seal.py $(G)/policy.canonical.json
+$(ELF): $(HV_OBJ) linker/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HV_LDFLAGS) -T linker/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
 	$(Q)$(PYTHON) tools/seal.py $@
@@ -405,7 +405,7 @@ BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chro
 FUZZER = clang $(if $(filter jammy,$(shell sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)),,libclang-rt-dev)
 PACKAGES = gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu gcc libc6-dev make git qemu-system-arm ipxe-qemu \
 	$(if $(shell command -v npm),,npm) pre-commit \
-	python3 python3-yaml python3-jinja2 python3-pytest python3-pytest-xdist python3-hypothesis python3-pexpect \
+	python3 python3-yaml python3-jinja2 python3-pyelftools python3-pytest python3-pytest-xdist python3-hypothesis python3-pexpect \
 	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy cppcheck shellcheck flake8 mypy gdb-multiarch zsh $(FUZZER) $(BROWSER)
 SETUP_CMD = apt-get install -y --no-install-recommends $(PACKAGES)
 setup: ## install what building, running and testing need (Debian or Ubuntu; as root or through sudo)

@@ -39,6 +39,7 @@ import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
 from hvl_host import LOG, class_names, src  # noqa: E402
+from policygen.facts.contract import load_contract  # noqa: E402
 from policygen.language.model import Policy  # noqa: E402
 from policygen.target import render, verify  # noqa: E402
 from trap_host import TRAP  # noqa: E402
@@ -181,7 +182,7 @@ class Questions:
             if answers[here] == good[here]:
                 continue
             try:
-                seen = answered(ANSWER.unpack(answers[here]), rows, verify.VERDICTS)
+                seen = answered(ANSWER.unpack(answers[here]), rows, load_contract().verdicts)
                 if differences(t, self.model.expect(t), seen):
                     return False
             except (AssertionError, IndexError):
@@ -345,8 +346,7 @@ class Bench:
         def make() -> List[Hold]:
             policy = self.policies[name]
             stubs = verify.stubs_of((self.gen(name) / "replay.S").read_text())
-            numbers = verify.enumerators((ROOT / "hv/policy/policy.h").read_text())
-            model = Model(policy, stubs, {k.removeprefix("MODEL_"): v for k, v in numbers.items()})
+            model = Model(policy, stubs)
             questions = Questions([t for kind in test_trap.KINDS for t in kind(random.Random(6), policy)], model)
             return [partial(questions.holds, every=8), questions.holds]
         return Suite(sources, make, self.scratch / name, self.scratch / name / "tables.o", like)

@@ -7,10 +7,11 @@ from functools import lru_cache
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from policygen.facts import ranges
+from policygen.facts.arch import load_arch
 from policygen.facts.ranges import Ranges
 from policygen.text import paths
-from policygen.text.diag import Diagnostics
-from policygen.text.nodes import as_list, as_map, as_number, as_text, as_texts
+from policygen.text.diag import BrokenFacts, Diagnostics
+from policygen.text.nodes import as_list, as_map, as_number, as_text, as_texts, pick
 from policygen.text.source import Mapping as MapNode, Node, read
 from policygen.text.words import size as parse_size
 
@@ -76,12 +77,12 @@ class Board:
     calls: Mapping[str, Call]
     groups: Mapping[str, Tuple[str, ...]]
     models: Mapping[str, Model]
-    cpus: Mapping[str, Tuple[str, ...]]  # name -> features; the first is the default
+    cpus: Tuple[str, ...]               # CPU models that it may have; the first is the default
     gaps: Tuple[Gap, ...]
 
     @property
     def default_cpu(self) -> str:
-        return next(iter(self.cpus))
+        return self.cpus[0]
 
     def call_at(self, section: str, number: int) -> Optional[Call]:
         return next((c for c in self.calls.values() if number in c.ids and section in c.by), None)
@@ -105,7 +106,7 @@ def load_board(name: str) -> Board:
     diags = Diagnostics()
     board = read_board(name, diags)
     if board is None or diags.failed:
-        raise ValueError(f"platform {name} cannot be used:\n{diags.render()}")
+        raise BrokenFacts(f"platform {name} cannot be used:\n{diags.render()}")
     return board
 
 
@@ -167,9 +168,17 @@ class _Reader:
         group_node = self.root.get("groups")
         groups = {key.text: tuple(item.text for item in as_texts(value, key.text, self.diags))
                   for key, value in (group_node.items if isinstance(group_node, MapNode) else ())}
-        cpus = {name: self.texts(node, "features") for name, node in self.section("cpus")}
         return Board(self.text(self.root, "name") or "", file, (base, base + size - 1), devices, calls, groups, models,
-                     cpus, self.gaps())
+                     self.cpus(), self.gaps())
+
+    def cpus(self) -> Tuple[str, ...]:
+        node = self.root.get("cpus")
+        items = as_texts(node, "`cpus`", self.diags) if node is not None else []
+        found = [pick(item, load_arch().cpus, "PG105", "CPU model", self.diags, "no facts of it in arch/cpus.yaml")
+                 for item in items]
+        if not items:
+            self.diags.refuse("PG113", self.root.span, "`cpus` is missing: the CPU models that the machine may have")
+        return tuple(name for name in found if name is not None)
 
     def gaps(self) -> Tuple[Gap, ...]:
         node = self.root.get("gaps")

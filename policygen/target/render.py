@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import jinja2
 
-from policygen.facts import contract, controls
+from policygen.facts import controls
 from policygen.facts.arch import DEFAULT_CPU, load_arch
 from policygen.facts.board import load_board
 from policygen.language.json_schema import json_schema
@@ -18,6 +18,7 @@ from policygen.language.model import Entry, Policy
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
 from policygen.target import tool_names
+from policygen.target.agreement import check_agreement
 from policygen.target.guest_expect import PROBES, expectations
 from policygen.target.tables import Image, Range, Row, lay_out
 from policygen.target.traps import Plan, plan
@@ -46,6 +47,7 @@ def rules_of(policy: Policy) -> List[Rule]:
 
 def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     """File name -> text."""
+    check_agreement()
     planned = plan(policy, cpu)
     image = lay_out(policy, planned)
     meaning = meaning_hash(policy)
@@ -56,7 +58,7 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
            for name in ("policy_tables.c", "replay.S", "guest_expect.h", "guest_calls.h")}
     out["rules.json"] = _rules_json(policy, meaning)
     out["windows.json"] = _windows_json(policy)
-    if contract.FOLDER.is_dir():                # an installed policygen has no hv/ beside it, and no tools that ask
+    if (paths.PACKAGE.parent / "hv").is_dir():                # an installed policygen has no hv/ beside it, and no tools that ask
         out["names.json"] = tool_names.dump(tool_names.names(load_board(policy.platform)))
     out["policy.canonical.json"] = text
     out["policy.schema.json"] = json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"

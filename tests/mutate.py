@@ -109,7 +109,8 @@ def changes(file: str) -> Iterator[Mutant]:
             function = begins.group(1)
         elif re.match(r"[#}]|\w.*[;{]$", code):
             function = function if code.startswith("}") else ""
-        if function in FOR_PEOPLE or (file in ("policy/policy.h", "dev/vgic.h") and "return" not in code and "FIELD" not in code):
+        declares = file in ("policy/policy.h", "dev/vgic.h") and "return" not in code and "FIELD" not in code
+        if function in FOR_PEOPLE or declares:
             continue                                # declarations: the tables' own test damages what they describe
         where = f"{function}: {line.strip()}"
         for pattern, new in SWAPS:
@@ -317,7 +318,7 @@ class Bench:
         trap, verifier = ["tests/host/trap_host.c", *map(src, TRAP)], "policygen/target/templates/verify.c"
         crowded = self.trap_suite("crowded", trap, None)
         named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
-            "bounds": (["tests/host/bounds_host.c", "hv/boot/guestload.c", "hv/vm/guestmem.c", "hv/board/crc32.c", "hv/cpu/bootargs.c"],
+            "bounds": (["tests/host/bounds_host.c", *map(src, ("guestload", "guestmem", "crc32", "bootargs"))],
                        lambda: [golden(packed(cases)) for cases in (
                            test_bounds.ram_cases(), list(test_bounds.loads()), test_bounds.parse_cases())]),
             "write": (["tests/host/write_host.c", "hv/trap/hvcall.c", "hv/vm/guestmem.c"], lambda: [writes_hold]),
@@ -468,7 +469,8 @@ class Target:
             self.elf[policy, guest] = vm.build(policy, *words, tag=f"-mutate-{guest}")
         first = self.elf["default", "diag"].parent
         said = vm.make("-n", "-B", "V=1", "all", "POLICY=default", f"B={first.relative_to(ROOT)}").stdout
-        self.commands = {m.group(1): shlex.split(m.group(0)) for m in re.finditer(r"^.*-c (hv/[\w/]+\.c) .*$", said, re.M)}
+        compiled = re.finditer(r"^.*-c (hv/[\w/]+\.c) .*$", said, re.M)
+        self.commands = {m.group(1): shlex.split(m.group(0)) for m in compiled}
         link = re.search(r"^.*-T linker/hv.ld.*$", said, re.M)
         assert link and "hv/trap/trap.c" in self.commands
         self.link = shlex.split(link.group(0))

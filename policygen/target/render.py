@@ -58,7 +58,7 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
            for name in ("policy_tables.c", "replay.S", "guest_expect.h", "guest_calls.h")}
     out["rules.json"] = _rules_json(policy, meaning)
     out["windows.json"] = _windows_json(policy)
-    if (paths.PACKAGE.parent / "hv").is_dir():                # an installed policygen has no hv/ beside it, and no tools that ask
+    if (paths.PACKAGE.parent / "hv").is_dir():     # an installed policygen has no hv/ beside it
         out["names.json"] = tool_names.dump(tool_names.names(load_board(policy.platform)))
     out["policy.canonical.json"] = text
     out["policy.schema.json"] = json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"

@@ -42,7 +42,8 @@ def build(name: str, parts: Sequence[str], out: Path) -> Path:
     """tests/host/<name>.c and hv/<parts>.c with the fakes."""
     program = out / name
     sources = [f"tests/host/{name}.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c"]
-    subprocess.run(["gcc", *FLAGS, *class_names(out), *sources, *(src(p) for p in parts), "-o", str(program)], cwd=ROOT, check=True)
+    subprocess.run(["gcc", *FLAGS, *class_names(out), *sources, *map(src, parts), "-o", str(program)], cwd=ROOT,
+                   check=True)
     return program
 
 

@@ -441,7 +441,8 @@ def check_features(ask: Ask) -> None:
         state = (pan if has & 0xf and not sctlr & span else 0) | (ssbs if has & 0xf0 and sctlr & dssbs else 0)
         assert outcome.spsr == 0x3c5 | state | (tco if has >> 8 >= 2 else 0), (hex(sctlr), hex(has))
     allint, spintmask, exlock, locked = 1 << 13, 1 << 62, 1 << 34, 1 << 6 << 32
-    more = [(sctlr, has, spsr) for sctlr in (span, span | spintmask) for spsr in (0x3c5, 0x3c4, 0x3c0, 0x10, 1 << 34 | 0x3c5)
+    more = [(sctlr, has, spsr) for sctlr in (span, span | spintmask)
+            for spsr in (0x3c5, 0x3c4, 0x3c0, 0x10, 1 << 34 | 0x3c5)
             for has in (0x1000, 0x10000, 0x10000 | locked, 0x11000 | 0xffffffbf << 32, 0xff000 | locked, locked | 1)]
     traps = [Trap((0,) * 31, 0x40000000, spsr, 0, entry=FEATURES, sp_el0=has, sctlr=sctlr) for sctlr, has, spsr in more]
     for outcome, (sctlr, has, spsr) in zip(seen(ask, traps), more):

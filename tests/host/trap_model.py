@@ -90,8 +90,8 @@ def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequen
     if not hits:                                    # the access is made again: nobody's cost
         assert not denied and not records and cost < 20, f"{denied} denials, {records} records, {cost} ticks"
         return Outcome(x, elr, spsr, "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
-                       (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None, bool(hcr >> 8 & 1),
-                       par=par, zeroed=(zeroed[0], zeroed[1]), lines=raw[91])
+                       (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None,
+                       bool(hcr >> 8 & 1), par=par, zeroed=(zeroed[0], zeroed[1]), lines=raw[91])
     assert hits == 1 and denied == (verdicts[verdict] == "DENY"), f"{hits} decisions, {denied} denials"
     assert end or 0 < cost < 1000, f"it took {cost} ticks"
     return Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],

@@ -31,7 +31,7 @@ OMISSIONS = {
     "an action that only policygen has": (SCHEMA, '    "forward": ActionWord', '    "divert": ActionWord',
                                           f"ACTIONS of {SCHEMA} lacks forward"),
     "an action without a verdict": (SCHEMA, '"none", "KILL", 0,', '"none", "KILLED", 0,', "lacks KILL, which"),
-    "a verdict that only C has": (HEADER, "V_WOULD, V_COUNT", "V_WOULD, V_HELD, V_COUNT",
+    "a verdict that only C has": (HEADER, 'X(V_WOULD, "WOULD")', 'X(V_WOULD, "WOULD") X(V_HELD, "HELD")',
                                   f"the verdicts of {SCHEMA} lacks HELD"),
     "a refusal that only C has": (HEADER, "\tREFUSE_COUNT", "\tREFUSE_BUSY,\n\tREFUSE_COUNT", "lacks BUSY, which enum"),
     "when to log, renamed in C": (HEADER, "LOG_ONCE", "LOG_FIRST", "lacks first, which enum log_when"),
@@ -63,6 +63,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tree")
     for name in ("policygen", "policy", "hv/policy"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "hv/cpu").mkdir()
+    shutil.copy(ROOT / "hv/cpu/log.h", folder / "hv/cpu")
     return folder
 
 

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from test_debug import CODE, SPIN, program
 import pytest
 
+from test_debug import CODE, SPIN, program
 from vm import PROMPT, QEMU, ROOT, arm64_image, bootargs, build, machine, run
 
 # A kernel that says of three places in its RAM whether something is there (D) or not (Z), and that it runs.

@@ -48,7 +48,7 @@ endif
 # ---- checks that give one clear line -----------------------------------------------------------------------------
 
 need = $(if $(shell command -v $(1) 2>/dev/null),,$(error $(1) is missing: run `make setup` (Debian package $(2))))
-BUILDS := $(filter-out clean help setup lint replay qemu-backports,$(or $(MAKECMDGOALS),all))
+BUILDS := $(filter-out clean help setup lint replay qemu-backports test-fresh drawings,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 # `make setup run` installs first: what is missing is asked for only when setup is not part of the same command.
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
@@ -101,6 +101,9 @@ objects = $(patsubst %,$(B)/%.o,$(basename $(call sources,$(wildcard $(1)/*.c $(
 GUEST_OBJ := $(call objects,guest/$(GUEST))
 GUEST_LIB := $(call objects,guest/lib)
 
+POLICY_DEPS := $(filter %.yaml,$(POLICY)) $(PROFILES:%=policy/%.yaml) guest/lib/probes.txt hv/policy/policy.h hv/cpu/log.h \
+	$(call sources,$(wildcard policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*))
+
 .PHONY: all clean help FORCE
 # One make at a time makes what is in build/: each hands the work to another make, which holds the folder's lock.
 ifneq ($(CHARTER_MAKES),$(abspath $(B)))
@@ -125,8 +128,6 @@ STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-POLICY_DEPS := $(filter %.yaml,$(POLICY)) $(PROFILES:%=policy/%.yaml) guest/lib/probes.txt hv/policy/policy.h hv/cpu/log.h \
-	$(call sources,$(wildcard policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*))
 GEN := policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
 
 # policygen replaces only what changed, so the stamp is what says that it ran.
@@ -372,6 +373,11 @@ coverage: all ## lines and branches of hv/ that host tests and machines reach, a
 drawings: ## draw the READMEs' pictures again from the lists that the tests read
 	$(Q)$(PYTHON) tests/docs/drawings.py
 
+.PHONY: test-fresh
+RELEASE ?= bookworm
+test-fresh: ## README.md's first command on a bare Debian RELEASE= [FULL=1: the second, too]; as root
+	@tests/fresh.sh $(RELEASE) $(B)/fresh-$(RELEASE) $(if $(FULL),2,1)
+
 PY_SRC := policygen tools tests
 lint: all ## static checks of C, Python and shell
 	@$(call have,cppcheck,cppcheck); $(call have,shellcheck,shellcheck); $(call have,flake8,flake8); $(call have,mypy,mypy)
@@ -383,7 +389,7 @@ lint: all ## static checks of C, Python and shell
 		$(filter -std=% -ffreestanding -mgeneral-regs-only,$(HV_CFLAGS)) 2>/dev/null' clang-tidy
 	$(Q)flake8 --max-line-length 120 $(PY_SRC)
 	$(Q)mypy --strict --ignore-missing-imports policygen tools
-	$(Q)shellcheck .ci/run policygen/policygen
+	$(Q)shellcheck .ci/run policygen/policygen tools/make/*.sh tests/*.sh
 
 # ---- handing over --------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What must be installed: the packages for building and running, those for testing, and how they come.
 
-# `make setup run` and the like need no more than these.
+# `make setup run` and the like need no more than these. Git brings Perl, and who has a clone has git.
 LIGHT_GOALS := all run run-linux check-policy clean help
 LIGHT := make git gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-system-arm ipxe-qemu \
 	python3 python3-yaml python3-jinja2 python3-pyelftools python3-libfdt
@@ -9,7 +9,7 @@ LIGHT := make git gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-system-a
 BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chromium)
 # libFuzzer is a package of its own but on Ubuntu 22.04, where clang brings it.
 FUZZER = clang $(if $(filter jammy,$(shell sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)),,libclang-rt-dev)
-FULL_ONLY = gcc libc6-dev $(if $(shell command -v npm),,npm) pre-commit python3-pytest python3-pytest-xdist python3-hypothesis \
+FULL_ONLY = git gcc libc6-dev $(if $(shell command -v npm),,npm) pre-commit python3-pytest python3-pytest-xdist python3-hypothesis \
 	python3-pexpect python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy \
 	cppcheck shellcheck flake8 mypy gdb-multiarch strace debootstrap zsh $(FUZZER) $(BROWSER)
 OTHER_GOALS := $(filter-out setup,$(MAKECMDGOALS))

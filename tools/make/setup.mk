@@ -3,7 +3,7 @@
 
 # `make setup run` and the like need no more than these. Git brings Perl, and who has a clone has git.
 LIGHT_GOALS := all run run-linux check-policy clean help
-LIGHT := make git gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-system-arm ipxe-qemu \
+LIGHT := make gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-system-arm ipxe-qemu \
 	python3 python3-yaml python3-jinja2 python3-pyelftools python3-libfdt
 # Ubuntu has no browser that runs without its snap daemon: there the report is not looked at.
 BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chromium)

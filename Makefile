@@ -244,22 +244,29 @@ QEMU_ARGS = $(QEMU_MACHINE) -nographic -nic none -chardev stdio,id=uart,mux=on,s
 	-serial chardev:uart -mon chardev=uart
 # QEMU goes on when whoever reads its output has gone: `make run | head` would leave it behind.
 PIPED = $(PYTHON) tools/piped.py $(QEMU)
+# QEMU empties the file. The log of the run before is kept beside it; one that UART_LOG= names is not touched.
+keep_log = if [ -f '$(UART_LOG)' ] && [ -s '$(UART_LOG)' ]; then $(if $(filter UART_LOG,$(GIVEN)),echo \
+	'UART_LOG=$(UART_LOG) exists: name another file or remove it' >&2; exit 2,mv -f '$(UART_LOG)' '$(UART_LOG).1'); fi
 say_log = @test ! -t 1 || printf 'the log of this run: %s\n  python3 tools/log_decode.py check %s\n' $(UART_LOG) $(UART_LOG)
 # EL2 reads 4096 bytes of boot arguments.
 BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))
 write_bootargs = printf '%s%s\0' '$(BOOTARGS)' "$${HVINIT:+ hv.init=\"$$HVINIT\"}" > $(1) && if [ $$(wc -c < $(1)) -gt 4096 ]; then \
 	echo 'HVINIT= is too long: EL2 reads 4096 bytes of boot arguments' >&2; exit 2; fi
 
-# Where nobody can ever type, the monitor is left as soon as it opens.
+# Where nobody can ever type, the monitor is left as soon as it opens. Newer QEMUs lose what is typed before EL2 runs: it is
+# typed again until QEMU has gone.
+TYPE_POWEROFF = while echo poweroff 2>/dev/null; do sleep 1; done
 RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
 .PHONY: run run-linux
 run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
 	@$(call write_bootargs,$(B)/bootargs)
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
 ifeq ($(UNATTENDED),)
-	$(Q)if [ /dev/stdin -ef /dev/null ]; then echo poweroff | $(RUN_DIAG); else $(RUN_DIAG); fi
+	$(Q)$(keep_log)
+	$(Q)if [ /dev/stdin -ef /dev/null ]; then $(TYPE_POWEROFF) | $(RUN_DIAG); else $(RUN_DIAG); fi
 	$(say_log)
 else
+	$(Q)$(keep_log)
 	$(Q)$(LIMITED) $(RUN_DIAG) -no-reboot || true
 	$(Q)grep -aq 'diagnostic guest: [0-9]* passed, 0 failed' $(UART_LOG) || \
 		{ echo 'run: the diagnostic guest failed, or did not come to its end' >&2; exit 1; }
@@ -283,9 +290,11 @@ run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLI
 		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT") $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') \
 		$(if $(LINUX_NET),--net '$(LINUX_NET)') --out $(B)/linux
 ifeq ($(UNATTENDED),)
+	$(Q)$(keep_log)
 	$(Q)$(PIPED) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
 	$(say_log)
 else
+	$(Q)$(keep_log)
 	$(Q)$(LIMITED) $(PIPED) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
 		$$(cat $(B)/linux/qemu.args) || true
 	$(Q)$(PYTHON) tools/linux_end.py $(UART_LOG)
@@ -317,15 +326,31 @@ TEST_MODULES = pytest, hypothesis, pexpect, libfdt, jsonschema
 TESTPY = $(eval TESTPY := $(call python_with,$(TEST_MODULES)))$(TESTPY)
 havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, pexpect, libfdt, jsonschema: run make setup' >&2; exit 2; }
 
+FLAKE8 = flake8 --max-line-length 120 policygen tools tests
+MYPY = mypy --strict --ignore-missing-imports --cache-dir $(B)/mypy policygen tools
+
 .PHONY: check-policy test test-policygen test-host test-qemu test-linux-smoke lint release setup
 check-policy: ## validate every profile: policygen --check
 	$(Q)$(PYTHON) -m policygen --check
 
 PYTEST = $(TESTPY) -m pytest -q -p no:cacheprovider
+# Those that take longest begin, so that both processes end together.
 test: all check-policy ## the complete local gate
 	@$(havetests)
 	@$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(PYTEST) -n 2 tests
+	$(Q)$(PYTEST) -n 2 tests/host/test_mutate.py tests/qemu tests
+
+# What an edit breaks most often: names, types, the order of the rooms, single files of EL2 and of the tools, one boot.
+QUICK_TESTS := $(wildcard tests/*/test_floors.py) $(addprefix tests/host/test_,$(addsuffix .py,rooms unreached text log uart batch \
+	gdb_packet monitor dis)) $(addprefix tests/policygen/test_policygen_,source.py parts.py) tests/policygen/test_layout.py \
+	tests/decoder/test_wire.py tests/guestprep/test_prep_image.py tests/guestprep/test_linux_end.py \
+	'tests/qemu/test_diag.py::test_profile[default]'
+.PHONY: check
+check: all check-policy ## types, style, rooms, policies, the short tests and one boot: after each edit, 90 seconds at most
+	@$(havetests)
+	@$(call have,$(QEMU),qemu-system-arm); $(call have,flake8,flake8); $(call have,mypy,mypy)
+	$(Q)$(FLAKE8) & flake8=$$!; $(MYPY); mypy=$$?; wait $$flake8 && exit $$mypy
+	$(Q)$(PYTEST) -n 2 $(QUICK_TESTS)
 
 test-policygen test-host test-qemu: test-%: all
 	@$(havetests)
@@ -378,7 +403,6 @@ RELEASE ?= bookworm
 test-fresh: ## README.md's first command on a bare Debian RELEASE= [FULL=1: the second, too]; as root
 	@tests/fresh.sh $(RELEASE) $(B)/fresh-$(RELEASE) $(if $(FULL),2,1)
 
-PY_SRC := policygen tools tests
 lint: all ## static checks of C, Python and shell
 	@$(call have,cppcheck,cppcheck); $(call have,shellcheck,shellcheck); $(call have,flake8,flake8); $(call have,mypy,mypy)
 	@$(call have,clang-tidy,clang-tidy)
@@ -387,8 +411,8 @@ lint: all ## static checks of C, Python and shell
 	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -I{} $(CC) $(HV_CFLAGS) -fanalyzer -c {} -o /dev/null
 	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$$@" -- --target=aarch64-linux-gnu -w -Ihv \
 		$(filter -std=% -ffreestanding -mgeneral-regs-only,$(HV_CFLAGS)) 2>/dev/null' clang-tidy
-	$(Q)flake8 --max-line-length 120 $(PY_SRC)
-	$(Q)mypy --strict --ignore-missing-imports policygen tools
+	$(Q)$(FLAKE8)
+	$(Q)$(MYPY)
 	$(Q)shellcheck .ci/run policygen/policygen tools/make/*.sh tests/*.sh
 
 # ---- handing over --------------------------------------------------------------------------------------------------

@@ -29,9 +29,11 @@ def environment() -> Dict[str, str]:
             "CCACHE_DIR": str(ROOT / "build" / "ccache")}
 
 
-def run_make(tree: Path, *words: str, env: Optional[Dict[str, str]] = None) -> "subprocess.CompletedProcess[str]":
+def run_make(tree: Path, *words: str,
+             env: Optional[Dict[str, str]] = None) -> "subprocess.CompletedProcess[str]":
     """`make words...`, which nobody can type to."""
-    return subprocess.run(["make", "--no-print-directory", *words], cwd=tree, env={**environment(), **(env or {})}, text=True,
+    return subprocess.run(["make", "--no-print-directory", *words], cwd=tree, text=True,
+                          env={**environment(), **(env or {})},
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=300, check=False)
 

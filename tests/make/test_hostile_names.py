@@ -52,7 +52,7 @@ def test_a_text_that_is_not_plain_is_refused(tree: Path, name: str) -> None:
     (['HVINIT=x" image=1 "'], 'HVINIT=x" image=1 ": what the monitor does before the guest starts: printable ASCII'),
     (["HVINIT=mark é"], "printable ASCII"), (["HVINIT=a\nb"], "HVINIT=a\\nb: "),
     (["LINUX_CMDLINE=a\nb"], "LINUX_CMDLINE=a\\nb: the kernel command line, one line"),
-    (["LINUX_NET=user,hostfwd=$(shell touch CANARY)"], "LINUX_NET=user,hostfwd=$(shell touch CANARY): user, with options"),
+    (["LINUX_NET=user,x=$(shell touch CANARY)"], "LINUX_NET=user,x=$(shell touch CANARY): user, with options"),
     (["LINUX_DISK=a,readonly=on"], f"LINUX_DISK=a,readonly=on: {NAME}"),
     (["SCENARIOS=fast;touch CANARY"], "SCENARIOS=fast;touch CANARY: names of tests/linux/smoke.py"),
     (["CC=gcc;touch CANARY"], "CC=gcc;touch CANARY: words of"), (["CC=$(shell touch CANARY)"], "words of"),
@@ -62,7 +62,8 @@ def test_a_text_that_is_not_plain_is_refused(tree: Path, name: str) -> None:
     (["build/x;touch CANARY;.o"], "the name of a goal has letters"),
     (["$(shell touch CANARY)"], "the name of a goal has letters"),
     (["build/`touch CANARY`"], "the name of a goal has letters"),
-    *[([f"B={folder}"], f"B={folder}: the tree is there") for folder in (".", "..", "/", "policy", "hv/trap", ".git", "./tests")],
+    *[([f"B={folder}"], f"B={folder}: the tree is there")
+      for folder in (".", "..", "/", "policy", "hv/trap", ".git", "./tests")],
 ], ids=lambda words: words[0] if isinstance(words, list) else "")
 def test_a_wrong_word_is_refused(tree: Path, words: List[str], said: str) -> None:
     goals = [] if "=" not in words[0] else ["all"]
@@ -72,8 +73,9 @@ def test_a_wrong_word_is_refused(tree: Path, words: List[str], said: str) -> Non
     assert not canaries(tree)
 
 
-@pytest.mark.parametrize("name", ["hv/lib/a;touch CANARY;.c", "hv/lib/$(shell touch CANARY).S", "guest/lib/`touch CANARY`.c",
-                                  "guest/diag/a;touch CANARY;.c", "policy/arch/a;touch CANARY;.yaml",
+@pytest.mark.parametrize("name", ["hv/lib/a;touch CANARY;.c", "hv/lib/$(shell touch CANARY).S",
+                                  "guest/lib/`touch CANARY`.c", "guest/diag/a;touch CANARY;.c",
+                                  "policy/arch/a;touch CANARY;.yaml",
                                   "policy/platform/$(shell touch CANARY)", "policygen/text/a;touch CANARY;.py"])
 def test_a_source_with_such_a_name_is_refused(tree: Path, name: str) -> None:
     (tree / name).write_text("", encoding="ascii")
@@ -89,7 +91,8 @@ def test_a_source_with_such_a_name_is_refused(tree: Path, name: str) -> None:
 
 def test_profiles_are_those_with_a_plain_name(tree: Path) -> None:
     """A plain `make` goes on beside other files of policy/, and runs none of their names."""
-    names = ["policy/a;touch CANARY;.yaml", "policy/$(shell touch CANARY).yaml", "policy/`touch CANARY`.yaml", "policy/b c.yaml"]
+    names = ["policy/a;touch CANARY;.yaml", "policy/$(shell touch CANARY).yaml", "policy/`touch CANARY`.yaml",
+             "policy/b c.yaml"]
     text = (tree / "policy" / "strict.yaml").read_text(encoding="utf-8")
     (tree / "policy" / "a").touch()
     for name in names:
@@ -121,8 +124,8 @@ def test_a_checkout_in_a_folder_without_a_plain_name_is_refused(tmp_path: Path, 
 
 
 # An annotated tag's name, and what is said of the build then.
-TAGS: List[Tuple[str, bool]] = [("v1.0", True), ("release/2.0+rc1", True), (f"v1';{TOUCH};'", False), (f"$({TOUCH})", False),
-                                (f"`{TOUCH}`", False), ('v"1', False), ("v" * 100, False)]
+TAGS: List[Tuple[str, bool]] = [("v1.0", True), ("release/2.0+rc1", True), (f"v1';{TOUCH};'", False),
+                                (f"$({TOUCH})", False), (f"`{TOUCH}`", False), ('v"1', False), ("v" * 100, False)]
 
 
 def test_a_tag_is_data(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Callable, Dict
 
 import jinja2
 
@@ -19,12 +20,14 @@ def environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(str(paths.PACKAGE / "target" / "templates")), undefined=jinja2.StrictUndefined,
         trim_blocks=True, keep_trailing_newline=True, autoescape=False,
         finalize=lambda value: escape.admitted(value, C))
-    out.filters.update({
-        "word": word, "c_string": c_string, "u8": lambda value: hexadecimal(value, 2), "u16": lambda value: hexadecimal(value, 4),
+    filters: Dict[str, Callable[..., escape.Piece]] = {
+        "word": word, "c_string": c_string, "u8": lambda value: hexadecimal(value, 2),
+        "u16": lambda value: hexadecimal(value, 4),
         "u32": lambda value: hexadecimal(value, 8), "u64": lambda value: hexadecimal(value, 16) if value else Word("0"),
         "comment": c_comment, "call": lambda text: checked(text, CALL, "a C function, or a call of one with names"),
         "header": lambda text: checked(text, HEADER, "a header: room/name.h"),
-    })
+    }
+    out.filters.update(filters)
     return out
 
 

@@ -26,7 +26,8 @@ def _models(board: Board) -> Mapping[str, Any]:
     for name, (header, call) in load_arch().replays.items():
         served["sysregs"].append({"name": _enumerator(name), "serve": call})
         headers.append(header)
-    return {"made": c_comment(f"Generated from {board.file} and policy/arch/arch.yaml by policygen: edit those, not this."),
+    made = f"Generated from {board.file} and policy/arch/arch.yaml by policygen: edit those, not this."
+    return {"made": c_comment(made),
             "headers": sorted({*headers, "cpu/cpu.h"}), **served}
 
 

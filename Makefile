@@ -82,7 +82,7 @@ endif
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-declarations -Wshadow -Wundef
 COMMON := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector -fno-common -fno-asynchronous-unwind-tables \
 	-mstrict-align -mno-outline-atomics -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARN)
-HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -fno-omit-frame-pointer -Wstack-usage=1024
+HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fno-omit-frame-pointer -Wstack-usage=1024
 FAST_CFLAGS := -fomit-frame-pointer -ffixed-x29
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
@@ -128,7 +128,7 @@ STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-GEN := policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
+GEN := models.h policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
 
 # policygen replaces only what changed, so the stamp is what says that it ran.
 $(G)/stamp: $(POLICY_DEPS) $(B)/choice
@@ -174,6 +174,7 @@ $(B)/hv/%.o: hv/%.S $(B)/flags
 	$(Q)$(CC) $(HV_CFLAGS) -I$(B) -MMD -MP -c $< -o $@
 
 $(B)/hv/boot/guest.o: $(B)/guest.bin
+$(HV_OBJ): | $(G)/stamp
 
 $(B)/gen/%.o: $(G)/%.c $(B)/flags
 	$(call say,CC,$<)

@@ -38,7 +38,7 @@ import test_log  # noqa: E402
 import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
-from hvl_host import LOG, class_names, src  # noqa: E402
+from hvl_host import LOG, class_names, rendered, src  # noqa: E402
 from policygen.facts.contract import load_contract  # noqa: E402
 from policygen.language.model import Policy  # noqa: E402
 from policygen.target import render, verify  # noqa: E402
@@ -51,13 +51,13 @@ CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.
 VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
 OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
 # Not on the way of a trap: the monitor's and the log's look at things, which have tests of their own.
-FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "dump_log", "virtio_describe")
+FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "hvcall_dump_log", "virtio_describe")
 TABLES = "policy_tables.c"
 LIST = ROOT / "tests" / "mutants.txt"
 MACHINE = "On the machine only"                     # how the reason begins where no host suite needs to notice
 HOST = ["gcc", "-std=gnu11", "-fno-builtin", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error",
         "-iquote"]
-FAKE = ["-iquote", "tests/host/fake", "-include", "tests/host/fake/arch/arch.h"]
+FAKE = ["-iquote", "tests/host/fake", "-iquote", rendered(), "-include", "tests/host/fake/arch/arch.h"]
 SEEDS = range(4)                                    # of the log's histories
 LIMITS = ["prlimit", "--cpu=6", "--as=8000000000", "--core=0"]  # seconds of CPU: what runs away is stopped
 SWAPS = [(r"==", "!="), (r"!=", "=="), (r"<=", "<"), (r">=", ">"), (r"(?<![<>\-=])<(?![<=])", "<="),

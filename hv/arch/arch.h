@@ -16,14 +16,6 @@
 #define sysreg_write(reg, v) asm volatile("msr " SPELL(reg) ", %x0" : : "rZ"((u64)(v)) : "memory")
 
 /* Names that binutils before 2.41 does not know without an -march of their own. */
-#define HCRX_EL2       S3_4_C1_C2_2
-#define HFGRTR_EL2     S3_4_C1_C1_4
-#define HFGWTR_EL2     S3_4_C1_C1_5
-#define HFGITR_EL2     S3_4_C1_C1_6
-#define HDFGRTR_EL2    S3_4_C3_C1_4
-#define HDFGWTR_EL2    S3_4_C3_C1_5
-#define HAFGRTR_EL2    S3_4_C3_C1_6
-#define MPAM2_EL2      S3_4_C10_C5_0
 #define ZCR_EL2        S3_4_C1_C2_0
 #define SMCR_EL2       S3_4_C1_C2_6
 

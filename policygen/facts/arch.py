@@ -132,6 +132,7 @@ class Arch:
     classes: Mapping[str, int]
     class_info: Mapping[int, ExceptionClass]
     services: Mapping[str, Tuple[int, int]]     # function numbers, the narrower range before the wider
+    replays: Mapping[str, Tuple[str, str]]      # Register.model -> (header of hv/, C call that stands in)
     controls: Mapping[str, Control]             # coarse ones and, as REGISTER.FIELD, fine-grained ones
     cpus: Mapping[str, Cpu]
 
@@ -256,4 +257,5 @@ def load_arch() -> Arch:
                 classes={item.name: item.number for item in classes},
                 class_info={item.number: item for item in classes},
                 services={name: (low, high) for name, (low, high) in data["services"].items()},
+                replays={name: (facts["in"], facts["serve"]) for name, facts in data["replays"].items()},
                 controls=controls, cpus=cpus)

@@ -2,7 +2,7 @@
 """The platform file: devices, calls, models, CPU models and measured gaps. Facts, not policy."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Dict, List, Mapping, Optional, Tuple
 
@@ -16,6 +16,7 @@ from policygen.text.source import Mapping as MapNode, Node, read
 from policygen.text.words import size as parse_size
 
 CONDUITS = ("hvc", "smc")
+SERVES = {"mmio": ("read", "write"), "calls": ("serve",), "sysregs": ("serve",)}   # of a model for a section
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Model:
     section: str                        # sysregs mmio calls
     registers: Tuple[str, ...] = ()
     about: str = ""
+    header: str = ""                    # of hv/: declares what the C calls name
+    serves: Mapping[str, str] = field(default_factory=dict)    # one of SERVES -> the C call
 
 
 @dataclass(frozen=True)
@@ -156,8 +159,7 @@ class _Reader:
         devices = {name: Device(name, self.number(node, "at"), self.number(node, "size"), self.text(node, "model"),
                                 self.text(node, "keep"), self.text(node, "about") or "", self.texts(node, "or"))
                    for name, node in self.section("devices")}
-        models = {name: Model(name, self.text(node, "for") or "", self.texts(node, "registers"),
-                              self.text(node, "about") or "") for name, node in self.section("models")}
+        models = {name: self.model(name, node) for name, node in self.section("models")}
         calls: Dict[str, Call] = {}
         for name, node in self.section("calls"):
             ids_node = node.get("id")
@@ -179,6 +181,18 @@ class _Reader:
         if not items:
             self.diags.refuse("PG113", self.root.span, "`cpus` is missing: the CPU models that the machine may have")
         return tuple(name for name in found if name is not None)
+
+    def model(self, name: str, node: MapNode) -> Model:
+        section = self.text(node, "for") or ""
+        if section not in SERVES:
+            self.diags.refuse("PG113", node.span, f"the model {name} is `for:` {' or '.join(SERVES)}")
+        serves = {key: self.text(node, key) or "" for key in SERVES.get(section, ())}
+        header = self.text(node, "in") or ""
+        for key, value in {"in": header, **serves}.items():
+            if not value:
+                self.diags.refuse("PG113", node.span, f"the model {name} has no `{key}:`: " +
+                                  ("the header of hv/ that declares its handler" if key == "in" else "its handler"))
+        return Model(name, section, self.texts(node, "registers"), self.text(node, "about") or "", header, serves)
 
     def gaps(self) -> Tuple[Gap, ...]:
         node = self.root.get("gaps")

@@ -42,11 +42,6 @@ void drain_work(struct cpu *c, bool all) { (void)c; (void)all; abort(); }
 void log_exception(struct cpu *c, u64 esr, u64 elr, u64 far) { (void)c; (void)esr; (void)elr; (void)far; abort(); }
 void monitor_pause(struct cpu *c) { (void)c; abort(); }
 bool monitor_run(struct cpu *c, const char *why) { (void)c; (void)why; abort(); }
-u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table)
-{
-	(void)c; (void)model; (void)table;
-	abort();
-}
 
 static u8 of(const u8 *p)
 {
@@ -101,7 +96,7 @@ int main(void)
 		sctlr = in[2];
 		c.frame.x[1] = in[0];
 		c.frame.x[2] = in[1];
-		if (hvcall(&c.frame, MODEL_HV_CONSOLE_WRITE, NULL, NEXT) != NEXT || shared.taken)
+		if (!hvcall_console_write(&c) || shared.taken)
 			abort();
 		out[0] = c.frame.x[0];
 		out[1] = given;

@@ -64,7 +64,7 @@ bool console_midline(void)
 
 void console_raw(const char *s, size_t n)
 {
-	watchdog_progress++; /* what waits meanwhile waits for somebody who gets on */
+	this_cpu()->progress++;
 	if (gdb_active && *s != RS) {
 		gdb_text(s, n);
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PSCI 1.1 (DEN 0022) and SMCCC 1.1 (DEN 0028) for the guest. */
 #include "arch/arch.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "lib/psci.h"
 #include "log/power.h"

@@ -5,6 +5,7 @@
 #include "board/gic.h"
 #include "cpu/decide.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"

@@ -122,8 +122,9 @@ $(B)/flags $(B)/choice: FORCE
 	@mkdir -p $(B)
 	@printf '%s\n' $(STAMP_$(@F)) > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
-STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
 STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
@@ -190,6 +191,7 @@ $(G)/sweep_plan.h: $(G)/stamp
 $(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
 
 $(B)/guest/fuzz/fuzz.o: private GUEST_CFLAGS += $(FUZZ)
+$(B)/guest/attack/attack.o: private GUEST_CFLAGS += $(ATTACK)
 $(B)/guest/diag/fp.o: private GUEST_CFLAGS := $(filter-out -mgeneral-regs-only,$(GUEST_CFLAGS))
 
 $(GUEST_OBJ) $(GUEST_LIB): $(G)/guest_expect.h $(G)/guest_calls.h

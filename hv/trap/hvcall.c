@@ -3,6 +3,7 @@
 #include "trap/hvcall.h"
 #include "arch/arch.h"
 #include "cpu/decide.h"
+#include "cpu/locks.h"
 #include "lib/build.h"
 #include "lib/psci.h"
 #include "log/console.h"

@@ -2,6 +2,7 @@
 /* PSCI 1.1 (DEN 0022) and SMCCC 1.1 (DEN 0028) for the guest. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "lib/psci.h"
 #include "log/power.h"

@@ -6,6 +6,7 @@
 #include "cpu/alarm.h"
 #include "cpu/decide.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"

@@ -2,6 +2,7 @@
 /* Stage 2 aborts: accesses to MMIO windows, and those that no syndrome describes. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/vuart.h"
 #include "models.h"

@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "cpu/el1_exception.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "models.h"
 #include "trap/operator.h"

@@ -27,7 +27,7 @@ def rendered() -> str:
 
 
 RENDERED = tempfile.TemporaryDirectory(prefix="charter-gen-")
-LOG = ["log", "log_text", "log_batch", "log_describe", "crc32", "print", "policy"]
+LOG = ["locks", "lock_text", "log", "log_text", "log_batch", "log_describe", "crc32", "print", "policy"]
 MONITOR = LOG + ["monitor", "monitor_line", "monitor_args", "monitor_state", "monitor_sysregs", "monitor_mem", "xlat",
                  "monitor_xlat", "monitor_map", "monitor_policy", "monitor_traps", "monitor_log", "monitor_change",
                  "monitor_debug", "overrule", "dis", "gdb", "gdb_packet"]

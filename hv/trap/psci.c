@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PSCI 1.1 (DEN 0022) and SMCCC 1.1 (DEN 0028) for the guest. */
 #include "arch/arch.h"
+#include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "lib/psci.h"
 #include "log/power.h"
@@ -14,9 +16,16 @@
 #define AFFINITY_OFF          1
 #define ERROR(e)              ((u64)(s64)(e))
 
-/* A function is there for the guest when the policy serves it on the conduit that it asks by. */
-static u64 features(const struct call_table *table, u32 id)
+static bool answer(struct cpu *c, u64 x0)
 {
+	c->frame.x[0] = x0;
+	return true;
+}
+
+/* A function is there for the guest when the policy serves it on the conduit that it asks by. */
+static u64 features(const struct cpu *c, u32 id)
+{
+	const struct call_table *table = esr_class(c->frame.esr_el2) == EC_HVC64 ? &policy_hvc : &policy_smc;
 	const struct decision *d = &policy_rows[policy_call(table, id)];
 
 	return d->action == ACT_EMULATE || d->action == ACT_VALUE ? 0 : ERROR(SMCCC_NOT_SUPPORTED);
@@ -28,51 +37,80 @@ static struct cpu *cpu_by_mpidr(u64 mpidr)
 	return !(mpidr & ~0xffUL) && mpidr < n_cpus ? cpus[mpidr] : NULL;
 }
 
-u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table)
+bool smccc_version(struct cpu *c)
+{
+	return answer(c, VERSION(1, 1));
+}
+
+/* No workaround is needed or offered on this board. */
+bool smccc_arch_features(struct cpu *c)
+{
+	u64 id = c->frame.x[1];
+
+	return answer(c, id == SMCCC_VERSION_ID || id == SMCCC_VERSION_ID + 1 ? features(c, (u32)id) : ERROR(SMCCC_NOT_SUPPORTED));
+}
+
+bool psci_version(struct cpu *c)
+{
+	return answer(c, PSCI_1_1);
+}
+
+bool psci_features(struct cpu *c)
+{
+	return answer(c, features(c, (u32)c->frame.x[1]));
+}
+
+bool psci_cpu_suspend(struct cpu *c)
+{
+	wait_for_interrupt(c);
+	return answer(c, 0);
+}
+
+bool psci_cpu_on(struct cpu *c)
 {
 	const u64 *x = c->frame.x;
-	struct cpu *target;
+	struct cpu *target = cpu_by_mpidr(x[1]);
 	u64 result;
 
-	switch (model) {
-	case MODEL_SMCCC_VERSION:
-		return VERSION(1, 1);
-	case MODEL_SMCCC_ARCH_FEATURES:
-		/* No workaround is needed or offered on this board. */
-		return x[1] == SMCCC_VERSION_ID || x[1] == SMCCC_VERSION_ID + 1 ? features(table, (u32)x[1]) :
-										   ERROR(SMCCC_NOT_SUPPORTED);
-	case MODEL_PSCI_VERSION:
-		return PSCI_1_1;
-	case MODEL_PSCI_FEATURES:
-		return features(table, (u32)x[1]);
-	case MODEL_PSCI_CPU_SUSPEND:
-		wait_for_interrupt(c);
-		return 0;
-	case MODEL_PSCI_CPU_ON:
-		target = cpu_by_mpidr(x[1]);
-		if (!target)
-			return ERROR(PSCI_INVALID_PARAMETERS);
-		if (!guest_ram(x[2], 4) || x[2] & 3)
-			return ERROR(PSCI_INVALID_ADDRESS);
-		spin_lock(&shared);
-		result = smp_cpu_on(target, x[2], x[3]);
-		spin_unlock(&shared);
-		return result;
-	case MODEL_PSCI_CPU_OFF:
-		return smp_cpu_off(c);
-	case MODEL_PSCI_AFFINITY_INFO:
-		target = cpu_by_mpidr(x[1]);
-		if (!target || x[2] > 3)
-			return ERROR(PSCI_INVALID_PARAMETERS);
-		return target->online ? AFFINITY_ON : AFFINITY_OFF;
-	case MODEL_PSCI_MIGRATE_INFO_TYPE:
-		return NO_MIGRATION;
-	case MODEL_PSCI_SYSTEM_OFF:
-		spin_lock(&shared); /* the operator may be at the monitor of another CPU */
-		machine_off("poweroff");
-	case MODEL_PSCI_SYSTEM_RESET:
-		spin_lock(&shared);
-		guest_reset();
-	}
-	return ERROR(SMCCC_NOT_SUPPORTED);
+	if (!target)
+		return answer(c, ERROR(PSCI_INVALID_PARAMETERS));
+	if (!guest_ram(x[2], 4) || x[2] & 3)
+		return answer(c, ERROR(PSCI_INVALID_ADDRESS));
+	spin_lock(&shared);
+	result = smp_cpu_on(target, x[2], x[3]);
+	spin_unlock(&shared);
+	return answer(c, result);
+}
+
+bool psci_cpu_off(struct cpu *c)
+{
+	return answer(c, smp_cpu_off(c));
+}
+
+bool psci_affinity_info(struct cpu *c)
+{
+	struct cpu *target = cpu_by_mpidr(c->frame.x[1]);
+
+	if (!target || c->frame.x[2] > 3)
+		return answer(c, ERROR(PSCI_INVALID_PARAMETERS));
+	return answer(c, target->online ? AFFINITY_ON : AFFINITY_OFF);
+}
+
+bool psci_migrate_info_type(struct cpu *c)
+{
+	return answer(c, NO_MIGRATION);
+}
+
+bool psci_system_off(struct cpu *c)
+{
+	(void)c;
+	spin_lock(&shared); /* the operator may be at the monitor of another CPU */
+	machine_off("poweroff");
+}
+
+bool psci_system_reset(struct cpu *c)
+{
+	(void)c;
+	spin_lock(&shared);
+	guest_reset();
 }

@@ -18,7 +18,13 @@ u32 gic_acknowledge(void);
 void gic_drop(u32 irq);
 /* ICC_DIR_EL1: the interrupt may fire again. */
 void gic_deactivate(u32 irq);
-/* The same of group 0, which has EL2's timer alone; without one, nothing happens. */
+/* The same of a PPI of the CPU with this index, which may be another one. */
+void gic_deactivate_of(u32 cpu, u32 irq);
+/* Bit n: PPI n of that CPU is pending, by its line or latched, although it is active or disabled. */
+u32 gic_pending_ppis(u32 cpu);
+/* PPI `irq` of that CPU is edge-triggered, or level-sensitive. Not while it is enabled. */
+void gic_configure(u32 cpu, u32 irq, bool edge);
+/* As gic_acknowledge(), and drop and deactivate, of group 0, which has EL2's timer alone; without one, nothing happens. */
 u32 gic_fiq_begin(void);
 void gic_fiq_end(u32 irq);
 /* Sleeps until the UART, EL2's timer or SGI_STOP has something; it stays pending while it is masked. */

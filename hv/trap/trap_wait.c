@@ -23,8 +23,8 @@ void wait_for_interrupt(struct cpu *c)
 
 	spin_lock(&shared);
 	drain_idle(c);
-	vgic_sync(c); /* what is finished must not look active to the others while we sleep */
-	sleep = !c->work && !vgic_pending(c);
+	vgic_flush(c); /* a line may have fallen */
+	sleep = !c->work && !c->vgic.waits;
 	spin_unlock(&shared);
 	/*
 	 * Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. The

@@ -184,9 +184,9 @@ void gic_sleep(void)
 	isb();
 }
 
-void gic_forget_sgi(u32 cpu, u32 irq)
+void gic_forget(u32 cpu, u32 mask)
 {
-	mmio_write32(GICR(cpu) + GICR_SGI + 0x280, 1u << irq); /* ICPENDR0 */
+	mmio_write32(GICR(cpu) + GICR_SGI + 0x280, mask); /* ICPENDR0 */
 }
 
 void gic_enable(u32 cpu, u32 irq, bool on)

@@ -29,8 +29,8 @@ u32 gic_fiq_begin(void);
 void gic_fiq_end(u32 irq);
 /* Sleeps until the UART, EL2's timer or SGI_STOP has something; it stays pending while it is masked. */
 void gic_sleep(void);
-/* SGI `irq` is no longer pending on CPU `cpu`. */
-void gic_forget_sgi(u32 cpu, u32 irq);
+/* SGIs and PPIs `mask` of the CPU with this index are no longer latched. */
+void gic_forget(u32 cpu, u32 mask);
 /* Enable bit of an SPI, or of an SGI or PPI of CPU `cpu`. */
 void gic_enable(u32 cpu, u32 irq, bool on);
 /* SGI `irq` to the CPU with this index. */

@@ -157,7 +157,7 @@ void smp_resume_others(void)
 void smp_park(struct cpu *c)
 {
 	c->parked = true;
-	gic_forget_sgi(c->index, SGI_STOP); /* another CPU stopped this one again before it had left */
+	gic_forget(c->index, 1u << SGI_STOP); /* another CPU stopped this one again before it had left */
 	while (smp_stopped)
 		gic_sleep();
 	vtime_load();

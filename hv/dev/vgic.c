@@ -141,7 +141,7 @@ static void fold(struct cpu *c, unsigned n)
 void vgic_fold(struct cpu *c)
 {
 	struct vgic_bank *b = &c->vgic.local;
-	u32 lines;
+	u32 waits;
 
 	if (c->vgic.lr_used) {
 		for (u32 used = c->vgic.lr_used; used; used &= used - 1)
@@ -150,10 +150,10 @@ void vgic_fold(struct cpu *c)
 		c->vgic.lr_used = 0;
 		c->work |= WORK_VGIC;
 	}
-	lines = b->hw & b->level & ~b->active;
-	if (lines) {
-		lines &= ~gic_pending_ppis(c->index);
-		let_go(c, lines);
+	waits = b->hw & ~b->active;
+	if (waits) {
+		b->level &= ~waits | gic_pending_ppis(c->index);
+		let_go(c, waits & ~(b->pending | b->level));
 	}
 }
 

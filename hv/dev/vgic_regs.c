@@ -68,6 +68,8 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 		break;
 	case 5: /* ICPENDR */
 		b->pending &= ~v;
+		if (c && v & GUEST_PPIS)
+			gic_forget(c->index, v & GUEST_PPIS); /* what is edge-triggered */
 		break;
 	case 6: /* ISACTIVER */
 		b->active |= v;

@@ -3,6 +3,8 @@
 
 A program reads only where the architecture leaves one answer: all interrupts that a CPU may see have priorities of their
 own, configurations change while nothing is enabled, and what one CPU has acknowledged no other ends by ICACTIVER.
+Binary points change while nothing is active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the binary
+point of that moment, is the one that it drops (IHI 0069, the pseudocode of VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named.
 """
 from __future__ import annotations
 

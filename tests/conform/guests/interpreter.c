@@ -148,7 +148,12 @@ static void act(u32 me, const struct step *s)
 	case REDIST_WRITE: w32(sgi + at, v); break;
 	case REDIST_BYTE: w8(sgi + at, v); break;
 	case REDIST_READ: found(r32(sgi + at) & SEEN); break;
-	case CPU_WRITE: cpu_write(s->at, v); break;
+	case CPU_WRITE: /* binary points stay while something is active: programs.py says why */
+		if (stack->n && s->at == 3)
+			v = (v & 2) | (mrs(S3_0_C12_C12_4) & 1);
+		if (!stack->n || (s->at != 1 && s->at != 2))
+			cpu_write(s->at, v);
+		break;
 	case CPU_READ: found(cpu_read(s->at)); break;
 	case TAKE:
 		v = (u32)(s->at ? mrs(S3_0_C12_C12_0) : mrs(S3_0_C12_C8_0));

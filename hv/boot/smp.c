@@ -85,7 +85,8 @@ void secondary_main(struct cpu *c)
 	vcpu_controls();
 	watchdog_start(c);
 	vgic_cpu_init(c);
-	c->work = WORK_VGIC;
+	c->work = 0;
+	vgic_flush(c); /* what waited for it */
 	log_header(c);
 	log_event(c, EV_GUEST_ENTER, c->start_entry, 1);
 	if (!console_midline())

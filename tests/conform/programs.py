@@ -28,6 +28,7 @@ SPIS = [33, 40, 41, 50, 100]
 UART = 33
 LEVELS = [8 * n for n in range(32)]
 PER_BOOT = 400
+TURNS = ["-accel", "tcg,thread=single"]        # YIELD hands over to the next CPU at once
 Step = Tuple[int, int, int, int]        # CPU, what, where, value
 Program = List[Step]
 
@@ -208,8 +209,8 @@ class Pair:
         path = self.out / "programs.bin"
         path.write_bytes(blob + STOP)
         guest = conform.build(conform.HERE / "guests" / "interpreter.c", self.out, f'-DPROGRAMS="{path}"')
-        return (conform.observe(conform.bare(guest, cpus)),
-                conform.observe(conform.charter(guest, self.hypervisor, cpus)))
+        return (conform.observe(conform.bare(guest, cpus, extra=TURNS)),
+                conform.observe(conform.charter(guest, self.hypervisor, cpus, extra=TURNS)))
 
     def differing(self, programs: Sequence[Program], cpus: int) -> List[int]:
         """The numbers of those programs that ended differently."""

@@ -136,6 +136,8 @@ static void fold(struct cpu *c, unsigned n)
 	}
 	b->active &= ~bit;
 	b->running &= ~bit;
+	if (irq >= 32 && (b->pending | b->level) & bit && vgic_dist.target[irq] != c->index)
+		vgic_attend(cpus[vgic_dist.target[irq]]); /* it has waited for this */
 }
 
 void vgic_fold(struct cpu *c)
@@ -313,11 +315,11 @@ static void load(struct cpu *c, unsigned n, u32 irq)
 	gich_lr_write(n, lr);
 }
 
-/* A physical interrupt waits for a guest that does not take it now: its line may have fallen when it does. */
+/* A physical interrupt waits for a guest that does not take it now: until then its line may fall, or have another edge. */
 static bool may_fall(struct cpu *c, unsigned n)
 {
 	const struct vgic_bank *b = &c->vgic.local;
-	u32 lines = b->hw & b->level & ~b->edge & ~b->active;
+	u32 lines = b->hw & ~b->active;
 	unsigned irq;
 
 	if (likely(!lines))

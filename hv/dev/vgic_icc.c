@@ -2,6 +2,7 @@
 /* The guest's CPU interface in software (IHI 0069, ICC_*_EL1), where list registers can not have all of it. */
 #include "arch/arch.h"
 #include "board/board.h"
+#include "board/gic.h"
 #include "dev/vgic_state.h"
 
 #define VMCR_CBPR  BIT(4)
@@ -65,6 +66,8 @@ static u32 acknowledge(struct cpu *c, bool group1)
 	else
 		sysreg_write(ich_ap0r0_el2, sysreg_read(ich_ap0r0_el2) | level);
 	b->pending &= ~bit;
+	if (b->hw & b->edge & bit)
+		gic_forget(c->index, bit); /* edges until now are this one */
 	b->active |= bit;
 	b->running |= bit;
 	b->running_group = group1 ? b->running_group | bit : b->running_group & ~bit;

@@ -5,6 +5,8 @@ A program reads only where the architecture leaves one answer: all interrupts th
 own, configurations change while nothing is enabled, and what one CPU has acknowledged no other ends by ICACTIVER.
 Binary points change while nothing is active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the binary
 point of that moment, is the one that it drops (IHI 0069, the pseudocode of VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named.
+ISR_EL1 and vectors are looked at behind a read of ICC_HPPIR1_EL1: before FEAT_ECV nothing tells EL2 that a timer's line has
+fallen, and an interrupt that has been signalled and is not there any more is spurious, as a GIC may have it.
 """
 from __future__ import annotations
 

@@ -201,6 +201,7 @@ static void act(u32 me, const struct step *s)
 	case UNMASK: {
 		u64 before = interrupts;
 
+		(void)mrs(S3_0_C12_C12_2); /* as above */
 		asm volatile("msr daifclr, #3\n\tisb\n\tnop\n\tnop\n\tmsr daifset, #3" : : : "memory");
 		found(interrupts - before);
 		break;

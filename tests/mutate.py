@@ -325,7 +325,7 @@ class Bench:
             "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
                      *map(src, LOG)],
                     lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode()) for seed in SEEDS]),
-            "vgic": (["tests/host/vgic_host.c", *(f"hv/{name}" for name in VGIC)],
+            "vgic": (["tests/host/vgic_host.c", "hv/cpu/locks.c", *(f"hv/{name}" for name in VGIC)],
                      lambda: [lambda p: answer(p, b"", ["1", "120"]) is not None]),
             "uart": (["tests/host/uart_host.c", "hv/dev/vuart.c", "hv/log/console.c"],
                      lambda: [lambda p: answer(p, b"", ["1", "60"]) is not None]),

@@ -23,6 +23,8 @@
 
 #define SPSR_I BIT(7)
 
+#define COLD __attribute__((cold)) /* smaller rather than faster: what a guest does seldom */
+
 struct vgic_dist vgic_dist;
 
 static u64 ich_hcr; /* what vcpu.c asked for, and every ICC_DIR_EL1: the interrupt may be anywhere */
@@ -41,7 +43,7 @@ void vgic_attend(struct cpu *c)
 		gic_send_sgi(c->index, SGI_KICK);
 }
 
-void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
+COLD void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 {
 	u32 first = (u32)(b - vgic_dist.spi) * 32 + 32, who = 0;
 
@@ -60,7 +62,7 @@ void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 		vgic_attend(cpus[__builtin_ctz(who)]);
 }
 
-void vgic_cpu_init(struct cpu *c)
+COLD void vgic_cpu_init(struct cpu *c)
 {
 	struct vgic_bank *b = &c->vgic.local;
 
@@ -85,7 +87,7 @@ void vgic_cpu_init(struct cpu *c)
 }
 
 /* The physical interrupt may fire again: it does so at once while its line is up. */
-static void let_go(struct cpu *c, u32 v)
+static COLD void let_go(struct cpu *c, u32 v)
 {
 	struct vgic_bank *b = &c->vgic.local;
 
@@ -98,7 +100,7 @@ static void let_go(struct cpu *c, u32 v)
 			gic_deactivate_of(c->index, (u32)__builtin_ctz(v));
 }
 
-void vgic_end(struct cpu *c, struct vgic_bank *b, u32 v)
+COLD void vgic_end(struct cpu *c, struct vgic_bank *b, u32 v)
 {
 	u32 hw = b->hw & b->active & v; /* PPIs */
 
@@ -116,28 +118,29 @@ static void fold(struct cpu *c, unsigned n)
 	u64 lr = gich_lr_read(n);
 
 	b->in_lr &= ~bit;
-	if (lr & LR_PENDING) {
-		if (c->vgic.lr_latched & 1u << n)
-			b->pending |= bit;
-		return;
-	}
-	if (lr & LR_ACTIVE) {
+	if (lr & (LR_PENDING | LR_ACTIVE)) {
+		vgic_busy(b);
+		if (lr & LR_PENDING) {
+			if (c->vgic.lr_latched & 1u << n)
+				b->pending |= bit;
+			return;
+		}
 		b->active |= bit;
 		b->running |= bit;
 		b->running_group = lr & LR_GROUP1 ? b->running_group | bit : b->running_group & ~bit;
 		b->running_priority[irq % 32] = (u8)(lr >> 48);
 		return;
 	}
+	b->active &= ~bit;
+	b->running &= ~bit;
 	if (lr & LR_HW) { /* the guest's EOI has deactivated it */
 		b->hw &= ~bit;
 		b->level &= ~bit;
 	} else if (b->hw & bit) {
 		let_go(c, bit);
-	}
-	b->active &= ~bit;
-	b->running &= ~bit;
-	if (irq >= 32 && (b->pending | b->level) & bit && vgic_dist.target[irq] != c->index)
+	} else if (irq >= 32 && (b->pending | b->level) & bit && vgic_dist.target[irq] != c->index) {
 		vgic_attend(cpus[vgic_dist.target[irq]]); /* it has waited for this */
+	}
 }
 
 void vgic_fold(struct cpu *c)
@@ -159,7 +162,7 @@ void vgic_fold(struct cpu *c)
 	}
 }
 
-u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask)
+COLD u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask)
 {
 	struct cpu *c = this_cpu();
 	u32 recalled = 0;
@@ -186,14 +189,14 @@ u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask)
 	}
 }
 
-void vgic_release(u32 recalled)
+COLD void vgic_release(u32 recalled)
 {
 	for (; recalled; recalled &= recalled - 1)
 		cpus[__builtin_ctz(recalled)]->vgic.served++;
 }
 
 /* Those that recalled this CPU's list registers find them empty; who comes now waits for the next time. */
-static void serve(struct cpu *c)
+static COLD void serve(struct cpu *c)
 {
 	u32 until = c->vgic.asked;
 
@@ -205,7 +208,7 @@ static void serve(struct cpu *c)
 	}
 }
 
-void vgic_cpu_exit(struct cpu *c)
+COLD void vgic_cpu_exit(struct cpu *c)
 {
 	vgic_fold(c);
 	c->vgic.lr_stale = 0;
@@ -225,17 +228,18 @@ void vgic_physical(struct cpu *c, u32 irq)
 	if (b->in_lr & bit) /* the one before, which the guest has ended */
 		vgic_fold(c);
 	b->hw |= bit;
-	if (b->edge & bit || !(gic_pending_ppis(c->index) & bit))
+	if (b->edge & bit)
 		b->pending |= bit;
 	else
 		b->level |= bit;
 	c->work |= WORK_VGIC;
 }
 
-void vgic_set_pending(struct cpu *c, u32 irq)
+COLD void vgic_set_pending(struct cpu *c, u32 irq)
 {
 	struct vgic_bank *b = vgic_bank_of(c, irq);
 
+	vgic_busy(b);
 	b->pending |= 1u << irq % 32; /* in a list register already: vgic_flush() adds it there */
 	vgic_attend_all(irq < 32 ? c : NULL, b, 1u << irq % 32);
 }
@@ -248,6 +252,7 @@ void vgic_set_level(u32 irq, bool level)
 	if (!!(b->level & bit) == level)
 		return;
 	b->level ^= bit;
+	vgic_busy(b);
 	if (level && b->edge & bit)
 		b->pending |= bit;
 	if (level || (b->in_lr & bit && !(b->edge & bit)))
@@ -265,7 +270,7 @@ static u32 ready(const struct vgic_bank *b, u32 ctlr)
 	return waiting & b->enabled & ~b->in_lr & ~b->active & groups;
 }
 
-u32 vgic_best(struct cpu *c, u32 groups)
+COLD u32 vgic_best(struct cpu *c, u32 groups)
 {
 	const struct vgic_bank *b = &c->vgic.local;
 	u32 winner = VGIC_NO_IRQ, priority = 0x100;
@@ -315,67 +320,102 @@ static void load(struct cpu *c, unsigned n, u32 irq)
 	gich_lr_write(n, lr);
 }
 
-/* A physical interrupt waits for a guest that does not take it now: until then its line may fall, or have another edge. */
-static bool may_fall(struct cpu *c, unsigned n)
+/*
+ * A physical interrupt waits for a guest that does not take it now: until then its line may fall, or have another edge.
+ * The guest takes it now if it is all there is for a CPU that masks nothing.
+ */
+static bool may_fall(struct cpu *c, u32 n)
 {
 	const struct vgic_bank *b = &c->vgic.local;
-	u32 lines = b->hw & ~b->active;
-	unsigned irq;
+	u32 waits = b->hw & ~b->active;
+	u64 vmcr;
 
-	if (likely(!lines))
+	if (likely(!waits))
 		return false;
-	irq = (unsigned)__builtin_ctz(lines);
-	return !(n == 1 && b->in_lr & lines && b->group & lines && !(c->frame.spsr_el2 & SPSR_I) &&
-		 vgic_preempts(b->priority[irq], true));
+	if (n > 1 || !(b->in_lr & b->group & waits) || c->frame.spsr_el2 & SPSR_I)
+		return true;
+	vmcr = sysreg_read(ich_vmcr_el2);
+	return !(vmcr & GICD_CTLR_GRP1) || b->priority[__builtin_ctz(waits)] >= vmcr >> 24 || sysreg_read(ich_ap1r0_el2) ||
+	       sysreg_read(ich_ap0r0_el2);
+}
+
+/* What a CPU has to have in its list registers, as far as there are some. */
+struct found {
+	u16 irq[VGIC_MAX_LRS];
+	u32 n;
+};
+
+static inline void find(struct cpu *c, const struct vgic_bank *b, u32 first, struct found *f)
+{
+	u32 waits = ready(b, vgic_dist.ctlr);
+
+	for (u32 v = waits | b->running; v; v &= v - 1) {
+		u32 bit = (u32)__builtin_ctz(v), irq = first + bit;
+		bool waiting = waits & 1u << bit;
+
+		if (irq >= 32 && (waiting ? vgic_dist.target[irq] : vgic_dist.holder[irq]) != c->index)
+			continue;
+		c->vgic.waits |= waiting;
+		if (f->n < c->vgic.n_lrs)
+			f->irq[f->n] = (u16)irq;
+		f->n++;
+	}
+}
+
+static void find_spis(struct cpu *c, struct found *f)
+{
+	for (u32 busy = vgic_dist.busy; busy; busy &= busy - 1) {
+		u32 n = (u32)__builtin_ctz(busy);
+		const struct vgic_bank *b = &vgic_dist.spi[n];
+
+		find(c, b, 32 * n + 32, f);
+		if (!(b->pending | b->level | b->running | b->in_lr))
+			vgic_dist.busy &= ~(1u << n);
+	}
+}
+
+/* All accesses to the CPU interface trap, or those alone that the policy and ICC_DIR_EL1 ask for. */
+static COLD void set_traps(struct cpu *c, bool on)
+{
+	const u64 all = ICH_HCR_TALL0 | ICH_HCR_TALL1;
+	u64 hcr = sysreg_read(ich_hcr_el2) & ~all; /* ICH_HCR_EL2.En is the debugger's, too */
+
+	c->vgic.traps = on;
+	sysreg_write(ich_hcr_el2, hcr | (on ? all : ich_hcr & all));
 }
 
 void vgic_flush(struct cpu *c)
 {
-	const struct vgic_bank *b = &c->vgic.local;
-	u16 found[VGIC_MAX_LRS];
-	u32 n = 0, vmcr, stale;
+	struct found f;
 	bool traps;
+	u32 stale;
 
 	vgic_fold(c);
 	c->work &= ~WORK_VGIC;
 	if (unlikely(c->vgic.asked != c->vgic.served))
 		serve(c);
 	c->vgic.waits = false;
-	for (unsigned i = 0; i < VGIC_BANKS; b = &vgic_dist.spi[i++]) {
-		u32 waits = ready(b, vgic_dist.ctlr);
+	f.n = 0;
+	find(c, &c->vgic.local, 0, &f);
+	if (vgic_dist.busy)
+		find_spis(c, &f);
+	if (likely(f.n <= c->vgic.n_lrs)) {
+		for (u32 i = 0; i < f.n; i++)
+			load(c, i, f.irq[i]);
+		traps = may_fall(c, f.n);
+	} else { /* GICD_CTLR has the groups' bits where ICH_VMCR_EL2 has ICC_IGRPENn_EL1 */
+		u32 best = vgic_best(c, (u32)sysreg_read(ich_vmcr_el2));
 
-		for (u32 v = waits | b->running; v; v &= v - 1) {
-			u32 bit = (u32)__builtin_ctz(v), irq = i * 32 + bit;
-			bool waiting = waits & 1u << bit;
-
-			if (i > 0 && (waiting ? vgic_dist.target[irq] : vgic_dist.holder[irq]) != c->index)
-				continue;
-			c->vgic.waits |= waiting;
-			if (n < c->vgic.n_lrs)
-				found[n] = (u16)irq;
-			n++;
-		}
-	}
-	if (likely(n <= c->vgic.n_lrs)) {
-		for (unsigned i = 0; i < n; i++)
-			load(c, i, found[i]);
-		traps = may_fall(c, n);
-	} else {
-		vmcr = (u32)sysreg_read(ich_vmcr_el2); /* GICD_CTLR's bits, as ICC_IGRPENn_EL1 has them */
-		found[0] = (u16)vgic_best(c, vmcr & (GICD_CTLR_GRP0 | GICD_CTLR_GRP1));
-		if (found[0] != VGIC_NO_IRQ)
-			load(c, 0, found[0]);
+		if (best != VGIC_NO_IRQ)
+			load(c, 0, best);
 		traps = true;
 	}
-	for (stale = c->vgic.lr_stale & ~c->vgic.lr_used; stale; stale &= stale - 1)
-		gich_lr_write((unsigned)__builtin_ctz(stale), 0);
+	stale = c->vgic.lr_stale & ~c->vgic.lr_used;
 	c->vgic.lr_stale = 0;
-	if (traps != c->vgic.traps) {
-		u64 hcr = sysreg_read(ich_hcr_el2) & ~(ICH_HCR_TALL0 | ICH_HCR_TALL1); /* EN is the debugger's too */
-
-		c->vgic.traps = traps;
-		sysreg_write(ich_hcr_el2, hcr | (traps ? ICH_HCR_TALL0 | ICH_HCR_TALL1 : ich_hcr & (ICH_HCR_TALL0 | ICH_HCR_TALL1)));
-	}
+	for (; stale; stale &= stale - 1)
+		gich_lr_write((unsigned)__builtin_ctz(stale), 0);
+	if (unlikely(traps != c->vgic.traps))
+		set_traps(c, traps);
 }
 
 void vgic_maintenance(struct cpu *c)

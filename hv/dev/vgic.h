@@ -9,6 +9,7 @@
 
 struct vgic_dist {
 	u32 ctlr;
+	u32 busy; /* bit n: in spi[n] something may be pending or running; clear: nothing is */
 	struct vgic_bank spi[VGIC_BANKS - 1];
 	u8 target[VGIC_IRQS]; /* CPU index of IROUTER */
 	u8 holder[VGIC_IRQS]; /* ... of the one that has it in a list register, or acknowledged it */

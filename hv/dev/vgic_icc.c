@@ -30,7 +30,8 @@ static u32 active_priorities(void)
 	return (u32)(sysreg_read(ich_ap0r0_el2) | sysreg_read(ich_ap1r0_el2));
 }
 
-bool vgic_preempts(u32 priority, bool group1)
+/* CanSignalVirtualInterrupt() */
+static bool preempts(u32 priority, bool group1)
 {
 	u32 vmcr = (u32)sysreg_read(ich_vmcr_el2), active = active_priorities(), sub;
 
@@ -58,7 +59,7 @@ static u32 acknowledge(struct cpu *c, bool group1)
 		return irq;
 	b = vgic_bank_of(c, irq);
 	priority = b->priority[irq % 32];
-	if (!vgic_preempts(priority, group1))
+	if (!preempts(priority, group1))
 		return SPURIOUS;
 	level = 1u << ((priority & ~subpriority((u32)sysreg_read(ich_vmcr_el2), group1)) >> 3);
 	if (group1)
@@ -70,6 +71,7 @@ static u32 acknowledge(struct cpu *c, bool group1)
 		gic_forget(c->index, bit); /* edges until now are this one */
 	b->active |= bit;
 	b->running |= bit;
+	vgic_busy(b);
 	b->running_group = group1 ? b->running_group | bit : b->running_group & ~bit;
 	b->running_priority[irq % 32] = priority;
 	if (irq >= 32)

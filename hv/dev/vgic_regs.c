@@ -65,6 +65,7 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 		break;
 	case 4: /* ISPENDR */
 		b->pending |= v;
+		vgic_busy(b);
 		break;
 	case 5: /* ICPENDR */
 		b->pending &= ~v;

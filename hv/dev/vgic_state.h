@@ -17,6 +17,14 @@ static inline struct vgic_bank *vgic_bank_of(struct cpu *c, u32 irq)
 	return irq < 32 ? &c->vgic.local : &vgic_dist.spi[irq / 32 - 1];
 }
 
+/* Something of an SPI's bank is pending or running: to be called when that becomes so. */
+static inline void vgic_busy(const struct vgic_bank *b)
+{
+	u64 n = (u64)(b - vgic_dist.spi);
+
+	if (n < VGIC_BANKS - 1)
+		vgic_dist.busy |= 1u << n;
+}
 /* The CPU looks at its interrupts before its guest goes on. */
 void vgic_attend(struct cpu *c);
 /* ... and so do those that interrupts `v` of a bank go to, or are in the hands of. `c`: whose bank it is, NULL for SPIs. */
@@ -36,8 +44,5 @@ void vgic_release(u32 recalled);
 void vgic_end(struct cpu *c, struct vgic_bank *b, u32 v);
 /* The pending, enabled and inactive interrupt of highest priority of these groups (GICD_CTLR's bits) for `c`, or VGIC_NO_IRQ. */
 u32 vgic_best(struct cpu *c, u32 groups);
-
-/* vgic_icc.c: whether an interrupt of this priority and group preempts what runs (CanSignalVirtualInterrupt). */
-bool vgic_preempts(u32 priority, bool group1);
 
 #endif

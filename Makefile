@@ -329,7 +329,7 @@ TEST_MODULES = pytest, hypothesis, pexpect, libfdt, jsonschema
 TESTPY = $(eval TESTPY := $(call python_with,$(TEST_MODULES)))$(TESTPY)
 havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, pexpect, libfdt, jsonschema: run make setup' >&2; exit 2; }
 
-FLAKE8 = flake8 --max-line-length 120 policygen tools tests
+FLAKE8 = flake8 --max-line-length 130 policygen tools tests
 MYPY = mypy --strict --ignore-missing-imports --cache-dir $(B)/mypy policygen tools
 
 .PHONY: check-policy test test-policygen test-host test-qemu test-linux-smoke lint release setup

@@ -202,7 +202,7 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     # There the guest's translation says it, for whom the access was, and it may be gone.
     for bit, walk, cm, write, spsr in product((0, 44, 45, 46), (0, 0x80), (0, 0x100), (0, 0x40), (0x3c5, 0x3c0, 0x10)):
         far = (1 << bit if bit else 0) | windows[-1] + 4
-        esr = (word if not cm else DABT << 26 | 1 << 25) | 0xf | walk | cm | write
+        esr = (DABT << 26 | 1 << 25 if cm or walk else word) | 0xf | walk | cm | write
         yield replace(trap(dice, esr, far=far, hpfar=windows[0] >> 8), spsr=spsr)
 
 
@@ -273,12 +273,12 @@ def test_a_register_that_el2_lacks_too_is_undefined_to_the_guest(host: Host) -> 
     at = len(wire) - ANSWER.size * len(absent)
     rows = list(verify.ROW.iter_unpack(wire[:at]))
     for t, raw in zip(traps, ANSWER.iter_unpack(wire[at:])):
-        out, there, expected = answered(raw, rows, verify.VERDICTS), host.model.expect(t), Outcome([*t.x, 0], 0, 0)
+        out, there, expected = answered(raw, rows, load_contract().verdicts), host.model.expect(t), Outcome([*t.x, 0], 0, 0)
         host.model.take(t, expected, 1 << 25)
         assert (out.x[:31], out.elr, out.spsr, out.injected) == \
             (list(t.x), expected.elr, expected.spsr, expected.injected), hex(t.esr)
         assert [op[0] for op in out.ops] == [op[0] for op in there.ops] and out.rule == there.rule, hex(t.esr)
-        info = verify.VERDICTS.index("INJECT") | (t.spsr >> 2 & 3) << 4 | 0x80 | 1 << 16
+        info = load_contract().verdicts.index("INJECT") | (t.spsr >> 2 & 3) << 4 | 0x80 | 1 << 16
         assert out.recorded == (t.xr(t.esr >> 5 & 31), 0, 0, t.elr, t.esr & 0xffffffff, info), hex(t.esr)
     assert len(traps) > 20 or host.policy.name in ("strict", "linux-strict")    # which let next to nothing pass
     # A rule that logs nothing: once. The guest can not fill the log with it.
@@ -618,7 +618,7 @@ def check_passes(ask: Ask) -> None:
         rule = rows[[*ANSWER.iter_unpack(ask([t])[len(rows) * verify.ROW.size:])][0][48]][0]
         changes = replace(t, sp_el0=rule | PASS, entry=CHANGES)
         seen_last = [*ANSWER.iter_unpack(ask([changes])[len(rows) * verify.ROW.size:])][0]
-        assert seen_last[32] == t.elr + 4 and seen_last[56] & 15 == verify.VERDICTS.index("WOULD")
+        assert seen_last[32] == t.elr + 4 and seen_last[56] & 15 == load_contract().verdicts.index("WOULD")
         assert seen_last[51] == seen_last[0], "the record has what was read or written"
         return seen_last
 

@@ -42,7 +42,7 @@ static bool inside_ram(const struct part *p)
 }
 
 /* A guest begins with its caches off: what EL2 writes for it must reach memory. */
-static void clear(u64 *p, const u64 *end)
+static void __attribute__((noinline)) clear(u64 *p, const u64 *end)
 {
 	const u64 *from = p;
 

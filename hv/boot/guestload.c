@@ -42,7 +42,7 @@ static bool inside_ram(const struct part *p)
 }
 
 /* A guest begins with its caches off: what EL2 writes for it must reach memory. */
-static void clear(u64 *p, const u64 *end)
+static void __attribute__((noinline)) clear(u64 *p, const u64 *end)
 {
 	const u64 *from = p;
 
@@ -54,17 +54,18 @@ static void clear(u64 *p, const u64 *end)
 /* Zeroes [from, to). Memory that is zero already is only read: the host need not back it. */
 static void __attribute__((noinline)) scrub(u64 from, u64 to)
 {
-	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to), *first = (u64 *)(((u64)p + 63) & ~63UL);
+	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to);
+	u64 *first = (u64 *)(((u64)p + 63) & ~63UL), *last = (u64 *)((u64)end & ~63UL); /* whole lines of EL2's stride */
 
-	if (first > end)
-		first = end;
-	if (p < first)
-		clear(p, first);
-	for (p = first; p + 8 <= end; p += 8)
+	if (first > last) {
+		clear(p, end);
+		return;
+	}
+	clear(p, first);
+	for (p = first; p != last; p += 8)
 		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
 			clear(p, p + 8);
-	if (p < end)
-		clear(p, end);
+	clear(last, end);
 }
 
 static void scrub_by_strides(u64 from, u64 to)

@@ -191,6 +191,7 @@ struct trap_controls {
 	u64 vpidr, vmpidr_or;                        /* vpidr 0: the real MIDR_EL1 */
 	u64 hcrx;                                    /* FEAT_HCX */
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr; /* FEAT_FGT */
+	u64 hfgrtr2, hfgwtr2, hfgitr2, hdfgrtr2, hdfgwtr2; /* FEAT_FGT2 */
 	u64 hafgrtr;                                 /* FEAT_FGT and FEAT_AMUv1 */
 	u64 mpam2;                                   /* FEAT_MPAM */
 };

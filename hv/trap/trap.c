@@ -203,9 +203,6 @@ void trap_irq(struct trap_frame *f)
 			debug_tick(c);
 			virtio_tick();
 			break;
-		case IRQ_HYP_TIMER: /* where it is no FIQ */
-			alarm_irq(c);
-			break;
 		case SGI_KICK:
 			c->work |= WORK_VGIC;
 			virtio_tick();
@@ -214,7 +211,9 @@ void trap_irq(struct trap_frame *f)
 			park = true;
 			break;
 		default:
-			if (!virtio_interrupt(irq)) /* nobody's: it must not come again */
+			if (irq == IRQ_HYP_TIMER) /* where it is no FIQ */
+				alarm_irq(c);
+			else if (!virtio_interrupt(irq)) /* nobody's: it must not come again */
 				gic_enable(c->index, irq, false);
 			break;
 		}

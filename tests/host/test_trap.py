@@ -608,6 +608,23 @@ def check_overruled(ask: Ask) -> None:
             assert (last[:32], last[42:44], last[56]) == (plain[:32], (1, 1), plain[56]), (hex(t.esr), says)
 
 
+def check_absent(ask: Ask) -> None:
+    """`traced`: a register that EL2 lacks, too, logged always, once, or not at all (the default's, seen before)."""
+    at, x, spsr = 0x40001000, tuple(range(100, 131)), 0x3c5 | 1 << 21 | 1 << 10
+    ttbr0, pmccntr, afsr1 = 3 << 20 | 2 << 10, 3 << 20 | 3 << 14 | 9 << 10 | 13 << 1, 3 << 20 | 1 << 17 | 5 << 10 | 1 << 1
+    for iss, read, replays in ((ttbr0, 1, 1), (ttbr0, 0, 1), (pmccntr, 1, 1), (pmccntr, 0, 1), (afsr1, 1, 1), (afsr1, 0, 2)):
+        t = Trap(x, at, spsr, SYSREG << 26 | 1 << 25 | iss | 7 << 5 | read, entry=ABSENCE)
+        other = replace(t, elr=at + 8, entry=ABSENCE | KEEP)
+        traps = [t, other, replace(t, elr=at + 16, entry=KEEP)]
+        first, again, there = ANSWER.iter_unpack(ask(traps)[-3 * ANSWER.size:])
+        for n, a in enumerate((first, again)):
+            assert (a[:31], a[32] & 0xfff, a[35], a[36], a[37]) == (x, 0x200, 1 << 25, at + 8 * n, spsr), (hex(iss), n)
+            assert a[58] == replays and a[42] == 1, (hex(iss), n)
+        assert first[49] == 1 and first[51] == 107 and first[54] == at and first[56] & 0x8f == 0x84, hex(iss)
+        assert again[49] == (iss == ttbr0) and again[56] & 0x8f == (0x84 if iss == ttbr0 else 0), hex(iss)
+        assert there[32] == at + 20, "what is there is read and written as ever"
+
+
 def check_passes(ask: Ask) -> None:
     """`crowded`: what the operator lets pass EL2 does itself, with what a replay may write; what it can not is zero."""
     rows = [*verify.ROW.iter_unpack(ask([]))]
@@ -642,7 +659,7 @@ CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features
           check_overruled, check_passes]
 CHECKS_FEW = [check_high_addresses, check_apart, check_edge]
 CHECKS_AUDIT = [check_audited]
-CHECKS_TRACED = [check_told, check_rights, check_work, check_directions, check_runs, check_refusals_outlive]
+CHECKS_TRACED = [check_absent, check_told, check_rights, check_work, check_directions, check_runs, check_refusals_outlive]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])

@@ -37,7 +37,7 @@ def guarded(tool: str, main: Callable[[List[str]], int], argv: List[str]) -> int
     """The exit status of `main`."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[attr-defined,unused-ignore]
+            getattr(stream, "reconfigure")(errors="backslashreplace")
     try:
         status = main(argv)
         if sys.stdout is not None:

@@ -21,6 +21,7 @@ from .source import Reader, UsageError
 
 _WITH_VALUE = ("--format", "--cpu", "--mode", "--color", "-o", "--output", "--as", "--min", "--from")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_SEQ = re.compile(r"[0-9]{1,18}(\.[0-9]{1,4})?")
 _STDIN = 4 << 30
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -129,7 +130,7 @@ def find_decision(log: str, text: str, number: Optional[int] = None) -> Tuple[Re
     """The decision, its session, and how often the same was decided in it. Where several sessions have a decision of
     that number, the caller must say which one is meant."""
     seq, _, cpu = text.partition(".")
-    if not (seq.isascii() and seq.isdigit() and len(seq) < 19 and len(cpu) < 5 and (not cpu or cpu.isascii() and cpu.isdigit())):
+    if not _SEQ.fullmatch(text):
         raise UsageError(f"'{text}' is no sequence number")
     all_found: Dict[int, Tuple[Rec, Session]] = {}
     other = ""

@@ -214,8 +214,8 @@ class Report:
                     y -= h
                     parts.append(markup(
                         "<rect x='{}' y='{}' width='{}' height='{}' fill='{}'><title>{} {} at {}</title></rect>",
-                        f"{i * width:.1f}", f"{y:.1f}", f"{max(1.0, width - 1):.1f}", f"{h:.1f}", _COLOURS[word], word, n,
-                        span(self.rate.zero + i * self.rate.width)))
+                        f"{i * width:.1f}", f"{y:.1f}", f"{max(1.0, width - 1):.1f}", f"{h:.1f}", _COLOURS[word], word,
+                        n, span(self.rate.zero + i * self.rate.width)))
         total = used * self.rate.width
         for t, text in self.marks:
             x = max(0, t - self.rate.zero) / total * 1000

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Undoes what consoles and CI do to a whole capture before it is scanned: UTF-16; stamps and colours of lines.
+"""Undoes what consoles and CI do to a capture before it is scanned: UTF-16; stamps and colours of lines.
 
-Only what is recognised around the first record is undone, as EL2 writes that one at the start of a line. What happens to
-single records (blanks behind them, wrapped lines, another letter for RS) is mended where they are read: wire.py.
+Only what is recognised around the first record is undone, as EL2 writes that one at the start of a line. What happens
+to single records (blanks behind them, wrapped lines, another letter for RS) is mended where they are read: wire.py.
 """
 from __future__ import annotations
 

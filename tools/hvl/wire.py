@@ -109,10 +109,10 @@ def repair(first: bytes, second: bytes) -> Optional[Tuple[Rec, bytes]]:
     """A record that somebody's whole line was written into: `first` holds the record's start and that line,
     `second` the record's rest. Tries every place where a word before a ': ' may have begun."""
     rest = second.rstrip(b"\r")
-    tail = rest[-8:]
-    if rest[-10:-8] != b" *" or not _HEX.issuperset(tail) or b"*" in tail:
+    if not _HEX.issuperset(rest[-8:]) or len(rest) >= 10 and rest[-10:-8] != b" *":
         return None
-    crc, rest = int(tail, 16), rest[:-9]
+    # The sum that the record must have, where it is whole: then a try costs no more than a look at it.
+    crc = int(rest[-8:], 16) if len(rest) >= 10 and b"*" not in rest[-8:] else None
     tries = 0
     colon = first.find(b": ")
     while colon > 0 and tries < _TRIES:
@@ -121,8 +121,8 @@ def repair(first: bytes, second: bytes) -> Optional[Tuple[Rec, bytes]]:
         for at in range(cut, colon):
             if first[at] in _WORD:
                 tries += 1
-                if zlib.crc32(rest, before) == crc and _WORD.issuperset(first[at:colon]):
-                    rec = parse(first[:at] + rest + b"*" + tail)
+                if (crc is None or zlib.crc32(rest[:-9], before) == crc) and _WORD.issuperset(first[at:colon]):
+                    rec = parse(first[:at] + rest)
                     if rec is not None:
                         return rec, first[at:] + b"\n"
             before = zlib.crc32(first[at:at + 1], before)

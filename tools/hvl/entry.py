@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, Callable, List, NoReturn
 
-from .escape import lines
+from .escape import lines, terminal
 from .files import UsageError
 
 USAGE = 2
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
 
     def error(self, message: str) -> NoReturn:
-        super().error(lines(message))
+        super().error(terminal(message))
 
 
 def say(tool: str, text: str) -> None:

@@ -20,7 +20,7 @@ from .sequence import Session
 from .source import Reader, UsageError
 
 _WITH_VALUE = ("--format", "--cpu", "--mode", "--color", "-o", "--output", "--as", "--min", "--from")
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _SEQ = re.compile(r"[0-9]{1,18}(\.[0-9]{1,4})?")
 _STDIN = 4 << 30
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ def hand_over(command: str, verb: str, argv: List[str]) -> int:
         if command == "why":
             found, session, times, first = find_decision(log, args.seq, args.session)
             name = args.policy or _name(session)
-            status = int(main([*rest, "explain", name, found.text()]))
+            status = int(main([*rest, "explain", name, terminal(found.text())]))
             if status == 0:
                 print(f"  seen      {times} time{'s' * (times != 1)} in this log, first seq {first}")
             return status

@@ -22,6 +22,7 @@ _COLOURS = {"ALLOW": "#4c956c", "EMUL": "#5b8db8", "RAZWI": "#9bb8d3", "INJECT":
 _DENIALS = 200
 _COLUMNS = 120      # of the time axis
 _RULES = 40
+_SESSIONS = 100
 _WORK = 5_000_000   # slots that may be filled by what is spread
 _KEYS = 1024        # rules told apart in one column
 _CONSOLE = 400      # characters of the console beside a denial
@@ -350,9 +351,11 @@ def _line(rec: Rec) -> str:
 def write_html(run: Run, out: Output) -> None:
     out.line(markup("{}<style>{}</style>", BEGINS, Html(_STYLE)))
     report: Optional[Report] = None
+    sessions = 0
     for event, view in run.events():
         if isinstance(event, Start):
-            report = Report(view)
+            sessions += 1
+            report = Report(view) if sessions <= _SESSIONS else None
         elif report is None:
             continue
         elif isinstance(event, Text):
@@ -364,4 +367,6 @@ def write_html(run: Run, out: Output) -> None:
         elif isinstance(event, End):
             report.write(out)
             report = None
+    if sessions > _SESSIONS:
+        out.line(markup("<h1>{} more sessions</h1><p>The report of one: --session N</p>", sessions - _SESSIONS))
     out.line(markup("</html>"))

@@ -18,6 +18,7 @@ from collections import deque
 from typing import Deque, Dict, List, Optional, Tuple, Union
 
 from . import batch
+from .escape import terminal
 from .gaps import Gaps
 from .record import Rec, nanoseconds, number
 from .wire import Damaged, Text, Token
@@ -128,7 +129,8 @@ class Session:
         return self.trailer is not None and all(cpu.sent or not cpu.received for cpu in self.cpus.values())
 
     def name(self, key: str) -> str:
-        return self.header.get(key, "?")
+        """A word of the header, for people."""
+        return terminal(self.header.get(key, "?"))
 
     def policy_hash(self) -> str:
         return self.header.get("policy", "").rpartition("#")[2]

@@ -218,7 +218,7 @@ class Scanner:
 
     def _text(self, out: List[Token], data: bytes) -> None:
         if data:
-            if not self.sentinels and not self.bare and BARE.search(data):
+            if not self.sentinels and not self.bare and b"@" in data and BARE.search(data):
                 self.bare = True
             out.append(Text(unescape(data)))
 

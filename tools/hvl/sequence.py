@@ -30,7 +30,7 @@ _BELIEVED = 4            # consecutive records that outweigh one leap
 _LOW = 1024              # where a session without a header may start
 _LOSSES = 16             # losses listed one by one
 _CPUS = 512              # counters that one session may have
-_MIXED = 3               # records of a session that is over; fewer are damage
+_MIXED = 3               # records of another session; fewer are damage
 _KEYS = 64               # words of a header; a header of ours has 10
 _AHEAD = 256             # lost ranges announced before the counter gets there
 
@@ -218,7 +218,8 @@ class Sequencer:
         self._stream = "guest"
         self._stream_gap = 0
         self._out: List[Event] = []
-        self._gone: Dict[int, Tuple[int, Optional[int]]] = {}   # where the session before stood: cpu -> next seq, time
+        # Where a session stands that was left for another, or not believed: cpu -> next seq, time.
+        self._gone: Dict[int, Tuple[int, Optional[int]]] = {}
         self._gone_on = 0                       # its records that came all the same
 
     # --- in ---------------------------------------------------------------------------------------------
@@ -395,6 +396,8 @@ class Sequencer:
         self._header = None
         old = self.session.cpus.get(rec.cpu)
         if old is not None and rec.seq == old.next and rec.seq > 1 and not (rec.kind == "H" and rec.seq == 0):
+            if self._gone_on < _MIXED:
+                self._gone = {slot.rec.cpu: (slot.rec.seq + 1, slot.rec.t)}
             self._decide(slot, False)
         else:
             self._begin(slot)
@@ -435,7 +438,7 @@ class Sequencer:
                 return
 
     def _goes_on(self, rec: Rec) -> None:
-        """Does a session that is over go on? Then two machines write into one input."""
+        """Does the other session go on? Then two machines write into one input."""
         seq, time = self._gone[rec.cpu]
         now = self.session.cpus.get(rec.cpu)
         if rec.seq == seq and (now is None or now.next != seq) and (rec.t is None or time is None or rec.t >= time):
@@ -446,7 +449,7 @@ class Sequencer:
         """What is to be said of the input as a whole."""
         if self._gone_on < _MIXED:
             return []
-        return ["two machines wrote into it at the same time: a session goes on behind the begin of the next, and "
+        return ["two machines wrote into it at the same time: one session goes on between the records of another, and "
                 "neither can be told whole; keep a log for each machine"]
 
     def _loss(self, cpu: Cpu, rec: Rec) -> bool:

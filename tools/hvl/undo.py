@@ -19,7 +19,7 @@ _STAMP = (rb"(?:\[?(?:[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]|[A-Z][a-z]{2} [ 0-9][0-9] )
           + rb"(?:Z|[+-][0-9]{2}:?[0-9]{2})?\]?|\[ {0,6}[0-9]{1,7}\.[0-9]{3,9}(?: [0-9.]{3,18})?\])[ \t]?")
 _RECORD = rb"(?:\x1e|\^\^|\xe2\x90\x9e)?@[A-Z]\+? [0-9]"
 _COLOURS = rb"(?:" + _COLOUR + rb"){0,8}"
-_FIRST = re.compile(rb"^(" + _COLOURS + rb")(" + _STAMP + rb")?(" + _COLOURS + rb")" + _RECORD, re.M)
+_FIRST = re.compile(rb"^(" + _COLOURS + rb")(" + _STAMP + rb")?(" + _COLOURS + rb")[ \t]?" + _RECORD, re.M)
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -64,7 +64,7 @@ class Undo:
             self._what, edge = "colour codes", rb"^" + ends + rb"|" + ends + rb"(?=\r{0,3}$)"
         elif before or behind:
             self._what, edge = "time stamps and colour codes", (
-                rb"^" + _COLOURS + _STAMP + _COLOURS + rb"|" + ends + rb"(?=\r{0,3}$)")
+                rb"^" + _COLOURS + _STAMP + _COLOURS + rb"[ \t]?|" + ends + rb"(?=\r{0,3}$)")
         elif stamp is not None:
             self._what, edge = "time stamps", rb"^" + _STAMP
         else:
@@ -72,8 +72,12 @@ class Undo:
         self._edge = re.compile(edge, re.M)
 
     def _decoded(self, data: bytes, final: bool) -> bytes:
-        if not self._begun and (data or final):
-            self._begun = True
+        if not self._begun:
+            data = self._rest + data
+            if len(data) < 4 and not final:     # too little to know
+                self._rest = data
+                return b""
+            self._begun, self._rest = True, b""
             self._encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "")
             if not self._encoding and data[:4] in (b"\x1e\0@\0", b"@\0H\0"):
                 self._encoding = "utf-16-le"
@@ -81,7 +85,7 @@ class Undo:
                 return data[len(codecs.BOM_UTF8):]
             if self._encoding:
                 self._decode = codecs.getincrementaldecoder(self._encoding)("replace")
-                data = data[2:] if data[0] != 0x1e and data[0] != 0x40 else data
+                data = data[2:] if data[0] > 0x7f else data
         if self._decode is None:
             return data
         return self._decode.decode(data, final).encode("utf-8", "replace")

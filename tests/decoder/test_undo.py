@@ -233,6 +233,8 @@ def test_bounds_have_names(tmp_path: Path) -> None:
     made.trailer()
     done = run(made.bytes() * 12_000, "check")
     assert done.returncode == 4 and b"more than 10000 sessions; what follows is not read" in done.stderr
+    spliced = b"\x1e@D 1 0.000000001 " + b"a.b/c-d" * 9 + b": y\n01 *01234567\n"
+    assert b"20000 broken records could not be put together" in run(spliced * 21_000, "check").stderr
     notes = Notes()
     notes.cut("x")
     assert notes.truncated and notes.lines == ["x"]

@@ -294,8 +294,8 @@ def test_what_linux_is_given(linux: Cage) -> None:
     """Commands, names and networks that would be options, boot arguments or programs."""
     refused = [["--hv-init", "mark é"], ["--hv-init", 'cont" image=99 x="'], ["--hv-init", "a\nb"],
                ["--net", "user,guestfwd=tcp:10.0.2.9:1-cmd:touch owned"], ["--net", "tap"], ["--net", "user,smb=/"],
-               ["--net", "user,hostfwd=a b"], ["--disk", "a b"], ["--disk", "$(id)"], ["--out", "o;id"], ["--out", "a b"],
-               ["--qemu-args", "'"],
+               ["--net", "user,hostfwd=a b"], ["--disk", "a b"], ["--disk", "$(id)"], ["--out", "o;id"],
+               ["--out", "a b"], ["--qemu-args", "'"],
                ["--cmdline", "a\x1bb"], ["--smp", "9" * 5000], ["--hv-init", "\ud800"]]
     for done in linux.many("linux_prep", [[*PREP, *more] for more in refused], statuses=[2]):
         assert done.err.splitlines()[-1].startswith(b"linux_prep.py: error: "), done

@@ -17,7 +17,7 @@ MOST = 2048               # longest record, RS and line end not counted
 _WINDOW = MOST + 3        # room for CR CR LF
 _ENDS = re.compile(rb"[\n\x1e]")
 # Shorter than any record: many of these are one object, however many they are.
-_SCRAPS = re.compile(rb"(?:\x1e[^\n\x1e:]{0,12}\n?(?=\x1e))+")
+_SCRAPS = re.compile(rb"\x1e+(?=\x1e)|(?:\x1e[^\n\x1e:]{0,12}\n?(?=\x1e)){1,256}")
 _ESCAPED = re.compile(rb"\x1f([ef])")
 _HEAD = re.compile(rb"@([A-Z])(\+?) ([0-9]{1,20})(?:\.([0-9]{1,4}))?(?: ([0-9]{1,12})\.([0-9]{9}))?(?: (.*))?",
                    re.DOTALL)
@@ -25,6 +25,7 @@ _HEX = frozenset(b"0123456789abcdef*")
 _NARROWEST, _WIDEST = 40, 400    # screens, in columns
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+[]")
 _LONGEST_NAME = 64        # of a program that writes to stderr
+_FUTILE = 20_000          # broken records after which no more are tried
 _TRIES = 256              # cuts that are tried for one broken record
 # A record that lost its sentinel.
 BARE = re.compile(rb"(?:\A|\n)(?:\^\^|\xe2\x90\x9e)?@(?:H 0 [0-9]{1,12}\.[0-9]{9} hvl=1 |"
@@ -167,11 +168,13 @@ class Scanner:
         self._rest = b""
         self.sentinels = 0  # RS bytes seen
         self.bare = False   # looks like records whose RS was stripped
+        self._futile = 0
         self.padded = self.wrapped = self.respelled = 0     # records that were mended
 
     def told(self) -> List[str]:
         """What was mended."""
-        return [f"mended: {count} records {how}" for count, how in (
+        given_up = [f"{_FUTILE} broken records could not be put together; no more were tried"]
+        return (given_up if self._futile >= _FUTILE else []) + [f"mended: {count} records {how}" for count, how in (
             (self.padded, "with blanks behind them"), (self.wrapped, "wrapped at the width of a screen"),
             (self.respelled, "whose sentinel is written as ^^ or \u241e")) if count]
 
@@ -251,12 +254,13 @@ class Scanner:
                 self.wrapped += 1
         if rec is not None:
             rec.end = line_end
-        elif m is not None and after > end and b": " in line:
+        elif m is not None and after > end and b": " in line and self._futile < _FUTILE:
             m2 = _ENDS.search(buf, after, after + _WINDOW)
             if m2 is None and not final and len(buf) - after < _WINDOW:
                 return -1
             end2 = m2.start() if m2 is not None else min(after + MOST, len(buf))
             fixed = repair(buf[start:end], buf[after:end2])
+            self._futile += fixed is None
             if fixed is not None:
                 rec = fixed[0]
                 rec.foreign = fixed[1]

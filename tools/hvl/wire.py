@@ -18,6 +18,7 @@ _WINDOW = MOST + 3        # room for CR CR LF
 _ENDS = re.compile(rb"[\n\x1e]")
 # Shorter than any record: many of these are one object, however many they are.
 _SCRAPS = re.compile(rb"\x1e+(?=\x1e)|(?:\x1e[^\n\x1e:]{0,12}\n?(?=\x1e)){1,256}")
+_SCRAP = 16               # bytes of one, with the next one's RS
 _ESCAPED = re.compile(rb"\x1f([ef])")
 _HEAD = re.compile(rb"@([A-Z])(\+?) ([0-9]{1,20})(?:\.([0-9]{1,4}))?(?: ([0-9]{1,12})\.([0-9]{9}))?(?: (.*))?",
                    re.DOTALL)
@@ -190,7 +191,7 @@ class Scanner:
                 self._text(out, buf[pos:stop])
                 pos = stop
                 break
-            scraps = _SCRAPS.match(buf, rs)
+            scraps = _SCRAPS.match(buf, rs) if buf.find(RS, rs + 1, rs + _SCRAP) >= 0 else None
             if scraps is not None:
                 self._text(out, buf[pos:rs])
                 pos = scraps.end()

@@ -303,21 +303,19 @@ else
 	$(Q)$(PYTHON) tools/linux_end.py $(UART_LOG)
 endif
 
-# A recording keeps all that it takes to run again: image, boot arguments, QEMU's events and the log.
+# A recording keeps all that it takes to run again but the QEMU: image, boot arguments, machine, QEMU's events, the log.
 R ?= $(B)/record
 .PHONY: record replay
 record: $(ELF) ## record a run of the diagnostic guest (R=build/record), to be looked at with `make replay`
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
-	@mkdir -p $(R) && cp $(ELF) $(R)/hypervisor.elf && $(call write_bootargs,$(R)/bootargs)
-	@echo '$(QEMU) $(QEMU_MACHINE) -display none -monitor none -nic none -kernel $(R)/hypervisor.elf' \
-		'-device loader,file=$(R)/bootargs,addr=0x4007f000,force-raw=on' > $(R)/qemu
-	$(Q)$(PYTHON) tools/piped.py $$(cat $(R)/qemu) -chardev stdio,id=uart,signal=off,logfile=$(R)/uart.log -serial chardev:uart \
-		-icount shift=auto,rr=record,rrfile=$(R)/rr.bin
+	@$(call write_bootargs,$(B)/bootargs)
+	$(Q)$(PYTHON) tools/record.py --elf $(ELF) --bootargs $(B)/bootargs --qemu '$(QEMU)' --machine '$(QEMU_MACHINE)' -- '$(R)'
 
 GDB ?=
-replay: ## run the recording up to decision SEQ= again, and open the monitor there [GDB=1: gdb]
+SESSION ?=
+replay: ## run the recording up to decision SEQ= again, and open the monitor there [SESSION=n] [GDB=1: gdb]
 	@test -n '$(SEQ)' || { echo 'replay: SEQ=n is needed: a decision of $(R)/uart.log' >&2; exit 2; }
-	$(Q)$(TESTPY) tools/replay.py $(R) $(SEQ)$(if $(GDB), --gdb)
+	$(Q)$(TESTPY) tools/replay.py --qemu '$(QEMU)'$(if $(GDB), --gdb)$(if $(SESSION), --session '$(SESSION)') -- '$(R)' '$(SEQ)'
 
 # ---- checking ------------------------------------------------------------------------------------------------------
 

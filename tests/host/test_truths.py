@@ -22,7 +22,7 @@ from policygen.facts.board import load_board, names  # noqa: E402
 from policygen.facts.memory import memory_map  # noqa: E402
 
 PLATFORM = "policy/platform/qemu-virt.yaml"
-POLICY_H = "hv/policy/policy.h"
+POLICY_H, SCHEMA = "hv/policy/policy.h", "policygen/language/schema.py"
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class Omission:
     new: str
     made: Tuple[str, ...]       # targets below build/, or () for policygen alone
     words: Tuple[str, ...]      # each in what is said
+    done: Tuple[Tuple[str, str, str], ...] = ()     # file, old, new: the places of the change that are not forgotten
 
 
 OMISSIONS = [
@@ -46,26 +47,31 @@ OMISSIONS = [
              "static u64 __attribute__((unused)) gone(u32 offset)", ("hypervisor.elf",), ("vrtc_read",)),
     Omission("a model without its enumerator", PLATFORM, "  pl031:                 {",
              '  pl061: { for: mmio, in: dev/vrtc.h, read: "vrtc_read(offset)", write: "vrtc_write(offset, value)" }\n'
-             "  pl031:                 {", ("hv/trap/trap_mem.o",), ("MODEL_PL061",)),
+             "  pl031:                 {", ("hv/trap/trap_mem.o",),
+             ("has pl061, which enum model of hv/policy/policy.h lacks",)),
     Omission("an action's rows", POLICY_H, "\tACT_COUNT\n", "\tACT_TRACE,\n\tACT_COUNT\n",
              ("hv/trap/trap_sysreg.o", "hv/trap/trap_mem.o", "hv/trap/trap_call.o", "hv/trap/trap.o",
               "hv/operator/monitor_policy.o", "guest/diag/check.o"),
              ("trap_sysreg.c", "actions[] has a row for each enum action", "fast_paths[] has a row", "trap_mem.c",
               "act() has a case", "constant() has a case", "trap_exception() has a case", "effects[] has a text",
-              "words[] has a text for each enum action")),
+              "words[] has a text for each enum action"),
+             ((SCHEMA, '    "deny": ActionWord(EVERY',
+               '    "trace": ActionWord(EVERY, BOTH, "none", "ALLOW", 7, "seen"),\n    "deny": ActionWord(EVERY'),)),
     Omission("a refusal's rows", POLICY_H, "\tREFUSE_COUNT\n", "\tREFUSE_LATER,\n\tREFUSE_COUNT\n",
              ("hv/trap/trap_call.o", "hv/operator/monitor_policy.o", "guest/diag/check.o"),
              ("codes[] has a row for each enum refusal", "refusals[] has a text",
-              "words[] has a text for each enum refusal")),
+              "words[] has a text for each enum refusal"),
+             ((SCHEMA, '{"serror": "SERROR"}', '{"serror": "SERROR", "later": "LATER"}'),)),
     Omission("a section's word", POLICY_H, "SEC_FEATURES, SEC_COUNT", "SEC_FEATURES, SEC_TIMERS, SEC_COUNT",
              ("hv/operator/monitor_policy.o",),
-             ("policy_sections[] has a word for each enum section",)),
+             ("policy_sections[] has a word for each enum section",),
+             ((SCHEMA, 'SECTIONS = ("features",', 'SECTIONS = ("timers", "features",'),)),
     Omission("a log mode's case", "hv/cpu/log.h", 'X(LOG_QUIET, "quiet")', 'X(LOG_QUIET, "quiet") X(LOG_ODD, "odd")',
              ("hv/log/log_text.o",), ("wanted() has a case for each enum log_mode",)),
     Omission("an event's text", "hv/cpu/log.h", 'X(EV_RESET, "reset", "")', "X(EV_RESET)", ("hv/log/log_text.o",),
              ("requires 4 arguments, but only 1 given", "EV_RESET")),
-    Omission("an exception class's name", POLICY_H, "\tEXC_COUNT\n", "\tEXC_ODD,\n\tEXC_COUNT\n",
-             ("gen/policy_tables.o",), ("classes: of policy/arch/arch.yaml, against enum exception_class",)),
+    Omission("an exception class's name", POLICY_H, "\tEXC_COUNT\n", "\tEXC_ODD = 66,\n\tEXC_COUNT\n",
+             ("gen/policy_tables.o",), ("exception classes, and hv/policy/policy.h has 67",)),
     Omission("a trap control that nobody writes", POLICY_H, "\tu64 mpam2; ", "\tu64 hfgrtr2;\n\tu64 mpam2; ",
              ("gen/policy_tables.o",), ("MEMBERS of policygen/facts/controls.py", "nothing would write it")),
     Omission("a trap control that C does not know", "policygen/facts/controls.py", '"MPAM2_EL2": "mpam2",\n}',
@@ -98,12 +104,14 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def edited(tree: Path, omission: Omission) -> Iterator[Path]:
-    path = tree / omission.file
-    text = path.read_text(encoding="utf-8")
-    assert text.count(omission.old) == 1, f"{omission.file}: {omission.old!r} is to stand there once"
-    path.write_text(text.replace(omission.old, omission.new), encoding="utf-8")
+    before = {}
+    for file, old, new in ((omission.file, omission.old, omission.new), *omission.done):
+        text = before[file] = (tree / file).read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{file}: {old!r} is to stand there once"
+        (tree / file).write_text(text.replace(old, new), encoding="utf-8")
     yield tree
-    path.write_text(text, encoding="utf-8")
+    for file, text in before.items():
+        (tree / file).write_text(text, encoding="utf-8")
 
 
 @pytest.mark.parametrize("omission", OMISSIONS, ids=lambda omission: omission.what)

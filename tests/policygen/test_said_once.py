@@ -40,7 +40,8 @@ OMISSIONS = {
     "one more exception class": (HEADER, "EXC_DABT_WALK = 65,", "EXC_DABT_WALK = 65,\n\tEXC_NEW = 66,",
                                  "names.py has 66 exception classes, and hv/policy/policy.h has 67"),
     "a model without a handler": (PLATFORM, "  pl031:                 { for: mmio",
-                                  "  pl061: { for: mmio }\n  pl031:                 { for: mmio",
+                                  "  pl061: { for: mmio, in: dev/vrtc.h, read: read, write: write }\n"
+                                  "  pl031:                 { for: mmio",
                                   f"`models` of {PLATFORM} has pl061, which enum model of {HEADER} lacks"),
     "a replay model of no name": ("policy/arch/sysregs.csv", ",dc-zva,", ",dc-zvaa,", "has dc-zvaa, which enum model"),
     "a CPU model without facts": (CPUS, "  max:\n", "  maximum:\n", f"{PLATFORM}:"),

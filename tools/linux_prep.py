@@ -48,7 +48,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                         "separated by ;")
     parser.add_argument("--qemu", default=QEMU, metavar="FILE", help=f"the QEMU that will run (default {QEMU})")
     parser.add_argument("--cpu", metavar="MODEL", help="its -cpu, instead of the one in --qemu-args")
-    parser.add_argument("--qemu-args", default=MACHINE, metavar="TEXT", help=f"its machine (default {MACHINE!r})")
+    parser.add_argument("--qemu-args", metavar="TEXT", help=f"its machine (default {MACHINE!r}, or the board's)")
+    parser.add_argument("--board", metavar="FILE", help="platform.json of policygen: where things lie "
+                        "(default: qemu-virt)")
     parser.add_argument("--disk", metavar="FILE", help="a raw disk image, /dev/vda if the policy gives virtio-disk")
     parser.add_argument("--net", metavar="user[,...]", help="a network card, if the policy gives virtio-net: QEMU's "
                         "user network and its options")
@@ -68,8 +70,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         if not NAME.fullmatch(getattr(options, name) or "x"):
             parser.error(f"--{name} {getattr(options, name)}: a name for QEMU's options has letters, digits and "
                          "._/+,:=@%~- alone")
+    words = MACHINE
     try:
-        options.machine = shlex.split(options.qemu_args)
+        words = layout.take(Path(options.board)) if options.board else words
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        parser.error(f"--board {options.board}: no platform.json of policygen: {error}")
+    try:
+        options.machine = shlex.split(options.qemu_args if options.qemu_args is not None else words)
     except ValueError as error:
         parser.error(f"--qemu-args: {error}")
     if options.cpu is not None:

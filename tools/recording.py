@@ -15,6 +15,7 @@ import stat
 from pathlib import Path
 from typing import Any, List
 
+from guestprep.layout import BOOTARGS_PA
 from hvl.escape import terminal
 from hvl.files import UsageError, read_all
 
@@ -59,7 +60,7 @@ def described(folder: Path) -> List[str]:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{terminal(name)}: not JSON ({error})") from None
     return [*options(name, words), *_QUIET, "-kernel", IMAGE,
-            "-device", f"loader,file={BOOTARGS},addr=0x4007f000,force-raw=on"]
+            "-device", f"loader,file={BOOTARGS},addr={BOOTARGS_PA:#x},force-raw=on"]
 
 
 def check(folder: Path) -> None:

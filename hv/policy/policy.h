@@ -118,6 +118,8 @@ struct where {
 	u64 x1_lo, x1_hi, x2_lo, x2_hi;
 };
 
+#define MMIO_SIZE 0x40000000UL /* the windows' share of the map; guest RAM is above */
+
 /* One range of IPAs that is decided as a whole. Ranges never cross a page unless they cover it whole. */
 struct mmio_range {
 	u32 base, last;    /* IPA, inclusive */

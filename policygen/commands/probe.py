@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from policygen.commands import cli
-from policygen.facts import board, controls
+from policygen.facts import board, controls, memory
 from policygen.facts.arch import DIRECTIONS, Arch, Control, encoding, load_arch
+from policygen.target import platform
 from policygen.target.traps import gap_of
 from policygen.text import paths
 from policygen.text.escape import C, Yaml, c_comment, fill, hexadecimal, joined, word, yaml_comment, yaml_name
@@ -24,8 +25,7 @@ SOURCES = ("start.S", "probe.c")
 COMPILER = "aarch64-linux-gnu-gcc"
 CFLAGS = ("-std=gnu11", "-O2", "-ffreestanding", "-nostdlib", "-static", "-fno-pic", "-no-pie", "-mgeneral-regs-only",
           "-mstrict-align", "-mno-outline-atomics", "-fno-stack-protector", "-Wall", "-Wextra", "-Werror",
-          "-Wl,-Ttext=0x40080000", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments")
-MACHINE = ("-M", "virt,virtualization=on,gic-version=3", "-m", "1G", "-nographic", "-nic", "none")
+          "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments")
 TIMEOUT = 300       # seconds of wall time
 LINE = re.compile(r"pb (none|all|alone) ([0-9a-f]+) ([rw]) ([0-9a-f]+) ([ouxte]) ([0-9a-f]+)\Z")
 # Not tried together with the others: they change what EL1 is, or what HVC does.
@@ -73,19 +73,22 @@ def plan(arch: Arch) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(image: Path) -> None:
-    source = paths.PACKAGE.parent / "guest" / "probe"
+def build(image: Path, on: board.Board) -> None:
+    source, base = paths.PACKAGE.parent / "guest" / "probe", memory.memory_map(on)["HV_BASE"]
     with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "platform.h").write_text(platform.texts(on)["platform.h"], encoding="utf-8")
         (Path(scratch) / "probe_plan.h").write_text(plan(load_arch()), encoding="utf-8")
-        subprocess.run([COMPILER, *CFLAGS, f"-I{scratch}", f"-I{source.parent.parent / 'hv'}", "-o", str(image),
+        subprocess.run([COMPILER, *CFLAGS, f"-Wl,-Ttext={base:#x}", f"-I{scratch}", f"-I{source.parent.parent / 'hv'}",
+                        "-o", str(image),
                         *(str(source / name) for name in SOURCES)], check=True)
 
 
-def execute(qemu: str, cpu: str) -> str:
+def execute(qemu: str, cpu: str, on: board.Board) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch) / "probe.elf"
-        build(image)
-        done = subprocess.run([qemu, *MACHINE, "-cpu", cpu, "-kernel", str(image)], stdin=subprocess.DEVNULL,
+        build(image, on)
+        done = subprocess.run([qemu, *memory.qemu_words(on).split(), "-nographic", "-nic", "none", "-cpu", cpu,
+                               "-kernel", str(image)], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
     text = (done.stdout + done.stderr).decode("latin-1")
     if "pb start" not in text:
@@ -233,9 +236,10 @@ def as_json(found: Findings) -> Dict[str, object]:
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     try:
         if parsed.image:
-            build(Path(parsed.image))
+            build(Path(parsed.image), board.load_board(parsed.platform))
             return cli.OK
-        text = Path(parsed.run).read_bytes().decode("latin-1") if parsed.run else execute(parsed.qemu, options.cpu)
+        text = Path(parsed.run).read_bytes().decode("latin-1") if parsed.run else \
+            execute(parsed.qemu, options.cpu, board.load_board(parsed.platform))
         found = compare(parse(text), parsed.platform, options.cpu)
         if parsed.output:
             Path(parsed.output).write_text(gaps_text(found, version(parsed)), encoding="utf-8")

@@ -27,7 +27,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     together, worst, lines = Diagnostics(), cli.OK, []
     measured: List[Dict[str, object]] = []
     for name in parsed.names or store.policy_names():
-        policy, diags = load_policy(name, mode=options.mode)
+        policy, diags = load_policy(name, mode=options.mode, board=options.board)
         if policy is not None:
             held, passed = judge(policy, diags)
             waived = sum(claim.waived is not None for claim in policy.asserts)

@@ -13,10 +13,10 @@ from policygen.text import words
 from policygen.text.diag import Diagnostics, quoted
 
 
-def load_policy(name: str, *, mode: Optional[str] = None,
-                place: Optional[Store] = None) -> Tuple[Optional[Policy], Diagnostics]:
+def load_policy(name: str, *, mode: Optional[str] = None, place: Optional[Store] = None,
+                board: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
     """The policy, or None and why. NAME is a profile, a file, REVISION:FILE, or a built image; `mode` replaces what
-    the file says (make run MODE=audit); `place`: where files are looked for."""
+    the file says (make run MODE=audit), and so does `board` its platform; `place`: where files are looked for."""
     diags = Diagnostics()
     place, path = place or Store(), store.find(name)
     if image.is_image(name):
@@ -41,4 +41,4 @@ def load_policy(name: str, *, mode: Optional[str] = None,
         diags.error("PG123", None, f"{place.display(path)} is a link to a file outside of its tree",
                     helps=["name the file that it leads to"])
         return None, diags
-    return check.check_file(path, place, mode, diags, check_coherence), diags
+    return check.check_file(path, place, mode, diags, check_coherence, board), diags

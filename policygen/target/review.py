@@ -42,9 +42,10 @@ class Review:
         return not self.diags.failed and not self.diags.unreadable
 
 
-def review(name: str, mode: Optional[str] = None, cpu: str = DEFAULT_CPU, place: Optional[Store] = None) -> Review:
+def review(name: str, mode: Optional[str] = None, cpu: str = DEFAULT_CPU, place: Optional[Store] = None,
+           board: Optional[str] = None) -> Review:
     check_agreement()
-    policy, diags = load_policy(name, mode=mode, place=place)
+    policy, diags = load_policy(name, mode=mode, place=place, board=board)
     out = Review(paths.shown(name), policy, diags)
     if policy is not None:
         out.asserts, out.tests = judge(policy, diags)

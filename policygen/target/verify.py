@@ -250,7 +250,7 @@ class Verifier:
         """Around every border: each byte within a double word of it, with each width."""
         points = {point for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform))
                   for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < IPA_END}
-        points.update((0x70000000, 0xfffffff8, 1 << 32, 1 << 39))
+        points.update((self.reference.board.ram[1] + 1, 0xfffffff8, 1 << 32, 1 << 39))
         for point in sorted(points):
             for width in (1, 2, 4, 8):
                 for direction in ("read", "write"):

@@ -132,7 +132,8 @@ class Judge:
         """Parts of a series in each of which one decision holds."""
         at, left = seen.first, seen.count
         if seen.section != "mmio" or at >= sweep.IPA_END:
-            cells = [(0, sweep.RAM_END - 1), (sweep.RAM_END, ALL)] if seen.section == "mmio" else \
+            end = sweep.ram_end(self.policy)
+            cells = [(0, end - 1), (end, ALL)] if seen.section == "mmio" else \
                 list(self.reference.cells(seen.section, ((0, 0xffffffff),)))
         else:
             cells = self.mmio_cells()
@@ -153,7 +154,7 @@ class Judge:
     # --- one outcome --------------------------------------------------------------------------------------------
 
     def note(self, seen: Seen, key: int, count: int) -> None:
-        ram = seen.section == "mmio" and sweep.IPA_END <= key < sweep.RAM_END
+        ram = seen.section == "mmio" and sweep.IPA_END <= key < sweep.ram_end(self.policy)
         expected = self.reference.decide(Access(seen.section, key if seen.section != "mmio" or key < sweep.IPA_END
                                                 else 0, seen.direction, seen.width, seen.args)) \
             if seen.section != "mmio" or key < sweep.IPA_END else self.outside(seen)
@@ -179,7 +180,8 @@ class Judge:
     def outside(self, seen: Seen) -> Decision:
         """Above the windows and RAM `default` decides; like any refused access where nothing real can be."""
         entry = self.reference.defaults["mmio"]
-        return self.reference.decision(entry, entry.actions[seen.direction], "mmio", sweep.RAM_END, seen.direction)
+        end = sweep.ram_end(self.policy)
+        return self.reference.decision(entry, entry.actions[seen.direction], "mmio", end, seen.direction)
 
     @staticmethod
     def answer(seen: Seen, expected: Decision) -> str:

@@ -321,7 +321,7 @@ class Bench:
             "bounds": (["tests/host/bounds_host.c", *map(src, ("guestload", "guestmem", "crc32", "bootargs"))],
                        lambda: [golden(packed(cases)) for cases in (
                            test_bounds.ram_cases(), list(test_bounds.loads()), test_bounds.parse_cases())]),
-            "write": (["tests/host/write_host.c", "hv/trap/hvcall.c", "hv/vm/guestmem.c", "hv/cpu/locks.c"], lambda: [writes_hold]),
+            "write": (["tests/host/write_host.c", *map(src, ("hvcall", "guestmem", "locks"))], lambda: [writes_hold]),
             "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
                      *map(src, LOG)],
                     lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode()) for seed in SEEDS]),

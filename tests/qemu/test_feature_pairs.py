@@ -30,7 +30,8 @@ hvc: {{ default: deny, HV_CONSOLE_WRITE: allow, HV_GET_STATUS: allow }}
 smc: {{ default: deny }}
 exceptions: {{ default: forward, WFX: allow }}
 """
-SYSREGS = ("{ default: allow }", "{ default: deny, core: allow, mmu: allow, id: allow, cache: allow, tlb: allow, timer-virt: allow }")
+SYSREGS = ("{ default: allow }",
+           "{ default: deny, core: allow, mmu: allow, id: allow, cache: allow, tlb: allow, timer-virt: allow }")
 # The guest asks for the next controls by writing 77 bytes, and begins again under them; each time it uses what it may.
 HOOK = """
 static const struct trap_controls sets[] = {

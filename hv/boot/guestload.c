@@ -51,6 +51,14 @@ static void __attribute__((noinline)) clear(u64 *p, const u64 *end)
 	dcache_clean_range(from, (u64)end - (u64)from);
 }
 
+/* The first line that is not zero, or `last`. */
+static u64 *__attribute__((noinline)) find_set(u64 *p, const u64 *last)
+{
+	while (p != last && !(p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]))
+		p += 8;
+	return p;
+}
+
 /* Zeroes [from, to). Memory that is zero already is only read: the host need not back it. */
 static void __attribute__((noinline)) scrub(u64 from, u64 to)
 {
@@ -62,9 +70,8 @@ static void __attribute__((noinline)) scrub(u64 from, u64 to)
 		return;
 	}
 	clear(p, first);
-	for (p = first; p != last; p += 8)
-		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
-			clear(p, p + 8);
+	for (p = first; (p = find_set(p, last)) != last; p += 8)
+		clear(p, p + 8);
 	clear(last, end);
 }
 

@@ -54,8 +54,8 @@ class Store:
 class Draft(Store):
     """The working tree with one file more, which is not written yet: a child of `parent`, in a folder of its own."""
 
-    def __init__(self, parent: Path, name: str) -> None:
-        self.parent, self.path, self.text = parent, parent.parent / "draft" / f"{name}.yaml", ""
+    def __init__(self, parent: Path, name: str, text: str = "") -> None:
+        self.parent, self.path, self.text = parent, parent.parent / "draft" / f"{name}.yaml", text
 
     def is_file(self, path: Path) -> bool:
         return path == self.path or super().is_file(Path(os.path.normpath(path)))

@@ -14,10 +14,11 @@ import tempfile
 import time
 from array import array
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import IO, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_arch, make_key, split_key
@@ -166,9 +167,14 @@ class Verifier:
         # The pages of a piece lie together, a read and a write each: (how many, the questions that it starts with).
         self.runs = [(len(list(pages)) // 2, starts[low, "read"], starts[low, "write"])
                      for low, pages in groupby(self.inner, key=itemgetter(1))]
-        self.questions = tempfile.TemporaryFile()       # a pipe takes many times as long
-        self.questions.writelines(_question(access) for access, _ in (*self.cases, *self.inner))
-        self.questions.flush()
+
+    @cached_property
+    def questions(self) -> IO[bytes]:
+        """For a program, which reads a file many times faster than a pipe."""
+        out = tempfile.TemporaryFile()
+        out.writelines(_question(access) for access, _ in (*self.cases, *self.inner))
+        out.flush()
+        return out
 
     def counts(self) -> Dict[str, int]:
         out = {section: 0 for section in KINDS}

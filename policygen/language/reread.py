@@ -32,7 +32,8 @@ class Rules(Diagnostics):
 
 
 def hold(policy: Policy) -> None:
-    """`policy` has the types of its fields. Raises Malformed unless this is a policy that the language can say, with the accesses that its words mean."""
+    """`policy` has the types of its fields. Raises Malformed unless the language can say it, with the accesses that its
+    words mean."""
     if policy.platform not in board.names():
         raise Malformed(f"no platform {policy.platform[:40]!r}")
     places = [claim.place for claim in policy.asserts]

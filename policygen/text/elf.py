@@ -52,9 +52,10 @@ class Elf:
             table = parsed[self.file.get_shstrndx()] if count else None
             names = self.slice(table.sh_offset, table.sh_size, "its names of sections") if table else b""
             wanted = name.encode("ascii") + b"\0"
-            found, *more = [part for part in parsed if names[part.sh_name:part.sh_name + len(wanted)] == wanted] or [None]
-            if found is None or more:
-                raise ValueError(f"it has {'several sections' if more else 'no section'} {name}")
+            of_it = [part for part in parsed if names[part.sh_name:part.sh_name + len(wanted)] == wanted]
+            if len(of_it) != 1:
+                raise ValueError(f"it has {'several sections' if of_it else 'no section'} {name}")
+            found = of_it[0]
             if found.sh_type == "SHT_NOBITS" or found.sh_flags & 0x800:         # SHF_COMPRESSED
                 raise ValueError(f"its section {name} is not in the file as it is")
             return self.slice(found.sh_offset, found.sh_size, f"its section {name}")

@@ -38,8 +38,8 @@ def built() -> Callable[[Policy, Path], Path]:
     def build(policy: Policy, folder: Path) -> Path:
         render.render(policy, folder)
         image = folder / "image.elf"
-        subprocess.run(["aarch64-linux-gnu-gcc", "-nostdlib", "-static", "-no-pie", "-fno-pic", "-std=gnu11", "-ffreestanding",
-                        "-fdata-sections", f"-I{ROOT / 'hv'}", f"-Wa,-I{folder}", "-Wl,-Ttext=0x40080000,-e,0",
+        subprocess.run(["aarch64-linux-gnu-gcc", "-nostdlib", "-static", "-no-pie", "-fno-pic", "-std=gnu11",
+                        "-ffreestanding", "-fdata-sections", f"-I{ROOT / 'hv'}", f"-Wa,-I{folder}", "-Wl,-Ttext=0x40080000,-e,0",
                         f"-Wl,-Map={folder / 'image.map'}", "-Wl,--build-id=none", "-o", str(image),
                         str(folder / "policy_tables.c"), str(folder / "replay.S")], check=True)
         return image

@@ -7,6 +7,7 @@ from itertools import zip_longest
 from typing import Iterable, Optional, Tuple
 
 from policygen.facts import board
+from policygen.language import schema
 from policygen.language.check import SUPPRESSIBLE, check_file
 from policygen.language.flat import flat
 from policygen.language.model import Assertion, Entry, Policy, Window
@@ -17,6 +18,8 @@ from policygen.text.diag import Diagnostics, Place, Span
 from policygen.text.escape import Raw
 from policygen.text.strict_json import Malformed
 
+SIDES = {section: ("read", "write") if section in schema.DIRECTED else ("",) for section in schema.SECTIONS}
+SIDES["features"] = ("read", "write", "")
 NOWHERE = Place("", 0, 0)
 MAX_LINE, MAX_PATH = 1 << 22, 4096
 
@@ -41,6 +44,11 @@ def hold(policy: Policy) -> None:
         places += [entry.place, *(action.place for action in entry.actions.values())]
         if entry.rule != rule or not entry.text.isprintable():
             raise Malformed(f"the text of entry {rule} is no line of a file")
+        if entry.section not in schema.SECTIONS or not set(entry.actions) <= set(SIDES[entry.section]) or \
+                any(action.do not in schema.ACTIONS for action in entry.actions.values()):
+            raise Malformed(f"entry {rule} is of no section, or has an action that its section has not")
+    if any(not reg.name.startswith(f"{window.name}+") for window in policy.windows for reg in window.regs):
+        raise Malformed("a window with a register of another")
     if any(not 0 <= number <= MAX_LINE for at in places for number in (at.line, at.col)):
         raise Malformed("a place that is in no file")
     names = {policy.file, *policy.files, *(at.file for at in places)}
@@ -48,7 +56,7 @@ def hold(policy: Policy) -> None:
         raise Malformed("a file's name that is none")
     try:
         text = flat(policy, waived=True)
-    except (Raw, KeyError, ValueError, RecursionError) as problem:
+    except (Raw, LookupError, ValueError, RecursionError) as problem:
         raise Malformed(f"not of the language: {problem}") from None
     diags, draft = Rules(), Draft(paths.policy_dir() / "x.yaml", "canonical", text)
     again = check_file(draft.path, draft, policy.mode, diags, lambda *_: None)

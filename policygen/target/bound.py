@@ -48,8 +48,9 @@ def reader(path: Path, map_file: Optional[Path] = None) -> Reader:
     return in_image.open_raw(data, text)
 
 
-def differences(found: Reader, policy: Policy, cpu: str) -> List[Tuple[str, List[str]]]:
-    """What is not as the policy has it, each with examples."""
+def differences(found: Reader, policy: Policy, cpu: str, verifier: Optional[Verifier] = None
+                ) -> List[Tuple[str, List[str]]]:
+    """What is not as the policy has it, each with examples. `verifier`: one of this policy and model, if there is."""
     out: List[Tuple[str, List[str]]] = []
     if found.name != policy.name:
         out.append((f"its log would call the policy {found.name!r}, the text {policy.name!r}", []))
@@ -58,7 +59,7 @@ def differences(found: Reader, policy: Policy, cpu: str) -> List[Tuple[str, List
         out.append((f"its log would say {found.hash:#018x}, the text means {meaning:#018x}", []))
     if (found.rules, found.windows) != (rules(policy), windows(policy)):
         out.append(("its log would name other entries, places or windows than the text", []))
-    verifier = Verifier(policy, model(found, policy, cpu))
+    verifier = verifier or Verifier(policy, model(found, policy, cpu))
     wrong = verifier.differences(found.said((access for access, _ in verifier.cases),
                                             (access for access, _ in verifier.inner)))
     if wrong:

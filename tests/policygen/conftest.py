@@ -37,10 +37,11 @@ def built() -> Callable[[Policy, Path], Path]:
     """Links the tables of a policy into an ELF for AArch64, as `make` does but for the code; returns its path."""
     def build(policy: Policy, folder: Path) -> Path:
         render.render(policy, folder)
-        image = folder / "image.elf"
+        image, script = folder / "image.elf", folder / "image.ld"
+        script.write_text("SECTIONS { . = 0x40080000; .text : { *(.replay) } .rodata : { *(.rodata*) } }", encoding="utf-8")
         subprocess.run(["aarch64-linux-gnu-gcc", "-nostdlib", "-static", "-no-pie", "-fno-pic", "-std=gnu11",
-                        "-ffreestanding", "-fdata-sections", f"-I{ROOT / 'hv'}", f"-Wa,-I{folder}", "-Wl,-Ttext=0x40080000,-e,0",
-                        f"-Wl,-Map={folder / 'image.map'}", "-Wl,--build-id=none", "-o", str(image),
+                        "-ffreestanding", "-fdata-sections", f"-I{ROOT / 'hv'}", f"-Wa,-I{folder}",
+                        f"-Wl,-T,{script},-Map={folder / 'image.map'},--build-id=none", "-o", str(image),
                         str(folder / "policy_tables.c"), str(folder / "replay.S")], check=True)
         return image
     return build

@@ -10,6 +10,7 @@ from typing import Dict, List
 
 from policygen.commands import cli
 from policygen.language import store
+from policygen.meaning import image
 from policygen.target import sweep, verify_run
 from policygen.target.bound import complain
 from policygen.target.verify import Unbuilt, shown, verify
@@ -90,9 +91,9 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
         if parsed.plan:
             Path(parsed.plan).write_text(sweep.header(policy, parsed.brief), encoding="utf-8")
             return cli.OK
-        text = Path(parsed.run).read_bytes().decode("latin-1")
-    except OSError as error:
-        print(f"policygen: {error.filename}: {error.strerror}", file=sys.stderr)
+        text = image.contents(str(parsed.run)).decode("latin-1")
+    except (OSError, ValueError) as error:
+        print(f"policygen: {display(parsed.plan or parsed.run)}: {image.why(error)}", file=sys.stderr)
         return cli.USAGE
     verdict = verify_run.Judge(policy, options.cpu).judge(text)
     good = not verdict.broken and not verdict.differences

@@ -38,7 +38,8 @@ def built() -> Callable[[Policy, Path], Path]:
     def build(policy: Policy, folder: Path) -> Path:
         render.render(policy, folder)
         image, script = folder / "image.elf", folder / "image.ld"
-        script.write_text("SECTIONS { . = 0x40080000; .text : { *(.replay) } .rodata : { *(.rodata*) } }", encoding="utf-8")
+        script.write_text("SECTIONS { . = 0x40080000; .text : { *(.replay) } .rodata : { *(.rodata*) } }",
+                          encoding="utf-8")
         subprocess.run(["aarch64-linux-gnu-gcc", "-nostdlib", "-static", "-no-pie", "-fno-pic", "-std=gnu11",
                         "-ffreestanding", "-fdata-sections", f"-I{ROOT / 'hv'}", f"-Wa,-I{folder}",
                         f"-Wl,-T,{script},-Map={folder / 'image.map'},--build-id=none", "-o", str(image),

@@ -10,13 +10,14 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 EVIL = ["\x1b]0;owned\x07", "\x9b31m", "\u202ex\u2066", "\ud800", "\0", "*/ int x; /*",
         "*/\n#include \"/etc/hostname\"\n/*", "\"; system(\"touch x\"); //", "$(touch x)`touch x`;touch x",
         "</pre><script>x</script>", "| x | [a](http://x) |", "\n::error::x", "x: {allow}\nsysregs: {default: allow}",
-        "{{ 7 * 7 }}{% x %}", "%s%n{}{0}", "\\", "é" * 40, "A" * 5000, "-o", "../../outside/secret", "/etc/passwd", "a b", "\u2028x", "\U0001f600"]
+        "{{ 7 * 7 }}{% x %}", "%s%n{}{0}", "\\", "é" * 40, "A" * 5000, "-o",
+        "../../outside/secret", "/etc/passwd", "a b", "\u2028x", "\U0001f600"]
 HEAD = "policy: 1\nname: t\nplatform: qemu-virt\n"
 REST = {"sysregs": "{ default: deny }", "mmio": "{ default: deny }", "hvc": "{ default: deny }",
         "smc": "{ default: deny }", "exceptions": "{ default: forward }"}
 PARENTS = ["a\0b", "x" * 5000, "\ud800", "../outside/secret", "../../../../../../../etc/passwd", "/etc/passwd",
-           "x/../../outside/secret", "q*/x", "", ".", "..", "./", "link", "folder", "-", "~", "HEAD:strict", "t", "none",
-           "strict.yaml/", "$(id)", "\n", "é"]
+           "x/../../outside/secret", "q*/x", "", ".", "..", "./", "link", "folder", "-", "~", "HEAD:strict", "t",
+           "none", "strict.yaml/", "$(id)", "\n", "é"]
 
 
 def policy(**said: str) -> bytes:
@@ -125,7 +126,8 @@ def broken_elves(text: bytes, r: Random, count: int) -> Iterator[bytes]:
     good = elf(text)
     tables = len(good) - 3 * 64
     for at, form in ((0x28, "<Q"), (0x20, "<Q"), (0x3a, "<H"), (0x3c, "<H"), (0x3e, "<H"), (0x38, "<H"), (0x36, "<H"),
-                     (tables + 64 + 24, "<Q"), (tables + 64 + 32, "<Q"), (tables + 128 + 24, "<Q"), (tables + 64, "<I")):
+                     (tables + 64 + 24, "<Q"), (tables + 64 + 32, "<Q"), (tables + 128 + 24, "<Q"),
+                     (tables + 64, "<I")):
         for value in HUGE[:3] if form == "<Q" else HUGE[4:] + (0xfffe,):
             data = bytearray(good)
             struct.pack_into(form, data, at, value & (1 << 8 * struct.calcsize(form)) - 1)

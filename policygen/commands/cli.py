@@ -16,7 +16,7 @@ from typing import Any, Mapping, NoReturn, Optional, Sequence, TextIO, Tuple
 from policygen.facts.arch import DEFAULT_CPU
 from policygen.facts.board import load_board, names
 from policygen.language.model import Policy
-from policygen.meaning.load import load_policy
+from policygen.target.load import load_bound
 from policygen.text import formats
 from policygen.text.diag import Diagnostics
 
@@ -110,7 +110,7 @@ def status(diags: Diagnostics) -> int:
 
 def load(name: str, options: Options) -> Tuple[Optional[Policy], int]:
     """The policy for a verb that needs a good one; complaints have been printed when there is none."""
-    policy, diags = load_policy(name, mode=options.mode, board=options.board)
+    policy, diags = load_bound(name, mode=options.mode, cpu=options.cpu, board=options.board)
     if policy is None:
         emit(diags, options)
     return policy, status(diags)

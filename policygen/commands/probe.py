@@ -14,6 +14,7 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 from policygen.commands import cli
 from policygen.facts import board, controls, memory
 from policygen.facts.arch import DIRECTIONS, Arch, Control, encoding, load_arch
+from policygen.meaning import image
 from policygen.target import platform
 from policygen.target.traps import gap_of
 from policygen.text import paths
@@ -27,7 +28,8 @@ CFLAGS = ("-std=gnu11", "-O2", "-ffreestanding", "-nostdlib", "-static", "-fno-p
           "-mstrict-align", "-mno-outline-atomics", "-fno-stack-protector", "-Wall", "-Wextra", "-Werror",
           "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments")
 TIMEOUT = 300       # seconds of wall time
-LINE = re.compile(r"pb (none|all|alone) ([0-9a-f]+) ([rw]) ([0-9a-f]+) ([ouxte]) ([0-9a-f]+)\Z")
+LINE = re.compile(r"pb (none|all|alone) ([0-9a-f]{1,4}) ([rw]) ([0-9a-f]{1,4}) ([ouxte]) ([0-9a-f]+)\Z")
+EVENT = re.compile(r"pb (start|nothere|stuck|end) ([0-9a-f]{1,16})(?: ([0-9a-f]{1,16}))?( .*)?\Z")
 # Not tried together with the others: they change what EL1 is, or what HVC does.
 NOT_TOGETHER = ("HCR_EL2.HCD", "HCR_EL2.TGE", "HCR_EL2.NV", "HCR_EL2.NV1", "HCR_EL2.AT")
 NOT_AT_ALL = ("HCR_EL2.HCD", "HCR_EL2.TGE")
@@ -116,18 +118,18 @@ def parse(text: str) -> Measured:
     if not lines or not lines[0].startswith("pb start "):
         raise ValueError("holds no probe")
     for line in lines:
-        match, words = LINE.match(line), line.split()
+        match, event = LINE.match(line), EVENT.match(line)
         if match:
             name, number, direction, key, letter, _ = match.groups()
             access = int(key, 16), dict(r="read", w="write")[direction]
             alone = out.alone.setdefault(int(number, 16), {})
             {"none": out.none, "all": out.together}.get(name, alone)[access] = letter
-        elif words[1] == "start":
-            out.midr = int(words[2], 16)
-        elif words[1] in ("nothere", "stuck"):
-            out.absent.add(int(words[2], 16))
-        elif words[1] == "end" and int(words[2], 16) == count:
-            out.accesses = int(words[3], 16)
+        elif event and event.group(1) == "start":
+            out.midr = int(event.group(2), 16)
+        elif event and event.group(1) != "end":
+            out.absent.add(int(event.group(2), 16))
+        elif event and int(event.group(2), 16) == count and event.group(3):
+            out.accesses = int(event.group(3), 16)
             return out
         else:
             raise ValueError(f"has a damaged line: {line[:60]}")
@@ -238,7 +240,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         if parsed.image:
             build(Path(parsed.image), board.load_board(parsed.platform))
             return cli.OK
-        text = Path(parsed.run).read_bytes().decode("latin-1") if parsed.run else \
+        text = image.contents(parsed.run).decode("latin-1") if parsed.run else \
             execute(parsed.qemu, options.cpu, board.load_board(parsed.platform))
         found = compare(parse(text), parsed.platform, options.cpu)
         if parsed.output:

@@ -36,9 +36,6 @@ def load_policy(name: str, *, mode: Optional[str] = None, place: Optional[Store]
         diags.error("PG001", None, f"no policy {quoted(name)}: {place.display(path)} does not exist",
                     helps=[f"did you mean {close[0]}?"] if close else [f"policies: {', '.join(known)}"])
         return None, diags
-    if place.leaves(path, place.tree(path)):
-        diags.unreadable = True
-        diags.error("PG123", None, f"{place.display(path)} is a link to a file outside of its tree",
-                    helps=["name the file that it leads to"])
+    if store.leads_out(path, place, diags):
         return None, diags
     return check.check_file(path, place, mode, diags, check_coherence, board), diags

@@ -18,8 +18,9 @@ from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.target import sweep
 from policygen.target.traps import Plan, gap_of, plan
 
-LINE = re.compile(r"sw ([smhc]) ([rw-]) (\w+) (\w+) (\w+) (\w+) (\w+) :(.*)\Z")
-TOKEN = re.compile(r"([ouasxczp])([-+*]?)([0-9a-f]*)(?:=([0-9a-f]+))?\Z")
+NUMBER = "([0-9a-f]{1,16})"
+LINE = re.compile(rf"sw ([smhc]) ([rw-]) ([1248]) {NUMBER} {NUMBER} {NUMBER} {NUMBER} :(.*)\Z")
+TOKEN = re.compile(r"([ouasxczp])([-+*]?)([0-9a-f]{0,16})(?:=([0-9a-f]{1,16}))?\Z")
 SECTIONS = {"s": "sysregs", "m": "mmio", "h": "hvc", "c": "smc"}
 DIRECTIONS = {"r": "read", "w": "write", "-": ""}
 RETURNS = {"NOT_SUPPORTED": -1, "INVALID_PARAMETERS": -2, "DENIED": -3, "SEA": -1, "SERROR": -1}
@@ -68,7 +69,7 @@ class Verdict:
 def console(text: str) -> str:
     """The guest's bytes: records (from RS to the line's end) taken out, with the line break that a record marked `+`
     put into the guest's line; escapes and NULs undone."""
-    text = re.sub("\r*\n\x1e@.\\+[^\n]*\n", "", text)
+    text = re.sub("(?<!\r)\r*\n\x1e@.\\+[^\n]*\n", "", text)
     text = re.sub("\x1e[^\n]*\n", "", text)
     return text.replace("\0", "").replace("\x1fe", "\x1e").replace("\x1ff", "\x1f").replace("\r", "")
 
@@ -89,6 +90,8 @@ def parse(text: str) -> Iterator[Seen]:
                 raise ValueError(f"an outcome that no sweep prints: {word!r}")
             letter, flag, number, value = token.groups()
             count = int(number, 16) if number else 1
+            if not step or not count or kind == "s" and first + step * (count - 1) > 0xffff:
+                raise ValueError(f"a series that no sweep makes: {line[:80]!r}")
             yield Seen(SECTIONS[kind], DIRECTIONS[direction], width, first, step, count, (x1, x2), letter, flag,
                        int(value, 16) if value else None)
             first += step * count
@@ -109,6 +112,8 @@ class Judge:
         planned = [sum(span.count for span in sweep.spans(self.policy, brief)) for brief in (False, True)]
         try:
             for seen in parse(text):
+                if sum(out.by_section.values()) + seen.count > max(planned):
+                    raise ValueError(f"more accesses than the sweep makes, {max(planned)}")
                 out.by_section[seen.section] = out.by_section.get(seen.section, 0) + seen.count
                 if seen.letter == "p":
                     out.add(ORDER[5], seen.count)

@@ -152,7 +152,7 @@ static void load_linux(struct guest *g)
 	if (parts[0].base + parts[0].size > parts[2].base)
 		panic("Image: IPA 0x%lx + 0x%lx overlaps DTB at 0x%lx", parts[0].base, parts[0].size, parts[2].base);
 
-	/* Loaded by hand, without boot arguments, nobody said how long the initrd is: then nothing is scrubbed. */
+	/* Loaded by hand, without boot arguments, the initrd's length is unknown: then nothing is scrubbed. */
 	if (bootargs.image)
 		scrub_rest(parts, 3);
 	/* The header tells kernels apart well enough; a checksum of 32 MiB would be most of our boot. */

@@ -8,7 +8,7 @@
  *   an access -> a row number (sysregs: two dependent loads; MMIO: three and a short search inside a page;
  *   calls: a hash probe, then a binary search of ranges) -> struct decision.
  *
- * A *rule* is one entry that somebody wrote (one YAML key); a *row* (struct decision) is what that rule
+ * A *rule* is one entry of the policy (one YAML key); a *row* (struct decision) is what that rule
  * means for one kind of access. Rules are what the log, the counters and the operator speak of.
  */
 #ifndef HV_POLICY_H

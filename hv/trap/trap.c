@@ -213,7 +213,7 @@ void trap_irq(struct trap_frame *f)
 		default:
 			if (irq == IRQ_HYP_TIMER) /* where it is no FIQ */
 				alarm_irq(c);
-			else if (!virtio_interrupt(irq)) /* nobody's: it must not come again */
+			else if (!virtio_interrupt(irq)) /* without an owner: it must not come again */
 				gic_enable(c->index, irq, false);
 			break;
 		}

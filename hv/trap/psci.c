@@ -13,6 +13,20 @@
 #define AFFINITY_ON           0
 #define AFFINITY_OFF          1
 #define ERROR(e)              ((u64)(s64)(e))
+#define POWER_STATE_INVALID   0xfffe0000u /* CPU_SUSPEND, original format: reserved bits, and power levels above the CPU's */
+#define AFFINITY_RESERVED     (~0xff00ffffffUL)
+
+/* What PSCI_FEATURES is asked about: the functions of PSCI, and SMCCC_VERSION. */
+static bool is_psci(u32 id)
+{
+	return (id & ~(SMC64 | 0x1fu)) == PSCI_VERSION_ID || id == SMCCC_VERSION_ID;
+}
+
+/* What SMCCC_ARCH_FEATURES is asked about: fast calls whose owner is the Arm Architecture. */
+static bool is_arch(u32 id)
+{
+	return (id & 0xbf000000u) == SMCCC_VERSION_ID;
+}
 
 /* A function is there for the guest when the policy serves it on the conduit that it asks by. */
 static u64 features(const struct call_table *table, u32 id)
@@ -28,9 +42,25 @@ static struct cpu *cpu_by_mpidr(u64 mpidr)
 	return !(mpidr & ~0xffUL) && mpidr < n_cpus ? cpus[mpidr] : NULL;
 }
 
+/* From level 1 up one instance holds all CPUs, whose fields there are zero; the caller itself is on. */
+static u64 affinity_info(u64 mpidr, u32 level)
+{
+	struct cpu *target;
+
+	if (level > 3 || mpidr & AFFINITY_RESERVED)
+		return ERROR(PSCI_INVALID_PARAMETERS);
+	if (level)
+		return mpidr >> 8 * level ? ERROR(PSCI_INVALID_PARAMETERS) : AFFINITY_ON;
+	target = cpu_by_mpidr(mpidr);
+	if (!target)
+		return ERROR(PSCI_INVALID_PARAMETERS);
+	return target->online ? AFFINITY_ON : AFFINITY_OFF;
+}
+
 u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table)
 {
-	const u64 *x = c->frame.x;
+	u32 id = (u32)c->frame.x[0];
+	u64 x1 = policy_argument(id, c->frame.x[1]), x2 = policy_argument(id, c->frame.x[2]);
 	struct cpu *target;
 	u64 result;
 
@@ -38,33 +68,30 @@ u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table)
 	case MODEL_SMCCC_VERSION:
 		return VERSION(1, 1);
 	case MODEL_SMCCC_ARCH_FEATURES:
-		/* No workaround is needed or offered on this board. */
-		return x[1] == SMCCC_VERSION_ID || x[1] == SMCCC_VERSION_ID + 1 ? features(table, (u32)x[1]) :
-										   ERROR(SMCCC_NOT_SUPPORTED);
+		return is_arch((u32)x1) ? features(table, (u32)x1) : ERROR(SMCCC_NOT_SUPPORTED);
 	case MODEL_PSCI_VERSION:
 		return PSCI_1_1;
 	case MODEL_PSCI_FEATURES:
-		return features(table, (u32)x[1]);
+		return is_psci((u32)x1) ? features(table, (u32)x1) : ERROR(SMCCC_NOT_SUPPORTED);
 	case MODEL_PSCI_CPU_SUSPEND:
+		if (x1 & POWER_STATE_INVALID)
+			return ERROR(PSCI_INVALID_PARAMETERS);
 		wait_for_interrupt(c);
 		return 0;
 	case MODEL_PSCI_CPU_ON:
-		target = cpu_by_mpidr(x[1]);
+		target = cpu_by_mpidr(x1);
 		if (!target)
 			return ERROR(PSCI_INVALID_PARAMETERS);
-		if (!guest_ram(x[2], 4) || x[2] & 3)
+		if (!guest_ram(x2, 4) || x2 & 3)
 			return ERROR(PSCI_INVALID_ADDRESS);
 		spin_lock(&shared);
-		result = smp_cpu_on(target, x[2], x[3]);
+		result = smp_cpu_on(target, x2, policy_argument(id, c->frame.x[3]));
 		spin_unlock(&shared);
 		return result;
 	case MODEL_PSCI_CPU_OFF:
 		return smp_cpu_off(c);
 	case MODEL_PSCI_AFFINITY_INFO:
-		target = cpu_by_mpidr(x[1]);
-		if (!target || x[2] > 3)
-			return ERROR(PSCI_INVALID_PARAMETERS);
-		return target->online ? AFFINITY_ON : AFFINITY_OFF;
+		return affinity_info(x1, (u32)x2);
 	case MODEL_PSCI_MIGRATE_INFO_TYPE:
 		return NO_MIGRATION;
 	case MODEL_PSCI_SYSTEM_OFF:

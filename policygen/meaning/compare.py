@@ -10,12 +10,14 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import ranges, virtio
 from policygen.facts.arch import ALL_BITS, load_arch
+from policygen.facts.names import SMC32, arguments
 from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.digest import content
 from policygen.meaning.paint import MMIO_SIZE, WIDTHS, Cell, Outcome, Painted, paint
 
 LOOSER, TIGHTER, CHANGED, REPORTING = KINDS = ("LOOSER", "TIGHTER", "CHANGED", "REPORTING")
 SIDES = ("read", "write")
+WIDTH_ENDS = (SMC32[0] - 1, SMC32[-1], 0xffffffff)      # function ids: where arguments change their width
 # What the guest gets: the end, a stop, a refusal, an answer that is not real, a model, part of the real thing, all.
 RANK = {"kill": 0, "pause": 1, "deny": 2, "ignore": 3, "value": 3, "forward": 4, "emulate": 5, "mask": 6, "allow": 7}
 Pair = Tuple[Outcome, Outcome]
@@ -258,9 +260,9 @@ def _calls(a: Painted, b: Painted) -> Iterator[Change]:
         olds, news = a.calls[section], b.calls[section]
         while low <= 0xffffffff:
             (_, old_last, old), (_, new_last, new) = olds[i], news[j]
-            high = min(old_last, new_last)
+            high = min(old_last, new_last, next(last for last in WIDTH_ENDS if last >= low))
             if groups.differ(old, new):
-                regions = list(_regions(old, new))
+                regions = sorted({arguments(low, args) for args in _regions(old, new)})
                 for args in regions:
                     before, after = leaf(old, *args), leaf(new, *args)
                     if groups.differ(before, after):

@@ -30,6 +30,7 @@
 #define IRQ_VTIMER        27
 #define IRQ_PTIMER        30
 #define IRQ_UART          33
+#define IRQ_RTC           34
 
 #define MAX_CPUS          8
 

@@ -9,6 +9,7 @@
 #include "cpu/smp.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
+#include "dev/vrtc.h"
 #include "log/console.h"
 #include "log/drain.h"
 #include "log/power.h"
@@ -201,6 +202,7 @@ void trap_irq(struct trap_frame *f)
 			console_tick(c);
 			debug_tick(c);
 			virtio_tick();
+			vrtc_tick();
 			break;
 		case IRQ_HYP_TIMER: /* where it is no FIQ */
 			alarm_irq(c);
@@ -208,6 +210,7 @@ void trap_irq(struct trap_frame *f)
 		case SGI_KICK:
 			c->work |= WORK_VGIC;
 			virtio_tick();
+			vrtc_tick();
 			break;
 		case SGI_STOP:
 			park = true;

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-# Charter: one Makefile, everything it makes is under build/. `make help` lists what there is.
+# Charter: everything that is made is under build/. `make help` lists what there is.
+
+include tools/make/variables.mk
 
 # What Linux is run under unless POLICY= says otherwise: it boots there.
 POLICY ?= $(if $(filter run-linux test-linux-smoke,$(MAKECMDGOALS)),permissive,default)
 MODE ?=
 LOG ?=
-# What the monitor does before the guest starts: HVINIT="bp 0x40001000; log mode full; cont".
 HVINIT ?=
 UNATTENDED ?=
 LOCKED ?=
-# MONITOR=0: an image without monitor, gdb's stub and their breakpoints; the whole line is the guest's.
 MONITOR ?= 1
-# Seconds after which an unattended guest that has not ended is stopped.
 TIMEOUT ?=
 LIMITED = $(if $(TIMEOUT),timeout --foreground $(TIMEOUT))
 SMP ?= 1
@@ -28,7 +27,7 @@ QEMU ?= qemu-system-aarch64
 # once, when it is first needed, which may be behind `setup`.
 ifeq ($(origin PYTHON),undefined)
 PYTHON = $(eval PYTHON := $(shell for p in /usr/bin/python3 python3; do \
-	$$p -c 'import yaml, jinja2' 2>/dev/null && { echo $$p; break; }; done))$(PYTHON)
+	$$p -c 'import yaml, jinja2, elftools' 2>/dev/null && { echo $$p; break; }; done))$(PYTHON)
 endif
 
 B ?= build
@@ -49,7 +48,7 @@ endif
 # ---- checks that give one clear line -----------------------------------------------------------------------------
 
 need = $(if $(shell command -v $(1) 2>/dev/null),,$(error $(1) is missing: run `make setup` (Debian package $(2))))
-BUILDS := $(filter-out clean help setup lint replay qemu-backports,$(or $(MAKECMDGOALS),all))
+BUILDS := $(filter-out clean help setup lint replay qemu-backports test-fresh drawings,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
 # `make setup run` installs first: what is missing is asked for only when setup is not part of the same command.
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
@@ -57,23 +56,17 @@ ifneq ($(filter setup,$(MAKECMDGOALS)),)
 else
 $(call need,$(CC),gcc-aarch64-linux-gnu)
 ifeq ($(PYTHON),)
-$(error no python3 with PyYAML and Jinja2: run `make setup` (Debian packages python3-yaml python3-jinja2))
+$(error no python3 with PyYAML, Jinja2 and pyelftools: run `make setup` (Debian packages python3-yaml python3-jinja2 python3-pyelftools))
 endif
 endif
-PROFILES := $(sort $(basename $(notdir $(wildcard policy/*.yaml))))
+PROFILES := $(sort $(basename $(notdir $(call plain,$(filter policy/%.yaml,$(wildcard policy/*.yaml))))))
 ifeq ($(filter $(POLICY),$(PROFILES))$(wildcard $(filter %.yaml,$(POLICY))),)
 $(error POLICY=$(POLICY): no such profile or file; there are: $(PROFILES))
-endif
-ifeq ($(filter 0 1,$(MONITOR)),)
-$(error MONITOR=$(MONITOR): 0 or 1)
 endif
 ifneq ($(if $(filter 0,$(MONITOR)),$(HVINIT)$(LOCKED)),)
 $(error MONITOR=0 has no monitor for $(if $(HVINIT),HVINIT=,LOCKED=))
 endif
-ifneq ($(filter-out audit enforce,$(MODE)),)
-$(error MODE=$(MODE): audit or enforce)
-endif
-CPUS := $(shell sed -n '/^cpus:/,/^[^ ]*$$/s/^  \([a-z0-9-]*\):.*/\1/p' policy/platform/*.yaml)
+CPUS := $(shell sed -n 's/^cpus: *\[\(.*\)\].*/\1/p' policy/platform/*.yaml | tr -d ,)
 ifeq ($(filter $(CPU),$(CPUS)),)
 $(error CPU=$(CPU): no platform has it; there are: $(CPUS))
 endif
@@ -89,45 +82,54 @@ endif
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-declarations -Wshadow -Wundef
 COMMON := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector -fno-common -fno-asynchronous-unwind-tables \
 	-mstrict-align -mno-outline-atomics -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARN)
-HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -fno-omit-frame-pointer -Wstack-usage=1024
+HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fno-omit-frame-pointer -Wstack-usage=1024
 FAST_CFLAGS := -fomit-frame-pointer -ffixed-x29
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
 # What only the operator's monitor needs, or what an image without it has in its place.
-OPERATOR := $(filter-out hv/operator/none.c,$(wildcard hv/operator/*.c))
-HV_SRC := $(filter-out $(if $(filter 0,$(MONITOR)),$(OPERATOR),hv/operator/none.c),$(wildcard hv/*/*.c))
-HV_ASM := $(wildcard hv/*/*.S)
+OPERATOR := $(filter-out hv/operator/none.c,$(call sources,$(wildcard hv/operator/*.c)))
+HV_SRC := $(filter-out $(if $(filter 0,$(MONITOR)),$(OPERATOR),hv/operator/none.c),$(call sources,$(wildcard hv/*/*.c)))
+HV_ASM := $(call sources,$(wildcard hv/*/*.S))
 HV_OBJ := $(HV_SRC:%.c=$(B)/%.o) $(HV_ASM:%.S=$(B)/%.o) $(B)/gen/policy_tables.o $(B)/gen/replay.o $(B)/gen/build.o
 # The guest that is bundled, a folder of guest/: the diagnostic one (diag), the one that measures (bench), that makes every
 # access (sweep), that attacks (fuzz: at random; attack: by name). It takes of guest/lib what it uses.
 GUEST ?= diag
 SEED ?= 1
 COUNT ?= 200000
-ifeq ($(filter diag bench sweep fuzz attack,$(GUEST)),)
-$(error GUEST=$(GUEST): diag, bench, sweep, fuzz or attack)
-endif
-objects = $(patsubst %,$(B)/%.o,$(basename $(wildcard $(1)/*.c $(1)/*.S)))
+objects = $(patsubst %,$(B)/%.o,$(basename $(call sources,$(wildcard $(1)/*.c $(1)/*.S))))
 GUEST_OBJ := $(call objects,guest/$(GUEST))
 GUEST_LIB := $(call objects,guest/lib)
 
+POLICY_DEPS := $(filter %.yaml,$(POLICY)) $(PROFILES:%=policy/%.yaml) guest/lib/probes.txt hv/policy/policy.h hv/cpu/log.h \
+	$(call sources,$(wildcard policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*))
+
 .PHONY: all clean help FORCE
-all: $(ELF) $(B)/hypervisor.bin $(B)/compile_commands.json ## build build/hypervisor.elf with POLICY= (default: default) and the diagnostic guest
+# One make at a time makes what is in build/: each hands the work to another make, which holds the folder's lock.
+ifneq ($(CHARTER_MAKES),$(abspath $(B)))
+take_turn = mkdir -p $(B) && exec 9> $(B)/.lock && { flock -n 9 || { echo 'waiting for a make that is at work in $(B)' >&2; flock 9; }; } &&
+in_turn = $(Q)$(if $(DRY),,$(take_turn)) CHARTER_MAKES=$(abspath $(B)) $(MAKE) --no-print-directory 'PYTHON=$(PYTHON)' $@
+DRY := $(findstring n,$(filter-out --%,-$(firstword $(MAKEFLAGS))))
+all $(ELF): FORCE ## build build/hypervisor.elf with POLICY= and the diagnostic guest
+	+$(in_turn)
+$(B)/%: FORCE
+	+$(in_turn)
+else
+all: $(ELF) $(B)/hypervisor.bin $(B)/compile_commands.json
 
 # Stamps that change when a flag does, or the choice of a policy: what depends on one is made again.
 $(B)/flags $(B)/choice: FORCE
 	@mkdir -p $(B)
 	@printf '%s\n' $(STAMP_$(@F)) > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
-STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
 STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-POLICY_DEPS := $(wildcard $(filter %.yaml,$(POLICY)) policy/*.yaml policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*) guest/lib/probes.txt \
-	hv/policy/policy.h hv/cpu/log.h
-GEN := policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
+GEN := models.h policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
 
 # policygen replaces only what changed, so the stamp is what says that it ran.
 $(G)/stamp: $(POLICY_DEPS) $(B)/choice
@@ -138,10 +140,13 @@ $(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	@touch $@
 $(addprefix $(G)/,$(GEN)): $(G)/stamp ;
 
-VERSION := $(shell git describe --always --dirty 2>/dev/null || echo unknown)
+# A tag may have any name: one that is not plain, or long, is left out of what git says.
+DESCRIBE := git describe --always --dirty
 $(G)/build.c: FORCE $(B)/guest.bin
-	@{ printf '/* Generated by the Makefile from git and build/guest.bin. */\n#include "lib/build.h"\n'; \
-	printf 'const char build_id[] = "%s";\n' '$(VERSION)'; \
+	@version=$$($(DESCRIBE) 2>/dev/null); \
+	case $$version in *[!A-Za-z0-9._/+-]* | ????????????????????????????????????????*) version=$$($(DESCRIBE) --exclude='*');; esac; \
+	{ printf '/* Generated by the Makefile from git and build/guest.bin. */\n#include "lib/build.h"\n'; \
+	printf 'const char build_id[] = "%s";\n' "$${version:-unknown}"; \
 	printf 'const u64 build_number = 0x%s;\n' "$$(git rev-parse --short=8 HEAD 2>/dev/null || echo 0)"; \
 	printf 'const u32 build_guest_hash = 0x%s;\n' "$$(sha256sum $(B)/guest.bin | cut -c1-8)"; \
 	printf 'const bool build_locked = %s;\n' '$(if $(LOCKED),true,false)'; \
@@ -170,6 +175,7 @@ $(B)/hv/%.o: hv/%.S $(B)/flags
 	$(Q)$(CC) $(HV_CFLAGS) -I$(B) -MMD -MP -c $< -o $@
 
 $(B)/hv/boot/guest.o: $(B)/guest.bin
+$(HV_OBJ): | $(G)/stamp
 
 $(B)/gen/%.o: $(G)/%.c $(B)/flags
 	$(call say,CC,$<)
@@ -185,6 +191,7 @@ $(G)/sweep_plan.h: $(G)/stamp
 $(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
 
 $(B)/guest/fuzz/fuzz.o: private GUEST_CFLAGS += $(FUZZ)
+$(B)/guest/attack/attack.o: private GUEST_CFLAGS += $(ATTACK)
 $(B)/guest/diag/fp.o: private GUEST_CFLAGS := $(filter-out -mgeneral-regs-only,$(GUEST_CFLAGS))
 
 $(GUEST_OBJ) $(GUEST_LIB): $(G)/guest_expect.h $(G)/guest_calls.h
@@ -213,7 +220,7 @@ $(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a linker/guest.ld
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
-$(ELF): $(HV_OBJ) linker/hv.ld tools/seal.py $(G)/policy.canonical.json
+$(ELF): $(HV_OBJ) linker/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HV_LDFLAGS) -T linker/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
 	$(Q)$(PYTHON) tools/seal.py $@
@@ -221,7 +228,15 @@ $(ELF): $(HV_OBJ) linker/hv.ld tools/seal.py $(G)/policy.canonical.json
 $(B)/hypervisor.bin: $(ELF)
 	$(Q)$(OBJCOPY) -O binary $< $@
 
+# For clangd and other tools: build/compile_commands.json (.clangd points there).
+$(B)/compile_commands.json: $(B)/flags
+	@{ echo '['; sep=; for f in $(HV_SRC) $(call sources,$(wildcard guest/$(GUEST)/*.c guest/lib/*.c)); do \
+	case $$f in hv/*) flags='$(HV_CFLAGS)';; *) flags='$(GUEST_CFLAGS)';; esac; \
+	printf '%s{"directory": "%s", "file": "%s", "command": "%s %s -c %s"}' "$$sep" '$(CURDIR)' "$$f" '$(CC)' "$$flags" "$$f"; \
+	sep=",\n"; done; echo; echo ']'; } | sed 's/\\n/\n/g' > $@
+
 -include $(HV_OBJ:.o=.d) $(GUEST_OBJ:.o=.d) $(GUEST_LIB:.o=.d)
+endif
 
 # ---- running -------------------------------------------------------------------------------------------------------
 
@@ -232,25 +247,29 @@ QEMU_ARGS = $(QEMU_MACHINE) -nographic -nic none -chardev stdio,id=uart,mux=on,s
 	-serial chardev:uart -mon chardev=uart
 # QEMU goes on when whoever reads its output has gone: `make run | head` would leave it behind.
 PIPED = $(PYTHON) tools/piped.py $(QEMU)
+# QEMU empties the file. The log of the run before is kept beside it; one that UART_LOG= names is not touched.
+keep_log = if [ -f '$(UART_LOG)' ] && [ -s '$(UART_LOG)' ]; then $(if $(filter UART_LOG,$(GIVEN)),echo \
+	'UART_LOG=$(UART_LOG) exists: name another file or remove it' >&2; exit 2,mv -f '$(UART_LOG)' '$(UART_LOG).1'); fi
 say_log = @test ! -t 1 || printf 'the log of this run: %s\n  python3 tools/log_decode.py check %s\n' $(UART_LOG) $(UART_LOG)
-BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))$(if $(HVINIT), hv.init="$(value HVINIT)")
-ifneq ($(filter-out text notable full quiet,$(LOG)),)
-$(error LOG=$(LOG): text, notable, full or quiet)
-endif
-ifneq ($(filter-out 1 2 3 4 5 6 7 8,$(SMP)),)
-$(error SMP=$(SMP): 1 to 8)
-endif
+# EL2 reads 4096 bytes of boot arguments.
+BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))
+write_bootargs = printf '%s%s\0' '$(BOOTARGS)' "$${HVINIT:+ hv.init=\"$$HVINIT\"}" > $(1) && if [ $$(wc -c < $(1)) -gt 4096 ]; then \
+	echo 'HVINIT= is too long: EL2 reads 4096 bytes of boot arguments' >&2; exit 2; fi
 
-# Where nobody can ever type, the monitor is left as soon as it opens.
+# Where nobody can ever type, the monitor is left as soon as it opens. Newer QEMUs lose what is typed before EL2 runs: it is
+# typed again until QEMU has gone.
+TYPE_POWEROFF = while echo poweroff 2>/dev/null; do sleep 1; done
 RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
 .PHONY: run run-linux
 run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
-	@printf '%s\0' '$(BOOTARGS)' > $(B)/bootargs
+	@$(call write_bootargs,$(B)/bootargs)
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
 ifeq ($(UNATTENDED),)
-	$(Q)if [ /dev/stdin -ef /dev/null ]; then echo poweroff | $(RUN_DIAG); else $(RUN_DIAG); fi
+	$(Q)$(keep_log)
+	$(Q)if [ /dev/stdin -ef /dev/null ]; then $(TYPE_POWEROFF) | $(RUN_DIAG); else $(RUN_DIAG); fi
 	$(say_log)
 else
+	$(Q)$(keep_log)
 	$(Q)$(LIMITED) $(RUN_DIAG) -no-reboot || true
 	$(Q)grep -aq 'diagnostic guest: [0-9]* passed, 0 failed' $(UART_LOG) || \
 		{ echo 'run: the diagnostic guest failed, or did not come to its end' >&2; exit 1; }
@@ -267,18 +286,21 @@ fuzz-guest: ## a hostile guest on SMP= CPUs from SEED= on, until EL2 has decided
 
 run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLINE=] [LINUX_DISK=] [LINUX_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(TESTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
-		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline '$(LINUX_CMDLINE)') \
+	@test -n '$(FDTPY)' || { echo 'no python3 with libfdt: run make setup (Debian package python3-libfdt)' >&2; exit 2; }
+	$(Q)$(FDTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
+		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline="$$LINUX_CMDLINE") \
 		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json $(if $(LOG),--log $(LOG)) \
-		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init '$(value HVINIT)') $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') $(if $(LINUX_NET),--net '$(LINUX_NET)') \
-		--out $(B)/linux
+		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT") $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') \
+		$(if $(LINUX_NET),--net '$(LINUX_NET)') --out $(B)/linux
 ifeq ($(UNATTENDED),)
+	$(Q)$(keep_log)
 	$(Q)$(PIPED) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
 	$(say_log)
 else
+	$(Q)$(keep_log)
 	$(Q)$(LIMITED) $(PIPED) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
 		$$(cat $(B)/linux/qemu.args) || true
-	$(Q)$(TESTPY) tools/linux_end.py $(UART_LOG)
+	$(Q)$(PYTHON) tools/linux_end.py $(UART_LOG)
 endif
 
 # A recording keeps all that it takes to run again: image, boot arguments, QEMU's events and the log.
@@ -286,7 +308,7 @@ R ?= $(B)/record
 .PHONY: record replay
 record: $(ELF) ## record a run of the diagnostic guest (R=build/record), to be looked at with `make replay`
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
-	@mkdir -p $(R) && cp $(ELF) $(R)/hypervisor.elf && printf '%s\0' '$(BOOTARGS)' > $(R)/bootargs
+	@mkdir -p $(R) && cp $(ELF) $(R)/hypervisor.elf && $(call write_bootargs,$(R)/bootargs)
 	@echo '$(QEMU) $(QEMU_MACHINE) -display none -monitor none -nic none -kernel $(R)/hypervisor.elf' \
 		'-device loader,file=$(R)/bootargs,addr=0x4007f000,force-raw=on' > $(R)/qemu
 	$(Q)$(PYTHON) tools/piped.py $$(cat $(R)/qemu) -chardev stdio,id=uart,signal=off,logfile=$(R)/uart.log -serial chardev:uart \
@@ -299,21 +321,39 @@ replay: ## run the recording up to decision SEQ= again, and open the monitor the
 
 # ---- checking ------------------------------------------------------------------------------------------------------
 
+# The first Python that has some modules: ours, or Debian's.
+python_with = $(shell for p in $(PYTHON) /usr/bin/python3; do $$p -c 'import $(1)' 2>/dev/null && { echo $$p; break; }; done)
+FDTPY = $(eval FDTPY := $(call python_with,libfdt))$(FDTPY)
 have = command -v $(1) >/dev/null || { echo '$(1) is missing: run make setup (Debian package $(2))' >&2; exit 2; }
-# The Python that has the test packages too.
-TESTPY = $(eval TESTPY := $(shell for p in $(PYTHON) /usr/bin/python3; do \
-	$$p -c 'import pytest, hypothesis, pexpect, libfdt, jsonschema' 2>/dev/null && { echo $$p; break; }; done))$(TESTPY)
+TEST_MODULES = pytest, hypothesis, pexpect, libfdt, jsonschema
+TESTPY = $(eval TESTPY := $(call python_with,$(TEST_MODULES)))$(TESTPY)
 havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, pexpect, libfdt, jsonschema: run make setup' >&2; exit 2; }
+
+FLAKE8 = flake8 --max-line-length 120 policygen tools tests
+MYPY = mypy --strict --ignore-missing-imports --cache-dir $(B)/mypy policygen tools
 
 .PHONY: check-policy test test-policygen test-host test-qemu test-linux-smoke lint release setup
 check-policy: ## validate every profile: policygen --check
 	$(Q)$(PYTHON) -m policygen --check
 
 PYTEST = $(TESTPY) -m pytest -q -p no:cacheprovider
+# Those that take longest begin, so that both processes end together.
 test: all check-policy ## the complete local gate
 	@$(havetests)
 	@$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(PYTEST) -n 2 tests
+	$(Q)$(PYTEST) -n 2 tests/host/test_mutate.py tests/qemu tests
+
+# What an edit breaks most often: names, types, the order of the rooms, single files of EL2 and of the tools, one boot.
+QUICK_TESTS := $(wildcard tests/*/test_floors.py) $(addprefix tests/host/test_,$(addsuffix .py,rooms unreached text log uart batch \
+	gdb_packet monitor dis)) $(addprefix tests/policygen/test_policygen_,source.py parts.py) tests/policygen/test_layout.py \
+	tests/decoder/test_wire.py tests/guestprep/test_prep_image.py tests/guestprep/test_linux_end.py \
+	'tests/qemu/test_diag.py::test_profile[default]'
+.PHONY: check
+check: all check-policy ## types, style, rooms, policies, the short tests and one boot: after each edit, 90 seconds at most
+	@$(havetests)
+	@$(call have,$(QEMU),qemu-system-arm); $(call have,flake8,flake8); $(call have,mypy,mypy)
+	$(Q)$(FLAKE8) & flake8=$$!; $(MYPY); mypy=$$?; wait $$flake8 && exit $$mypy
+	$(Q)$(PYTEST) -n 2 $(QUICK_TESTS)
 
 test-policygen test-host test-qemu: test-%: all
 	@$(havetests)
@@ -350,9 +390,6 @@ mutate: all ## flip comparisons, masks, offsets and verdicts of EL2's core, MUTA
 
 FUZZ_SECONDS ?= 60
 FUZZ_SEED ?= 0
-ifneq ($(shell printf '%s' '$(FUZZ_SECONDS)$(FUZZ_SEED)' | tr -d 0-9),)
-$(error FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED): numbers)
-endif
 fuzz-host: $(G)/stamp ## libFuzzer on trap path, monitor, loader and virtio, FUZZ_SECONDS= long each [FUZZ_SEED=]
 	$(Q)$(call have,clang,clang)
 	$(Q)$(PYTHON) tests/host/fuzz_host.py $(B)/fuzz-host $(G) $(FUZZ_SECONDS) $(FUZZ_SEED)
@@ -364,7 +401,11 @@ coverage: all ## lines and branches of hv/ that host tests and machines reach, a
 drawings: ## draw the READMEs' pictures again from the lists that the tests read
 	$(Q)$(PYTHON) tests/docs/drawings.py
 
-PY_SRC := policygen tools tests
+.PHONY: test-fresh
+RELEASE ?= bookworm
+test-fresh: ## README.md's first command on a bare Debian RELEASE= [FULL=1: the second, too]; as root
+	@tests/fresh.sh $(RELEASE) $(B)/fresh-$(RELEASE) $(if $(FULL),2,1)
+
 lint: all ## static checks of C, Python and shell
 	@$(call have,cppcheck,cppcheck); $(call have,shellcheck,shellcheck); $(call have,flake8,flake8); $(call have,mypy,mypy)
 	@$(call have,clang-tidy,clang-tidy)
@@ -373,58 +414,39 @@ lint: all ## static checks of C, Python and shell
 	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -I{} $(CC) $(HV_CFLAGS) -fanalyzer -c {} -o /dev/null
 	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$$@" -- --target=aarch64-linux-gnu -w -Ihv \
 		$(filter -std=% -ffreestanding -mgeneral-regs-only,$(HV_CFLAGS)) 2>/dev/null' clang-tidy
-	$(Q)flake8 --max-line-length 120 $(PY_SRC)
-	$(Q)mypy --strict --ignore-missing-imports policygen tools
-	$(Q)shellcheck .ci/run policygen/policygen
+	$(Q)$(FLAKE8)
+	$(Q)$(MYPY)
+	$(Q)shellcheck .ci/run policygen/policygen tools/make/*.sh tests/*.sh
 
 # ---- handing over --------------------------------------------------------------------------------------------------
 
-RELEASE := $(B)/release
+RELEASE_DIR := $(B)/release
 .PHONY: release-files
 release: test release-files ## ELF, raw binary, map, debug ELF, the policy's canonical form and page, SHA256SUMS: build/release/
 
 release-files: all
-	$(Q)rm -rf $(RELEASE) && mkdir -p $(RELEASE)
-	$(Q)$(PYTHON) -m policygen verify $(POLICY) > $(RELEASE)/policy-$(POLICY)-verify.txt
-	$(Q)sed -i 's/ *[0-9.]* s$$//' $(RELEASE)/policy-$(POLICY)-verify.txt # how long it took is not part of the result
-	$(Q)cp $(ELF) $(RELEASE)/charter-debug.elf
-	$(Q)$(CROSS_COMPILE)strip -o $(RELEASE)/charter.elf $(ELF)
-	$(Q)cp $(B)/hypervisor.bin $(RELEASE)/charter.bin
-	$(Q)cp $(B)/hypervisor.map $(RELEASE)/charter.map
-	$(Q)cp $(G)/policy.canonical.json $(RELEASE)/policy-$(POLICY).json
-	$(Q)$(PYTHON) -m policygen expand $(POLICY) > $(RELEASE)/policy-$(POLICY).yaml
-	$(Q)$(PYTHON) -m policygen doc $(POLICY) > $(RELEASE)/policy-$(POLICY).md
-	$(Q)$(PYTHON) -m policygen traps $(POLICY) > $(RELEASE)/policy-$(POLICY)-traps.txt
-	$(Q)echo '$(VERSION)' > $(RELEASE)/VERSION
-	$(Q)cd $(RELEASE) && sha256sum $$(ls | LC_ALL=C sort) > SHA256SUMS
-	@echo "release: $(RELEASE) $$(cat $(RELEASE)/VERSION)"
+	$(Q)rm -rf $(RELEASE_DIR) && mkdir -p $(RELEASE_DIR)
+	$(Q)$(PYTHON) -m policygen verify $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY)-verify.txt
+	$(Q)sed -i 's/ *[0-9.]* s$$//' $(RELEASE_DIR)/policy-$(POLICY)-verify.txt # how long it took is not part of the result
+	$(Q)cp $(ELF) $(RELEASE_DIR)/charter-debug.elf
+	$(Q)$(CROSS_COMPILE)strip -o $(RELEASE_DIR)/charter.elf $(ELF)
+	$(Q)cp $(B)/hypervisor.bin $(RELEASE_DIR)/charter.bin
+	$(Q)cp $(B)/hypervisor.map $(RELEASE_DIR)/charter.map
+	$(Q)cp $(G)/policy.canonical.json $(RELEASE_DIR)/policy-$(POLICY).json
+	$(Q)$(PYTHON) -m policygen expand $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY).yaml
+	$(Q)$(PYTHON) -m policygen doc $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY).md
+	$(Q)$(PYTHON) -m policygen traps $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY)-traps.txt
+	$(Q)sed -n 's/^const char build_id.. = "\(.*\)";$$/\1/p' $(G)/build.c > $(RELEASE_DIR)/VERSION
+	$(Q)cd $(RELEASE_DIR) && sha256sum $$(ls | LC_ALL=C sort) > SHA256SUMS
+	@echo "release: $(RELEASE_DIR) $$(cat $(RELEASE_DIR)/VERSION)"
 
-# Ubuntu has no browser that runs without its snap daemon: there the report is not looked at.
-BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chromium)
-# libFuzzer is a package of its own but on Ubuntu 22.04, where clang brings it.
-FUZZER = clang $(if $(filter jammy,$(shell sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)),,libclang-rt-dev)
-PACKAGES = gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu gcc libc6-dev make git qemu-system-arm ipxe-qemu \
-	$(if $(shell command -v npm),,npm) pre-commit \
-	python3 python3-yaml python3-jinja2 python3-pytest python3-pytest-xdist python3-hypothesis python3-pexpect \
-	python3-libfdt python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy cppcheck shellcheck flake8 mypy gdb-multiarch zsh $(FUZZER) $(BROWSER)
-SETUP_CMD = apt-get install -y --no-install-recommends $(PACKAGES)
-setup: ## install what building, running and testing need (Debian or Ubuntu; as root or through sudo)
-	@missing=$$(for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
-	if [ -z "$$missing" ]; then echo 'setup: everything is installed'; exit 0; fi; \
-	echo "setup: installing" $$missing; \
-	if [ "$$(id -u)" = 0 ]; then apt-get update && DEBIAN_FRONTEND=noninteractive $(SETUP_CMD); \
-	elif command -v sudo >/dev/null; then sudo apt-get update && sudo DEBIAN_FRONTEND=noninteractive $(SETUP_CMD); \
-	else echo 'setup: neither root nor sudo; as root, run:' >&2; echo '  apt-get update && $(SETUP_CMD)' >&2; exit 2; fi
-
-# For clangd and other tools: build/compile_commands.json (.clangd points there).
-$(B)/compile_commands.json: $(B)/flags
-	@{ echo '['; sep=; for f in $(HV_SRC) $(wildcard guest/$(GUEST)/*.c guest/lib/*.c); do \
-	case $$f in hv/*) flags='$(HV_CFLAGS)';; *) flags='$(GUEST_CFLAGS)';; esac; \
-	printf '%s{"directory": "%s", "file": "%s", "command": "%s %s -c %s"}' "$$sep" '$(CURDIR)' "$$f" '$(CC)' "$$flags" "$$f"; \
-	sep=",\n"; done; echo; echo ']'; } | sed 's/\\n/\n/g' > $@
+include tools/make/setup.mk
 
 clean: ## remove build/
+	$(if $(filter B,$(GIVEN)),@test ! -e $(B) || test -e $(B)/flags || { echo 'B=$(B): nothing was built there; remove it by hand' >&2; exit 2; })
 	$(Q)rm -rf $(B)
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+( .*)?:.*## / { sub(/ .*/, "", $$1); printf "  make %-18s %s\n", $$1, $$2 }' Makefile tools/make/*.mk
+	@echo 'Variables, on the command line or in the environment:'
+	@printf '  %-15s %s\n' $(foreach name,$(KNOWN),$(name)= '$(takes.$(name))')

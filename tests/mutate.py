@@ -38,7 +38,8 @@ import test_log  # noqa: E402
 import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
 import vm  # noqa: E402
-from hvl_host import LOG, class_names, src  # noqa: E402
+from hvl_host import LOG, class_names, rendered, src  # noqa: E402
+from policygen.facts.contract import load_contract  # noqa: E402
 from policygen.language.model import Policy  # noqa: E402
 from policygen.target import render, verify  # noqa: E402
 from trap_host import TRAP  # noqa: E402
@@ -50,13 +51,13 @@ CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.
 VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
 OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
 # Not on the way of a trap: the monitor's and the log's look at things, which have tests of their own.
-FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "dump_log", "virtio_describe")
+FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "hvcall_dump_log", "virtio_describe")
 TABLES = "policy_tables.c"
 LIST = ROOT / "tests" / "mutants.txt"
 MACHINE = "On the machine only"                     # how the reason begins where no host suite needs to notice
 HOST = ["gcc", "-std=gnu11", "-fno-builtin", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error",
         "-iquote"]
-FAKE = ["-iquote", "tests/host/fake", "-include", "tests/host/fake/arch/arch.h"]
+FAKE = ["-iquote", "tests/host/fake", "-iquote", rendered(), "-include", "tests/host/fake/arch/arch.h"]
 SEEDS = range(4)                                    # of the log's histories
 LIMITS = ["prlimit", "--cpu=6", "--as=8000000000", "--core=0"]  # seconds of CPU: what runs away is stopped
 SWAPS = [(r"==", "!="), (r"!=", "=="), (r"<=", "<"), (r">=", ">"), (r"(?<![<>\-=])<(?![<=])", "<="),
@@ -108,7 +109,8 @@ def changes(file: str) -> Iterator[Mutant]:
             function = begins.group(1)
         elif re.match(r"[#}]|\w.*[;{]$", code):
             function = function if code.startswith("}") else ""
-        if function in FOR_PEOPLE or (file in ("policy/policy.h", "dev/vgic.h") and "return" not in code and "FIELD" not in code):
+        declares = file in ("policy/policy.h", "dev/vgic.h") and "return" not in code and "FIELD" not in code
+        if function in FOR_PEOPLE or declares:
             continue                                # declarations: the tables' own test damages what they describe
         where = f"{function}: {line.strip()}"
         for pattern, new in SWAPS:
@@ -181,7 +183,7 @@ class Questions:
             if answers[here] == good[here]:
                 continue
             try:
-                seen = answered(ANSWER.unpack(answers[here]), rows, verify.VERDICTS)
+                seen = answered(ANSWER.unpack(answers[here]), rows, load_contract().verdicts)
                 if differences(t, self.model.expect(t), seen):
                     return False
             except (AssertionError, IndexError):
@@ -316,10 +318,10 @@ class Bench:
         trap, verifier = ["tests/host/trap_host.c", *map(src, TRAP)], "policygen/target/templates/verify.c"
         crowded = self.trap_suite("crowded", trap, None)
         named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
-            "bounds": (["tests/host/bounds_host.c", "hv/boot/guestload.c", "hv/vm/guestmem.c", "hv/board/crc32.c", "hv/cpu/bootargs.c"],
+            "bounds": (["tests/host/bounds_host.c", *map(src, ("guestload", "guestmem", "crc32", "bootargs"))],
                        lambda: [golden(packed(cases)) for cases in (
                            test_bounds.ram_cases(), list(test_bounds.loads()), test_bounds.parse_cases())]),
-            "write": (["tests/host/write_host.c", "hv/trap/hvcall.c", "hv/vm/guestmem.c"], lambda: [writes_hold]),
+            "write": (["tests/host/write_host.c", "hv/trap/hvcall.c", "hv/vm/guestmem.c", "hv/cpu/locks.c"], lambda: [writes_hold]),
             "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
                      *map(src, LOG)],
                     lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode()) for seed in SEEDS]),
@@ -345,8 +347,7 @@ class Bench:
         def make() -> List[Hold]:
             policy = self.policies[name]
             stubs = verify.stubs_of((self.gen(name) / "replay.S").read_text())
-            numbers = verify.enumerators((ROOT / "hv/policy/policy.h").read_text())
-            model = Model(policy, stubs, {k.removeprefix("MODEL_"): v for k, v in numbers.items()})
+            model = Model(policy, stubs)
             questions = Questions([t for kind in test_trap.KINDS for t in kind(random.Random(6), policy)], model)
             return [partial(questions.holds, every=8), questions.holds]
         return Suite(sources, make, self.scratch / name, self.scratch / name / "tables.o", like)
@@ -468,7 +469,8 @@ class Target:
             self.elf[policy, guest] = vm.build(policy, *words, tag=f"-mutate-{guest}")
         first = self.elf["default", "diag"].parent
         said = vm.make("-n", "-B", "V=1", "all", "POLICY=default", f"B={first.relative_to(ROOT)}").stdout
-        self.commands = {m.group(1): shlex.split(m.group(0)) for m in re.finditer(r"^.*-c (hv/[\w/]+\.c) .*$", said, re.M)}
+        compiled = re.finditer(r"^.*-c (hv/[\w/]+\.c) .*$", said, re.M)
+        self.commands = {m.group(1): shlex.split(m.group(0)) for m in compiled}
         link = re.search(r"^.*-T linker/hv.ld.*$", said, re.M)
         assert link and "hv/trap/trap.c" in self.commands
         self.link = shlex.split(link.group(0))

@@ -1,54 +1,36 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes into hypervisor.elf the checksum of its text and constants, which EL2 compares at the end (hv/board/integrity.c)."""
+"""Writes into hypervisor.elf the checksum of its text and constants, which hv/board/integrity.c compares at the end."""
 from __future__ import annotations
 
 import struct
 import sys
 import zlib
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Sequence
 
-PT_LOAD, SHT_SYMTAB = 1, 2
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from policygen.text.elf import Elf  # noqa: E402
 
-def symbols(elf: bytes, names: Sequence[str]) -> Dict[str, int]:
-    (offset,), (size, count) = struct.unpack_from("<Q", elf, 0x28), struct.unpack_from("<HH", elf, 0x3a)
-    sections = [struct.unpack_from("<IIQQQQIIQQ", elf, offset + size * n) for n in range(count)]
-    found: Dict[str, int] = {}
-    for _, kind, _, _, start, length, link, _, _, entry in sections:
-        if kind != SHT_SYMTAB:
-            continue
-        strings = sections[link][4]
-        for at in range(start, start + length, entry):
-            name, _, _, _, value, _ = struct.unpack_from("<IBBHQQ", elf, at)
-            text = elf[strings + name:elf.index(b"\0", strings + name)].decode("ascii")
-            if text in names:
-                found[text] = value
-    return found
-
-
-def segments(elf: bytes) -> List[Tuple[int, int, int]]:
-    """Physical address, offset and size in the file."""
-    (offset,), (size, count) = struct.unpack_from("<Q", elf, 0x20), struct.unpack_from("<HH", elf, 0x36)
-    headers = [struct.unpack_from("<IIQQQQQQ", elf, offset + size * n) for n in range(count)]
-    return [(pa, at, length) for kind, _, at, _, pa, length, _, _ in headers if kind == PT_LOAD and length]
+MOST = 64 << 20         # bytes of an image
+NAMES = ("__text_start", "__text_end", "__rodata_start", "__image_end", "integrity_image")
 
 
 def seal(elf: bytearray) -> int:
-    names = ("__text_start", "__text_end", "__rodata_start", "__image_end", "integrity_image")
-    found = symbols(bytes(elf), names)
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise ValueError(f"no symbol {missing[0]}")
-    text, text_end, constants, end, target = (found[name] for name in names)
+    """Fills the word `integrity_image` of the image in; returns it. ValueError says what is wrong with the image."""
+    file = Elf(bytes(elf))
+    found = file.symbols(NAMES)
+    text, text_end, constants, end, target = (found[name] for name in NAMES)
+    if not text <= text_end <= constants <= end or end - text > MOST:
+        raise ValueError("its text, constants and end are not where an image of EL2 has them")
     memory = bytearray(end - text)          # between segments there is nothing
     place = None
-    for pa, at, length in segments(bytes(elf)):
-        if text <= pa < end:
-            memory[pa - text:pa - text + length] = elf[at:at + length]
-        if pa <= target <= pa + length - 4:
-            place = at + target - pa
+    for part in file.segments():
+        if text <= part.address < end:
+            memory[part.address - text:part.address - text + part.size] = elf[part.offset:part.offset + part.size]
+        if part.address <= target <= part.address + part.size - 4:
+            place = part.offset + target - part.address
     if place is None or len(memory) != end - text:
         raise ValueError("integrity_image is in no segment, or a segment goes on behind __image_end")
     value = zlib.crc32(memory[constants - text:], zlib.crc32(memory[:text_end - text])) | 1     # 0: not sealed
@@ -65,7 +47,7 @@ def main(argv: Sequence[str]) -> int:
         elf = bytearray(path.read_bytes())
         seal(elf)
         path.write_bytes(bytes(elf))
-    except (OSError, ValueError, struct.error) as error:
+    except (OSError, ValueError) as error:
         print(f"seal: {path}: {error}", file=sys.stderr)
         return 1
     return 0

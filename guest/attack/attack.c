@@ -2,8 +2,10 @@
 /*
  * Attacks with a name: each is tried once and says what came of it. fuzz/ has those that nobody thought of. Under
  * tests/qemu/attacked.yaml, on two CPUs of which the second never starts. It ends in HVC_PAUSE, for the operator to look.
+ * Built with FLOODS=1 it is another one: floods.c.
  */
 #include "cpu.h"
+#include "floods.h"
 #include "guest.h"
 #include "run.h"
 
@@ -476,6 +478,8 @@ static void disk(void)
 
 void main(void)
 {
+	if (ATTACK_FLOODS)
+		floods();
 	make_tables();
 	places();
 	steps();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the attacking guest begins. */
+/* Where the attacking guest's CPUs begin: the first one, and each that floods turn on. */
 
 	.section .text.start, "ax"
 	.global _start
@@ -8,3 +8,12 @@ _start:
 	bl	main
 1:	wfi
 	b	1b
+
+	.text
+	.global	second
+second:
+	mov	x19, x0
+	bl	run_prepare
+	mov	x0, x19
+	bl	main_again
+	b	.

@@ -96,6 +96,7 @@ static const char *check_refusal(enum refusal refusal)
 		[REFUSE_INVALID_PARAMETERS] = "refused (INVALID_PARAMETERS)",
 		[REFUSE_DENIED] = "refused (DENIED)",
 	};
+	_Static_assert(REFUSE_COUNT == 6, "words[] has a text for each enum refusal");
 
 	return words[refusal];
 }
@@ -112,6 +113,7 @@ const char *check_word(const struct expect *e)
 		[ACT_PAUSE] = "pause",
 		[ACT_KILL] = "kill",
 	};
+	_Static_assert(ACT_COUNT == 9, "words[] has a text for each enum action but ACT_DENY");
 
 	return e->action == ACT_DENY ? check_refusal(e->refusal) : words[e->action];
 }

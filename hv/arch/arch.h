@@ -16,14 +16,6 @@
 #define sysreg_write(reg, v) asm volatile("msr " SPELL(reg) ", %x0" : : "rZ"((u64)(v)) : "memory")
 
 /* Names that binutils before 2.41 does not know without an -march of their own. */
-#define HCRX_EL2       S3_4_C1_C2_2
-#define HFGRTR_EL2     S3_4_C1_C1_4
-#define HFGWTR_EL2     S3_4_C1_C1_5
-#define HFGITR_EL2     S3_4_C1_C1_6
-#define HDFGRTR_EL2    S3_4_C3_C1_4
-#define HDFGWTR_EL2    S3_4_C3_C1_5
-#define HAFGRTR_EL2    S3_4_C3_C1_6
-#define MPAM2_EL2      S3_4_C10_C5_0
 #define ZCR_EL2        S3_4_C1_C2_0
 #define SMCR_EL2       S3_4_C1_C2_6
 
@@ -184,28 +176,6 @@ static inline void replay_write(const char *stub, u64 value)
 	((void (*)(u64))(stub + 8))(value);
 }
 
-/* One lock for what CPUs share (vGIC, UART, log output); held for a bounded time, never while a guest runs. */
-struct spinlock {
-	u32 taken;
-};
-static inline void spin_lock(struct spinlock *l)
-{
-	u32 taken, failed;
-
-	asm volatile("	sevl\n"
-		     "1:	wfe\n"
-		     "2:	ldaxr	%w0, %2\n"
-		     "	cbnz	%w0, 1b\n"
-		     "	stxr	%w1, %w3, %2\n"
-		     "	cbnz	%w1, 2b\n"
-		     : "=&r"(taken), "=&r"(failed), "+Q"(l->taken)
-		     : "r"(1)
-		     : "memory");
-}
-static inline void spin_unlock(struct spinlock *l)
-{
-	asm volatile("stlr wzr, %0" : "=Q"(l->taken) : : "memory"); /* wakes those that wait in WFE */
-}
 /* Polling for another CPU's store. */
 static inline void relax(void)
 {

@@ -23,9 +23,10 @@ sve_clear:
 
 /*
  * Before fp_clear(): PSTATE.ZA and PSTATE.SM go up, which clears ZA, ZT0 and the vectors of streaming mode, and down, which
- * clears Z, P and FFR and sets FPSR (Arm ARM, "PSTATE.SM", "PSTATE.ZA"). MSR SVCR is the same for every assembler.
+ * clears Z, P and FFR and sets FPSR (Arm ARM, "PSTATE.SM", "PSTATE.ZA").
  */
 sme_clear:
 	.inst	0xd503477f			/* SMSTART */
 	.inst	0xd503467f			/* SMSTOP */
+	msr	S3_3_C4_C2_2, xzr		/* SVCR: QEMU 7.2 keeps what was written beside SM and ZA */
 	ret

@@ -5,7 +5,6 @@
 #include "board/board.h"
 #include "board/crc32.h"
 #include "boot/watchdog.h"
-#include "cpu/alarm.h"
 #include "cpu/bootargs.h"
 #include "lib/build.h"
 #include "lib/panic.h"
@@ -72,7 +71,7 @@ static void scrub_by_strides(u64 from, u64 to)
 {
 	for (; from + STRIDE < to; from += STRIDE) {
 		scrub(from, from + STRIDE);
-		watchdog_progress++;
+		this_cpu()->progress++;
 	}
 	scrub(from, to);
 }

@@ -9,6 +9,7 @@
 #include "boot/watchdog.h"
 #include "cpu/bootargs.h"
 #include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "lib/print.h"
 #include "lib/psci.h"
 #include "log/console.h"
@@ -95,6 +96,8 @@ void el2_panic(struct trap_frame *f, u64 kind)
 		kprintf("x%-2u %016lx%s", i, f->x[i], i % 4 == 3 || i == 30 ? "\n" : "  ");
 	kprintf("sp  %016lx\n", (u64)(f + 1));
 	say_calls((const u64 *)(f + 1));
+	if (kind == EL2_FIQ)
+		locks_say();
 	log_exception(this_cpu(), f->esr_el2, f->elr_el2, f->far_el2);
 	report_end();
 }

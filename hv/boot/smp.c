@@ -5,6 +5,7 @@
 #include "board/mmu.h"
 #include "boot/watchdog.h"
 #include "cpu/decide.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "cpu/vtime.h"
 #include "dev/vgic.h"
@@ -24,7 +25,6 @@ void guest_enter(struct cpu *c) __attribute__((noreturn));
 
 struct cpu *cpus[MAX_CPUS];
 unsigned n_cpus;
-struct spinlock shared;
 volatile bool smp_stopped;
 
 /* The stack is painted so that the monitor can show how deep it went; `top`: not above what is in use. */

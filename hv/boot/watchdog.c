@@ -6,6 +6,7 @@
 #include "boot/watchdog.h"
 #include "board/gic.h"
 #include "cpu/alarm.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 
 #define MISSES 3
@@ -19,27 +20,48 @@ void watchdog_start(struct cpu *c)
 	fiq_unmask();
 }
 
-/* Identifies the trap this CPU is in, plus all CPUs' progress: waiting for another's lock counts as its progress. */
-static u64 place(const struct cpu *c)
+/*
+ * Whether this CPU has been in one trap for three looks without progress. One that waits for a lock does not stand still:
+ * the lock's holder is looked at, on its own CPU.
+ */
+static bool stands(struct cpu *c)
 {
-	return c->entered + watchdog_progress;
+	u64 seen = c->entered + c->progress;
+	bool same = seen == c->watch_last;
+
+	c->watch_last = seen;
+	c->watch_misses = same && !lock_awaits_another(c) ? c->watch_misses + 1 : 0;
+	return c->watch_misses == MISSES;
+}
+
+/* It has had the same lock all the time and printed nothing, wherever it is now: others wait for ever. */
+static bool keeps_lock(struct cpu *c)
+{
+	const struct spinlock *l = lock_held(c);
+	u64 seen = l ? l->taken + c->progress : 0;
+	bool same = seen && seen == c->watch_held;
+
+	c->watch_held = seen;
+	c->watch_holds = same && !lock_awaits_another(c) ? c->watch_holds + 1 : 0;
+	return c->watch_holds == MISSES;
 }
 
 bool watchdog_bites(struct trap_frame *f)
 {
 	struct cpu *c = this_cpu();
 	u32 irq = gic_fiq_begin();
-	u64 now = counter(), seen = place(c);
+	u64 now = counter();
 
 	if (f->elr_el2 - (u64)guest_return < (u64)guest_returned - (u64)guest_return)
 		f->elr_el2 = (u64)guest_return; /* ELR_EL2 and SPSR_EL2 are lost: from the frame, once more */
 	if (now >= c->watch_due) {
+		bool keeps = keeps_lock(c), stuck = stands(c);
+
 		c->watch_due = now + sysreg_read(cntfrq_el0);
-		if (smp_stopped || seen != c->watch_last)
-			c->watch_misses = 0;
-		else if (++c->watch_misses == MISSES)
+		if (smp_stopped)
+			c->watch_misses = c->watch_holds = 0;
+		else if (keeps || stuck)
 			return true;
-		c->watch_last = seen;
 	}
 	alarm_tick(now);
 	gic_fiq_end(irq);

@@ -7,7 +7,6 @@
 
 #define ENABLE 1
 
-u32 watchdog_progress;
 static u64 deadlines[ALARM_COUNT]; /* 0: none */
 
 static void arm(u64 when)

@@ -7,9 +7,6 @@
 
 enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, ALARM_RTC, ALARM_COUNT };
 
-/* EL2 gets on, although this trap lasts: more of it whenever text was said or memory cleared. */
-extern u32 watchdog_progress;
-
 /* This CPU is interrupted (SGI_ALARM) when CNTPCT reaches `when`; 0: no longer. */
 void alarm_set(enum alarm which, u64 when);
 /* Sleeps until CNTPCT reaches `until` (0: no limit) or an interrupt of EL2's own is pending; the alarms wait. */

@@ -4,6 +4,7 @@
 #define HV_CPU_H
 
 #include "arch/arch.h"
+#include "arch/lock.h"
 #include "board/board.h"
 #include "cpu/frame.h"
 #include "cpu/log.h"
@@ -108,8 +109,11 @@ struct cpu {
 	bool online;             /* runs the guest, or is on its way there */
 	volatile bool parked;    /* stands still in smp_park() for the monitor */
 	u64 start_entry, start_context; /* PSCI CPU_ON: where it begins */
+	struct spinlock *volatile waits; /* the lock that it is waiting for, or NULL */
 	u64 watch_due, watch_last; /* watchdog.c: its next look, in CNTPCT ticks, and what it saw last */
-	u32 watch_misses;         /* looks since anything moved */
+	u64 watch_held;           /* ... and when the lock that it held then was taken, 0: it held none */
+	u32 watch_misses, watch_holds; /* looks since anything moved, and since it took another lock */
+	u32 progress;             /* EL2 gets on, although this trap lasts: more whenever text was said or memory cleared */
 	struct {
 		u64 elr, spsr, rt;
 	} undone;                 /* replay.c: the guest's, before its trap */
@@ -126,7 +130,6 @@ static inline struct cpu *cpu_of(struct trap_frame *f)
 
 extern struct cpu *cpus[MAX_CPUS]; /* the first n_cpus are there */
 extern unsigned n_cpus;
-extern struct spinlock shared;     /* vGIC, UART, log output: whatever two CPUs may touch */
 
 static inline struct cpu *this_cpu(void)
 {

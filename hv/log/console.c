@@ -63,7 +63,7 @@ bool console_midline(void)
 
 void console_raw(const char *s, size_t n)
 {
-	watchdog_progress++; /* printing is progress: CPUs that spin on the lock meanwhile must not trip the watchdog */
+	this_cpu()->progress++;
 	if (gdb_active && *s != RS) {
 		gdb_text(s, n);
 		return;

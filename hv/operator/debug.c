@@ -5,6 +5,7 @@
 #include "cpu/alarm.h"
 #include "cpu/esr.h"
 #include "cpu/el1_exception.h"
+#include "cpu/locks.h"
 #include "cpu/vtime.h"
 #include "log/console.h"
 #include "operator/dis.h"

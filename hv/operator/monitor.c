@@ -4,6 +4,7 @@
 #include "arch/arch.h"
 #include "board/gic.h"
 #include "cpu/bootargs.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "cpu/vtime.h"
 #include "lib/build.h"
@@ -299,6 +300,7 @@ static void resume(struct monitor *m)
 		m->c->record->cost -= (u32)m->spent;
 	debug_resume(m->c);
 	smp_resume_others();
+	lock_restart(&shared);
 	spin_unlock(&shared);
 }
 

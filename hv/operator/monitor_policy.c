@@ -12,6 +12,7 @@ const char *const policy_sections[SEC_COUNT] = {
 	[SEC_SYSREGS] = "sysregs", [SEC_MMIO] = "mmio",       [SEC_HVC] = "hvc",
 	[SEC_SMC] = "smc",         [SEC_EXCEPTIONS] = "exceptions", [SEC_FEATURES] = "features",
 };
+_Static_assert(SEC_COUNT == 6, "policy_sections[] has a word for each enum section");
 static const char *const refusals[REFUSE_COUNT] = {
 	[REFUSE_UNDEF] = "UNDEFINED instruction into the guest's EL1",
 	[REFUSE_SEA] = "synchronous external abort into the guest's EL1",
@@ -20,6 +21,7 @@ static const char *const refusals[REFUSE_COUNT] = {
 	[REFUSE_INVALID_PARAMETERS] = "x0 = -2 (INVALID_PARAMETERS)",
 	[REFUSE_DENIED] = "x0 = -3 (DENIED)",
 };
+_Static_assert(REFUSE_COUNT == 6, "refusals[] has a text for each enum refusal");
 static const char *const effects[ACT_COUNT] = {
 	[ACT_ALLOW] = "the real register, device or service",
 	[ACT_DENY] = "refused",
@@ -31,6 +33,7 @@ static const char *const effects[ACT_COUNT] = {
 	[ACT_PAUSE] = "the guest stops before it takes effect",
 	[ACT_KILL] = "the guest stops for good",
 };
+_Static_assert(ACT_COUNT == 9, "effects[] has a text for each enum action");
 
 void rule_sum(unsigned rule, u64 *hits, u64 *cost)
 {

@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "board/integrity.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "cpu/log.h"
 #include "cpu/vtime.h"
 #include "lib/build.h"
@@ -209,4 +210,5 @@ void monitor_el2(struct monitor *m, const char *args)
 	kprintf("log     seq %lu, %lu lines written, %lu lost\n", m->c->log.seq, m->c->log.written, m->c->log.lost);
 	kprintf("cpu     struct at 0x%lx, %lu list registers, hidden %lu ticks\n", (u64)m->c, (u64)m->c->vgic.n_lrs,
 		vtime_hidden());
+	locks_say();
 }

@@ -2,12 +2,12 @@
 /* Rules changed at run time: refusals that pass (WOULD), and rows that ask the operator first. */
 #include "operator/overrule.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "lib/psci.h"
 #include "operator/debug.h"
 #include "operator/monitor.h"
 
 static struct decision overruled[MAX_CPUS];
-static struct spinlock changing; /* flags of rows, which not only their own CPU changes */
 
 /* The service of each known function, for calls whose row is a plain refusal and has no model. */
 static unsigned model_of(u64 id)
@@ -123,7 +123,7 @@ bool overrule_rule(unsigned rule, u32 set, u32 clear)
 {
 	bool any = false;
 
-	spin_lock(&changing);
+	spin_lock(&rules_lock);
 	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
 		for (unsigned i = 0; cpus[cpu] && cpus[cpu]->rows && i < policy_n_rows; i++)
 			if (policy_rows[i].rule == rule) {
@@ -132,7 +132,7 @@ bool overrule_rule(unsigned rule, u32 set, u32 clear)
 				lookups_forget(cpus[cpu]);
 				any = true;
 			}
-	spin_unlock(&changing);
+	spin_unlock(&rules_lock);
 	return any;
 }
 
@@ -147,7 +147,7 @@ u32 overrule_flags(unsigned rule)
 /* S2_0_C0_Cm_op2, op2 2 (MDSCR_EL1) and 4 to 7 (DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn). */
 void overrule_debug(struct cpu *c, bool on)
 {
-	spin_lock(&changing);
+	spin_lock(&rules_lock);
 	for (u32 op2 = 2; op2 < 8; op2++)
 		for (u32 low = 0; low < 32; low++) {
 			struct row_state *s = &c->rows[policy_sysreg(2u << 20 | op2 << 17 | low)];
@@ -155,5 +155,5 @@ void overrule_debug(struct cpu *c, bool on)
 			s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
 			row_set_path(s);
 		}
-	spin_unlock(&changing);
+	spin_unlock(&rules_lock);
 }

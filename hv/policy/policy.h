@@ -182,13 +182,17 @@ struct passthrough {
 	u16 rule, pad2;
 };
 
-/* The EL2 controls that make the policy true, before vcpu.c takes away what this CPU lacks. */
+/*
+ * The EL2 controls that make the policy true, before vcpu.c takes away what this CPU lacks. The members are those of
+ * policygen/facts/controls.py, in its order: build/gen/replay.S writes them all.
+ */
 struct trap_controls {
 	u64 hcr, mdcr, cptr, cnthctl, hstr, ich_hcr;
-	u64 hcrx;                                    /* FEAT_HCX */
-	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr, hafgrtr; /* FEAT_FGT */
-	u64 mpam2;                                   /* FEAT_MPAM */
 	u64 vpidr, vmpidr_or;                        /* vpidr 0: the real MIDR_EL1 */
+	u64 hcrx;                                    /* FEAT_HCX */
+	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr; /* FEAT_FGT */
+	u64 hafgrtr;                                 /* FEAT_FGT and FEAT_AMUv1 */
+	u64 mpam2;                                   /* FEAT_MPAM */
 };
 
 /*
@@ -250,6 +254,8 @@ extern const char policy_sysreg_text[];
  * (a UDF where the direction does not exist or is never replayed; SYS instructions stand at +8).
  */
 extern const char policy_replay[];
+/* Writes each member of `t` into its register, if this CPU has it (build/gen/replay.S). */
+void policy_write_controls(const struct trap_controls *t);
 
 /* --- policy.c: pure --------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #include "trap/hvcall.h"
 #include "arch/arch.h"
 #include "cpu/decide.h"
+#include "cpu/locks.h"
 #include "lib/build.h"
 #include "lib/psci.h"
 #include "log/console.h"
@@ -14,7 +15,13 @@
 #define CONSOLE_MAX  4096
 #define ERROR(e)     ((u64)(s64)(e))
 
-static u64 get_id(u64 selector)
+static bool answer(struct cpu *c, u64 x0)
+{
+	c->frame.x[0] = x0;
+	return true;
+}
+
+static u64 id_of(u64 selector)
 {
 	switch (selector) {
 	case 0: return HV_ID;
@@ -25,7 +32,12 @@ static u64 get_id(u64 selector)
 	return ERROR(PSCI_INVALID_PARAMETERS);
 }
 
-static u64 get_status(const struct cpu *c, u64 selector)
+bool hvcall_get_id(struct cpu *c)
+{
+	return answer(c, id_of(c->frame.x[1]));
+}
+
+static u64 status_of(const struct cpu *c, u64 selector)
 {
 	switch (selector) {
 	case 0: return decisions(c, -1);
@@ -34,6 +46,11 @@ static u64 get_status(const struct cpu *c, u64 selector)
 	case 3: return decisions(c, V_DENY);
 	}
 	return ERROR(PSCI_INVALID_PARAMETERS);
+}
+
+bool hvcall_get_status(struct cpu *c)
+{
+	return answer(c, status_of(c, c->frame.x[1]));
 }
 
 /* Once per 100 ms, for all CPUs together; beyond that it is counted only. */
@@ -47,7 +64,7 @@ static bool may_write(struct cpu *c)
 	return true;
 }
 
-static u64 dump_log(struct cpu *c)
+bool hvcall_dump_log(struct cpu *c)
 {
 	u64 before = c->log.written;
 
@@ -55,7 +72,13 @@ static u64 dump_log(struct cpu *c)
 	if (may_write(c))
 		drain_work(c, true);
 	spin_unlock(&shared);
-	return c->log.written - before;
+	return answer(c, c->log.written - before);
+}
+
+bool hvcall_pause(struct cpu *c)
+{
+	monitor_pause(c);
+	return true;
 }
 
 static u64 console_write(u64 ipa, u64 size)
@@ -76,9 +99,15 @@ static u64 console_write(u64 ipa, u64 size)
 	return size;
 }
 
-/* The `exceptions` entry of the reported class says whether it is logged and whether somebody wants to look. */
-static bool report_exception(struct cpu *c, u64 esr, u64 elr, u64 far)
+bool hvcall_console_write(struct cpu *c)
 {
+	return answer(c, console_write(c->frame.x[1], c->frame.x[2]));
+}
+
+/* The `exceptions` entry of the reported class says whether it is logged and whether somebody wants to look. */
+bool hvcall_report_exception(struct cpu *c)
+{
+	u64 esr = c->frame.x[1], elr = c->frame.x[2], far = c->frame.x[3];
 	const struct decision *d = &policy_rows[policy_exception[FIELD(esr, 31, 26)]];
 
 	c->frame.x[0] = 0;
@@ -89,32 +118,4 @@ static bool report_exception(struct cpu *c, u64 esr, u64 elr, u64 far)
 	if (d->action == ACT_PAUSE)
 		monitor_run(c, "rule");
 	return d->action != ACT_KILL;
-}
-
-enum outcome hvcall(struct trap_frame *f, unsigned model, const struct call_table *table, enum outcome done)
-{
-	struct cpu *c = cpu_of(f);
-
-	switch (model) {
-	case MODEL_HV_GET_ID:
-		f->x[0] = get_id(f->x[1]);
-		return done;
-	case MODEL_HV_DUMP_LOG:
-		f->x[0] = dump_log(c);
-		return done;
-	case MODEL_HV_GET_STATUS:
-		f->x[0] = get_status(c, f->x[1]);
-		return done;
-	case MODEL_HV_PAUSE:
-		monitor_pause(c);
-		return done;
-	case MODEL_HV_CONSOLE_WRITE:
-		f->x[0] = console_write(f->x[1], f->x[2]);
-		return done;
-	case MODEL_HV_REPORT_EXCEPTION:
-		return report_exception(c, f->x[1], f->x[2], f->x[3]) ? done : STOP;
-	default:
-		f->x[0] = psci_call(c, model, table);
-		return done;
-	}
 }

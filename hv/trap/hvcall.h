@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The services behind HVC and SMC: our own six calls, PSCI and SMCCC. */
+/*
+ * The services behind HVC and SMC: arguments in x1 to x3 of c->frame, the result in x0. False: the guest is gone for good.
+ * The platform file says which model each serves.
+ */
 #ifndef HV_HVCALL_H
 #define HV_HVCALL_H
 
@@ -8,8 +11,26 @@
 
 #define HV_ID 0x43485452 /* "CHTR" */
 
-/* Serves `model` with the arguments in f->x; the result is in f->x[0]. `done`, or STOP: the guest is gone for good. */
-enum outcome hvcall(struct trap_frame *f, unsigned model, const struct call_table *table, enum outcome done);
+/* Our own six calls (hvcall.c). */
+bool hvcall_get_id(struct cpu *c);
+bool hvcall_dump_log(struct cpu *c);
+bool hvcall_get_status(struct cpu *c);
+bool hvcall_pause(struct cpu *c);
+bool hvcall_console_write(struct cpu *c);
+bool hvcall_report_exception(struct cpu *c);
+/* SMCCC and PSCI (psci.c). */
+bool smccc_version(struct cpu *c);
+bool smccc_arch_features(struct cpu *c);
+bool psci_version(struct cpu *c);
+bool psci_features(struct cpu *c);
+bool psci_cpu_suspend(struct cpu *c);
+bool psci_cpu_off(struct cpu *c);
+bool psci_cpu_on(struct cpu *c);
+bool psci_affinity_info(struct cpu *c);
+bool psci_migrate_info_type(struct cpu *c);
+bool psci_system_off(struct cpu *c);
+bool psci_system_reset(struct cpu *c);
+
 /* Whether a constant answers `model`, if none of the bits `selector` is set in x1. */
 static inline bool hvcall_constant(unsigned model, u64 *value, u64 *selector)
 {
@@ -25,7 +46,5 @@ static inline bool hvcall_constant(unsigned model, u64 *value, u64 *selector)
 		return false;
 	}
 }
-/* PSCI and SMCCC part of it (psci.c). */
-u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table);
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PSCI 1.1 (DEN 0022) and SMCCC 1.1 (DEN 0028) for the guest. */
 #include "arch/arch.h"
+#include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "lib/psci.h"
 #include "log/power.h"
@@ -16,6 +18,11 @@
 #define POWER_STATE_INVALID   0xfffe0000u /* CPU_SUSPEND, original format: reserved bits, and power levels above the CPU's */
 #define AFFINITY_RESERVED     (~0xff00ffffffUL)
 
+static u64 argument(const struct cpu *c, unsigned n)
+{
+	return policy_argument((u32)c->frame.x[0], c->frame.x[n]);
+}
+
 /* What PSCI_FEATURES is asked about: the functions of PSCI, and SMCCC_VERSION. */
 static bool is_psci(u32 id)
 {
@@ -28,9 +35,16 @@ static bool is_arch(u32 id)
 	return (id & 0xbf000000u) == SMCCC_VERSION_ID;
 }
 
-/* A function is there for the guest when the policy serves it on the conduit that it asks by. */
-static u64 features(const struct call_table *table, u32 id)
+static bool answer(struct cpu *c, u64 x0)
 {
+	c->frame.x[0] = x0;
+	return true;
+}
+
+/* A function is there for the guest when the policy serves it on the conduit that it asks by. */
+static u64 features(const struct cpu *c, u32 id)
+{
+	const struct call_table *table = esr_class(c->frame.esr_el2) == EC_HVC64 ? &policy_hvc : &policy_smc;
 	const struct decision *d = &policy_rows[policy_call(table, id)];
 
 	return d->action == ACT_EMULATE || d->action == ACT_VALUE ? 0 : ERROR(SMCCC_NOT_SUPPORTED);
@@ -40,6 +54,58 @@ static u64 features(const struct call_table *table, u32 id)
 static struct cpu *cpu_by_mpidr(u64 mpidr)
 {
 	return !(mpidr & ~0xffUL) && mpidr < n_cpus ? cpus[mpidr] : NULL;
+}
+
+bool smccc_version(struct cpu *c)
+{
+	return answer(c, VERSION(1, 1));
+}
+
+bool smccc_arch_features(struct cpu *c)
+{
+	u32 id = (u32)argument(c, 1);
+
+	return answer(c, is_arch(id) ? features(c, id) : ERROR(SMCCC_NOT_SUPPORTED));
+}
+
+bool psci_version(struct cpu *c)
+{
+	return answer(c, PSCI_1_1);
+}
+
+bool psci_features(struct cpu *c)
+{
+	u32 id = (u32)argument(c, 1);
+
+	return answer(c, is_psci(id) ? features(c, id) : ERROR(SMCCC_NOT_SUPPORTED));
+}
+
+bool psci_cpu_suspend(struct cpu *c)
+{
+	if (argument(c, 1) & POWER_STATE_INVALID)
+		return answer(c, ERROR(PSCI_INVALID_PARAMETERS));
+	wait_for_interrupt(c);
+	return answer(c, 0);
+}
+
+bool psci_cpu_on(struct cpu *c)
+{
+	struct cpu *target = cpu_by_mpidr(argument(c, 1));
+	u64 entry = argument(c, 2), result;
+
+	if (!target)
+		return answer(c, ERROR(PSCI_INVALID_PARAMETERS));
+	if (!guest_ram(entry, 4) || entry & 3)
+		return answer(c, ERROR(PSCI_INVALID_ADDRESS));
+	spin_lock(&shared);
+	result = smp_cpu_on(target, entry, argument(c, 3));
+	spin_unlock(&shared);
+	return answer(c, result);
+}
+
+bool psci_cpu_off(struct cpu *c)
+{
+	return answer(c, smp_cpu_off(c));
 }
 
 /* From level 1 up one instance holds all CPUs, whose fields there are zero; the caller itself is on. */
@@ -57,49 +123,26 @@ static u64 affinity_info(u64 mpidr, u32 level)
 	return target->online ? AFFINITY_ON : AFFINITY_OFF;
 }
 
-u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table)
+bool psci_affinity_info(struct cpu *c)
 {
-	u32 id = (u32)c->frame.x[0];
-	u64 x1 = policy_argument(id, c->frame.x[1]), x2 = policy_argument(id, c->frame.x[2]);
-	struct cpu *target;
-	u64 result;
+	return answer(c, affinity_info(argument(c, 1), (u32)argument(c, 2)));
+}
 
-	switch (model) {
-	case MODEL_SMCCC_VERSION:
-		return VERSION(1, 1);
-	case MODEL_SMCCC_ARCH_FEATURES:
-		return is_arch((u32)x1) ? features(table, (u32)x1) : ERROR(SMCCC_NOT_SUPPORTED);
-	case MODEL_PSCI_VERSION:
-		return PSCI_1_1;
-	case MODEL_PSCI_FEATURES:
-		return is_psci((u32)x1) ? features(table, (u32)x1) : ERROR(SMCCC_NOT_SUPPORTED);
-	case MODEL_PSCI_CPU_SUSPEND:
-		if (x1 & POWER_STATE_INVALID)
-			return ERROR(PSCI_INVALID_PARAMETERS);
-		wait_for_interrupt(c);
-		return 0;
-	case MODEL_PSCI_CPU_ON:
-		target = cpu_by_mpidr(x1);
-		if (!target)
-			return ERROR(PSCI_INVALID_PARAMETERS);
-		if (!guest_ram(x2, 4) || x2 & 3)
-			return ERROR(PSCI_INVALID_ADDRESS);
-		spin_lock(&shared);
-		result = smp_cpu_on(target, x2, policy_argument(id, c->frame.x[3]));
-		spin_unlock(&shared);
-		return result;
-	case MODEL_PSCI_CPU_OFF:
-		return smp_cpu_off(c);
-	case MODEL_PSCI_AFFINITY_INFO:
-		return affinity_info(x1, (u32)x2);
-	case MODEL_PSCI_MIGRATE_INFO_TYPE:
-		return NO_MIGRATION;
-	case MODEL_PSCI_SYSTEM_OFF:
-		spin_lock(&shared); /* the operator may be at the monitor of another CPU */
-		machine_off("poweroff");
-	case MODEL_PSCI_SYSTEM_RESET:
-		spin_lock(&shared);
-		guest_reset();
-	}
-	return ERROR(SMCCC_NOT_SUPPORTED);
+bool psci_migrate_info_type(struct cpu *c)
+{
+	return answer(c, NO_MIGRATION);
+}
+
+bool psci_system_off(struct cpu *c)
+{
+	(void)c;
+	spin_lock(&shared); /* the operator may be at the monitor of another CPU */
+	machine_off("poweroff");
+}
+
+bool psci_system_reset(struct cpu *c)
+{
+	(void)c;
+	spin_lock(&shared);
+	guest_reset();
 }

@@ -6,6 +6,7 @@
 #include "cpu/alarm.h"
 #include "cpu/decide.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
@@ -22,7 +23,7 @@ typedef void (*class_handler)(struct trap_frame *f, u64 esr);
 
 static void by_outcome(struct trap_frame *f, u64 esr);
 
-static const class_handler classes[64] = {
+static const class_handler classes[EXC_EC_COUNT] = {
 	[0x00 ... 0x15] = by_outcome,
 	[EC_HVC64] = trap_hvc,
 	[EC_SMC64] = trap_smc,
@@ -240,6 +241,7 @@ enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum
 	struct cpu *c = cpu_of(f);
 	const struct decision *d = decide(c, &c->rows[policy_exception[class]], 0, addr, f->far_el2);
 
+	_Static_assert(ACT_COUNT == 9, "trap_exception() has a case for each enum action that an exception may have");
 	switch (d->action) {
 	case ACT_PAUSE:
 		monitor_run(c, "rule");

@@ -14,6 +14,9 @@ void trap_dabt(struct trap_frame *f, u64 esr);   /* stage 2 data abort */
 void trap_hvc(struct trap_frame *f, u64 esr);
 void trap_smc(struct trap_frame *f, u64 esr);
 
+/* The model of ICC_SGI1R_EL1 and its like, `value` as written. */
+enum outcome trap_send_sgi(struct trap_frame *f, u64 value);
+
 enum outcome trap_dabt_general(struct trap_frame *f);
 enum outcome trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
 enum outcome trap_wfx(struct trap_frame *f);

@@ -2,6 +2,7 @@
 /* HVC and SMC: the policy's row for the function, then its service (SMCCC, DEN 0028). Only x0 changes. */
 #include "cpu/esr.h"
 #include "lib/psci.h"
+#include "models.h"
 #include "trap/hvcall.h"
 #include "trap/operator.h"
 #include "trap/fast_path.h"
@@ -28,6 +29,7 @@ static const s64 codes[REFUSE_COUNT] = {
 	[REFUSE_INVALID_PARAMETERS] = PSCI_INVALID_PARAMETERS,
 	[REFUSE_DENIED] = PSCI_DENIED,
 };
+_Static_assert(REFUSE_COUNT == 6, "codes[] has a row for each enum refusal; 0 would be SUCCESS");
 
 static enum outcome refuse(struct trap_frame *f, unsigned refusal, enum outcome done)
 {
@@ -41,11 +43,12 @@ static enum outcome refuse(struct trap_frame *f, unsigned refusal, enum outcome 
 }
 
 /* `done`: AGAIN for HVC, whose ELR is already behind it; NEXT for SMC. */
-static enum outcome act(struct trap_frame *f, const struct decision *d, const struct call_table *table, enum outcome done)
+static enum outcome act(struct trap_frame *f, const struct decision *d, enum outcome done)
 {
+	_Static_assert(ACT_COUNT == 9, "act() has a case for each enum action that a call may have");
 	switch (d->action) {
 	case ACT_EMULATE:
-		return hvcall(f, d->arg, table, done);
+		return model_serve(d->arg, cpu_of(f)) ? done : STOP;
 	case ACT_VALUE:
 		f->x[0] = d->value;
 		return done;
@@ -67,6 +70,7 @@ static bool constant(const struct row_state *s, struct call_lookup *lookup)
 {
 	const struct decision *d = s->decision;
 
+	_Static_assert(ACT_COUNT == 9, "constant() has a case for each enum action that a constant may answer");
 	switch (s->path) {
 	case ACT_VALUE:
 		lookup->value = d->value;
@@ -97,7 +101,7 @@ static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct cal
 	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
 		*lookup = found;
 	row = policy_where(row, id, f->x[1], f->x[2]);
-	trap_end(f, act(f, decide(c, &c->rows[row], x0, f->x[1], f->x[2]), table, done));
+	trap_end(f, act(f, decide(c, &c->rows[row], x0, f->x[1], f->x[2]), done));
 }
 
 static void __attribute__((noinline)) finish(struct trap_frame *f, struct row_state *s, u64 pc, u64 x0, u64 ticks)

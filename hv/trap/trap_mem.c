@@ -2,10 +2,10 @@
 /* Stage 2 aborts: accesses to MMIO windows, and those that no syndrome describes. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
-#include "dev/virtio.h"
-#include "dev/vrtc.h"
 #include "dev/vuart.h"
+#include "models.h"
 #include "trap/operator.h"
 #include "trap/fast_path.h"
 #include "vm/guestmem.h"
@@ -116,45 +116,11 @@ static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, 
 	struct cpu *c = cpu_of(f);
 	unsigned size = 1u << a->log2_size;
 	u32 offset = (u32)(a->ipa - d->value); /* value: the window's base */
-	u64 value = 0;
+	u64 value;
 
 	/* A register that a model does not have reads as zero and ignores writes. */
 	spin_lock(&shared);
-	switch (d->arg) {
-	case MODEL_VGIC_DIST:
-		if (a->write)
-			vgic_dist_write(c, offset, size, a->value);
-		else
-			value = vgic_dist_read(c, offset, size);
-		break;
-	case MODEL_VGIC_REDIST:
-		if (a->write)
-			vgic_redist_write(offset, size, a->value);
-		else
-			value = vgic_redist_read(offset, size);
-		break;
-	case MODEL_PL011:
-		if (a->write)
-			vuart_write(offset, a->value);
-		else
-			value = vuart_read(c, offset);
-		break;
-	case MODEL_PL031:
-		if (a->write)
-			vrtc_write(offset, a->value);
-		else
-			value = vrtc_read(offset);
-		break;
-	case MODEL_VIRTIO_MMIO:
-	case MODEL_VIRTIO_NET:
-	case MODEL_VIRTIO_BLK:
-	case MODEL_VIRTIO_BLK_RO:
-		if (a->write)
-			virtio_write(a->ipa, size, a->value);
-		else
-			value = virtio_read(a->ipa, size);
-		break;
-	}
+	value = model_register(d->arg, c, a->ipa, offset, size, a->write, a->value);
 	spin_unlock(&shared);
 	if (!a->write)
 		give(f, a, value);
@@ -181,6 +147,7 @@ static const mmio_action actions[ACT_COUNT] = {
 	[ACT_MASK] = act_mask,     [ACT_EMULATE] = act_emulate, [ACT_FORWARD] = act_deny, [ACT_PAUSE] = act_pause,
 	[ACT_KILL] = act_kill,
 };
+_Static_assert(ACT_COUNT == 9, "actions[] has a row for each enum action");
 
 /* Cache maintenance reports WnR whatever it does; it may be done where memory can be read. */
 static inline bool access_writes(u64 esr)

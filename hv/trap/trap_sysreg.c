@@ -3,10 +3,11 @@
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "cpu/el1_exception.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
+#include "models.h"
 #include "trap/operator.h"
 #include "trap/fast_path.h"
-#include "vm/cache.h"
 
 typedef enum outcome (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
 typedef void (*sysreg_path)(struct trap_frame *f, u64 esr, struct row_state *s);
@@ -64,32 +65,19 @@ static inline enum outcome act_mask(struct trap_frame *f, const struct decision 
 	return NEXT;
 }
 
-static enum outcome __attribute__((noinline)) send_sgi(struct cpu *c, u64 value)
+enum outcome trap_send_sgi(struct trap_frame *f, u64 value)
 {
 	if (!vgic_sgi_targets(value))
 		return NEXT;
 	spin_lock(&shared);
-	vgic_sgi(c, value);
+	vgic_sgi(cpu_of(f), value);
 	spin_unlock(&shared);
 	return NEXT;
 }
 
 static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, u32 iss)
 {
-	u64 value = f->x[iss_rt(iss)];
-
-	switch (d->arg) {
-	case MODEL_VGIC_SGI:
-		return send_sgi(cpu_of(f), value);
-	case MODEL_DC_VA:
-		return cache_dc_va(f, value);
-	case MODEL_DC_ZVA:
-		return cache_dc_zva(f, value);
-	case MODEL_IC_VA:
-		ic_ialluis(); /* more than one line, never less */
-		return NEXT;
-	}
-	return UNDEF;
+	return model_access(d->arg, f, f->x[iss_rt(iss)]);
 }
 
 /* The operator looks first; then it takes effect. */
@@ -112,6 +100,7 @@ static const sysreg_action actions[ACT_COUNT] = {
 	[ACT_MASK] = act_mask,     [ACT_EMULATE] = act_emulate, [ACT_FORWARD] = act_deny, [ACT_PAUSE] = act_pause,
 	[ACT_KILL] = act_kill,
 };
+_Static_assert(ACT_COUNT == 9, "actions[] has a row for each enum action");
 
 /* Any row, decided by all of its terms. */
 static void __attribute__((noinline)) slow_path(struct trap_frame *f, u64 esr, struct row_state *s)
@@ -189,6 +178,7 @@ static const sysreg_path fast_paths[ACT_COUNT + 1] = {
 	[ACT_FORWARD] = slow_path,      [ACT_PAUSE] = slow_path,            [ACT_KILL] = slow_path,
 	[PATH_SLOW] = slow_path,
 };
+_Static_assert(ACT_COUNT == 9, "fast_paths[] has a row for each enum action");
 
 void trap_sysreg(struct trap_frame *f, u64 esr)
 {

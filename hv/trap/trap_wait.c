@@ -3,6 +3,7 @@
 #include "trap/trap_wait.h"
 #include "arch/arch.h"
 #include "cpu/esr.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "log/drain.h"
 #include "trap/trap.h"

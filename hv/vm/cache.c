@@ -63,3 +63,9 @@ enum outcome cache_dc_zva(struct trap_frame *f, u64 va)
 		p[i] = 0;
 	return NEXT;
 }
+
+enum outcome cache_ic_va(void)
+{
+	ic_ialluis();
+	return NEXT;
+}

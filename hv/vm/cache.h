@@ -9,5 +9,7 @@
 enum outcome cache_dc_va(struct trap_frame *f, u64 va);
 /* DC ZVA. */
 enum outcome cache_dc_zva(struct trap_frame *f, u64 va);
+/* IC IVAU: everywhere, which is more than one line and never less. */
+enum outcome cache_ic_va(void);
 
 #endif

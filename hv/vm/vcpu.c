@@ -57,31 +57,19 @@ u64 vcpu_open_vectors(void)
 
 void vcpu_controls(void)
 {
-	const struct trap_controls *t = &policy_traps;
+	struct trap_controls t = policy_traps;
 	u64 cptr;
 
 	/* Before HCR_EL2.VM: they are UNKNOWN out of reset, and a walk that starts by them may begin as soon as it is set. */
 	stage2_enable();
-	sysreg_write(hcr_el2, hcr_of_this_cpu(t->hcr));
-	sysreg_write(mdcr_el2, mdcr_of_this_cpu(t->mdcr));
-	sysreg_write(hstr_el2, t->hstr);
-	sysreg_write(cnthctl_el2, t->cnthctl);
+	t.hcr = hcr_of_this_cpu(t.hcr);
+	t.mdcr = mdcr_of_this_cpu(t.mdcr);
+	t.cptr = cptr_of_this_cpu(t.cptr);
+	if (!t.vpidr)
+		t.vpidr = sysreg_read(midr_el1);
+	t.vmpidr_or |= sysreg_read(mpidr_el1);
+	policy_write_controls(&t); /* ICH_HCR_EL2 too, which the vGIC writes again */
 	vtime_load();
-	sysreg_write(vpidr_el2, t->vpidr ? t->vpidr : sysreg_read(midr_el1));
-	sysreg_write(vmpidr_el2, sysreg_read(mpidr_el1) | t->vmpidr_or);
-	if (ID_FIELD(ID_AA64MMFR1, HCX))
-		sysreg_write(HCRX_EL2, t->hcrx);
-	if (ID_FIELD(ID_AA64MMFR0, FGT)) {
-		sysreg_write(HFGRTR_EL2, t->hfgrtr);
-		sysreg_write(HFGWTR_EL2, t->hfgwtr);
-		sysreg_write(HFGITR_EL2, t->hfgitr);
-		sysreg_write(HDFGRTR_EL2, t->hdfgrtr);
-		sysreg_write(HDFGWTR_EL2, t->hdfgwtr);
-		if (ID_FIELD(ID_AA64PFR0, AMU)) /* "HAFGRTR_EL2": of FEAT_AMUv1 and FEAT_FGT */
-			sysreg_write(HAFGRTR_EL2, t->hafgrtr);
-	}
-	if (ID_FIELD(ID_AA64PFR0, MPAM))
-		sysreg_write(MPAM2_EL2, t->mpam2);
 	/* CPTR_EL2's traps are EL2's, too: the guest's longest vector first. */
 	cptr = vcpu_open_vectors();
 	if (ID_FIELD(ID_AA64PFR0, SVE))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen NAME -o DIR`: what `make` calls."""
+"""`policygen NAME -o DIR`, in full `policygen build NAME -o DIR`: what `make` calls."""
 from __future__ import annotations
 
 import argparse
@@ -14,13 +14,10 @@ HELP = "validate, plan traps, write tables"
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the policy")
-    parser.add_argument("-o", "--output", metavar="DIR", help="where the tables go")
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="where the tables go")
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    if parsed.output is None:
-        print("policygen: -o DIR is missing (to check without writing: policygen --check NAME)", file=sys.stderr)
-        return cli.USAGE
     found = review(parsed.name, options.mode, options.cpu)
     if found.policy is None or not found.good:
         cli.emit(found.diags, options)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen --check [NAME...]`: validate, run assertions and tests, check enforceability; write nothing."""
+"""`policygen --check [NAME...]`, in full `policygen check`: all that can be said of a policy; writes nothing."""
 from __future__ import annotations
 
 import argparse

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all verbs share: global options, printing diagnostics, loading policies for a command."""
+"""What all verbs share: global options, exit status, printing diagnostics, loading policies for a command.
+
+The exit status of every verb: OK, it holds or the question is answered; FAILED, the answer is no, or the policy has
+complaints; USAGE, wrong usage or input that cannot be read (or cannot be had); BUG, an error in policygen itself.
+"""
 from __future__ import annotations
 
 import argparse
@@ -7,7 +11,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from typing import Mapping, Optional, Sequence, TextIO, Tuple
+from typing import Any, Mapping, NoReturn, Optional, Sequence, TextIO, Tuple
 
 from policygen.facts.arch import DEFAULT_CPU
 from policygen.facts.board import load_board, names
@@ -34,8 +38,19 @@ class Options:
         return stream.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def global_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+class Parser(argparse.ArgumentParser):
+    """Complains in one line; takes no word for a longer one."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"{self.prog}: {message}; `{self.prog} --help` tells more\n")
+
+
+def global_parser(default: Optional[str] = None) -> Parser:
+    """The options that go with every verb, before or behind it. `default`: instead of that of each option."""
+    parser = Parser(prog="policygen", add_help=False)
     group = parser.add_argument_group("everywhere")
     group.add_argument("--format", choices=formats.FORMATS, default="text",
                        help="of what is printed; sarif, github and junit are for diagnostics")
@@ -43,6 +58,9 @@ def global_parser() -> argparse.ArgumentParser:
     group.add_argument("--mode", choices=("enforce", "audit"), help="instead of the mode that the policy says")
     group.add_argument("-q", "--quiet", action="store_true", help="errors only")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="of diagnostics")
+    if default is not None:
+        for action in parser._actions:
+            action.default = default
     return parser
 
 

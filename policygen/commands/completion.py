@@ -6,7 +6,7 @@ import argparse
 from typing import Dict, Iterable, List, Tuple
 
 from policygen.commands import cli
-from policygen.commands.verbs import REVIEW, VERBS, WITHOUT_VERB, module
+from policygen.commands.verbs import VERBS, module
 from policygen.facts import board
 from policygen.facts.names import known_names
 from policygen.language import schema
@@ -67,7 +67,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def options_of(*verbs: str) -> List[argparse.Action]:
-    parser = argparse.ArgumentParser(parents=[cli.global_parser()])
+    parser = cli.Parser(parents=[cli.global_parser()])
     for verb in verbs:
         module(verb).arguments(parser)
     return [action for action in parser._actions if action.option_strings]
@@ -84,7 +84,7 @@ def choices(actions: Iterable[argparse.Action]) -> Dict[str, Tuple[str, ...]]:
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     bash = parsed.shell == "bash"
-    by_verb = {"": options_of(WITHOUT_VERB, REVIEW), **{verb: options_of(verb) for verb in VERBS}}
+    by_verb = {"": options_of("build", "check"), **{verb: options_of(verb) for verb in VERBS}}
 
     def put(words: Iterable[str]) -> str:
         listed = joined(Shell, " ", [shell_word(word) for word in words])

@@ -56,9 +56,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     start = time.monotonic()
-    old, new = cli.load(parsed.old, options)[0], cli.load(parsed.new, options)[0]
+    (old, old_status), (new, new_status) = cli.load(parsed.old, options), cli.load(parsed.new, options)
     if old is None or new is None:
-        return cli.USAGE                    # nothing can be compared with a policy that is none
+        return max(old_status, new_status)
     found = difference(old, new, options.cpu)
     tripped = found.trips(parsed.gate)
     if options.format == "json":

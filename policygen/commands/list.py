@@ -8,6 +8,7 @@ from policygen.commands import cli
 from policygen.facts import board
 from policygen.facts.names import known_names
 from policygen.language import schema
+from policygen.language.modifiers import MODIFIERS
 from policygen.text import words
 
 HELP = "the vocabulary: registers, groups, devices, calls, classes, actions"
@@ -21,7 +22,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     rows = [row for name in board.names() for row in known_names(board.load_board(name))]
     rows += [(word, "action", spec.about) for word, spec in schema.ACTIONS.items()]
     rows += [(word, "action", about) for word, about in schema.FEATURE_WORDS.items()]
-    rows += [(word, "modifier", about) for word, (_, about) in schema.MODIFIERS.items()]
+    rows += [(word, "modifier", spec.about) for word, spec in MODIFIERS.items()]
     word = parsed.word.casefold().replace(" ", "_")
     found = [row for row in rows if word in row[0].casefold() or word in row[1].replace(" ", "_")]
     if options.format == "json":

@@ -18,8 +18,8 @@ from policygen.facts.arch import encoding, load_arch
 from policygen.facts.board import load_board
 from policygen.facts.names import arguments
 from policygen.language import schema
-from policygen.language.actions import ALL_WIDTHS
 from policygen.language.model import Access, Action, Entry, Policy, Window
+from policygen.language.modifiers import ALL_WIDTHS
 from policygen.language.spelling import beside, braces, pair, pairs_of, window_lines
 from policygen.language.store import Draft
 from policygen.meaning.evaluate import Evaluator, evaluator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Set, 
 from policygen.facts.arch import load_arch, make_key
 from policygen.facts.board import load_board
 from policygen.facts.names import EXCEPTIONS, function_of
-from policygen.language import store
+from policygen.language import schema, store
 from policygen.language.model import Access, Decision, Policy
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.load import load_policy
@@ -186,7 +186,7 @@ def same(decision: Decision, verdict: str) -> bool:
 
 
 def limited(decision: Decision, verdict: str) -> bool:
-    return decision.limit is not None and verdict == {"deny": "DENY", "kill": "KILL", "pause": "PAUSE"}[decision.over]
+    return decision.limit is not None and verdict == schema.ACTIONS[decision.over].verdict
 
 
 def complete(log: Log) -> Set[int]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 import yaml  # type: ignore[import]
 
+from policygen.facts.cpus import Cpu, Known, load_cpus
 from policygen.text import paths
 
 DIRECTIONS = (("read", "r"), ("write", "w"))
@@ -121,15 +122,6 @@ class ExceptionClass:
 
 
 @dataclass(frozen=True)
-class Cpu:
-    name: str
-    probe: str                      # column of sysregs.csv
-    features: Tuple[str, ...]       # beyond what the probe column saw
-    measured: bool                  # False: the probe column is another model's
-    lacks: Tuple[str, ...]          # registers of that other model
-
-
-@dataclass(frozen=True)
 class Arch:
     registers: Mapping[str, Register]           # by name; a register with two names is there twice
     by_key: Mapping[int, Register]
@@ -140,6 +132,7 @@ class Arch:
     classes: Mapping[str, int]
     class_info: Mapping[int, ExceptionClass]
     services: Mapping[str, Tuple[int, int]]     # function numbers, the narrower range before the wider
+    replays: Mapping[str, Tuple[str, str]]      # Register.model -> (header of hv/, C call that stands in)
     controls: Mapping[str, Control]             # coarse ones and, as REGISTER.FIELD, fine-grained ones
     cpus: Mapping[str, Cpu]
 
@@ -234,6 +227,12 @@ def _controls() -> Dict[str, Control]:
     return out
 
 
+def _named_features(by_key: Mapping[int, Register], controls: Mapping[str, Control]) -> Set[str]:
+    """Features of the architecture that some register or trap control takes."""
+    texts = [register.feature for register in by_key.values()] + [control.feature for control in controls.values()]
+    return {part for text in texts for part in text.replace("+", " ").split()}
+
+
 @lru_cache(maxsize=None)
 def load_arch() -> Arch:
     by_key: Dict[int, Register] = {}
@@ -249,14 +248,14 @@ def load_arch() -> Arch:
     classes = [ExceptionClass(name, facts["number"], facts["from"],
                               tuple(word for word in facts["from"].split() if "." in word))
                for name, facts in data["classes"].items()]
-    cpus = {}
-    for name, facts in data["cpus"].items():
-        probe = facts.get("probe") or data["cpus"][facts["like"]]["probe"]
-        cpus[name] = Cpu(name, probe, tuple(facts["features"]), "probe" in facts, tuple(facts.get("lacks", ())))
     el2_names = {row["name"]: _key(row) for row in _rows("sysregs-el2.csv")}
-    return Arch(registers=registers, by_key=by_key, el2_names=el2_names, groups=_groups(by_key),
-                features=_features(data["features"], fields), fields=fields,
+    features, controls = _features(data["features"], fields), _controls()
+    cpus = load_cpus(Known({column for register in by_key.values() for column in register.probes},
+                           _named_features(by_key, controls), registers, features))
+    return Arch(registers=registers, by_key=by_key, el2_names=el2_names, groups=_groups(by_key), features=features,
+                fields=fields,
                 classes={item.name: item.number for item in classes},
                 class_info={item.number: item for item in classes},
                 services={name: (low, high) for name, (low, high) in data["services"].items()},
-                controls=_controls(), cpus=cpus)
+                replays={name: (facts["in"], facts["serve"]) for name, facts in data["replays"].items()},
+                controls=controls, cpus=cpus)

@@ -2,19 +2,21 @@
 """The platform file: devices, calls, models, CPU models and measured gaps. Facts, not policy."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from policygen.facts import ranges
+from policygen.facts.arch import load_arch
 from policygen.facts.ranges import Ranges
 from policygen.text import paths
-from policygen.text.diag import Diagnostics
-from policygen.text.nodes import as_list, as_map, as_number, as_text, as_texts
+from policygen.text.diag import BrokenFacts, Diagnostics
+from policygen.text.nodes import as_list, as_map, as_number, as_text, as_texts, pick
 from policygen.text.source import Mapping as MapNode, Node, read
 from policygen.text.words import size as parse_size
 
 CONDUITS = ("hvc", "smc")
+SERVES = {"mmio": ("read", "write"), "calls": ("serve",), "sysregs": ("serve",)}   # of a model for a section
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Model:
     section: str                        # sysregs mmio calls
     registers: Tuple[str, ...] = ()
     about: str = ""
+    header: str = ""                    # of hv/: declares what the C calls name
+    serves: Mapping[str, str] = field(default_factory=dict)    # one of SERVES -> the C call
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,12 @@ class Board:
     calls: Mapping[str, Call]
     groups: Mapping[str, Tuple[str, ...]]
     models: Mapping[str, Model]
-    cpus: Mapping[str, Tuple[str, ...]]  # name -> features; the first is the default
+    cpus: Tuple[str, ...]               # CPU models that it may have; the first is the default
     gaps: Tuple[Gap, ...]
 
     @property
     def default_cpu(self) -> str:
-        return next(iter(self.cpus))
+        return self.cpus[0]
 
     def call_at(self, section: str, number: int) -> Optional[Call]:
         return next((c for c in self.calls.values() if number in c.ids and section in c.by), None)
@@ -105,7 +109,7 @@ def load_board(name: str) -> Board:
     diags = Diagnostics()
     board = read_board(name, diags)
     if board is None or diags.failed:
-        raise ValueError(f"platform {name} cannot be used:\n{diags.render()}")
+        raise BrokenFacts(f"platform {name} cannot be used:\n{diags.render()}")
     return board
 
 
@@ -155,8 +159,7 @@ class _Reader:
         devices = {name: Device(name, self.number(node, "at"), self.number(node, "size"), self.text(node, "model"),
                                 self.text(node, "keep"), self.text(node, "about") or "", self.texts(node, "or"))
                    for name, node in self.section("devices")}
-        models = {name: Model(name, self.text(node, "for") or "", self.texts(node, "registers"),
-                              self.text(node, "about") or "") for name, node in self.section("models")}
+        models = {name: self.model(name, node) for name, node in self.section("models")}
         calls: Dict[str, Call] = {}
         for name, node in self.section("calls"):
             ids_node = node.get("id")
@@ -167,9 +170,29 @@ class _Reader:
         group_node = self.root.get("groups")
         groups = {key.text: tuple(item.text for item in as_texts(value, key.text, self.diags))
                   for key, value in (group_node.items if isinstance(group_node, MapNode) else ())}
-        cpus = {name: self.texts(node, "features") for name, node in self.section("cpus")}
         return Board(self.text(self.root, "name") or "", file, (base, base + size - 1), devices, calls, groups, models,
-                     cpus, self.gaps())
+                     self.cpus(), self.gaps())
+
+    def cpus(self) -> Tuple[str, ...]:
+        node = self.root.get("cpus")
+        items = as_texts(node, "`cpus`", self.diags) if node is not None else []
+        found = [pick(item, load_arch().cpus, "PG105", "CPU model", self.diags, "no facts of it in arch/cpus.yaml")
+                 for item in items]
+        if not items:
+            self.diags.refuse("PG113", self.root.span, "`cpus` is missing: the CPU models that the machine may have")
+        return tuple(name for name in found if name is not None)
+
+    def model(self, name: str, node: MapNode) -> Model:
+        section = self.text(node, "for") or ""
+        if section not in SERVES:
+            self.diags.refuse("PG113", node.span, f"the model {name} is `for:` {' or '.join(SERVES)}")
+        serves = {key: self.text(node, key) or "" for key in SERVES.get(section, ())}
+        header = self.text(node, "in") or ""
+        for key, value in {"in": header, **serves}.items():
+            if not value:
+                self.diags.refuse("PG113", node.span, f"the model {name} has no `{key}:`: " +
+                                  ("the header of hv/ that declares its handler" if key == "in" else "its handler"))
+        return Model(name, section, self.texts(node, "registers"), self.text(node, "about") or "", header, serves)
 
     def gaps(self) -> Tuple[Gap, ...]:
         node = self.root.get("gaps")

@@ -1,36 +1,91 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What policygen and the tools take from the C of EL2: rows X(ENUMERATOR, "word") of its headers, in their order."""
+"""The words that EL2 and policygen share: the enumerators of hv/policy/policy.h, in the order of their numbers.
+
+The header is where they are said; tables of policygen that speak of each of them are compared with it (agreed()). Words
+that the log has as numbers are rows X(ENUMERATOR, "word") there and in hv/cpu/log.h.
+"""
 from __future__ import annotations
 
 import re
-from typing import Tuple
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Collection, Tuple
 
 from policygen.text import paths
+from policygen.text.diag import BrokenFacts
 
-FOLDER = paths.PACKAGE.parent / "hv"
+# enum -> what its enumerators begin with.
+PREFIXES = {"action": "ACT_", "refusal": "REFUSE_", "log_when": "LOG_", "model": "MODEL_",
+            "section": "SEC_"}
+
+
 ROW = re.compile(r'X\(\w+, "([^"]+)"')
 
 
-def words(header: str, macro: str) -> Tuple[str, ...]:
-    """The words of `#define MACRO(X) X(NAME, "word") ...` in hv/HEADER. Raises ValueError when there are none."""
-    text = (FOLDER / header).read_text(encoding="utf-8")
+@dataclass(frozen=True)
+class Contract:
+    """As policygen spells them: what a policy says in lower case with `-`, words of the log as they are."""
+    actions: Tuple[str, ...]
+    refusals: Tuple[str, ...]
+    verdicts: Tuple[str, ...]
+    logs: Tuple[str, ...]
+    models: Tuple[str, ...]                 # the first, `none`, is no model
+    sections: Tuple[str, ...]
+    classes: int                            # exception classes, those with a name of their own included
+
+
+@lru_cache(maxsize=None)
+def load_contract() -> Contract:
+    """BrokenFacts when the header is not what this reads."""
+    path = paths.header()
+    try:
+        return read_contract(path.read_text(encoding="utf-8"), paths.display(path))
+    except OSError as error:
+        raise BrokenFacts(f"{paths.display(path)}: {error.strerror}") from None
+
+
+def read_contract(text: str, file: str) -> Contract:
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+
+    def enumerators(enum: str) -> Tuple[str, ...]:
+        body = re.search(rf"\benum {enum} \{{([^}}]*)\}}", text)
+        found = [name.strip() for name in body.group(1).split(",") if name.strip()] if body else []
+        prefix = PREFIXES[enum]
+        names = tuple(name[len(prefix):] for name in found if name.startswith(prefix) and name != f"{prefix}COUNT")
+        if not names or len(names) < len([name for name in found if not name.endswith("_COUNT")]):
+            raise BrokenFacts(f"{file}: enum {enum} is not a list of {prefix}... without numbers of their own")
+        return names
+
+    def spelled(enum: str) -> Tuple[str, ...]:
+        return tuple(name.lower().replace("_", "-") for name in enumerators(enum))
+    last = re.search(r"\b(\d+),\s*EXC_COUNT\b", text)
+    if last is None:
+        raise BrokenFacts(f"{file}: enum exception_class does not end in a number and EXC_COUNT")
+    return Contract(spelled("action"), enumerators("refusal"), rows(text, "VERDICT_WORDS", file), spelled("log_when"),
+                    spelled("model"), spelled("section"), int(last.group(1)) + 1)
+
+
+def agreed(where: str, here: Collection[str], enum: str, there: Collection[str], besides: Collection[str] = ()) -> None:
+    """Raises BrokenFacts unless a table has each enumerator, and nothing but those and what is said besides."""
+    header = paths.display(paths.header())
+    for word in there:
+        if word not in here:
+            raise BrokenFacts(f"{where} lacks {word}, which enum {enum} of {header} has")
+    for word in here:
+        if word not in there and word not in besides:
+            raise BrokenFacts(f"{where} has {word}, which enum {enum} of {header} lacks")
+
+
+def rows(text: str, macro: str, file: str) -> Tuple[str, ...]:
+    """The words of `#define MACRO(X) X(NAME, "word") ...`; BrokenFacts when there are none."""
     match = re.search(rf"^#define {macro}\(X\)((?:.*\\\n)*.*\n)", text, re.M)
     found = tuple(ROW.findall(match.group(1))) if match else ()
     if not found:
-        raise ValueError(f"hv/{header}: no rows X(NAME, \"word\") of {macro}")
+        raise BrokenFacts(f"{file}: no rows X(NAME, \"word\") of {macro}")
     return found
 
 
-def verdicts() -> Tuple[str, ...]:
-    """A decision's words in the log, by enum verdict_word."""
-    return words("policy/policy.h", "VERDICT_WORDS")
-
-
-def modes() -> Tuple[str, ...]:
-    """What LOG= may be, by enum log_mode."""
-    return words("cpu/log.h", "LOG_MODES")
-
-
-def events() -> Tuple[str, ...]:
-    """What records of kind E begin with, by enum log_event."""
-    return words("cpu/log.h", "LOG_EVENTS")
+def log_words(macro: str) -> Tuple[str, ...]:
+    """Of hv/cpu/log.h: LOG_MODES, what LOG= may be; LOG_EVENTS, what records of kind E begin with."""
+    path = paths.header("cpu/log.h")
+    return rows(path.read_text(encoding="utf-8"), macro, paths.display(path))

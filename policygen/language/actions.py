@@ -11,12 +11,11 @@ from policygen.facts.board import Board
 from policygen.facts.names import Names, Target
 from policygen.language import schema
 from policygen.language.model import Action
+from policygen.language.modifiers import Modifiers, modifiers_of, read_modifiers
 from policygen.text import words
-from policygen.text.diag import Diagnostics, Span, quoted
-from policygen.text.nodes import alternatives, as_list, as_map, as_number, as_text, keys_of, pick
+from policygen.text.diag import Diagnostics, Span
+from policygen.text.nodes import alternatives, as_map, as_number, as_text, keys_of, pick
 from policygen.text.source import Mapping, Node, Scalar, Sequence, kind, last_line
-
-ALL_WIDTHS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
@@ -27,20 +26,6 @@ class Context:
     default: bool = False               # the widest entry of its section
     extra: Tuple[str, ...] = ()         # further keys of the map, which somebody else reads
     part: bool = False                  # registers of a window
-
-
-@dataclass(frozen=True)
-class Modifiers:
-    log: Optional[str] = None
-    why: Optional[str] = None
-    limit: Optional[int] = None
-    over: Optional[str] = None
-    widths: Tuple[int, ...] = ALL_WIDTHS
-    refuse: Optional[str] = None
-    where: Tuple[Tuple[str, int, int], ...] = ()
-    otherwise: Optional[Node] = None
-    offer: Optional[Node] = None
-    requests: Optional[int] = None
 
 
 @dataclass
@@ -60,8 +45,8 @@ class ActionReader:
         section = context.section
         sides = ("read", "write") if section in schema.DIRECTED and not direction else ()
         acting = ("do",) + schema.keyed_of(section)
-        pairs = keys_of(node, acting + sides + schema.modifiers_of(section) + context.extra, f"{section}", self.diags)
-        modifiers = self.modifiers(pairs, context, base)
+        pairs = keys_of(node, acting + sides + modifiers_of(section) + context.extra, f"{section}", self.diags)
+        modifiers = read_modifiers(pairs, section, base, self.board, self.diags)
         said = [(name, key, value) for name, key, value in pairs if name in acting]
         given = [(name, key, value) for name, key, value in pairs if name in sides]
         if len(said) + bool(given) > 1:
@@ -283,43 +268,6 @@ class ActionReader:
 
     # --- modifiers ----------------------------------------------------------------------------------------------
 
-    def modifiers(self, pairs: List[Tuple[str, Scalar, Node]], context: Context, base: Modifiers) -> Modifiers:
-        out, section, diags = base, context.section, self.diags
-        for name, _, value in pairs:
-            if name == "log" or name == "over":
-                if not isinstance(value, Scalar):
-                    diags.refuse("PG109", value.span, f"`{name}` is one word, this is {kind(value)}")
-                    continue
-                known = schema.LOG_WORDS if name == "log" else schema.OVER_WORDS
-                word = pick(value, known, "PG116", f"`{name}` word", diags,
-                            helps=[f"`{name}` is {alternatives(list(known))}"])
-                out = replace(out, log=word) if name == "log" else replace(out, over=word)
-            elif name == "why":
-                out = replace(out, why=as_text(value, "`why`", diags))
-            elif name == "limit":
-                out = replace(out, limit=as_number(value, "`limit`", diags, low=1, high=(1 << 32) - 1, parse=words.rate,
-                                                   form="a rate such as 100/s"))
-            elif name == "requests":
-                out = replace(out, requests=as_number(value, "`requests`", diags, low=1, high=virtio.FASTEST,
-                                                      parse=words.rate, form="a rate such as 200/s"))
-            elif name == "offer":
-                out = replace(out, offer=value)
-            elif name == "width":
-                out = replace(out, widths=self.widths(value) or out.widths)
-            elif name == "as":
-                if isinstance(value, Scalar):
-                    spelled = schema.AS_WORDS[section]
-                    word = pick(value, spelled, "PG116", "`as` word", diags,
-                                helps=[f"`as` is {alternatives(list(spelled))}"])
-                    out = replace(out, refuse=spelled[word] if word else None)
-                else:
-                    diags.refuse("PG109", value.span, f"`as` is one word, this is {kind(value)}")
-            elif name == "where":
-                out = replace(out, where=self.where(value))
-            elif name == "else":
-                out = replace(out, otherwise=value)
-        return out
-
     def check_use(self, node: Mapping, modifiers: Modifiers, context: Context, direction: str,
                   actions: Dict[str, Action]) -> None:
         """A modifier that modifies nothing is a mistake."""
@@ -363,43 +311,3 @@ class ActionReader:
             elif known[name] < 32:
                 bits |= 1 << known[name]
         return bits
-
-    def widths(self, node: Node) -> Tuple[int, ...]:
-        out = []
-        for item in as_list(node, "`width`", self.diags):
-            value = as_number(item, "a width", self.diags, low=1, high=8)
-            if value is not None and value not in ALL_WIDTHS:
-                self.diags.refuse("PG111", item.span, f"a width is 1, 2, 4 or 8 bytes, this is {value}")
-            elif value is not None:
-                out.append(value)
-        return tuple(sorted(set(out)))
-
-    def where(self, node: Node) -> Tuple[Tuple[str, int, int], ...]:
-        out: List[Tuple[str, int, int]] = []
-        written = as_map(node, "`where`", self.diags)
-        for key, value in written.items if written else ():
-            if key.text in ("x0", "x3"):
-                why = {"x0": "it selects the call", "x3": "the log does not record it, and has every match input"}
-                self.diags.refuse("PG116", key.span, f"`where` cannot match {key.text}: {why[key.text]}",
-                                  "use x1 or x2")
-                continue
-            register = pick(key, schema.WHERE_REGISTERS, "PG116", "`where` register", self.diags)
-            span = self.argument_range(value)
-            if register is not None and span is not None:
-                out.append((register, *span))
-        if written is not None and not written.items:
-            self.diags.refuse("PG116", written.span, "an empty `where`")
-        return tuple(sorted(out))
-
-    def argument_range(self, node: Node) -> Optional[Tuple[int, int]]:
-        if isinstance(node, Scalar):
-            if node.text == "ram":
-                return self.board.ram
-            span = words.number_range(node.text)
-            if span is not None and span[1] < 1 << 64:
-                return span
-        shown = quoted(node.text) if isinstance(node, Scalar) else kind(node)
-        self.diags.refuse("PG109", node.span, f"an argument is a number, a range 1..3, or ram; this is {shown}",
-                          helps=["did you mean ram?"] if isinstance(node, Scalar) and words.nearest(node.text, ["ram"])
-                          else [])
-        return None

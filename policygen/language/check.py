@@ -16,7 +16,7 @@ from policygen.language.model import Assertion, Policy, Test
 from policygen.language.overlap import check_overlaps, check_redundant
 from policygen.language.store import PATH, Store
 from policygen.text import words
-from policygen.text.diag import Diagnostics, Ignore, Place, Span, quoted
+from policygen.text.diag import BrokenFacts, Diagnostics, Ignore, Place, Span, quoted
 from policygen.text.nodes import as_list, as_map, as_number, as_text, keys_of, pick
 from policygen.text.source import Mapping as MapNode, Node, Scalar, Source
 
@@ -166,7 +166,7 @@ class _Checker:
             return None
         try:
             return boards.load_board(name)
-        except ValueError:
+        except BrokenFacts:
             return boards.read_board(name, self.diags)      # says where it is broken
 
     # --- top level ----------------------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ from policygen.facts.board import Board, Device
 from policygen.facts.names import CALL_IDS, EXCEPTIONS, SYSREGS, Names, Target
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
-from policygen.language.actions import ActionReader, Context, Modifiers
+from policygen.language.actions import ActionReader, Context
 from policygen.language.model import Action, Entry, Window
+from policygen.language.modifiers import Modifiers, modifiers_of, read_modifiers
 from policygen.text import words
 from policygen.text.diag import Diagnostics, quoted
 from policygen.text.nodes import as_map, as_number, find, pick
@@ -175,8 +176,8 @@ class EntryReader:
                 self.diags.refuse("PG106", key.span if key else rest.span,
                                   "an action and a `default`: both speak of the rest of the window", "a second action")
             else:
-                actions = self.actions.read(rest, Context("mmio", target), self.modifiers(node, target))
-        widths = Modifiers(widths=self.modifiers(node, target).widths) if isinstance(node, MapNode) else Modifiers()
+                actions = self.actions.read(rest, Context("mmio", target), self.modifiers(node))
+        widths = Modifiers(widths=self.modifiers(node).widths) if isinstance(node, MapNode) else Modifiers()
         if not actions and regs is None:
             if len(self.diags.items) == failed:
                 self.diags.refuse("PG106", raw.key.span, f"{target.name} has no action",
@@ -190,13 +191,13 @@ class EntryReader:
         insort(self.bases, low)
         self.by_base[low] = window
 
-    def modifiers(self, node: MapNode, target: Target) -> Modifiers:
-        pairs = [(key.text, key, value) for key, value in node.items if key.text in schema.modifiers_of("mmio")]
-        return self.actions.modifiers(pairs, Context("mmio", target), Modifiers())
+    def modifiers(self, node: MapNode) -> Modifiers:
+        pairs = [(key.text, key, value) for key, value in node.items if key.text in modifiers_of("mmio")]
+        return read_modifiers(pairs, "mmio", Modifiers(), self.board, self.diags)
 
     @staticmethod
     def window_key(node: Node, name: str) -> Tuple[Optional[Scalar], Optional[Node]]:
-        known = ("do", "read", "write", *schema.keyed_of("mmio"), *schema.modifiers_of("mmio"), *schema.WINDOW)
+        known = ("do", "read", "write", *schema.keyed_of("mmio"), *modifiers_of("mmio"), *schema.WINDOW)
         return find(node, name, known) if isinstance(node, MapNode) else (None, None)
 
     def window_target(self, raw: Raw) -> Optional[Target]:

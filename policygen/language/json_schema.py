@@ -2,33 +2,15 @@
 """JSON Schema of the language, for editors (yaml-language-server). check.py is stricter."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from policygen.facts import board as boards
-from policygen.facts import virtio
 from policygen.facts.arch import load_arch
 from policygen.facts.board import Board
 from policygen.facts.names import known_names
 from policygen.language import schema
-
-Json = Dict[str, Any]
-NUMBER: Json = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": "^[-+]?[0-9][0-9a-fA-FxX_]*[KMG]?$"}]}
-RANGE: Json = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
-TEXT: Json = {"type": "string"}
-
-
-def closed(properties: Json, patterns: Optional[Json] = None, required: Optional[List[str]] = None) -> Json:
-    out: Json = {"type": "object", "additionalProperties": False, "properties": properties}
-    if patterns:
-        out["patternProperties"] = patterns
-    if required:
-        out["required"] = required
-    return out
-
-
-def word(values: Dict[str, str]) -> Json:
-    """One of these words, each with its description; a `description` of the whole would hide that of the key."""
-    return {"enum": list(values), "enumDescriptions": list(values.values())}
+from policygen.language.modifiers import MODIFIERS, modifiers_of
+from policygen.language.shapes import NUMBER, RANGE, TEXT, Json, closed, word
 
 
 def action(section: str, board: Board, window: bool = False) -> Json:
@@ -44,8 +26,8 @@ def action(section: str, board: Board, window: bool = False) -> Json:
     properties: Json = {"do": word(words), "inherit": {"const": "drop"}}
     for name in schema.keyed_of(section):
         properties[name] = {**arguments_of[name], "description": schema.ACTIONS[name].about}
-    for name in schema.modifiers_of(section):
-        properties[name] = {**modifier(name, section), "description": schema.MODIFIERS[name][1]}
+    for name in modifiers_of(section):
+        properties[name] = {**MODIFIERS[name].shape(section), "description": MODIFIERS[name].about}
     if section in schema.DIRECTED:
         for side in ("read", "write"):
             properties[side] = {"$ref": f"#/$defs/{section}", "description": f"a {side}; else the wider entry decides"}
@@ -55,25 +37,6 @@ def action(section: str, board: Board, window: bool = False) -> Json:
         for name, about in schema.WINDOW.items():
             properties[name] = {**properties[name], "description": about}
     return {"anyOf": [word(words), closed(properties)]}
-
-
-def modifier(name: str, section: str) -> Json:
-    if name == "log":
-        return {"enum": list(schema.LOG_WORDS)}
-    if name == "over":
-        return {"enum": list(schema.OVER_WORDS)}
-    if name == "offer":
-        names: Json = {"enum": sorted(name for bits in virtio.BITS.values() for name in bits)}
-        return {"anyOf": [NUMBER, names, {"type": "array", "items": names}]}
-    if name in ("limit", "requests"):
-        return {"type": "string", "pattern": "^[0-9]+/s$"}
-    if name == "width":
-        return {"type": "array", "items": {"enum": [1, 2, 4, 8]}}
-    if name == "as":
-        return {"enum": list(schema.AS_WORDS[section])}
-    if name == "where":
-        return closed({register: RANGE for register in schema.WHERE_REGISTERS})
-    return {"$ref": f"#/$defs/{section}"} if name == "else" else TEXT
 
 
 def named(section: str, names: Dict[str, str], patterns: Optional[List[str]] = None, ref: str = "") -> Json:

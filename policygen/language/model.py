@@ -8,7 +8,6 @@ from typing import Mapping, Optional, Tuple
 from policygen.text.diag import Place
 
 READ, WRITE = "read", "write"
-SECTIONS = ("sysregs", "mmio", "hvc", "smc", "exceptions", "features")  # order of enum section in hv/policy/policy.h
 
 
 @dataclass(frozen=True)

@@ -35,38 +35,33 @@ class ActionWord:
     sections: Tuple[str, ...]
     directions: Tuple[str, ...]         # in sysregs and mmio; what the bare word speaks of
     argument: str                       # none number fields model
+    verdict: str                        # the word of the log; audit has WOULD in the place of a denial's
+    gives: int                          # what the guest gets: 0 the end, a stop, a refusal, an answer that is not real,
+    #                                     an exception of its own, a model, part of the real thing, 7 all of it
     about: str
 
 
 EVERY = ("sysregs", "mmio", "hvc", "smc", "exceptions")
 BOTH = ("read", "write")
+# All that policygen knows of an action by its word; those of enum action (hv/policy/policy.h), raz-wi and fields.
 ACTIONS: Dict[str, ActionWord] = {
-    "allow": ActionWord(EVERY, BOTH, "none", "the real register, the real device, the call served, handled as usual"),
-    "deny": ActionWord(EVERY, BOTH, "none", "as if it did not exist"),
-    "value": ActionWord(("sysregs", "mmio", "hvc", "smc"), ("read",), "number", "reads (or returns) this constant"),
-    "ignore": ActionWord(DIRECTED, ("write",), "none", "the write is discarded"),
-    "raz-wi": ActionWord(DIRECTED, BOTH, "none", "reads as zero, writes are discarded"),
-    "mask": ActionWord(DIRECTED, BOTH, "number", "only these bits pass; others read as 0 and keep their value"),
-    "fields": ActionWord(("sysregs",), ("read",), "fields", "the real value with these fields replaced"),
-    "emulate": ActionWord(("sysregs", "mmio", "hvc", "smc"), BOTH, "model", "a handler of the hypervisor"),
-    "forward": ActionWord(("exceptions",), BOTH, "none", "injected at the guest's EL1"),
-    "pause": ActionWord(EVERY, BOTH, "none", "stop the guest before it takes effect and enter the monitor"),
-    "kill": ActionWord(EVERY, BOTH, "none", "stop the guest for good"),
+    "allow": ActionWord(EVERY, BOTH, "none", "ALLOW", 7,
+                        "the real register, the real device, the call served, handled as usual"),
+    "deny": ActionWord(EVERY, BOTH, "none", "DENY", 2, "as if it did not exist"),
+    "value": ActionWord(("sysregs", "mmio", "hvc", "smc"), ("read",), "number", "EMUL", 3,
+                        "reads (or returns) this constant"),
+    "ignore": ActionWord(DIRECTED, ("write",), "none", "EMUL", 3, "the write is discarded"),
+    "raz-wi": ActionWord(DIRECTED, BOTH, "none", "RAZWI", 3, "reads as zero, writes are discarded"),
+    "mask": ActionWord(DIRECTED, BOTH, "number", "EMUL", 6,
+                       "only these bits pass; others read as 0 and keep their value"),
+    "fields": ActionWord(("sysregs",), ("read",), "fields", "EMUL", 6, "the real value with these fields replaced"),
+    "emulate": ActionWord(("sysregs", "mmio", "hvc", "smc"), BOTH, "model", "EMUL", 5, "a handler of the hypervisor"),
+    "forward": ActionWord(("exceptions",), BOTH, "none", "INJECT", 4, "injected at the guest's EL1"),
+    "pause": ActionWord(EVERY, BOTH, "none", "PAUSE", 1, "stop the guest before it takes effect and enter the monitor"),
+    "kill": ActionWord(EVERY, BOTH, "none", "KILL", 0, "stop the guest for good"),
 }
 FEATURE_WORDS = {"hide": "the guest can neither discover nor use it", "expose": "the guest sees what the CPU has"}
 
-MODIFIERS: Dict[str, Tuple[Tuple[str, ...], str]] = {
-    "log": (EVERY + ("features",), "never, once or always (once for deny, pause and kill, else never)"),
-    "why": (EVERY + ("features",), "the reason, for documents, explain and the log"),
-    "limit": (EVERY, "decisions a second, 100/s"),
-    "over": (EVERY, "beyond the limit: deny, pause or kill"),
-    "offer": (("mmio",), "virtio: the features that the driver may see, as the standard names them, or their bits"),
-    "requests": (("mmio",), "virtio: requests a second of each queue, 200/s; more of them wait"),
-    "width": (("mmio",), "access sizes in bytes, [1, 2, 4]; others are denied"),
-    "as": (("mmio", "hvc", "smc"), "how a denial looks"),
-    "where": (CALLS, "only for these arguments: { x1: 1..3, x2: ram }"),
-    "else": (CALLS, "what is done when `where` does not hold"),
-}
 LOG_WORDS = ("never", "once", "always")
 OVER_WORDS = ("deny", "pause", "kill")
 AS_WORDS: Dict[str, Dict[str, str]] = {
@@ -109,7 +104,3 @@ def words_of(section: str) -> Tuple[str, ...]:
 def keyed_of(section: str) -> Tuple[str, ...]:
     """Action words that take an argument."""
     return tuple(word for word, spec in ACTIONS.items() if section in spec.sections and spec.argument != "none")
-
-
-def modifiers_of(section: str) -> Tuple[str, ...]:
-    return tuple(word for word, (sections, _) in MODIFIERS.items() if section in sections)

@@ -7,8 +7,8 @@ from typing import Iterable, List, Mapping, Optional, Sequence, Union
 
 from policygen.facts import virtio
 from policygen.language import schema
-from policygen.language.actions import ALL_WIDTHS
 from policygen.language.model import Action, Assertion, Entry, Test, Window
+from policygen.language.modifiers import ALL_WIDTHS
 from policygen.text.diag import Place
 from policygen.text.escape import Piece, Word, Yaml, fill, hexadecimal, joined, yaml, yaml_comment, yaml_name
 

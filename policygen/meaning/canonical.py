@@ -1,45 +1,47 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy as JSON and back: what the ELF embeds, so that a built image can be explained without its sources."""
+"""A policy as JSON and back: what the ELF embeds, so that a built image can be explained without its sources.
+
+Both directions follow the fields of the model's dataclasses: a field that is added there is in the form, too.
+"""
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from collections import abc
+from dataclasses import MISSING, Field, astuple, fields, is_dataclass
+from functools import lru_cache
+from typing import Any, Dict, List, Mapping, Tuple, Type, Union, get_args, get_origin, get_type_hints
 
-from policygen.text.diag import Place
 from policygen.language.model import Action, Assertion, Entry, Policy, Window
+from policygen.text.diag import Place
 
 VERSION = 1
+SPELLED = {"otherwise": "else", "origin": "from", "spared": "except"}       # field -> its name in the form
+# Said by the order of the list; tests are the sources' matter.
+LEFT_OUT: Mapping[Type[Any], Tuple[str, ...]] = {Entry: ("rule",), Policy: ("tests",)}
+LISTS: Tuple[Tuple[str, Type[Any]], ...] = (("entries", Entry), ("windows", Window), ("asserts", Assertion))
+# Of an action, what is as usual is not said, but for these; `over` goes with a limit.
+ALWAYS = ("do", "place", "log")
 
 
 def dump(policy: Policy, meaning: int) -> str:
     """Deterministic; one entry a line, so that two can be compared."""
-    head: Dict[str, Any] = {
-        "canonical": VERSION, "name": policy.name, "about": policy.about, "file": policy.file, "mode": policy.mode,
-        "platform": policy.platform, "hash": f"{meaning:#018x}", "files": list(policy.files),
-        "features": dict(sorted(policy.features.items())), "accepted": dict(sorted(policy.accepted.items()))}
-    lines = [f"{_json(key)}:{_json(value)}" for key, value in head.items()]
-    for name, items in (("entries", [_entry(entry) for entry in policy.entries]),
-                        ("windows", [_window(window) for window in policy.windows]),
-                        ("asserts", [_assertion(claim) for claim in policy.asserts])):
-        lines.append(f"{_json(name)}:[\n" + ",\n".join(_json(item) for item in items) + "]")
+    head: Dict[str, Any] = {"canonical": VERSION, "hash": f"{meaning:#018x}", **_put(policy)}
+    lists = [(name, head.pop(name)) for name, _ in LISTS]
+    lines = [f"{_json(key)}:{_json(head[key])}" for key in sorted(head, key=_order)]
+    lines += [f"{_json(name)}:[\n" + ",\n".join(_json(item) for item in items) + "]" for name, items in lists]
     return "{" + ",\n".join(lines) + "}\n"
 
 
 def load(text: str) -> Policy:
-    """The policy that dump() wrote. Tests are not part of it."""
+    """The policy that dump() wrote, without its tests. ValueError says what is no such form."""
     data = json.loads(text)
-    if data.get("canonical") != VERSION:
+    if not isinstance(data, dict) or data.pop("canonical", None) != VERSION:
         raise ValueError("not the canonical form of a policy, or of another version")
-    entries = tuple(_read_entry(item, rule) for rule, item in enumerate(data["entries"]))
-    windows = tuple(Window(item["name"], item["base"], item["size"], entries[item["entry"]],
-                           tuple(entries[rule] for rule in item["regs"])) for item in data["windows"])
-    asserts = tuple(Assertion(item["name"], _read_place(item["place"]), item["operation"], item["target"],
-                              item["never"], item["always"], _read_ranges(item["ranges"]), item["section"],
-                              item["waived"], item.get("expect"), item.get("given"), item.get("width"),
-                              tuple((register, value) for register, value in item.get("args") or ()) or None,
-                              item.get("from"), tuple(item.get("except", ()))) for item in data["asserts"])
-    return Policy(data["name"], data["about"], data["file"], data["platform"], data["mode"], entries, windows,
-                  data["features"], asserts, (), tuple(data["files"]), data["accepted"])
+    data.pop("hash", None)
+    written = enumerate(_list(data.pop("entries", ())))
+    entries = tuple(_build(Entry, _map(item), {"rule": rule}) for rule, item in written)
+    policy: Policy = _build(Policy, data, {"entries": entries}, entries)
+    return policy
 
 
 def claimed_hash(text: str) -> int:
@@ -47,70 +49,103 @@ def claimed_hash(text: str) -> int:
     return int(json.loads(text)["hash"], 16)
 
 
+# --- writing ----------------------------------------------------------------------------------------------------
+
 def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def _place(place: Place) -> List[object]:
-    return [place.file, place.line, place.col]
+def _order(key: str) -> Tuple[int, str]:
+    """The head begins with what it is and whose."""
+    first = ("canonical", "name", "about", "file", "mode", "platform", "hash", "files", "features", "accepted")
+    return (first.index(key), "") if key in first else (len(first), key)
 
 
-def _entry(entry: Entry) -> Dict[str, Any]:
-    return {"section": entry.section, "name": entry.name, "place": _place(entry.place), "text": entry.text,
-            "actions": {key: _action(action) for key, action in entry.actions.items()},
-            "ranges": [list(part) for part in entry.ranges], "size": entry.size}
+def _put(item: Any) -> Dict[str, Any]:
+    said = [field for field, _ in _fields(type(item)) if _is_said(item, field)]     # type: ignore[arg-type]
+    return {SPELLED.get(field.name, field.name): _value(field.name, getattr(item, field.name)) for field in said}
 
 
-def _action(action: Action) -> Dict[str, Any]:
-    out: Dict[str, Any] = {"do": action.do, "place": _place(action.place), "log": action.log}
-    for name in ("value", "mask", "model", "refuse", "limit", "why"):
-        if getattr(action, name) is not None:
-            out[name] = getattr(action, name)
-    if action.limit is not None:
-        out["over"] = action.over
-    if action.fields:
-        out["fields"] = dict(action.fields)
-    if action.razwi:
-        out["razwi"] = True
-    if action.widths != (1, 2, 4, 8):
-        out["widths"] = list(action.widths)
-    if action.where:
-        out["where"] = [list(part) for part in action.where]
-    if action.otherwise:
-        out["else"] = _action(action.otherwise)
-    return out
+def _is_said(item: Any, field: "Field[Any]") -> bool:
+    if not isinstance(item, Action) or field.name in ALWAYS:
+        return True
+    if field.name == "over":
+        return item.limit is not None
+    return bool(getattr(item, field.name) != field.default)
 
 
-def _window(window: Window) -> Dict[str, Any]:
-    return {"name": window.name, "base": window.base, "size": window.size, "entry": window.entry.rule,
-            "regs": [entry.rule for entry in window.regs]}
+def _value(name: str, value: Any) -> Any:
+    if isinstance(value, Place):
+        return list(astuple(value))
+    if name == "fields":
+        return dict(value)
+    if isinstance(value, tuple):
+        return [item.rule if name == "regs" else _value("", item) for item in value]
+    if isinstance(value, Entry) and name == "entry":
+        return value.rule
+    if is_dataclass(value):
+        return _put(value)
+    return {key: _value("", item) for key, item in value.items()} if isinstance(value, abc.Mapping) else value
 
 
-def _assertion(claim: Assertion) -> Dict[str, Any]:
-    return {"name": claim.name, "place": _place(claim.place), "operation": claim.operation, "target": claim.target,
-            "never": claim.never, "always": claim.always, "ranges": [list(part) for part in claim.ranges],
-            "waived": claim.waived, "section": claim.section, "expect": claim.expect, "given": claim.given,
-            "width": claim.width, "args": claim.args, "from": claim.origin, "except": claim.spared}
+# --- reading ----------------------------------------------------------------------------------------------------
+
+@lru_cache(maxsize=None)
+def _fields(kind: Any) -> Tuple[Tuple["Field[Any]", Any], ...]:
+    """The fields of a dataclass that the form has, each with its type."""
+    hints = get_type_hints(kind)
+    return tuple((field, hints[field.name]) for field in fields(kind) if field.name not in LEFT_OUT.get(kind, ()))
 
 
-def _read_place(data: List[Any]) -> Place:
-    return Place(data[0], data[1], data[2])
+def _build(kind: Type[Any], data: Mapping[str, Any], given: Dict[str, Any], entries: Tuple[Entry, ...] = ()) -> Any:
+    """One dataclass; `given` is what the form does not say itself. `entries` are those that windows speak of."""
+    written = _fields(kind)         # type: ignore[arg-type]
+    known = {SPELLED.get(field.name, field.name): (field, hint) for field, hint in written}
+    strange = sorted(set(data) - set(known))
+    if strange:
+        raise ValueError(f"`{strange[0]}` is no part of {kind.__name__}: the form is of another version")
+    for name, (field, hint) in known.items():
+        if name in data:
+            given[field.name] = _read(hint, data[name], entries)
+        elif field.name not in given and field.default is MISSING and field.default_factory is MISSING:
+            raise ValueError(f"`{name}` of {kind.__name__} is missing")
+    return kind(**given)
 
 
-def _read_ranges(data: List[List[int]]) -> Tuple[Tuple[int, int], ...]:
-    return tuple((low, high) for low, high in data)
+def _read(hint: Any, data: Any, entries: Tuple[Entry, ...]) -> Any:
+    """JSON as the type of a field says it."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Union:
+        return None if data is None else _read(inner[0], data, entries)
+    if origin is tuple and inner[-1] is Ellipsis:
+        items = sorted(data.items()) if isinstance(data, dict) else _list(data)
+        return tuple(_read(inner[0], item, entries) for item in items)
+    if origin is tuple:
+        if len(_list(data)) != len(inner):
+            raise ValueError(f"{_json(data)} are not {len(inner)} values")
+        return tuple(_read(part, item, entries) for part, item in zip(inner, data))
+    if origin is abc.Mapping:
+        return {key: _read(inner[1], item, entries) for key, item in _map(data).items()}
+    if hint is Place:
+        return Place(*_read(Tuple[str, int, int], data, entries))
+    if hint is Entry:
+        if not isinstance(data, int) or not 0 <= data < len(entries):
+            raise ValueError(f"{_json(data)} is no entry's number")
+        return entries[data]
+    if is_dataclass(hint):
+        return _build(hint, _map(data), {}, entries)
+    if hint is not object and type(data) is not hint:
+        raise ValueError(f"{_json(data)} is no {hint.__name__}")
+    return data
 
 
-def _read_entry(data: Mapping[str, Any], rule: int) -> Entry:
-    actions = {key: _read_action(item) for key, item in data["actions"].items()}
-    return Entry(rule, data["section"], data["name"], _read_place(data["place"]), data["text"], actions,
-                 _read_ranges(data["ranges"]), data["size"])
+def _list(data: Any) -> List[Any]:
+    if not isinstance(data, (list, tuple)):
+        raise ValueError(f"{_json(data)[:40]} is no list")
+    return list(data)
 
 
-def _read_action(data: Mapping[str, Any]) -> Action:
-    other: Optional[Mapping[str, Any]] = data.get("else")
-    return Action(data["do"], _read_place(data["place"]), data.get("value"), data.get("mask"),
-                  tuple(sorted(data.get("fields", {}).items())), data.get("model"), data.get("refuse"), data["log"],
-                  data.get("limit"), data.get("over", "deny"), data.get("why"), data.get("razwi", False),
-                  tuple(data.get("widths", (1, 2, 4, 8))), tuple((r, lo, hi) for r, lo, hi in data.get("where", ())),
-                  _read_action(other) if other else None)
+def _map(data: Any) -> Dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ValueError(f"{_json(data)[:40]} is no map")
+    return data

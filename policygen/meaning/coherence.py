@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Optional
 
 from policygen.facts.arch import Feature, IdField, load_arch
-from policygen.facts.board import load_board
 from policygen.language.model import Access, Policy
 from policygen.language.overlap import span_of
 from policygen.language.spelling import written_in
@@ -70,7 +69,7 @@ def passes(policy: Policy, field: IdField) -> bool:
 
 def check_denied(policy: Policy, cpu: str, diags: Diagnostics) -> None:
     """Features that this CPU model shows to the guest although all of their registers are denied."""
-    there = load_board(policy.platform).cpus[cpu]
+    there = load_arch().cpus[cpu].shows
     for feature in load_arch().features.values():
         if feature.name in there and policy.features.get(feature.name) != "hide":
             denied_but_advertised(policy, feature, cpu, diags)

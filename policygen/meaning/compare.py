@@ -11,6 +11,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 from policygen.facts import ranges, virtio
 from policygen.facts.arch import ALL_BITS, load_arch
 from policygen.facts.names import SMC32, arguments
+from policygen.language import schema
 from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.digest import content
 from policygen.meaning.paint import MMIO_SIZE, WIDTHS, Cell, Outcome, Painted, paint
@@ -18,8 +19,7 @@ from policygen.meaning.paint import MMIO_SIZE, WIDTHS, Cell, Outcome, Painted, p
 LOOSER, TIGHTER, CHANGED, REPORTING = KINDS = ("LOOSER", "TIGHTER", "CHANGED", "REPORTING")
 SIDES = ("read", "write")
 WIDTH_ENDS = (SMC32[0] - 1, SMC32[-1], 0xffffffff)      # function ids: where arguments change their width
-# What the guest gets: the end, a stop, a refusal, an answer that is not real, a model, part of the real thing, all.
-RANK = {"kill": 0, "pause": 1, "deny": 2, "ignore": 3, "value": 3, "forward": 4, "emulate": 5, "mask": 6, "allow": 7}
+RANK = {word: spec.gives for word, spec in schema.ACTIONS.items()}
 Pair = Tuple[Outcome, Outcome]
 
 

@@ -20,8 +20,6 @@ from policygen.language import schema
 from policygen.language.model import Access, Action, Decision, Entry, Policy
 
 ALL = (1 << 64) - 1
-VERDICTS = {"allow": "ALLOW", "deny": "DENY", "value": "EMUL", "ignore": "EMUL", "mask": "EMUL", "emulate": "EMUL",
-            "forward": "INJECT", "pause": "PAUSE", "kill": "KILL"}
 
 
 class Evaluator:
@@ -219,7 +217,7 @@ def refused(entry: Entry, action: Action) -> Decision:
 
 def plain(entry: Entry, action: Action) -> Decision:
     """The action as written. `fields` is a mask that lets everything pass, until the register says where they are."""
-    verdict = "RAZWI" if action.razwi else VERDICTS.get(action.do, "EMUL")
+    verdict = schema.ACTIONS["raz-wi" if action.razwi else action.do].verdict
     return Decision(entry, "mask" if action.do == "fields" else action.do, verdict, value=action.value or 0,
                     mask=ALL if action.do == "fields" else action.mask or 0, model=action.model,
                     refuse=action.refuse if action.do == "deny" else None, log=action.log, limit=action.limit,

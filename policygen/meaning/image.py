@@ -2,7 +2,6 @@
 """The policy inside a built image: the section `.charter.policy` of the ELF, or the canonical form as a file."""
 from __future__ import annotations
 
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Tuple
@@ -11,12 +10,11 @@ from policygen.facts import board
 from policygen.language.model import Policy
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
-from policygen.text import paths
+from policygen.text import elf, paths
 from policygen.text.diag import Diagnostics
 
-SECTION = b".charter.policy"
+SECTION = ".charter.policy"
 MAX_BYTES = 256 << 20
-MAGIC = b"\x7fELF\x02\x01"          # 64 bit, little endian
 
 
 def is_image(name: str) -> bool:
@@ -26,7 +24,7 @@ def is_image(name: str) -> bool:
             head = stream.read(16)
     except OSError:
         return False
-    return head.startswith(b"\x7fELF") or name.endswith(".json") and head.lstrip().startswith(b"{")
+    return head.startswith(elf.MAGIC) or name.endswith(".json") and head.lstrip().startswith(b"{")
 
 
 def load(name: str, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
@@ -34,12 +32,12 @@ def load(name: str, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagn
     try:
         with open(name, "rb") as stream:
             data = stream.read(MAX_BYTES)
-        text = section(data) if data.startswith(b"\x7fELF") else data
+        text = embedded(data) if data.startswith(elf.MAGIC) else data
         policy = canonical.load(text.decode("utf-8"))
         if policy.platform not in board.names():
             raise ValueError(f"no platform {policy.platform}")
         claimed, found = canonical.claimed_hash(text.decode("utf-8")), meaning_hash(policy)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration, struct.error,
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration,
             RecursionError) as problem:
         diags.unreadable = True
         diags.error("PG012", None, f"{shown} holds no policy that can be read",
@@ -51,16 +49,10 @@ def load(name: str, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagn
     return (replace(policy, mode=mode) if mode else policy), diags
 
 
-def section(data: bytes) -> bytes:
-    """The contents of `.charter.policy`."""
-    if not data.startswith(MAGIC):
-        raise ValueError("not a 64 bit little endian ELF file")
-    at, = struct.unpack_from("<Q", data, 0x28)
-    size, count, names = struct.unpack_from("<HHH", data, 0x3a)
-    headers = [struct.unpack_from("<IIQQQQ", data, at + size * index) for index in range(count)]
-    table = headers[names]
-    for name, _, _, _, offset, length in headers:
-        start = table[4] + name
-        if data[start:data.index(b"\0", start)] == SECTION and offset + length <= len(data):
-            return data[offset:offset + length]
-    raise ValueError("no section .charter.policy: not built by this project, or stripped of it")
+def embedded(data: bytes) -> bytes:
+    """What an ELF file says of its policy."""
+    try:
+        return elf.Elf(data).section(SECTION)
+    except ValueError as problem:
+        why = ": not built by this project, or stripped of it" if "no section" in str(problem) else ""
+        raise ValueError(f"{problem}{why}") from None

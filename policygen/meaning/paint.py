@@ -12,15 +12,12 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 from policygen.facts import ranges
 from policygen.facts.arch import ALL_BITS, N_KEYS, Arch, load_arch
 from policygen.facts.board import Board, load_board
+from policygen.facts.names import EXCEPTIONS
 from policygen.facts.ranges import Ranges
+from policygen.language import schema
 from policygen.language.model import Action, Entry, Policy
 
-N_CLASSES = 66                  # EXC_COUNT in hv/policy/policy.h
 MMIO_SIZE = 1 << 30
-REFUSALS = {"sysregs": "UNDEF", "mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED", "exceptions": "UNDEF",
-            "features": "UNDEF"}
-VERDICTS = {"allow": "ALLOW", "deny": "DENY", "value": "EMUL", "ignore": "EMUL", "mask": "EMUL", "emulate": "EMUL",
-            "forward": "INJECT", "pause": "PAUSE", "kill": "KILL"}
 WIDTHS = (1, 2, 4, 8)
 
 
@@ -119,14 +116,14 @@ class _Painter:
 
     def outcome(self, entry: Entry, action: Action, section: str) -> Outcome:
         """`fields` becomes a mask elsewhere: it takes the register to know where they are."""
-        refuse = action.refuse or REFUSALS[section]
+        refuse = action.refuse or schema.REFUSAL[section]
         out = Outcome(entry.rule, "mask" if action.do == "fields" else action.do,
-                      "RAZWI" if action.razwi else VERDICTS["mask" if action.do == "fields" else action.do], action.log,
+                      schema.ACTIONS["raz-wi" if action.razwi else action.do].verdict, action.log,
                       refuse=refuse if action.do == "deny" else None, model=action.model, value=action.value or 0,
                       mask=action.mask or 0)
         if action.limit is not None:
             # What comes too often is refused, even in audit mode: a limit protects the host, not the policy.
-            over = Outcome(entry.rule, action.over, VERDICTS[action.over],
+            over = Outcome(entry.rule, action.over, schema.ACTIONS[action.over].verdict,
                            action.log if action.log != "never" else "once",
                            refuse=refuse if action.over == "deny" else None)
             out = replace(out, limit=action.limit, over=over)
@@ -243,7 +240,7 @@ class _Painter:
         """An access of a form that the entry does not speak of: denied under its rule."""
         written = action.do == "deny"
         return Outcome(entry.rule, "deny", "DENY", action.log if written or action.log != "never" else "once",
-                       refuse=action.refuse if written else REFUSALS["mmio"])
+                       refuse=action.refuse if written else schema.REFUSAL["mmio"])
 
     def mmio_default(self) -> Tuple[Tuple[Outcome, Outcome], Tuple[Outcome, Outcome]]:
         """Beyond the map, and between cells. What touches two cells is refused in audit mode too."""
@@ -288,12 +285,12 @@ class _Painter:
             given = {register: (low, high) for register, low, high in action.where}
             (x1_lo, x1_hi), (x2_lo, x2_hi) = given.get("x1", (0, ALL_BITS)), given.get("x2", (0, ALL_BITS))
             other = self.call(section, entry, action.otherwise, model, forced) if action.otherwise else \
-                Outcome(entry.rule, "deny", "DENY", action.log, refuse=REFUSALS[section])
+                Outcome(entry.rule, "deny", "DENY", action.log, refuse=schema.REFUSAL[section])
             outcome = replace(outcome, where=(x1_lo, x1_hi, x2_lo, x2_hi), otherwise=other)
         return outcome
 
     def exceptions(self) -> Tuple[Outcome, ...]:
-        table: List[Optional[Outcome]] = [None] * N_CLASSES
+        table: List[Optional[Outcome]] = [None] * (EXCEPTIONS[0][1] + 1)
         for entry, action in self.widest_first("exceptions", ""):
             self.fill(table, entry.ranges, self.outcome(entry, action, "exceptions"), "exceptions", "")
         for entry in self.hidden():

@@ -5,24 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import jinja2
 
-from policygen.facts import contract, controls
-from policygen.facts.arch import DEFAULT_CPU, load_arch
+from policygen.facts import controls
+from policygen.facts.arch import DEFAULT_CPU, encoding, load_arch
 from policygen.facts.board import load_board
 from policygen.language.json_schema import json_schema
 from policygen.language.model import Entry, Policy
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
-from policygen.target import tool_names
+from policygen.target import form, platform, tool_names
+from policygen.target.agreement import check_agreement
 from policygen.target.guest_expect import PROBES, expectations
 from policygen.target.tables import Image, Range, Row, lay_out
 from policygen.target.traps import Plan, plan
 from policygen.text import escape, paths
-from policygen.text.escape import C, Word, c_comment, c_comment_block, c_string, hexadecimal, word
+from policygen.text.escape import C, c_comment, c_comment_block, hexadecimal
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def rules_of(policy: Policy) -> List[Rule]:
 
 def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     """File name -> text."""
+    check_agreement()
     planned = plan(policy, cpu)
     image = lay_out(policy, planned)
     meaning = meaning_hash(policy)
@@ -54,9 +57,10 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     templates = environment(policy)
     out = {name: templates.get_template(f"{name}.j2").render(view)
            for name in ("policy_tables.c", "replay.S", "guest_expect.h", "guest_calls.h")}
+    out.update(platform.texts(load_board(policy.platform)))
     out["rules.json"] = _rules_json(policy, meaning)
     out["windows.json"] = _windows_json(policy)
-    if contract.FOLDER.is_dir():                # an installed policygen has no hv/ beside it, and no tools that ask
+    if (paths.PACKAGE.parent / "hv").is_dir():     # an installed policygen has no hv/ beside it
         out["names.json"] = tool_names.dump(tool_names.names(load_board(policy.platform)))
     out["policy.canonical.json"] = text
     out["policy.schema.json"] = json.dumps(json_schema(), indent=1, sort_keys=True) + "\n"
@@ -101,12 +105,24 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
         "rows": image.rows, "image": image,
         "windows": windows, "controls": [(member, planned.controls[register])
                                          for register, member in controls.MEMBERS.items()],
+        "writes": list(_writes()),
         "bits": c_comment_block("Controls that trap, and what for:", list(_bit_lines(planned))), "names": names,
         "section": c_comment("The policy itself, for `policygen explain build/hypervisor.elf`: not loaded. sha256 "
                              + hashlib.sha256(text.encode()).hexdigest()),
         "classes": sorted((number, info.name) for number, info in load_arch().class_info.items()),
         "expects": expectations(policy),
     }
+
+
+def _writes() -> Iterator[Mapping[str, Any]]:
+    """How EL2 writes the members of struct trap_controls: those together that are there on the same CPUs."""
+    arch, numbers = load_arch(), {register: number for number, register in enumerate(controls.MEMBERS)}
+    for fields, registers in groupby(numbers, key=lambda register: controls.THERE.get(register, ())):
+        there = [{"register": encoding(arch.registers[name].key), "shift": arch.fields[name, field][0],
+                  "width": arch.fields[name, field][1], "least": least, "what": f"{name}.{field}"}
+                 for name, field, least in fields]
+        yield {"there": there, "registers": [{"name": register, "spelling": encoding(arch.el2_names[register]),
+                                              "offset": 8 * numbers[register]} for register in registers]}
 
 
 def _bit_lines(planned: Plan) -> Iterator[str]:
@@ -119,18 +135,12 @@ def _bit_lines(planned: Plan) -> Iterator[str]:
 
 
 def environment(policy: Policy) -> jinja2.Environment:
-    """The templates' tongue: whatever is not escaped is refused as it is written."""
-    out = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(str(paths.PACKAGE / "target" / "templates")), undefined=jinja2.StrictUndefined,
-        trim_blocks=True, keep_trailing_newline=True, autoescape=False,
-        finalize=lambda value: escape.admitted(value, C))
+    """Templates that see one policy."""
+    out = form.environment()
     class_names = {info.number: name for name, info in
                    ((info.name, info) for info in load_arch().class_info.values())}
     out.filters.update({
-        "word": word, "c_string": c_string, "u8": lambda value: hexadecimal(value, 2),
-        "u16": lambda value: hexadecimal(value, 4),
-        "u32": lambda value: hexadecimal(value, 8), "u64": lambda value: hexadecimal(value, 16) if value else Word("0"),
-        "in_lines": _in_lines, "listed": lambda values: escape.joined(C, ", ", values), "comment": c_comment,
+        "in_lines": _in_lines, "listed": lambda values: escape.joined(C, ", ", values),
         "origin": lambda row: c_comment(_origin(row, policy.entries)),
         "stub": lambda stub: c_comment(f"{stub.number}: {stub.name}"), "window": lambda item: _window(item, policy),
         "class_name": lambda number: C(f" {c_comment(class_names[number])}" if number in class_names else ""),

@@ -13,6 +13,7 @@ from policygen.language.store import Store
 from policygen.meaning.coherence import check_denied
 from policygen.meaning.judge import judge
 from policygen.meaning.load import load_policy
+from policygen.target.agreement import check_agreement
 from policygen.text import paths
 from policygen.text.diag import Diagnostic, Diagnostics, Span
 
@@ -42,6 +43,7 @@ class Review:
 
 
 def review(name: str, mode: Optional[str] = None, cpu: str = DEFAULT_CPU, place: Optional[Store] = None) -> Review:
+    check_agreement()
     policy, diags = load_policy(name, mode=mode, place=place)
     out = Review(paths.shown(name), policy, diags)
     if policy is not None:

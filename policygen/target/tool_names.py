@@ -20,9 +20,9 @@ def names(board: Board) -> Dict[str, Any]:
                   for call in board.calls.values()},
         "services": {name: [hex(low), hex(high)] for name, (low, high) in arch.services.items()},
         "classes": {hex(number): info.name for number, info in sorted(arch.class_info.items())},
-        "events": list(contract.events()),
-        "modes": list(contract.modes()),
-        "verdicts": list(contract.verdicts()),
+        "events": list(contract.log_words("LOG_EVENTS")),
+        "modes": list(contract.log_words("LOG_MODES")),
+        "verdicts": list(contract.load_contract().verdicts),
     }
 
 

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_arch, make_key, split_key
+from policygen.facts.contract import Contract, load_contract
+from policygen.language import schema
 from policygen.language.model import Access, Action, Decision, Policy
 from policygen.language.overlap import spoken
 from policygen.meaning.evaluate import Evaluator, evaluator, whole
@@ -28,10 +30,6 @@ from policygen.target import render
 from policygen.target.traps import plan
 from policygen.text import paths
 
-ACTIONS = ("allow", "deny", "value", "ignore", "mask", "emulate", "forward", "pause", "kill")
-VERDICTS = ("ALLOW", "DENY", "EMUL", "RAZWI", "INJECT", "KILL", "PAUSE", "WOULD")
-LOGS = ("never", "once", "always")
-REFUSALS = ("UNDEF", "SEA", "SERROR", "NOT_SUPPORTED", "INVALID_PARAMETERS", "DENIED")
 KINDS = {"sysregs": 0, "mmio": 1, "hvc": 2, "smc": 3, "exceptions": 4}
 ROW = struct.Struct("<HBBBBHHHHHQQ")
 LIMIT = struct.Struct("<IHH")
@@ -148,7 +146,7 @@ class Verifier:
         self.policy, self.plan = policy, plan(policy, cpu)
         self.reference: Evaluator = evaluator(policy)
         self.arch = load_arch()
-        self.models = enumerators((paths.PACKAGE.parent / "hv/policy/policy.h").read_text(encoding="utf-8"))
+        self.words = load_contract()
         self.cases = [(access, self.reference.decide(access)) for section in KINDS for access in self.accesses(section)]
         self.inner = list(self.pages())
         kinds: Dict[Tuple[object, ...], int] = {}       # what decides whether an answer is right -> its number
@@ -185,7 +183,7 @@ class Verifier:
         answers = array("H", output[free_at + n_free * FREE.size:])
         if len(answers) != len(self.cases) + len(self.inner):
             raise ValueError("the program answered another number of questions")
-        tables = Tables(tuple(_row(output, COUNTS.size + index * ROW.size) for index in range(n_rows)),
+        tables = Tables(tuple(_row(output, COUNTS.size + index * ROW.size, self.words) for index in range(n_rows)),
                         tuple((rate, over) for rate, over, _ in LIMIT.iter_unpack(output[at:after])), stubs_of(replay))
         found: List[Difference] = [Difference(*self.cases[0], None, why) for why in self.without_questions(
             CONTROLS.unpack_from(output, after),
@@ -243,7 +241,7 @@ class Verifier:
         elif section == "mmio":
             yield from self.addresses()
         elif section == "exceptions":
-            for number in range(66):
+            for number in range(self.words.classes):
                 yield Access(section, number)
         else:
             yield from self.calls(section)
@@ -302,8 +300,7 @@ class Verifier:
         return self.limit_mismatch(access, expected, row, tables) or \
             self.action_mismatch(access, expected, row, tables) or _left_over(row, access.section)
 
-    @staticmethod
-    def limit_mismatch(access: Access, expected: Decision, row: Row, tables: Tables) -> str:
+    def limit_mismatch(self, access: Access, expected: Decision, row: Row, tables: Tables) -> str:
         if expected.limit is None:
             return "a limit" if row.limit else ""
         if not 0 < row.limit < len(tables.limits):
@@ -314,11 +311,11 @@ class Verifier:
         beyond = tables.rows[over]
         if beyond.rule != expected.entry.rule or beyond.action != expected.over or beyond.limit:
             return f"{beyond.action} beyond the limit instead of {expected.over}"
-        refuse = expected.refuse or {"mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED"}.get(
-            access.section, "UNDEF")
-        if expected.over == "deny" and beyond.arg != REFUSALS.index(refuse):
+        refuse = expected.refuse or schema.REFUSAL[access.section]
+        if expected.over == "deny" and beyond.arg != self.words.refusals.index(refuse):
             return "another refusal beyond the limit"
-        if beyond.verdict != expected.over.upper() or beyond.log != (row.log if row.log != "never" else "once"):
+        log = row.log if row.log != "never" else "once"
+        if beyond.verdict != schema.ACTIONS[expected.over].verdict or beyond.log != log:
             return "another log beyond the limit"
         return _left_over(beyond, access.section)
 
@@ -330,7 +327,7 @@ class Verifier:
             return "" if row.action == "emulate" and row.arg == self.model(expected.model) else wrong
         if row.action != expected.do:
             return wrong
-        if expected.do == "deny" and row.arg != REFUSALS.index(expected.refuse or ""):
+        if expected.do == "deny" and row.arg != self.words.refusals.index(expected.refuse or ""):
             return "another refusal"
         if expected.do == "value" and row.value != expected.value:
             return f"value {row.value:#x} instead of {expected.value:#x}"
@@ -380,7 +377,7 @@ class Verifier:
         return not register.write_mask and expected.do != "mask" or expected.do == "mask" and register.access != "rw"
 
     def model(self, name: str) -> int:
-        return self.models["MODEL_" + name.upper().replace("-", "_")]
+        return self.words.models.index(name)
 
 
 def _left_over(row: Row, section: str) -> str:
@@ -397,19 +394,13 @@ def _left_over(row: Row, section: str) -> str:
     return f"{spare[0]} in a row that does not use it" if spare else ""
 
 
-def enumerators(header: str) -> Mapping[str, int]:
-    """enum model of hv/policy/policy.h: the numbers that the C compiler gives."""
-    body = re.sub(r"/\*.*?\*/", "", header[header.index("enum model {"):header.index("MODEL_COUNT")], flags=re.S)
-    return {name: number for number, name in enumerate(re.findall(r"\bMODEL_\w+", body))}
-
-
-def _row(data: bytes, at: int) -> Row:
+def _row(data: bytes, at: int, words: Contract) -> Row:
     rule, action, verdict, log, pad, arg, limit, where, otherwise, pad2, value, mask = ROW.unpack_from(data, at)
 
-    def word(words: Sequence[str], number: int) -> str:
-        return words[number] if number < len(words) else f"number {number}"
-    return Row(rule, word(ACTIONS, action), word(VERDICTS, verdict), word(LOGS, log), arg, limit, value, mask, where,
-               otherwise, pad | pad2)
+    def word(known: Sequence[str], number: int) -> str:
+        return known[number] if number < len(known) else f"number {number}"
+    return Row(rule, word(words.actions, action), word(words.verdicts, verdict), word(words.logs, log), arg, limit,
+               value, mask, where, otherwise, pad | pad2)
 
 
 def _question(access: Access) -> bytes:

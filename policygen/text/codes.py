@@ -55,7 +55,7 @@ CODES: Dict[str, str] = {
     "PG402": "An ID register shows a feature all of whose registers are denied: a guest that believes it breaks.\n"
              "Hide the feature.",
     "PG403": "An entry for an exception class of a hidden feature, which is denied already.",
-    "PG404": "A feature is exposed that is built on one which is hidden: SVE and SME are more of the same registers as FP.",
+    "PG404": "A feature is exposed that is built on a hidden one: SVE and SME are more of the registers of FP.",
     "PG500": "A measured gap of the platform: what this machine does not do although the architecture says so.",
     "PG501": "The machine cannot do what the entry says: no trap covers it, or EL2 cannot stand in for the register.\n"
              "Allow it, pick another CPU, or accept the gap with a reason:  # ignore PG501: reason",

@@ -15,6 +15,10 @@ PLACES = 20     # of one slip that is used in many places
 UNKNOWN = ("PG101", "PG102", "PG103", "PG104", "PG105", "PG119")
 
 
+class BrokenFacts(ValueError):
+    """Facts that come with policygen contradict each other: one line that names the place; no policy is to blame."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where something was written; line and column count from 1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Dict, List, Sequence
+from urllib.parse import quote
 from xml.sax.saxutils import escape, quoteattr
 
 from policygen.text.codes import CODES
@@ -25,9 +26,8 @@ def words(item: Diagnostic) -> str:
 # --- SARIF ------------------------------------------------------------------------------------------------------
 
 def uri(file: str) -> str:
-    """A relative reference; `main:policy/strict.yaml` would be one with the scheme `main`."""
-    return "".join(c if c.isalnum() or c in "/._-~" else "".join(f"%{byte:02X}" for byte in c.encode("utf-8"))
-                   for c in file)
+    """A relative reference (RFC 3986); `main:policy/strict.yaml` would be one with the scheme `main`."""
+    return quote(file, errors="surrogateescape")
 
 
 def location(file: str, line: int, col: int, end: int, text: str = "") -> Dict[str, object]:

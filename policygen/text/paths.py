@@ -22,6 +22,12 @@ def facts_dir() -> Path:
     return clone if (clone / "platform").is_dir() else PACKAGE / "installed"
 
 
+def header(name: str = "policy/policy.h") -> Path:
+    """What policygen and EL2 agree on: a header of hv/ in the clone, else the copy that was installed."""
+    clone = PACKAGE.parent / "hv" / name
+    return clone if clone.is_file() else PACKAGE / "installed" / "hv" / clone.name
+
+
 def policy_dir() -> Path:
     return project_root() / "policy"
 

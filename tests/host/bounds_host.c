@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include "board/board.h"
 #include "cpu/bootargs.h"
+#include "cpu/cpu.h"
 #include "lib/build.h"
 #include "boot/guestload.h"
 #include "vm/guestmem.h"
@@ -33,11 +34,11 @@ struct answer {
 const u32 build_guest_hash;
 const u8 __guest_start[8], __guest_end[8];
 u64 fake_now, fake_step;
-u32 watchdog_progress;
+static struct cpu cpu;
 static sigjmp_buf over;
 
 static u64 par = 0x777;
-u64 fake_sysreg_read(const char *name) { return strcmp(name, "par_el1") ? 0 : par; }
+u64 fake_sysreg_read(const char *name) { return strcmp(name, "par_el1") ? strcmp(name, "tpidr_el2") ? 0 : (u64)&cpu : par; }
 void fake_sysreg_write(const char *name, u64 value) { (void)name; par = value; }
 /* VA 0x1000 to 0x2fff: the first page of RAM, twice; 0x3000: a device; nothing else. */
 void fake_at(u64 va, bool write, bool both)

@@ -6,19 +6,34 @@ import json
 import os
 import re
 import subprocess
+import sys
+import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 ROOT = Path(__file__).resolve().parents[2]
-LOG = ["log", "log_text", "log_batch", "log_describe", "crc32", "print", "policy"]
+sys.path.insert(0, str(ROOT))
+from policygen.facts.board import load_board  # noqa: E402  (the path above is needed first)
+from policygen.target import platform  # noqa: E402
+
+
+def rendered() -> str:
+    """A folder with the headers that the platform file makes, as long as this process runs."""
+    for name, text in platform.texts(load_board("qemu-virt")).items():
+        Path(RENDERED.name, name).write_text(text, encoding="utf-8")
+    return RENDERED.name
+
+
+RENDERED = tempfile.TemporaryDirectory(prefix="charter-gen-")
+LOG = ["locks", "lock_text", "log", "log_text", "log_batch", "log_describe", "crc32", "print", "policy"]
 MONITOR = LOG + ["monitor", "monitor_line", "monitor_args", "monitor_state", "monitor_sysregs", "monitor_mem", "xlat",
                  "monitor_xlat", "monitor_map", "monitor_policy", "monitor_traps", "monitor_log", "monitor_change",
                  "monitor_debug", "overrule", "dis", "gdb", "gdb_packet"]
 VIRTIO = ["virtio", "virtio_queue", "virtio_blk", "guestmem"]
 FLAGS = ["-std=gnu11", "-g", "-O1", "-fno-builtin", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-         "-Wall", "-Wextra", "-Werror", "-iquote", "hv", "-iquote", "tests/host/fake",
+         "-Wall", "-Wextra", "-Werror", "-iquote", "hv", "-iquote", "tests/host/fake", "-iquote", rendered(),
          "-include", "tests/host/fake/arch/arch.h", *os.environ.get("HOST_CFLAGS", "").split()]
 RECORD = re.compile(rb"@(?:([AC-Z])(\+?) (\d+)(?:\.\d+)? \d+\.\d{9}|(B)(\+?) (\d+)(?:\.\d+)?) (.*) \Z", re.DOTALL)
 
@@ -42,7 +57,8 @@ def build(name: str, parts: Sequence[str], out: Path) -> Path:
     """tests/host/<name>.c and hv/<parts>.c with the fakes."""
     program = out / name
     sources = [f"tests/host/{name}.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c"]
-    subprocess.run(["gcc", *FLAGS, *class_names(out), *sources, *(src(p) for p in parts), "-o", str(program)], cwd=ROOT, check=True)
+    subprocess.run(["gcc", *FLAGS, *class_names(out), *sources, *map(src, parts), "-o", str(program)], cwd=ROOT,
+                   check=True)
     return program
 
 

@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	stdin = fmemopen((void *)(size ? data : (const u8 *)"\n"), size ? size : 1, "r");
 	if (!setjmp(fake_stop))
 		monitor_run(c, "key");
-	shared.taken = 0;
+	locks_forget();
 	fclose(stdin);
 	return 0;
 }

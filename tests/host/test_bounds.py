@@ -11,7 +11,7 @@ from typing import Iterator, List, Tuple
 
 import pytest
 
-from hvl_host import FLAGS, ROOT, run
+from hvl_host import FLAGS, ROOT, run, src
 
 RAM, PA, SIZE = 0x40000000, 0x42000000, 0x30000000          # hv/README.md, "Memory"
 INITRD, DTB, DTB_MAX = 0x44000000, 0x6fe00000, 0x200000
@@ -23,8 +23,8 @@ Case = Tuple[int, ...]
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("bounds") / "bounds_host"
-    subprocess.run(["gcc", *FLAGS, "tests/host/bounds_host.c", "hv/boot/guestload.c", "hv/vm/guestmem.c", "hv/board/crc32.c",
-                    "hv/cpu/bootargs.c", "-o", str(out)], cwd=ROOT, check=True)
+    subprocess.run(["gcc", *FLAGS, "tests/host/bounds_host.c",
+                    *map(src, ("guestload", "guestmem", "crc32", "bootargs")), "-o", str(out)], cwd=ROOT, check=True)
     return out
 
 
@@ -84,7 +84,7 @@ def write_answer(case: Case) -> Case:
 
 def test_a_console_write_reads_what_it_names(tmp_path: Path) -> None:
     program = tmp_path / "write_host"
-    subprocess.run(["gcc", *FLAGS, "tests/host/write_host.c", "hv/trap/hvcall.c", "hv/vm/guestmem.c", "-o", str(program)],
+    subprocess.run(["gcc", *FLAGS, "tests/host/write_host.c", *map(src, ("hvcall", "guestmem", "locks")), "-o", str(program)],
                    cwd=ROOT, check=True)
     cases = write_cases()
     wire, _ = run(program, b"".join(struct.pack("<3Q", *case) for case in cases))

@@ -411,7 +411,8 @@ def test_a_rule_may_ask_first(host: Path) -> None:
         text, what = raw.decode(), (key, row, esr, hex(x0))
         m = re.fullmatch(r"action (\d+) model (\d+) value (\w+)\n", said)
         assert m and int(m[1]) == action, (what, said)
-        assert model is None or int(m[2]) == (model if isinstance(model, int) else models["MODEL_" + model]), (what, said)
+        number = model if model is None or isinstance(model, int) else models["MODEL_" + model]
+        assert model is None or int(m[2]) == number, (what, said)
         assert action != VALUE or m[3] == "0", (what, said)
         assert text.count("is about to ") == 3 and f"r{row_rule(row)} policy/test.yaml" in text, what
         overruled = [r.body for r in records if "overruled" in r.body]

@@ -34,7 +34,8 @@ def test_no_mutant_of_a_sample_lives_unexplained(bench: mutate.Bench) -> None:
 
 def test_what_nobody_notices_is_reported(bench: mutate.Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """Slower, and else the same: no host suite can see it."""
-    planted = next(m for m in mutate.mutants("trap/trap.c") if m.name() == "trap/trap.c trap_work: return;  [return; -> ; @0]")
+    name = "trap/trap.c trap_work: return;  [return; -> ; @0]"
+    planted = next(m for m in mutate.mutants("trap/trap.c") if m.name() == name)
     assert told(bench, [planted], {}) == 1
     assert f"survives, NOT EXPLAINED: {planted.name()}" in capsys.readouterr().out
     assert told(bench, [planted], {planted.name(): "known"}) == 0

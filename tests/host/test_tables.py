@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generated tables with hv/policy/policy.c, compiled here under sanitizers, against the reference; that damage shows."""
+"""The generated tables with hv/policy/policy.c, under sanitizers, against the reference; that damage shows."""
 from __future__ import annotations
 
 import random

@@ -11,9 +11,10 @@ from typing import Callable, Iterator, List, Tuple
 
 import pytest
 
-from hvl_host import ROOT, run
+from hvl_host import run
 from test_tables import CROWDED, load
 from policygen.facts.arch import make_key, split_key
+from policygen.facts.contract import load_contract
 from policygen.language.model import Policy
 from policygen.language.schema import CALLS
 from policygen.target import render, verify
@@ -120,8 +121,7 @@ def host(request: pytest.FixtureRequest, common: Path, tmp_path_factory: pytest.
     policy = load(str(out / f"{name}.yaml") if name in OWN else name, mode)
     render.render(policy, out / "gen")
     stubs = verify.stubs_of((out / "gen" / "replay.S").read_text())
-    models = verify.enumerators((ROOT / "hv/policy/policy.h").read_text())
-    model = Model(policy, stubs, {name.removeprefix("MODEL_"): number for name, number in models.items()})
+    model = Model(policy, stubs)
     return Host(policy, link(common, out), model)
 
 
@@ -132,7 +132,7 @@ def compare(host: Host, traps: List[Trap]) -> int:
     rows = list(verify.ROW.iter_unpack(wire[:at]))
     wrong = []
     for t, raw in zip(traps, ANSWER.iter_unpack(wire[at:])):
-        found = differences(t, host.model.expect(t), answered(raw, rows, verify.VERDICTS))
+        found = differences(t, host.model.expect(t), answered(raw, rows, load_contract().verdicts))
         if found:
             wrong.append(f"ESR {t.esr:#x} FAR {t.far:#x} HPFAR {t.hpfar:#x} x {[hex(v) for v in t.x[:4]]} "
                          f"SPSR {t.spsr:#x} entry {t.entry}\n    " + "\n    ".join(found))
@@ -301,7 +301,7 @@ def seen(ask: Ask, traps: List[Trap]) -> List[Outcome]:
     wire = ask(traps)
     at = len(wire) - ANSWER.size * len(traps)
     rows = list(verify.ROW.iter_unpack(wire[:at]))
-    return [answered(raw, rows, verify.VERDICTS) for raw in ANSWER.iter_unpack(wire[at:])]
+    return [answered(raw, rows, load_contract().verdicts) for raw in ANSWER.iter_unpack(wire[at:])]
 
 
 def check_limits(ask: Ask) -> None:
@@ -442,7 +442,8 @@ def check_features(ask: Ask) -> None:
         state = (pan if has & 0xf and not sctlr & span else 0) | (ssbs if has & 0xf0 and sctlr & dssbs else 0)
         assert outcome.spsr == 0x3c5 | state | (tco if has >> 8 >= 2 else 0), (hex(sctlr), hex(has))
     allint, spintmask, exlock, locked = 1 << 13, 1 << 62, 1 << 34, 1 << 6 << 32
-    more = [(sctlr, has, spsr) for sctlr in (span, span | spintmask) for spsr in (0x3c5, 0x3c4, 0x3c0, 0x10, 1 << 34 | 0x3c5)
+    more = [(sctlr, has, spsr) for sctlr in (span, span | spintmask)
+            for spsr in (0x3c5, 0x3c4, 0x3c0, 0x10, 1 << 34 | 0x3c5)
             for has in (0x1000, 0x10000, 0x10000 | locked, 0x11000 | 0xffffffbf << 32, 0xff000 | locked, locked | 1)]
     traps = [Trap((0,) * 31, 0x40000000, spsr, 0, entry=FEATURES, sp_el0=has, sctlr=sctlr) for sctlr, has, spsr in more]
     for outcome, (sctlr, has, spsr) in zip(seen(ask, traps), more):
@@ -591,7 +592,7 @@ def check_overruled(ask: Ask) -> None:
     for t, done in ((smc, (MASK, 4)), (hvc, (MASK, 0)), (mrs, (0, 4)), (load, (0, 4))):
         plain = raw(t)[0]
         rule = rows[plain[48]][0]
-        assert plain[42:44] == (1, 1) and plain[56] & 0x8f == 0x80 | verify.VERDICTS.index("DENY")
+        assert plain[42:44] == (1, 1) and plain[56] & 0x8f == 0x80 | load_contract().verdicts.index("DENY")
         for says, verdict in (("", "WOULD"), ("a", "WOULD"), ("d", "DENY"), ("e", "WOULD")):
             expected = {"e": (0, 0 if t is hvc else 4), "d": (plain[0], plain[32] - t.elr)}.get(says, done)
             how = ASKS if says else PASS
@@ -603,7 +604,7 @@ def check_overruled(ask: Ask) -> None:
                 assert a[59:61] == ((MONITOR, ord("?")) if says else (0, 0)), (hex(t.esr), says)
                 assert (a[0], moved) == expected, (hex(t.esr), says)
                 assert a[42:44] == (1, verdict == "DENY") and 0 < a[44] < 1000, (hex(t.esr), says)
-                assert a[56] & 0x8f == 0x80 | verify.VERDICTS.index(verdict), (hex(t.esr), says)
+                assert a[56] & 0x8f == 0x80 | load_contract().verdicts.index(verdict), (hex(t.esr), says)
             last = answers[3]
             assert (last[:32], last[42:44], last[56]) == (plain[:32], (1, 1), plain[56]), (hex(t.esr), says)
 

@@ -20,6 +20,7 @@
 #include "log/console.h"
 #include "operator/debug.h"
 #include "cpu/decide.h"
+#include "cpu/locks.h"
 #include "cpu/esr.h"
 #include "operator/gdb.h"
 #include "board/gic.h"
@@ -88,7 +89,6 @@ struct answer {
 u64 fake_now = 1000, fake_step = 7;
 struct cpu *cpus[MAX_CPUS];
 unsigned n_cpus = ABSENT;
-struct spinlock shared;
 struct bootargs bootargs;
 struct guest_id guest_id = { "host", 1 };
 const char build_id[] = "host";
@@ -230,13 +230,6 @@ void wfi(void)
 }
 void ic_ialluis(void) { note(OP_IC, 0, 0, 0); }
 
-void spin_lock(struct spinlock *l) { must(!l->taken++, "a lock is taken twice"); }
-void spin_unlock(struct spinlock *l)
-{
-	must(l->taken == 1, "a lock that is not taken is released");
-	l->taken = 0;
-}
-
 static bool once(u64 which)
 {
 	bool was = extra & which;
@@ -247,7 +240,7 @@ static bool once(u64 which)
 
 bool monitor_run(struct cpu *c, const char *why)
 {
-	must(!shared.taken, "the monitor opens with the lock held");
+	must(!lock_taken(&shared), "the monitor opens with the lock held");
 	must(c->row, "the monitor has no decision to show");
 	note(OP_MONITOR, (u8)why[0], 0, 0);
 	if (once(TWICE))
@@ -265,16 +258,16 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 void monitor_note(struct cpu *c, u32 todo) { (void)c; note(OP_NOTE, todo & WORK_NOTES, 0, 0); }
 void machine_off(const char *reason)
 {
-	must(shared.taken, "the machine goes off while another CPU may be at its devices");
+	must(lock_taken(&shared), "the machine goes off while another CPU may be at its devices");
 	why_off = reason;
 	longjmp(off, 1);
 }
 void guest_reset(void) { machine_off("reset"); }
 unsigned smp_online(void) { return 2; }
-void smp_park(struct cpu *c) { must(!shared.taken, "stands still with the lock held"); note(OP_PARK, c->index, 0, 0); }
+void smp_park(struct cpu *c) { must(!lock_taken(&shared), "stands still with the lock held"); note(OP_PARK, c->index, 0, 0); }
 u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
 {
-	must(shared.taken, "a CPU starts without the lock");
+	must(lock_taken(&shared), "a CPU starts without the lock");
 	note(OP_CPU_ON, target->index, entry, context);
 	return 0;
 }
@@ -294,7 +287,6 @@ void debug_tick(struct cpu *c) { (void)c; note(OP_DEBUG, 1, 0, 0); }
 const struct decision *debug_shadow(struct cpu *c, const struct decision *d) { (void)c; (void)d; return NULL; }
 void gdb_text(const char *s, size_t n) { (void)s; (void)n; }
 bool integrity_holds(void) { return true; }
-u32 watchdog_progress;
 void alarm_set(enum alarm which, u64 when) { (void)which; (void)when; }
 void alarm_sleep(u64 until) { (void)until; }
 void alarm_irq(struct cpu *c) { note(OP_TICK, 1 + c->index, 0, 0); }
@@ -331,7 +323,7 @@ void *boot_alloc(size_t size, size_t align) { return carved_with(size, align, 0)
 
 static u64 model(u64 which, bool write, u32 offset, unsigned size, u64 value)
 {
-	must(shared.taken, "a device is asked without the lock");
+	must(lock_taken(&shared), "a device is asked without the lock");
 	note(write ? OP_MODEL_WRITE : OP_MODEL_READ, which << 32 | offset, size, value);
 	return ((which << 32 | offset) * 0x9e3779b97f4a7c15UL) >> (64 - 8 * size);
 }
@@ -396,9 +388,9 @@ u64 vuart_read(struct cpu *c, u32 o)
 void vuart_write(u32 o, u64 v) { model(MODEL_PL011, true, o, 4, o ? v : (u8)v); }
 u64 vrtc_read(u32 o) { return model(MODEL_PL031, false, o, 4, 0); }
 void vrtc_write(u32 o, u64 v) { model(MODEL_PL031, true, o, 4, v); }
-void vgic_sgi(struct cpu *c, u64 value) { (void)c; must(shared.taken, "an SGI without the lock"); note(OP_SGI, value, 0, 0); }
-void vgic_sync(struct cpu *c) { (void)c; must(shared.taken, "looked at without the lock"); note(OP_SYNC, 0, 0, 0); }
-void vgic_flush(struct cpu *c) { (void)c; must(shared.taken, "flushed without the lock"); note(OP_FLUSH, 0, 0, 0); }
+void vgic_sgi(struct cpu *c, u64 value) { (void)c; must(lock_taken(&shared), "an SGI without the lock"); note(OP_SGI, value, 0, 0); }
+void vgic_sync(struct cpu *c) { (void)c; must(lock_taken(&shared), "looked at without the lock"); note(OP_SYNC, 0, 0, 0); }
+void vgic_flush(struct cpu *c) { (void)c; must(lock_taken(&shared), "flushed without the lock"); note(OP_FLUSH, 0, 0, 0); }
 bool vgic_pending(struct cpu *c) { (void)c; return false; }
 void vgic_physical(struct cpu *c, u32 irq) { (void)c; note(OP_PHYSICAL, irq, 0, 0); }
 void vgic_maintenance(struct cpu *c) { (void)c; note(OP_MAINTENANCE, 0, 0, 0); }
@@ -407,7 +399,7 @@ u32 gic_acknowledge(void)
 {
 	u32 irq = waiting & 0xff;
 
-	must(shared.taken, "an interrupt is taken without the lock");
+	must(lock_taken(&shared), "an interrupt is taken without the lock");
 	if (irq == 255) /* a storm: it comes again and again */
 		return 79;
 	waiting >>= 8;
@@ -434,7 +426,7 @@ void console_guest(u8 byte)
 {
 	u64 *last;
 
-	must(shared.taken, "the console is written without the lock");
+	must(lock_taken(&shared), "the console is written without the lock");
 	if (!console_guest_bytes++)
 		note(OP_CONSOLE, 0, 0, 0);
 	/* what was written: how many bytes, and a sum in which each place counts */
@@ -518,7 +510,7 @@ static bool trap(struct cpu *c, const struct question *q)
 {
 	why_off = NULL;
 	if (setjmp(off)) {
-		shared.taken = 0;
+		locks_forget();
 		return false;
 	}
 	switch (q->entry & 0xff) {
@@ -530,7 +522,7 @@ static bool trap(struct cpu *c, const struct question *q)
 		trap_irq(&c->frame);
 		must(!c->watch_misses, "a guest that takes interrupts looks stuck");
 	}
-	must(!shared.taken, "the guest goes on with the lock held");
+	must(!lock_taken(&shared), "the guest goes on with the lock held");
 	return true;
 }
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from policygen.facts.arch import load_arch, make_key
+from policygen.facts.contract import load_contract
 from policygen.language.model import Access, Decision, Policy
 from policygen.meaning.evaluate import Evaluator, evaluator, refused
 from policygen.target.traps import plan
-from policygen.target.verify import VERDICTS
 
 QUESTION = struct.Struct("<40Q")
 ANSWER = struct.Struct("<93Q")
@@ -92,8 +92,8 @@ def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequen
     if not hits:                                    # the access is made again: nobody's cost
         assert not denied and not records and cost < 20, f"{denied} denials, {records} records, {cost} ticks"
         return Outcome(x, elr, spsr, "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
-                       (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None, bool(hcr >> 8 & 1),
-                       par=par, zeroed=(zeroed[0], zeroed[1]), lines=raw[91])
+                       (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None,
+                       bool(hcr >> 8 & 1), par=par, zeroed=(zeroed[0], zeroed[1]), lines=raw[91])
     assert hits == 1 and denied == (verdicts[verdict] == "DENY"), f"{hits} decisions, {denied} denials"
     assert end or 0 < cost < 1000, f"it took {cost} ticks"
     return Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
@@ -103,11 +103,11 @@ def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequen
 
 
 class Model:
-    def __init__(self, policy: Policy, stubs: Sequence[Tuple[Optional[int], Optional[int]]],
-                 models: Dict[str, int]) -> None:
-        self.verdicts = VERDICTS
+    def __init__(self, policy: Policy, stubs: Sequence[Tuple[Optional[int], Optional[int]]]) -> None:
+        self.verdicts = load_contract().verdicts
         self.reference: Evaluator = evaluator(policy)
-        self.policy, self.models = policy, models
+        self.policy = policy
+        self.models = {name.upper().replace("-", "_"): number for number, name in enumerate(load_contract().models)}
         self.arch, self.plan = load_arch(), plan(policy, "cortex-a57")
         self.stub = {key: n for n, halves in enumerate(stubs) for key in halves if key is not None}
 

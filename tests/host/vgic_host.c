@@ -19,7 +19,6 @@
 u64 fake_now, fake_step;
 struct cpu *cpus[MAX_CPUS];
 unsigned n_cpus;
-struct spinlock shared;
 const struct trap_controls policy_traps = { .ich_hcr = ICH_HCR };
 
 static u64 lr[M_CPUS][VGIC_MAX_LRS], hcr[M_CPUS], vtr, cleared; /* cleared: VMCR, AP0R, AP1R */

@@ -13,6 +13,7 @@
 #include "lib/build.h"
 #include "log/console.h"
 #include "cpu/decide.h"
+#include "cpu/locks.h"
 #include "log/drain.h"
 #include "trap/hvcall.h"
 #include "operator/monitor.h"
@@ -26,15 +27,12 @@ const u64 policy_hash;
 const struct decision policy_rows[1];
 const u16 policy_exception[EXC_COUNT];
 u64 fake_now, fake_step;
-struct spinlock shared;
 
 static u64 sctlr, given;
 static const u8 *start; /* EL2's address of the first byte */
 static u8 cleaned[MOST / LINE + 1];
 
 u64 fake_sysreg_read(const char *name) { (void)name; return sctlr; }
-void spin_lock(struct spinlock *l) { l->taken++; }
-void spin_unlock(struct spinlock *l) { l->taken--; }
 void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; abort(); }
 void fake_at(u64 va, bool write, bool both) { (void)va; (void)write; (void)both; abort(); }
 u64 decisions(const struct cpu *c, int verdict) { (void)c; (void)verdict; abort(); }
@@ -42,11 +40,6 @@ void drain_work(struct cpu *c, bool all) { (void)c; (void)all; abort(); }
 void log_exception(struct cpu *c, u64 esr, u64 elr, u64 far) { (void)c; (void)esr; (void)elr; (void)far; abort(); }
 void monitor_pause(struct cpu *c) { (void)c; abort(); }
 bool monitor_run(struct cpu *c, const char *why) { (void)c; (void)why; abort(); }
-u64 psci_call(struct cpu *c, unsigned model, const struct call_table *table)
-{
-	(void)c; (void)model; (void)table;
-	abort();
-}
 
 static u8 of(const u8 *p)
 {
@@ -67,7 +60,7 @@ void console_guest(u8 byte)
 {
 	const u8 *p = start + given++;
 
-	if (!shared.taken || byte != of(p) || (sctlr != 5 && !cleaned[(u64)p / LINE - (u64)start / LINE]))
+	if (!lock_taken(&shared) || byte != of(p) || (sctlr != 5 && !cleaned[(u64)p / LINE - (u64)start / LINE]))
 		abort();
 }
 
@@ -101,7 +94,7 @@ int main(void)
 		sctlr = in[2];
 		c.frame.x[1] = in[0];
 		c.frame.x[2] = in[1];
-		if (hvcall(&c.frame, MODEL_HV_CONSOLE_WRITE, NULL, NEXT) != NEXT || shared.taken)
+		if (!hvcall_console_write(&c) || lock_taken(&shared))
 			abort();
 		out[0] = c.frame.x[0];
 		out[1] = given;

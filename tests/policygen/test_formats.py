@@ -7,6 +7,7 @@ import re
 import xml.etree.ElementTree as xml
 from pathlib import Path
 from typing import Callable, Dict, List
+from urllib.parse import unquote
 
 import jsonschema
 import pytest
@@ -15,7 +16,7 @@ from npm_packages import SCHEMA, npm_packages
 from policygen.__main__ import main
 from policygen.text.codes import CODES
 from policygen.text.diag import Diagnostics, Span
-from policygen.text.formats import github, junit, sarif
+from policygen.text.formats import github, junit, sarif, uri
 
 HERE = Path(__file__).parent
 BAD = sorted(str(path) for path in (HERE / "bad").glob("*.yaml"))
@@ -63,6 +64,17 @@ def test_sarif_of_every_bad_policy(capsys: pytest.CaptureFixture[str], valid: Va
     results[0]["level"] = "fatal"
     with pytest.raises(jsonschema.ValidationError):
         valid(found)
+
+
+@pytest.mark.parametrize("name", [
+    "plain", "with space", "hash#1", "100%", "caf\u00e9", "a,b:c", "q?x=1", "[x]", "quo'te\"", "\U0001f600", "%3A",
+    "\udcff", "back\\slash", "tab\t"])
+def test_a_uri_is_a_relative_reference_that_names_the_file(name: str) -> None:
+    """RFC 3986: path-noscheme. A byte of a file's name that is no UTF-8 is itself."""
+    for file in (f"policy/{name}.yaml", f"{name}.yaml"):
+        found = uri(file)
+        assert re.fullmatch(r"(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+(?:/(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+)*", found), found
+        assert unquote(found, errors="surrogateescape") == file
 
 
 def test_sarif_of_what_is_odd(valid: Valid) -> None:

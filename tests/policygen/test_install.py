@@ -21,7 +21,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, str]:
     """An environment that has the command, made from a clone that is gone."""
     clone, target = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("target")
     shutil.copy(ROOT / "pyproject.toml", clone)
-    for name in ("policygen", "policy", "tools"):
+    for name in ("policygen", "policy", "tools", "hv"):
         shutil.copytree(ROOT / name, clone / name, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--no-build-isolation", "--no-deps",
                     "--disable-pip-version-check", "--no-compile", "--target", str(target), "."], cwd=clone, check=True,
@@ -66,7 +66,7 @@ def test_pre_commit_runs_the_hooks(tmp_path: Path) -> None:
     if shutil.which("pre-commit") is None:
         pytest.fail("pre-commit is missing: run make setup (Debian package pre-commit)")
     charter, home = tmp_path / "charter", tmp_path / "home"
-    for name in ("pyproject.toml", ".pre-commit-hooks.yaml", "policygen", "policy", "tools"):
+    for name in ("pyproject.toml", ".pre-commit-hooks.yaml", "policygen", "policy", "tools", "hv"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, charter / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:

@@ -37,6 +37,55 @@ def test_status(words: List[str], status: int, capsys: pytest.CaptureFixture[str
     assert "Traceback" not in out.err and str(ROOT) not in out.out + out.err
 
 
+# Verb -> words with which a policy is asked: those that can be answered of any good one.
+ASKED = {"build": ["-o", "out"], "check": [], "explain": ["read", "PMCR_EL0"], "traps": [], "test": [], "doc": [],
+         "expand": [], "verify": [], "diff": ["strict"]}
+
+
+@pytest.mark.parametrize("verb", ASKED)
+@pytest.mark.parametrize("name, status", [("strict", 0), (BAD, 1), ("nosuch", 2)])
+def test_every_verb_has_the_same_status_for_the_same(verb: str, name: str, status: int, tmp_path: Path,
+                                                     monkeypatch: pytest.MonkeyPatch,
+                                                     capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(tmp_path / word) if word == "out" else word for word in ASKED[verb]]
+    assert main([verb, name, *words]) == status, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("line, said", [
+    ("expalin strict read X", "expalin is no verb, did you mean explain?"), ("strict", "-o DIR is missing"),
+    ("strict explain", "the verb comes first: policygen explain"), ("--frmat json", "did you mean --format?"),
+    ("test strict --stregth", "did you mean --strength?"), ("traps strict default", "default is too much here"),
+    ("diff strict", "required: NEW"), ("--check --format sari", "invalid choice: 'sari' (choose from 'text'"),
+    ("code PG301 --cpu z80", "unknown CPU model z80; known: cortex-a57"),
+    ("explain strict read X --gate", "too much here"),
+    ("schema -o /nonexistent/file", "No such file or directory"), ("doc strict -o /", "Is a directory"),
+    ("completion fish", "invalid choice: 'fish'"), ("test strict --min many", "invalid int value: 'many'"),
+])
+def test_wrong_usage_is_one_line_and_status_2(line: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status: object = main(line.split())
+    except SystemExit as stop:
+        status = stop.code
+    out = capsys.readouterr()
+    assert status == 2 and said in out.err and out.err.count("\n") == 1 and not out.out, out
+
+
+@pytest.mark.parametrize("words", ["{0} {1}", "{1} {0}", "{0} {1} {2}", "{2} {0} {1}", "{1} {2} {0}"])
+def test_options_go_anywhere(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    line = words.format("code PG301", "--format json", "--cpu max")
+    assert main(line.split()) == 0 and json.loads(capsys.readouterr().out)["codes"]
+    line = words.format("--check strict", "--format json", "-q")
+    assert main(line.split()) == 0 and json.loads(capsys.readouterr().out)["policies"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_helps(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    out = capsys.readouterr()
+    assert stop.value.code == 0 and f"usage: policygen {verb}" in out.out and "--format" in out.out and not out.err
+
+
 def test_a_bug_is_status_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("policygen.language.store.policy_names", lambda: 1 / 0)
     assert main(["--check"]) == 3

@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """EL2's own mistakes, planted: each ends in a report with the frame and the last decisions, never in silence."""
 import re
-import sys
 from pathlib import Path
-from typing import Any, List
+from typing import Any
 
 import pytest
 
-from vm import PROMPT, ROOT, bootargs, build, machine, run
-
-sys.path.insert(0, str(ROOT))
-from policygen.facts.arch import encoding, load_arch  # noqa: E402
+from poison import plant
+from vm import PROMPT, bootargs, build, machine, run
 
 # The boot argument image= selects one; a bundled guest has no other use for it.
 PLANT = """
 static u32 data_code[] = { 0xd65f03c0 };
 extern char __text_start[], __rodata_start[], __tables_start[], vectors[];
-static unsigned poisoned;
+static unsigned poisoned, there;
 static u64 __attribute__((noinline)) deep(volatile u64 *p)
 {
     volatile u64 here[32];
@@ -26,24 +23,24 @@ static u64 __attribute__((noinline)) deep(volatile u64 *p)
 }
 static void reset_twice(void)
 {
-    static u64 before[300], after[300];
+    static u64 before[N_NAMES], after[N_NAMES];
     struct cpu *c = this_cpu();
 
-    poison(0x5555555555555555);
+    there = poison(0x5555555555555555);
     vgic_cpu_init(c);
     vcpu_reset(c, 0, 0);
     look(before);
     poison(0xaaaaaaaaaaaaaaaa);
     look(after);
-    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+    for (unsigned i = 0; i < N_NAMES; i++)
         poisoned += before[i] != after[i];
     vgic_cpu_init(c);
     vcpu_reset(c, 0, 0);
     look(after);
-    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+    for (unsigned i = 0; i < N_NAMES; i++)
         if (before[i] != after[i])
             kprintf("left: %s %lx %lx\\n", names[i], before[i], after[i]);
-    panic("reset: %u of %u registers had other values", poisoned, (unsigned)ARRAY_SIZE(names));
+    panic("reset: %u of %u registers had other values", poisoned, there);
 }
 static void refused_access(void)
 {
@@ -74,28 +71,6 @@ static void fault(unsigned which)
 }
 """
 
-# What a reset need not write: PSTATE; what another register shows or a clock moves; what vendors define; EL2's own view
-# of ICC_*; SP_EL0, which is loaded on the way in; the double lock, which would stop EL2.
-NOT_RESET = re.compile(r"NZCV|DAIF|SPSel|OSDLR_EL1|ICC_.*|.*_TVAL_EL0|PMX.*|PM(INTEN|CNTEN|OVS)CLR.*|SP_EL0|L2.*|CPU.*")
-KEYS = [f"AP{which}Key{half}_EL1" for which in ("IA", "IB", "DA", "DB", "GA") for half in ("Lo", "Hi")]
-
-
-def poisoning(cpu: str) -> str:
-    """C that writes and reads every register that EL1 has, by the facts that policygen knows, not by vcpu.c."""
-    arch = load_arch()
-    names = [register.name for register in arch.by_key.values() if register.kind == "reg" and
-             all(arch.exists(register, side, "cortex-a57") for side in ("read", "write"))]
-    registers = [(name, encoding(arch.registers[name].key)) for name in [*names, *(KEYS if cpu == "max" else [])]
-                 if not NOT_RESET.fullmatch(name)]
-    registers += [(f"ich_{name}_el2",) * 2 for name in ("vmcr", "ap0r0", "ap1r0", "lr0", "lr3")]
-
-    def lines(form: str) -> List[str]:
-        return [form.format(n=n, name=name, spelled=spelled) for n, (name, spelled) in enumerate(registers)]
-    return "\n".join(["static const char *const names[] = {", *lines('    "{name}",'), "};",
-                      "static void poison(u64 v)\n{", *lines("    sysreg_write({spelled}, v);"), "    isb();\n}",
-                      "static void look(u64 *out)\n{", *lines("    out[{n}] = sysreg_read({spelled});"), "}\n"])
-
-
 REPORTS = {
     "a write to text": (1, r"synchronous exception at EL2 \(SP_EL2\).*esr 000000009[67][0-9a-f]{4}4f"),
     "a write to constants": (2, r"synchronous exception at EL2 \(SP_EL2\).*esr 000000009[67][0-9a-f]{4}4f"),
@@ -114,12 +89,13 @@ REPORTS = {
 }
 
 
-def planted(tree: Path, cpu: str = "cortex-a57") -> Path:
+def planted(tree: Path) -> Path:
+    plant(tree)
     main = tree / "hv/boot/main.c"
     text = main.read_text()
     assert text.count("\tc->online = true;\n") == 1 and text.count("\nvoid main(void)\n{") == 1
     text = text.replace("\tc->online = true;\n", "\tfault(bootargs.image);\n\tc->online = true;\n")
-    main.write_text(text.replace("\nvoid main(void)\n{", poisoning(cpu) + PLANT + "\nvoid main(void)\n{"))
+    main.write_text(text.replace("\nvoid main(void)\n{", '#include "boot/poison.h"\n' + PLANT + "\nvoid main(void)\n{"))
     flags = (tree / "Makefile").read_text()
     (tree / "Makefile").write_text(flags.replace("-Wstack-usage=1024", "-Wno-infinite-recursion"))
     return build("default", tree=tree)
@@ -145,7 +121,7 @@ def test_every_fault_of_el2_is_reported(tree: Path, tmp_path: Path, console: Any
 
 @pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
 def test_reset_leaves_nothing_of_what_was_there(tree: Path, tmp_path: Path, cpu: str) -> None:
-    done = run(machine(planted(tree, cpu), *bootargs(tmp_path, "unattended=1 image=20"), cpu=cpu))
+    done = run(machine(planted(tree), *bootargs(tmp_path, "unattended=1 image=20"), cpu=cpu))
     text = done.stdout.decode(errors="replace")
     said = re.search(r"panic: reset: (\d+) of (\d+) registers had other values", text)
     assert done.returncode == 0 and said and "left: " not in text, text[-3000:]

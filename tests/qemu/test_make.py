@@ -19,7 +19,7 @@ WRONG = {
     "run LOG=loud": "LOG=loud: text, notable, full or quiet",
     "run-linux": "LINUX_IMAGE=/path/Image is needed",
     "all CC=no-such-gcc": "no-such-gcc is missing: run `make setup` (Debian package gcc-aarch64-linux-gnu)",
-    "all PYTHON=": "run `make setup` (Debian packages python3-yaml python3-jinja2)",
+    "all PYTHON=": "run `make setup` (Debian packages python3-yaml python3-jinja2 python3-pyelftools)",
     "replay": "SEQ=n is needed",
 }
 

@@ -164,14 +164,15 @@ def test_a_closed_pipe_ends_it(console: Any, tmp_path: Path) -> None:
     """Typed at a terminal: the machine ends with its reader; until then keys and Ctrl-C are for it."""
     build("default")
     log = tmp_path / "uart.log"
-    run_it = f"cd {ROOT}; make --no-print-directory run B=build/test/default CC='ccache {CROSS}gcc' UART_LOG={log} 2>&1"
-    c = console(["bash", "-c", f"{run_it} | head -5"])
+    run_it = f"cd {ROOT}; make --no-print-directory run B=build/test/default CC='ccache {CROSS}gcc' 2>&1 UART_LOG="
+    c = console(["bash", "-c", f"{run_it}{log} | head -5"])
     assert c.end() is not None
     deadline = time.monotonic() + TIMEOUT
     while machines_of(log) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert log.exists() and not machines_of(log)
-    c = console(["bash", "-c", f"{run_it} | cat"])
+    log = tmp_path / "another.log"      # the first one is not written over
+    c = console(["bash", "-c", f"{run_it}{log} | cat"])
     c.expect(PROMPT)
     c.send("stat\x03")
     c.expect(r"\^C")

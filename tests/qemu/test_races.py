@@ -23,7 +23,7 @@ def edit(tree: Path, name: str, old: str, new: str) -> None:
 def test_two_want_the_monitor(tree: Path, console: Any) -> None:
     """Two CPUs pause at once: each has the monitor in its turn and at leisure, a third stands still throughout."""
     wait = "\tfor (u64 end = counter() + sysreg_read(cntfrq_el0) / 5; counter() < end;)\n\t\trelax();\n"
-    edit(tree, "operator/monitor.c", "\tsmp_stop_others(c);\n\t/*", f"{wait}\tsmp_stop_others(c);\n\t/*")   # for the other
+    edit(tree, "operator/monitor.c", "\tsmp_stop_others(c);\n\t/*", f"{wait}\tsmp_stop_others(c);\n\t/*")
     c = console(machine(build("default", tree=tree), smp=4))
     c.expect(PROMPT)
     for i, word in enumerate((*ON_AND_PAUSE, *COUNT)):
@@ -47,7 +47,8 @@ def test_two_want_the_monitor(tree: Path, console: Any) -> None:
 
 def test_a_cpu_that_is_off_can_be_turned_on(tree: Path, tmp_path: Path) -> None:
     """However long it takes to go off after it was said to be: the hostile guest counts every refusal as wrong."""
-    edit(tree, "boot/smp.c", "\tsmc(PSCI_CPU_OFF", "\tfor (u64 end = counter() + 20000; counter() < end;)\n\t\trelax();\n"
+    edit(tree, "boot/smp.c", "\tsmc(PSCI_CPU_OFF",
+         "\tfor (u64 end = counter() + 20000; counter() < end;)\n\t\trelax();\n"
          "\tsmc(PSCI_CPU_OFF")
     elf = build("permissive", "GUEST=fuzz", "SEED=3", "COUNT=60000", tree=tree)
     done = run(machine(elf, "-no-reboot", *bootargs(tmp_path, "unattended=1 log=quiet"), smp=4))

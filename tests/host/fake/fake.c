@@ -97,22 +97,10 @@ u64 gich_lr_read(unsigned n)
 	return n;
 }
 
-void spin_lock(struct spinlock *l)
-{
-	if (l->taken++)
-		abort();
-}
-
-void spin_unlock(struct spinlock *l)
-{
-	l->taken = 0;
-}
-
 /* --- the rest of EL2, as far as the log and the monitor need it --------------------------- */
 
 struct cpu *cpus[MAX_CPUS];
 unsigned n_cpus = 1;
-struct spinlock shared;
 struct bootargs bootargs;
 const char build_id[] = "test-1";
 const bool build_locked, build_monitor = true;

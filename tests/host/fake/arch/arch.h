@@ -71,16 +71,13 @@ void replay_write(const char *stub, u64 value);
 u64 gich_lr_read(unsigned n);
 void gich_lr_write(unsigned n, u64 value);
 
-struct spinlock {
-	u32 taken;
-};
-void spin_lock(struct spinlock *l);
-void spin_unlock(struct spinlock *l);
 static inline void relax(void) {}
 
 /* By table: the instructions are not there. */
 static inline bool crc32_present(void) { return false; }
 static inline u32 crc32_byte(u32 crc, u8 byte) { return crc ^ byte; }
 static inline u32 crc32_word(u32 crc, u64 word) { return crc ^ (u32)word; }
+
+#include "lock.h"
 
 #endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a guest does for ever with all CPUs it gets, to keep EL2 from its operator or its evidence off the line (make
+ * GUEST=attack FLOODS=1). A key chooses; nothing looks at the line after that.
+ */
+#include "cpu.h"
+#include "floods.h"
+#include "guest.h"
+
+#define CPU_ON     0xc4000003
+#define CPUS       8
+#define UART_FR    (GUEST_UART + 0x18)
+#define FR_RXFE    BIT(4)
+#define UNKNOWN    0x86000000 /* calls that no policy gives */
+
+void main_again(u64 cpu);
+extern char second[];
+
+static char text[4096];
+static volatile u64 kind;
+
+static void refused(u64 n)
+{
+	cpu_hvc(UNKNOWN + n % 4096, 0, 0, 0);
+	cpu_smc(UNKNOWN + n % 4096, 0, 0, 0);
+}
+
+static void store_line(void)
+{
+	for (unsigned i = 0; i < 63; i++)
+		cpu_write(GUEST_UART, 0, '.');
+	cpu_write(GUEST_UART, 0, '\n');
+}
+
+static void flood(u64 what, u64 n)
+{
+	switch (what) {
+	case 'h': cpu_hvc(4, (u64)text, sizeof(text), 0); break;
+	case 'p': store_line(); break;
+	case 'r': refused(n); break;
+	case 's': cpu_set_sysreg(icc_sgi1r_el1, BIT(40) | n % 16 << 24); break;
+	case 'o': cpu_write(GUEST_UART, 0, '.'); refused(n); break;
+	case 'd': cpu_write(GUEST_GICD + 0x104, 2, ~0UL); cpu_write(GUEST_GICR_SGI + 0x100, 2, 1); break;
+	}
+}
+
+static void __attribute__((noreturn)) go(u64 cpu)
+{
+	static const char mix[] = "hprsod";
+
+	if (kind == 's' || kind == 'm') { /* SGIs that arrive */
+		cpu_write(GUEST_GICD, 2, 2);
+		cpu_write(GUEST_GICR_SGI + cpu * 0x20000 + 0x80, 2, ~0UL);
+		cpu_write(GUEST_GICR_SGI + cpu * 0x20000 + 0x100, 2, 0xffff);
+	}
+	for (u64 n = 0;; n++)
+		flood(kind == 'm' ? (u64)mix[cpu % (sizeof(mix) - 1)] : kind, n);
+}
+
+void main_again(u64 cpu)
+{
+	go(cpu);
+}
+
+/* A line is begun, a hundred calls are refused, and then the guest says nothing any more: asleep or awake. */
+static void __attribute__((noreturn)) withhold(bool sleeps)
+{
+	cpu_write(GUEST_UART, 0, 'l');
+	cpu_write(GUEST_UART, 0, ':');
+	for (unsigned i = 0; i < 100; i++)
+		cpu_smc(UNKNOWN + i, 0, 0, 0);
+	for (;;) {
+		if (sleeps)
+			asm volatile("wfi");
+		else
+			asm volatile("nop");
+	}
+}
+
+void floods(void)
+{
+	for (unsigned i = 0; i < sizeof(text); i++)
+		text[i] = i % 64 == 63 ? '\n' : '.';
+	cpu_write(GUEST_UART + 0x30, 2, 0x301); /* UARTCR: it receives, so what is typed is not the monitor's */
+	for (const char *s = "attack: floods\n"; *s; s++)
+		cpu_write(GUEST_UART, 0, (u64)*s);
+	while (cpu_read(UART_FR, 2) & FR_RXFE)
+		;
+	kind = cpu_read(GUEST_UART, 2);
+	asm volatile("dsb sy" : : : "memory");
+	if (kind == 'l' || kind == 'w')
+		withhold(kind == 'w');
+	for (u64 i = 1; i < CPUS; i++) /* by the conduit that the policy gives */
+		if ((s64)cpu_hvc(CPU_ON, i, (u64)second, i))
+			cpu_smc(CPU_ON, i, (u64)second, i);
+	go(0);
+}

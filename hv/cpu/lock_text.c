@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How long locks were held and awaited, for people: the monitor's `el2` and a panic's report. */
+#include "arch/arch.h"
+#include "cpu/locks.h"
+#include "lib/print.h"
+
+void locks_say(void)
+{
+	u64 us = sysreg_read(cntfrq_el0) / 1000000;
+
+	us = us ? us : 1;
+	for (unsigned i = 0; i < ORDER_COUNT; i++) {
+		const struct spinlock *l = locks[i];
+		const struct cpu *holder = (const struct cpu *)l->holder;
+
+		kprintf("lock    %-8s longest wait %lu us, longest hold %lu us", l->name, l->longest_wait / us, l->longest_hold / us);
+		if (holder)
+			kprintf("; CPU %u has it, %u wait", holder->index, l->next - l->serving - 1);
+		kprintf("\n");
+	}
+}

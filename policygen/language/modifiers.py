@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may stand beside an action. The table is what reads a modifier, what editors are told and what `list` prints."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+from policygen.facts import virtio
+from policygen.facts.board import Board
+from policygen.language import schema
+from policygen.language.shapes import NUMBER, RANGE, TEXT, Json, closed
+from policygen.text import words
+from policygen.text.diag import Diagnostics, quoted
+from policygen.text.nodes import alternatives, as_list, as_map, as_number, as_text, pick
+from policygen.text.source import Node, Scalar, kind
+
+ALL_WIDTHS = (1, 2, 4, 8)
+EVERY = schema.EVERY
+
+
+@dataclass(frozen=True)
+class Modifiers:
+    """Those of one action, as read."""
+    log: Optional[str] = None
+    why: Optional[str] = None
+    limit: Optional[int] = None
+    over: Optional[str] = None
+    widths: Tuple[int, ...] = ALL_WIDTHS
+    refuse: Optional[str] = None
+    where: Tuple[Tuple[str, int, int], ...] = ()
+    otherwise: Optional[Node] = None
+    offer: Optional[Node] = None
+    requests: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a reader knows of where the modifier stands."""
+    section: str
+    board: Board
+    diags: Diagnostics
+
+
+@dataclass(frozen=True)
+class Modifier:
+    sections: Tuple[str, ...]
+    field: str                                      # of Modifiers: where the value goes
+    read: Callable[[Node, Place], Any]              # the value, or None after a complaint
+    shape: Callable[[str], Json]                    # for editors, in a section
+    about: str
+
+
+def read_modifiers(pairs: Sequence[Tuple[str, Scalar, Node]], section: str, base: Modifiers, board: Board,
+                   diags: Diagnostics) -> Modifiers:
+    """`base` with what the pairs of a map say; pairs that are no modifiers are passed over."""
+    out, place = base, Place(section, board, diags)
+    for name, _, value in pairs:
+        if name in MODIFIERS:
+            found = MODIFIERS[name].read(value, place)
+            out = out if found is None else replace(out, **{MODIFIERS[name].field: found})
+    return out
+
+
+def modifiers_of(section: str) -> Tuple[str, ...]:
+    return tuple(word for word, modifier in MODIFIERS.items() if section in modifier.sections)
+
+
+# --- readers ----------------------------------------------------------------------------------------------------
+
+def one_word(name: str, known: Callable[[str], Sequence[str]]) -> Callable[[Node, Place], Optional[str]]:
+    """Of the words that the section knows."""
+    def read(node: Node, place: Place) -> Optional[str]:
+        if not isinstance(node, Scalar):
+            place.diags.refuse("PG109", node.span, f"`{name}` is one word, this is {kind(node)}")
+            return None
+        there = list(known(place.section))
+        return pick(node, there, "PG116", f"`{name}` word", place.diags, helps=[f"`{name}` is {alternatives(there)}"])
+    return read
+
+
+def refusal(node: Node, place: Place) -> Optional[str]:
+    spelled = schema.AS_WORDS[place.section]
+    word = one_word("as", lambda _: list(spelled))(node, place)
+    return spelled[word] if word else None
+
+
+def rate(name: str, high: int, form: str) -> Callable[[Node, Place], Optional[int]]:
+    return lambda node, place: as_number(node, f"`{name}`", place.diags, low=1, high=high, parse=words.rate, form=form)
+
+
+def widths(node: Node, place: Place) -> Optional[Tuple[int, ...]]:
+    out = []
+    for item in as_list(node, "`width`", place.diags):
+        value = as_number(item, "a width", place.diags, low=1, high=8)
+        if value is not None and value not in ALL_WIDTHS:
+            place.diags.refuse("PG111", item.span, f"a width is 1, 2, 4 or 8 bytes, this is {value}")
+        elif value is not None:
+            out.append(value)
+    return tuple(sorted(set(out))) or None
+
+
+def where(node: Node, place: Place) -> Tuple[Tuple[str, int, int], ...]:
+    out: List[Tuple[str, int, int]] = []
+    written = as_map(node, "`where`", place.diags)
+    for key, value in written.items if written else ():
+        if key.text in ("x0", "x3"):
+            why = {"x0": "it selects the call", "x3": "the log does not record it, and has every match input"}
+            place.diags.refuse("PG116", key.span, f"`where` cannot match {key.text}: {why[key.text]}", "use x1 or x2")
+            continue
+        register = pick(key, schema.WHERE_REGISTERS, "PG116", "`where` register", place.diags)
+        span = argument_range(value, place)
+        if register is not None and span is not None:
+            out.append((register, *span))
+    if written is not None and not written.items:
+        place.diags.refuse("PG116", written.span, "an empty `where`")
+    return tuple(sorted(out))
+
+
+def argument_range(node: Node, place: Place) -> Optional[Tuple[int, int]]:
+    if isinstance(node, Scalar):
+        if node.text == "ram":
+            return place.board.ram
+        span = words.number_range(node.text)
+        if span is not None and span[1] < 1 << 64:
+            return span
+    shown = quoted(node.text) if isinstance(node, Scalar) else kind(node)
+    place.diags.refuse("PG109", node.span, f"an argument is a number, a range 1..3, or ram; this is {shown}",
+                       helps=["did you mean ram?"] if isinstance(node, Scalar) and words.nearest(node.text, ["ram"])
+                       else [])
+    return None
+
+
+def as_written(node: Node, _: Place) -> Node:
+    """Read later, with what it stands beside."""
+    return node
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------
+
+RATE: Json = {"type": "string", "pattern": "^[0-9]+/s$"}
+
+
+def features(_: str) -> Json:
+    names: Json = {"enum": sorted(name for bits in virtio.BITS.values() for name in bits)}
+    return {"anyOf": [NUMBER, names, {"type": "array", "items": names}]}
+
+
+# --- the table --------------------------------------------------------------------------------------------------
+
+MODIFIERS: Dict[str, Modifier] = {
+    "log": Modifier(
+        EVERY + ("features",), "log", one_word("log", lambda _: schema.LOG_WORDS),
+        lambda _: {"enum": list(schema.LOG_WORDS)},
+        "never, once or always (once for deny, pause and kill, else never)"),
+    "why": Modifier(
+        EVERY + ("features",), "why", lambda node, place: as_text(node, "`why`", place.diags),
+        lambda _: TEXT, "the reason, for documents, explain and the log"),
+    "limit": Modifier(
+        EVERY, "limit", rate("limit", (1 << 32) - 1, "a rate such as 100/s"),
+        lambda _: RATE, "decisions a second, 100/s"),
+    "over": Modifier(
+        EVERY, "over", one_word("over", lambda _: schema.OVER_WORDS),
+        lambda _: {"enum": list(schema.OVER_WORDS)}, "beyond the limit: deny, pause or kill"),
+    "offer": Modifier(
+        ("mmio",), "offer", as_written, features,
+        "virtio: the features that the driver may see, as the standard names them, or their bits"),
+    "requests": Modifier(
+        ("mmio",), "requests", rate("requests", virtio.FASTEST, "a rate such as 200/s"),
+        lambda _: RATE, "virtio: requests a second of each queue, 200/s; more of them wait"),
+    "width": Modifier(
+        ("mmio",), "widths", widths, lambda _: {"type": "array", "items": {"enum": list(ALL_WIDTHS)}},
+        "access sizes in bytes, [1, 2, 4]; others are denied"),
+    "as": Modifier(
+        ("mmio", *schema.CALLS), "refuse", refusal, lambda section: {"enum": list(schema.AS_WORDS[section])},
+        "how a denial looks"),
+    "where": Modifier(
+        schema.CALLS, "where", where, lambda _: closed({register: RANGE for register in schema.WHERE_REGISTERS}),
+        "only for these arguments: { x1: 1..3, x2: ram }"),
+    "else": Modifier(
+        schema.CALLS, "otherwise", as_written, lambda section: {"$ref": f"#/$defs/{section}"},
+        "what is done when `where` does not hold"),
+}

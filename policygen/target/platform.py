@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A platform file to the texts that C, linker and tools take its facts from. No policy is needed."""
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Tuple
+
+from policygen.facts.arch import load_arch
+from policygen.facts.board import Board
+from policygen.target import form
+from policygen.text.escape import c_comment
+
+
+def texts(board: Board) -> Dict[str, str]:
+    """File name -> text."""
+    environment = form.environment()
+    environment.filters["by_call"] = _by_call
+    return {"models.h": environment.get_template("models.h.j2").render(_models(board))}
+
+
+def _models(board: Board) -> Mapping[str, Any]:
+    served: Dict[str, List[Mapping[str, str]]] = {"mmio": [], "calls": [], "sysregs": []}
+    headers = []
+    for model in board.models.values():
+        served[model.section].append({"name": _enumerator(model.name), **model.serves})
+        headers.append(model.header)
+    for name, (header, call) in load_arch().replays.items():
+        served["sysregs"].append({"name": _enumerator(name), "serve": call})
+        headers.append(header)
+    made = f"Generated from {board.file} and policy/arch/arch.yaml by policygen: edit those, not this."
+    return {"made": c_comment(made),
+            "headers": sorted({*headers, "cpu/cpu.h"}), **served}
+
+
+def _enumerator(model: str) -> str:
+    return model.upper().replace("-", "_")
+
+
+def _by_call(models: List[Mapping[str, str]], *kinds: str) -> List[Tuple[Tuple[str, ...], List[str]]]:
+    """The C calls of these kinds, each with the models that they serve."""
+    out: Dict[Tuple[str, ...], List[str]] = {}
+    for model in models:
+        out.setdefault(tuple(model[kind] for kind in kinds), []).append(model["name"])
+    return list(out.items())

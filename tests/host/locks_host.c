@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hv/cpu/locks.c: argv says in which order locks are taken, by number, `-` and a number releases one. Without argv: whom
+ * the watchdog may blame, for every way in which three CPUs can hold and await two locks.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include "cpu/locks.h"
+
+u64 fake_now, fake_step = 3;
+static struct cpu cpu[3];
+static unsigned me;
+
+u64 fake_sysreg_read(const char *name) { (void)name; return (u64)&cpu[me]; }
+
+/* Follows the arrows, one by one, in plain numbers: holder[lock], waits[cpu], -1: nobody, none. */
+static bool behind_another(const int holder[2], const int waits[3], int c)
+{
+	int at = c;
+
+	for (unsigned n = 0; n < 100; n++) {
+		if (waits[at] < 0)
+			return at != c;
+		if (holder[waits[at]] < 0)
+			return true;
+		at = holder[waits[at]];
+		if (at == c)
+			return false;
+	}
+	return true;
+}
+
+static void blame(void)
+{
+	struct spinlock *const two[2] = { locks[0], locks[1] };
+	unsigned n = 0;
+
+	for (int a = 0; a < 4 * 4 * 3 * 3 * 3; a++, n++) {
+		int holder[2] = { a % 4 - 1, a / 4 % 4 - 1 };
+		int waits[3] = { a / 16 % 3 - 1, a / 48 % 3 - 1, a / 144 % 3 - 1 };
+
+		for (unsigned i = 0; i < 2; i++) {
+			two[i]->holder = holder[i] < 0 ? 0 : (u64)&cpu[holder[i]];
+			two[i]->taken = 10 + i * 5 + (u64)a % 7;
+		}
+		for (unsigned i = 0; i < 3; i++)
+			cpu[i].waits = waits[i] < 0 ? NULL : two[waits[i]];
+		for (int i = 0; i < 3; i++) {
+			const struct spinlock *want = holder[0] == i ? two[0] : holder[1] == i ? two[1] : NULL;
+
+			if (lock_awaits_another(&cpu[i]) != behind_another(holder, waits, i) || lock_held(&cpu[i]) != want) {
+				fprintf(stderr, "locks_host: case %d, CPU %d\n", a, i);
+				abort();
+			}
+		}
+	}
+	two[0]->holder = two[1]->holder = 0;
+	printf("cases=%u\n", n);
+}
+
+/* Nobody waits here, so the wait is what the clock goes on meanwhile; a monitor's session is not counted. */
+static void measure(void)
+{
+	struct spinlock *l = locks[0];
+
+	l->serving = l->next = 7;
+	fake_step = 50;
+	spin_wait(l, 7);
+	if (l->longest_wait != 50 || cpu[0].waits)
+		abort();
+	fake_step = 20;
+	spin_wait(l, 7);
+	lock_restart(l);
+	if (l->longest_wait != 50 || l->taken != fake_now)
+		abort();
+}
+
+int main(int argc, char **argv)
+{
+	for (unsigned i = 0; i < ORDER_COUNT; i++)
+		if (locks[i]->order != i || !locks[i]->name)
+			abort();
+	if (argc == 1) {
+		blame();
+		measure();
+	}
+	for (int i = 1; i < argc; i++) {
+		int n = atoi(argv[i]);
+
+		if (argv[i][0] == '-')
+			spin_unlock(locks[-n]);
+		else
+			spin_lock(locks[n]);
+	}
+	return 0;
+}

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A copy of the tree in which a hostile name may stand, and make in it, with a canary."""
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Dict, List, Optional
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def copy_to(folder: Path) -> Path:
+    """The sources as a stranger's clone has them."""
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.splitlines()
+    for name in files:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def environment() -> Dict[str, str]:
+    """Ours, with nothing of a make that we may run under."""
+    return {**{name: value for name, value in os.environ.items()
+               if not name.startswith(("MAKE", "CHARTER_")) and name not in ("POLICY", "MODE", "B", "QEMU", "CC")},
+            "CCACHE_DIR": str(ROOT / "build" / "ccache")}
+
+
+def run_make(tree: Path, *words: str,
+             env: Optional[Dict[str, str]] = None) -> "subprocess.CompletedProcess[str]":
+    """`make words...`, which nobody can type to."""
+    return subprocess.run(["make", "--no-print-directory", *words], cwd=tree, text=True,
+                          env={**environment(), **(env or {})},
+                          errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=300, check=False)
+
+
+def canaries(tree: Path) -> List[Path]:
+    """What a name that was run would have made: in the tree, or in a folder where a recipe works."""
+    return [*tree.glob("CANARY*"), *tree.glob("build/**/CANARY*")]

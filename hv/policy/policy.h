@@ -279,8 +279,13 @@ static inline u16 policy_sysreg(u32 iss)
 u16 policy_mmio(u64 ipa, unsigned log2, bool write);
 /* Row for function `id`; `where` is applied by policy_where(). */
 u16 policy_call(const struct call_table *table, u32 id);
-/* Follows `where`/`otherwise`: the row that decides for these arguments. */
-u16 policy_where(u16 row, u64 x1, u64 x2);
+/* An argument as function `id` takes it: W registers of SMC32 and HVC32 (SMCCC, "Function Identifiers"). */
+static inline u64 policy_argument(u32 id, u64 x)
+{
+	return id >> 30 == 2 ? (u32)x : x;
+}
+/* Follows `where`/`otherwise`: the row that decides for these arguments of function `id`. */
+u16 policy_where(u16 row, u32 id, u64 x1, u64 x2);
 /* How this register's refusal passes, or NULL. */
 const struct passing *policy_pass(u16 key);
 /* "PMCR_EL0", or NULL where the table has no name for this key. */

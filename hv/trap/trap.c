@@ -10,6 +10,7 @@
 #include "cpu/smp.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
+#include "dev/vrtc.h"
 #include "log/console.h"
 #include "log/drain.h"
 #include "log/power.h"
@@ -202,10 +203,12 @@ void trap_irq(struct trap_frame *f)
 			console_tick(c);
 			debug_tick(c);
 			virtio_tick();
+			vrtc_tick();
 			break;
 		case SGI_KICK:
 			c->work |= WORK_VGIC;
 			virtio_tick();
+			vrtc_tick();
 			break;
 		case SGI_STOP:
 			park = true;

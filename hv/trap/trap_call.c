@@ -94,12 +94,13 @@ static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct cal
 {
 	struct cpu *c = cpu_of(f);
 	u64 x0 = f->x[0];
-	u16 row = policy_call(table, function_of(f));
+	u32 id = function_of(f);
+	u16 row = policy_call(table, id);
 	struct call_lookup found = { .key = x0, .row = &c->rows[row] };
 
 	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
 		*lookup = found;
-	row = policy_where(row, f->x[1], f->x[2]);
+	row = policy_where(row, id, f->x[1], f->x[2]);
 	trap_end(f, act(f, decide(c, &c->rows[row], x0, f->x[1], f->x[2]), done));
 }
 

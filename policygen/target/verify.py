@@ -445,7 +445,8 @@ def _arguments(action: Action) -> Iterator[Tuple[int, int]]:
     choices = []
     for register in ("x1", "x2"):
         low, high = given.get(register, (0, ALL_BITS))
-        choices.append(sorted({value for value in (low - 1, low, high, high + 1) if 0 <= value <= ALL_BITS}))
+        around = (low - 1, low, high, high + 1, low ^ 1 << 63, high ^ 1 << 32)
+        choices.append(sorted({value for value in around if 0 <= value <= ALL_BITS}))
     for x1 in choices[0]:
         for x2 in choices[1]:
             yield x1, x2

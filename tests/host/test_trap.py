@@ -20,7 +20,7 @@ from policygen.language.schema import CALLS
 from policygen.target import render, verify
 from trap_host import link, parts
 from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, GOLDEN, HVC, IABT, INPUT, MAINTENANCE,
-                        MONITOR, MASK, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, REPLAY_READ, REPLAY_WRITE, SMC,
+                        MONITOR, MASK, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, REPLAY_READ, REPLAY_WRITE, RTC, SMC,
                         SYSREG, TICK, Trap, VIRTIO, WFI, answered, differences)
 
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced"]
@@ -356,11 +356,12 @@ def check_interrupts(ask: Ask) -> None:
     idle = Trap((0,) * 31, 0x40000000, 0x3c5, 0, entry=3 | WORK)
     for irq in (23, 27, 30):                        # the guest's own: it ends them
         assert ops(irq) == [(DROP, irq, 0, 0), (PHYSICAL, irq, 0, 0)]
-    debug, virtio, (stops, twice, raises) = (DEBUG, 0, 0, 0), (VIRTIO, 0, 0, 0), (1 << 16, 1 << 17, 1 << 18)
-    for irq, what in ((33, [(INPUT, 0, 0, 0)]), (2, [(TICK, 0, 0, 0), (DEBUG, 1, 0, 0), virtio]),
+    debug, devices = (DEBUG, 0, 0, 0), [(VIRTIO, 0, 0, 0), (RTC, 0, 0, 0)]
+    stops, twice, raises = 1 << 16, 1 << 17, 1 << 18
+    for irq, what in ((33, [(INPUT, 0, 0, 0)]), (2, [(TICK, 0, 0, 0), (DEBUG, 1, 0, 0), *devices]),
                       (25, [(MAINTENANCE, 0, 0, 0)]), (26, [(TICK, 1, 0, 0)])):
         assert ops(irq) == [(DROP, irq, 0, 0), *what, (DEACTIVATE, irq, 0, 0)]
-    assert ops(200) == [(DROP, 0, 0, 0), virtio, (DEACTIVATE, 0, 0, 0), (FLUSH, 0, 0, 0)]       # trap_host.c: SGI 0
+    assert ops(200) == [(DROP, 0, 0, 0), *devices, (DEACTIVATE, 0, 0, 0), (FLUSH, 0, 0, 0)]       # trap_host.c: SGI 0
     assert ops(1) == [(DROP, 1, 0, 0), (DEACTIVATE, 1, 0, 0), (PARK, 0, 0, 0)]
     assert ops(79) == [(DROP, 79, 0, 0), (DEACTIVATE, 79, 0, 0)]
     assert ops(80) == [(DROP, 80, 0, 0), (DISABLE, 0, 80, 0), (DEACTIVATE, 80, 0, 0)], "nobody's: never again"

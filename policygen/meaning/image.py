@@ -28,9 +28,9 @@ def is_elf(name: str) -> bool:
 
 
 def first_bytes(name: str) -> bytes:
-    """None of a file that cannot be read, or that is no file."""
+    """None of a file that cannot be read, is no file, or is called a policy: where such a link leads is asked first."""
     try:
-        if not Path(name).is_file():        # a pipe would wait, or be read empty
+        if name.endswith((".yaml", ".yml")) or not Path(name).is_file():        # a pipe would wait, or be read empty
             return b""
         with open(name, "rb") as stream:
             return stream.read(16)

@@ -25,9 +25,9 @@ from policygen.meaning.load import load_policy      # noqa: E402
 # Each verb that takes a policy, with what makes it do most. `F` is the policy.
 CHEAP = ("--check F", "explain F read PMCR_EL0", "expand F", "fmt --check F", "fix --diff F")
 VERBS = (*CHEAP, "explain F access pmu --format json", "explain F write uart0+0x18", "traps F", "doc F",
-         "test F --strength", "fmt --diff F", "diff F F", "diff strict F --gate any --color always", "F -o out",
+         "test F --strength", "fmt --diff F", "diff F F", "diff strict F --gate any", "F -o out",
          "expand F --format json", "--check F --format sarif", "--check F --format github", "--check F --format junit",
-         "--check F --format json", "--check F --color always --cpu max", "doc F -o page.md", "traps F --format json")
+         "--check F --format json", "--check F --cpu max", "doc F -o page.md", "traps F --format json")
 OUTPUTS = ("out/", "page.md")
 HOLDS, NO, USAGE = 0, 1, 2
 

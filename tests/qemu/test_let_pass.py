@@ -105,8 +105,8 @@ def test_what_is_let_pass_can_not_be_exchanged(tree: Path, tmp_path: Path, cpu: 
     elf = build("exchanged", "GUEST=attack", tree=tree)
     rules = json.loads((elf.parent / "gen/rules.json").read_text())["rules"]
     rule = next(rule["rule"] for rule in rules if rule["name"] == "ACTLR_EL1")
-    done = run(machine(elf, "-no-reboot", *bootargs(tmp_path, f'unattended=1 log=quiet hv.init="rule r{rule} would; cont"'),
-                       cpu=cpu, smp=2))
+    words = bootargs(tmp_path, f'unattended=1 log=quiet hv.init="rule r{rule} would; cont"')
+    done = run(machine(elf, "-no-reboot", *words, cpu=cpu, smp=2))
     text = done.stdout.decode(errors="replace")
     count = {name: int(value, 16) for name, value in re.findall(r"(undef|passed|reached)=(\w{8})", text)}
     assert count.get("reached") == 0 and count["passed"] > 100 and sum(count.values()) == 20000, text[-3000:]

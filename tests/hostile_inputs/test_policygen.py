@@ -84,7 +84,8 @@ def test_parents(cage: Cage) -> None:
 
 def test_names_of_files(cage: Cage) -> None:
     words = []
-    for text in (text.replace(":", ";") for text in policies.EVIL):         # REVISION:FILE asks git
+    # A caller may name any file, and REVISION:FILE asks git.
+    for text in (text.replace(":", ";") for text in policies.EVIL if not text.startswith(("/etc", ".."))):
         name = os.fsdecode(text.replace("/", "_").replace("\0", "_")[:60].encode("utf-8", "surrogatepass"))
         (cage.work / f"{name}.yaml").write_bytes(policies.policy(about="x"))
         words += runs(f"./{name}.yaml", (CHEAP[0], "F -o out", "doc F", "expand F"))

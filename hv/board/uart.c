@@ -14,6 +14,8 @@
 #define IMSC 0x38
 #define ICR  0x44
 
+#define LCRH_FEN    BIT(4)
+#define LCRH_WLEN_8 0x60
 #define FR_RXFE BIT(4)
 #define FR_TXFF BIT(5)
 #define INT_RX  BIT(4)
@@ -21,17 +23,15 @@
 #define INT_BE  BIT(9)
 #define DR_BE   BIT(10)
 
-static int early; /* a byte that came before uart_init(), or -1 */
-
+/*
+ * What was received before stays, and so does its interrupt. FEN is left as it is: a change empties the receive FIFO (of
+ * QEMU 10; QEMU 7.2 lets the next byte overwrite it), and a byte may come at any moment.
+ */
 void uart_init(void)
 {
-	mmio_write32(UART_PA + CR, 0);
 	mmio_write32(UART_PA + IMSC, 0);
-	mmio_write32(UART_PA + ICR, 0x7ff);
-	early = -1;
-	mmio_write32(UART_PA + LCRH, 0x70);      /* 8N1, FIFOs on */
-	early = uart_get();                      /* at once: QEMU 7.2 puts the next byte where this one still is */
-	mmio_write32(UART_PA + CR, 0x301);       /* UARTEN, TXE, RXE */
+	mmio_write32(UART_PA + LCRH, LCRH_WLEN_8 | (mmio_read32(UART_PA + LCRH) & LCRH_FEN));
+	mmio_write32(UART_PA + CR, 0x301); /* UARTEN, TXE, RXE */
 }
 
 void uart_put(u8 byte)
@@ -46,11 +46,6 @@ int uart_get(void)
 {
 	u32 v;
 
-	if (early >= 0) {
-		v = (u32)early;
-		early = -1;
-		return (int)v;
-	}
 	if (mmio_read32(UART_PA + FR) & FR_RXFE)
 		return -1;
 	v = mmio_read32(UART_PA + DR);

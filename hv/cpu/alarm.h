@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's own timer: alarms of the console, the monitor, virtio and the watchdog. */
+/* EL2's own timer: alarms of the console, the monitor, virtio, the guest's clock and the watchdog. */
 #ifndef HV_ALARM_H
 #define HV_ALARM_H
 
 #include "lib/types.h"
 
-enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, ALARM_COUNT };
+enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, ALARM_RTC, ALARM_COUNT };
 
 /* This CPU is interrupted (SGI_ALARM) when CNTPCT reaches `when`; 0: no longer. */
 void alarm_set(enum alarm which, u64 when);

@@ -3,10 +3,26 @@
 #include "dev/vrtc.h"
 #include "arch/arch.h"
 #include "board/board.h"
+#include "cpu/alarm.h"
+#include "dev/vgic.h"
+
+#define DR   0x00
+#define MR   0x04
+#define LR   0x08
+#define CR   0x0c
+#define IMSC 0x10
+#define RIS  0x14
+#define MIS  0x18
+#define ICR  0x1c
+
+#define LOOKS_PER_SECOND 64 /* in the last second: when the board's begins is not known */
+#define FAR_SECONDS      86400u
 
 static struct {
 	u32 offset; /* guest's seconds - board's seconds, modulo 2^32 */
-	u32 match, load, mask;
+	u32 match, load, mask, ris;
+	u32 looked;  /* the guest's clock when it was last compared */
+	bool armed;  /* `match` is ahead of it */
 } rtc;
 
 static u32 now(void)
@@ -14,20 +30,71 @@ static u32 now(void)
 	return mmio_read32(RTC_PA) + rtc.offset;
 }
 
+/* Sleeps until the second before the match, then looks often. */
+static void wait(u32 left)
+{
+	u64 second = sysreg_read(cntfrq_el0);
+
+	if (left > FAR_SECONDS)
+		left = FAR_SECONDS;
+	alarm_set(ALARM_RTC, counter() + (left > 1 ? (left - 1) * second : second / LOOKS_PER_SECOND));
+}
+
+static void update(void)
+{
+	vgic_set_level(IRQ_RTC, rtc.ris & rtc.mask);
+}
+
+static void match(void)
+{
+	rtc.armed = false;
+	rtc.ris = 1;
+	alarm_set(ALARM_RTC, 0);
+	update();
+}
+
+/* Behind a change of the clock or of RTCMR. A match that is behind comes when the clock has gone round. */
+static void arm(void)
+{
+	rtc.looked = now();
+	rtc.armed = rtc.looked != rtc.match;
+	if (rtc.armed)
+		wait(rtc.match - rtc.looked);
+	else
+		match();
+}
+
+void vrtc_tick(void)
+{
+	u32 time, passed, left = rtc.match - rtc.looked;
+
+	if (!rtc.armed)
+		return;
+	time = now();
+	passed = time - rtc.looked;
+	rtc.looked = time;
+	if (passed >= left)
+		match();
+	else
+		wait(left - passed);
+}
+
 u64 vrtc_read(u32 offset)
 {
-	static const u8 id[8] = { 0x31, 0x10, 0x04, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
+	static const u8 id[8] = { 0x31, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
 
 	switch (offset) {
-	case 0x00: return now();
-	case 0x04: return rtc.match;
-	case 0x08: return rtc.load;
-	case 0x0c: return 1; /* CR: always running */
-	case 0x10: return rtc.mask;
+	case DR: return now();
+	case MR: return rtc.match;
+	case LR: return rtc.load;
+	case CR: return 1; /* always running */
+	case IMSC: return rtc.mask;
+	case RIS: return rtc.ris;
+	case MIS: return rtc.ris & rtc.mask;
 	}
 	if (offset >= 0xfe0 && offset <= 0xffc && offset % 4 == 0)
 		return id[(offset - 0xfe0) / 4];
-	return 0; /* RIS and MIS, too: nothing is ever raised */
+	return 0;
 }
 
 void vrtc_write(u32 offset, u64 value)
@@ -35,11 +102,22 @@ void vrtc_write(u32 offset, u64 value)
 	u32 v = (u32)value;
 
 	switch (offset) {
-	case 0x04: rtc.match = v; break;
-	case 0x08:
+	case MR:
+		rtc.match = v;
+		arm();
+		break;
+	case LR:
 		rtc.load = v;
 		rtc.offset = v - mmio_read32(RTC_PA);
+		arm();
 		break;
-	case 0x10: rtc.mask = v & 1; break;
+	case IMSC:
+		rtc.mask = v & 1;
+		update();
+		break;
+	case ICR:
+		rtc.ris &= ~v;
+		update();
+		break;
 	}
 }

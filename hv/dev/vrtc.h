@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's PL031 (PrimeCell RTC TRM, DDI 0224): the board's time plus what the guest set; no alarm interrupt. */
+/* The guest's PL031 (PrimeCell RTC TRM, DDI 0224): the board's time plus what the guest set, and its alarm. */
 #ifndef HV_VRTC_H
 #define HV_VRTC_H
 
@@ -8,5 +8,7 @@
 /* Register access, offset in the window. What is not there reads as 0 and ignores writes. */
 u64 vrtc_read(u32 offset);
 void vrtc_write(u32 offset, u64 value);
+/* ALARM_RTC may be due: raises the interrupt if the clock has come to RTCMR. */
+void vrtc_tick(void);
 
 #endif

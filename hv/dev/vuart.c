@@ -7,21 +7,38 @@
 #include "log/console.h"
 
 #define RING 4096 /* a power of two */
+#define FIFO 16   /* what the guest believes to have, with FEN */
 
 #define INT_RX BIT(4)
 #define INT_TX BIT(5)
 #define INT_RT BIT(6)
 #define INT_BE BIT(9)
+#define INT_OE BIT(10)
 
+#define FR_CTS  BIT(0)
+#define FR_DSR  BIT(1)
+#define FR_DCD  BIT(2)
 #define FR_RXFE BIT(4)
 #define FR_RXFF BIT(6)
 #define FR_TXFE BIT(7)
+#define FR_RI   BIT(8)
 
 #define CR_UARTEN BIT(0)
+#define CR_LBE    BIT(7)
 #define CR_RXE    BIT(9)
+#define CR_DTR    BIT(10)
+#define CR_RTS    BIT(11)
+#define CR_OUT1   BIT(12)
+#define CR_OUT2   BIT(13)
+
+#define LCRH_BRK BIT(0)
+#define LCRH_FEN BIT(4)
+
+#define DR_BE  BIT(10)
+#define RSR_OE BIT(3)
 
 static struct {
-	u32 ris, imsc, cr, lcr, ibrd, fbrd, ifls, dmacr, ilpr;
+	u32 ris, imsc, cr, lcr, ibrd, fbrd, ifls, dmacr, ilpr, rsr;
 	u32 head, tail; /* ring[head & (RING - 1)] is the next to read */
 	bool broken;    /* the next DR read reports a BREAK */
 	bool level;     /* of the interrupt's line */
@@ -48,12 +65,26 @@ static void update(void)
 	vgic_set_level(IRQ_UART, level);
 }
 
-/* Behind every change of the ring. */
-static void input_changed(void)
+static u32 depth(void)
+{
+	return uart.lcr & LCRH_FEN ? FIFO : 1;
+}
+
+/* Loopback feeds the modem outputs to the inputs, which nothing else drives. */
+static u32 modem(void)
+{
+	u32 cr = uart.cr & CR_LBE ? uart.cr : 0;
+
+	return (u32)((cr & CR_RTS ? FR_CTS : 0) | (cr & CR_DTR ? FR_DSR : 0) | (cr & CR_OUT1 ? FR_DCD : 0) |
+		     (cr & CR_OUT2 ? FR_RI : 0));
+}
+
+/* Behind every change of what FR tells. */
+static void flags_changed(void)
 {
 	u32 n = uart.tail - uart.head;
 
-	vuart_flags = (u32)(FR_TXFE | (n == 0 && !uart.broken ? FR_RXFE : 0) | (n == RING ? FR_RXFF : 0));
+	vuart_flags = (u32)(FR_TXFE | (n == 0 && !uart.broken ? FR_RXFE : 0) | (n >= depth() ? FR_RXFF : 0)) | modem();
 	update();
 }
 
@@ -63,7 +94,7 @@ static u32 read_data(struct cpu *c)
 
 	if (uart.broken) {
 		uart.broken = false;
-		v = 0x400;
+		v = DR_BE;
 	} else if (uart.head == uart.tail) {
 		return 0;
 	} else {
@@ -71,7 +102,8 @@ static u32 read_data(struct cpu *c)
 	}
 	if (uart.tail - uart.head == RING / 4)
 		console_input_room(c);
-	input_changed();
+	uart.rsr = (uart.rsr & RSR_OE) | v >> 8;
+	flags_changed();
 	return v;
 }
 
@@ -81,6 +113,7 @@ u64 vuart_read(struct cpu *c, u32 offset)
 
 	switch (offset) {
 	case 0x00: return read_data(c);
+	case 0x04: return uart.rsr;
 	case 0x18: return vuart_flags;
 	case 0x20: return uart.ilpr;
 	case 0x24: return uart.ibrd;
@@ -98,12 +131,50 @@ u64 vuart_read(struct cpu *c, u32 offset)
 	return 0;
 }
 
+static void loop_back(u8 byte)
+{
+	if (uart.tail - uart.head < depth()) {
+		ring[uart.tail++ & (RING - 1)] = byte;
+		flags_changed();
+	} else {
+		uart.rsr |= RSR_OE;
+		uart.ris |= INT_OE;
+	}
+}
+
 /* Sent at once, so the FIFO is below its trigger level again. */
 void vuart_transmit(u8 byte)
 {
-	console_guest(byte);
+	if (uart.cr & CR_LBE)
+		loop_back(byte);
+	else
+		console_guest(byte);
 	uart.ris |= INT_TX;
 	update();
+}
+
+static void receive_break(void)
+{
+	uart.broken = true;
+	uart.ris |= INT_BE;
+}
+
+/* RIS: RI, CTS, DCD, DSR, when they change. */
+static void set_control(u32 cr)
+{
+	u32 was = modem(), changed;
+
+	uart.cr = cr;
+	changed = was ^ modem();
+	uart.ris |= (u32)((changed & FR_RI ? BIT(0) : 0) | (changed & FR_CTS ? BIT(1) : 0) | (changed & FR_DCD ? BIT(2) : 0) |
+			  (changed & FR_DSR ? BIT(3) : 0));
+}
+
+static void set_line(u32 lcr)
+{
+	if (uart.cr & CR_LBE && lcr & ~uart.lcr & LCRH_BRK)
+		receive_break();
+	uart.lcr = lcr;
 }
 
 void vuart_write(u32 offset, u64 value)
@@ -112,33 +183,37 @@ void vuart_write(u32 offset, u64 value)
 
 	switch (offset) {
 	case 0x00: vuart_transmit((u8)v); break;
+	case 0x04: uart.rsr = 0; break; /* ECR */
 	case 0x20: uart.ilpr = v & 0xff; break;
 	case 0x24: uart.ibrd = v & 0xffff; break;
 	case 0x28: uart.fbrd = v & 0x3f; break;
-	case 0x2c: uart.lcr = v & 0xff; break;
-	case 0x30: uart.cr = v & 0xff87; break;
+	case 0x2c: set_line(v & 0xff); break;
+	case 0x30: set_control(v & 0xff87); break;
 	case 0x34: uart.ifls = v & 0x3f; break;
 	case 0x38: uart.imsc = v & 0x7ff; break;
 	case 0x44: uart.ris &= ~v; break;
 	case 0x48: uart.dmacr = v & 7; break;
-	} /* ECR: no errors are ever latched */
-	update();
+	}
+	flags_changed();
 }
 
 bool vuart_receive(u8 byte)
 {
+	if (uart.cr & CR_LBE)
+		return true; /* the receiver is not connected to the line: lost, as on the board */
 	if (uart.tail - uart.head == RING)
 		return false;
 	ring[uart.tail++ & (RING - 1)] = byte;
-	input_changed();
+	flags_changed();
 	return true;
 }
 
 void vuart_break(void)
 {
-	uart.broken = true;
-	uart.ris |= INT_BE;
-	input_changed();
+	if (uart.cr & CR_LBE)
+		return;
+	receive_break();
+	flags_changed();
 }
 
 int vuart_unread(void)
@@ -149,6 +224,6 @@ int vuart_unread(void)
 	if (receiver || uart.head == uart.tail)
 		return -1;
 	byte = ring[uart.head++ & (RING - 1)];
-	input_changed();
+	flags_changed();
 	return byte;
 }

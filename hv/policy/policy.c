@@ -2,8 +2,6 @@
 /* Finding the row that decides, in the tables that policygen generates. Pure: reads constants only. */
 #include "policy/policy.h"
 
-#define MMIO_SIZE 0x40000000UL /* the windows' share of the map; guest RAM is above */
-
 /*
  * The range that holds `ipa` < MMIO_SIZE. root has 512 entries and is indexed by 9 bits, so is a leaf; the values
  * are indices that the generator wrote. The ranges of a page lie one after the other, sorted, and cover it: the
@@ -72,11 +70,13 @@ u16 policy_call(const struct call_table *table, u32 id)
 }
 
 /* `otherwise` of a row that `otherwise` leads to has no `where` of its own: the generator nests them once. */
-u16 policy_where(u16 row, u64 x1, u64 x2)
+u16 policy_where(u16 row, u32 id, u64 x1, u64 x2)
 {
 	const struct decision *d = &policy_rows[row];
 	const struct where *w = &policy_wheres[d->where];
 
+	x1 = policy_argument(id, x1);
+	x2 = policy_argument(id, x2);
 	if (!d->where || (x1 >= w->x1_lo && x1 <= w->x1_hi && x2 >= w->x2_lo && x2 <= w->x2_hi))
 		return row;
 	return d->otherwise;

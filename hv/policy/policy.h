@@ -8,7 +8,7 @@
  *   an access -> a row number (sysregs: two dependent loads; MMIO: three and a short search inside a page;
  *   calls: a hash probe, then a binary search of ranges) -> struct decision.
  *
- * A *rule* is one entry that somebody wrote (one YAML key); a *row* (struct decision) is what that rule
+ * A *rule* is one entry of the policy (one YAML key); a *row* (struct decision) is what that rule
  * means for one kind of access. Rules are what the log, the counters and the operator speak of.
  */
 #ifndef HV_POLICY_H
@@ -118,6 +118,8 @@ struct where {
 	u64 x1_lo, x1_hi, x2_lo, x2_hi;
 };
 
+#define MMIO_SIZE 0x40000000UL /* the windows' share of the map; guest RAM is above */
+
 /* One range of IPAs that is decided as a whole. Ranges never cross a page unless they cover it whole. */
 struct mmio_range {
 	u32 base, last;    /* IPA, inclusive */
@@ -191,6 +193,7 @@ struct trap_controls {
 	u64 vpidr, vmpidr_or;                        /* vpidr 0: the real MIDR_EL1 */
 	u64 hcrx;                                    /* FEAT_HCX */
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr; /* FEAT_FGT */
+	u64 hfgrtr2, hfgwtr2, hfgitr2, hdfgrtr2, hdfgwtr2; /* FEAT_FGT2 */
 	u64 hafgrtr;                                 /* FEAT_FGT and FEAT_AMUv1 */
 	u64 mpam2;                                   /* FEAT_MPAM */
 };
@@ -276,8 +279,13 @@ static inline u16 policy_sysreg(u32 iss)
 u16 policy_mmio(u64 ipa, unsigned log2, bool write);
 /* Row for function `id`; `where` is applied by policy_where(). */
 u16 policy_call(const struct call_table *table, u32 id);
-/* Follows `where`/`otherwise`: the row that decides for these arguments. */
-u16 policy_where(u16 row, u64 x1, u64 x2);
+/* An argument as function `id` takes it: W registers of SMC32 and HVC32 (SMCCC, "Function Identifiers"). */
+static inline u64 policy_argument(u32 id, u64 x)
+{
+	return id >> 30 == 2 ? (u32)x : x;
+}
+/* Follows `where`/`otherwise`: the row that decides for these arguments of function `id`. */
+u16 policy_where(u16 row, u32 id, u64 x1, u64 x2);
 /* How this register's refusal passes, or NULL. */
 const struct passing *policy_pass(u16 key);
 /* "PMCR_EL0", or NULL where the table has no name for this key. */

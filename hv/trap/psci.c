@@ -15,6 +15,25 @@
 #define AFFINITY_ON           0
 #define AFFINITY_OFF          1
 #define ERROR(e)              ((u64)(s64)(e))
+#define POWER_STATE_INVALID   0xfffe0000u /* CPU_SUSPEND, original format: reserved bits, and power levels above the CPU's */
+#define AFFINITY_RESERVED     (~0xff00ffffffUL)
+
+static u64 argument(const struct cpu *c, unsigned n)
+{
+	return policy_argument((u32)c->frame.x[0], c->frame.x[n]);
+}
+
+/* What PSCI_FEATURES is asked about: the functions of PSCI, and SMCCC_VERSION. */
+static bool is_psci(u32 id)
+{
+	return (id & ~(SMC64 | 0x1fu)) == PSCI_VERSION_ID || id == SMCCC_VERSION_ID;
+}
+
+/* What SMCCC_ARCH_FEATURES is asked about: fast calls whose owner is the Arm Architecture. */
+static bool is_arch(u32 id)
+{
+	return (id & 0xbf000000u) == SMCCC_VERSION_ID;
+}
 
 static bool answer(struct cpu *c, u64 x0)
 {
@@ -42,12 +61,11 @@ bool smccc_version(struct cpu *c)
 	return answer(c, VERSION(1, 1));
 }
 
-/* No workaround is needed or offered on this board. */
 bool smccc_arch_features(struct cpu *c)
 {
-	u64 id = c->frame.x[1];
+	u32 id = (u32)argument(c, 1);
 
-	return answer(c, id == SMCCC_VERSION_ID || id == SMCCC_VERSION_ID + 1 ? features(c, (u32)id) : ERROR(SMCCC_NOT_SUPPORTED));
+	return answer(c, is_arch(id) ? features(c, id) : ERROR(SMCCC_NOT_SUPPORTED));
 }
 
 bool psci_version(struct cpu *c)
@@ -57,27 +75,30 @@ bool psci_version(struct cpu *c)
 
 bool psci_features(struct cpu *c)
 {
-	return answer(c, features(c, (u32)c->frame.x[1]));
+	u32 id = (u32)argument(c, 1);
+
+	return answer(c, is_psci(id) ? features(c, id) : ERROR(SMCCC_NOT_SUPPORTED));
 }
 
 bool psci_cpu_suspend(struct cpu *c)
 {
+	if (argument(c, 1) & POWER_STATE_INVALID)
+		return answer(c, ERROR(PSCI_INVALID_PARAMETERS));
 	wait_for_interrupt(c);
 	return answer(c, 0);
 }
 
 bool psci_cpu_on(struct cpu *c)
 {
-	const u64 *x = c->frame.x;
-	struct cpu *target = cpu_by_mpidr(x[1]);
-	u64 result;
+	struct cpu *target = cpu_by_mpidr(argument(c, 1));
+	u64 entry = argument(c, 2), result;
 
 	if (!target)
 		return answer(c, ERROR(PSCI_INVALID_PARAMETERS));
-	if (!guest_ram(x[2], 4) || x[2] & 3)
+	if (!guest_ram(entry, 4) || entry & 3)
 		return answer(c, ERROR(PSCI_INVALID_ADDRESS));
 	spin_lock(&shared);
-	result = smp_cpu_on(target, x[2], x[3]);
+	result = smp_cpu_on(target, entry, argument(c, 3));
 	spin_unlock(&shared);
 	return answer(c, result);
 }
@@ -87,13 +108,24 @@ bool psci_cpu_off(struct cpu *c)
 	return answer(c, smp_cpu_off(c));
 }
 
+/* From level 1 up one instance holds all CPUs, whose fields there are zero; the caller itself is on. */
+static u64 affinity_info(u64 mpidr, u32 level)
+{
+	struct cpu *target;
+
+	if (level > 3 || mpidr & AFFINITY_RESERVED)
+		return ERROR(PSCI_INVALID_PARAMETERS);
+	if (level)
+		return mpidr >> 8 * level ? ERROR(PSCI_INVALID_PARAMETERS) : AFFINITY_ON;
+	target = cpu_by_mpidr(mpidr);
+	if (!target)
+		return ERROR(PSCI_INVALID_PARAMETERS);
+	return target->online ? AFFINITY_ON : AFFINITY_OFF;
+}
+
 bool psci_affinity_info(struct cpu *c)
 {
-	struct cpu *target = cpu_by_mpidr(c->frame.x[1]);
-
-	if (!target || c->frame.x[2] > 3)
-		return answer(c, ERROR(PSCI_INVALID_PARAMETERS));
-	return answer(c, target->online ? AFFINITY_ON : AFFINITY_OFF);
+	return answer(c, affinity_info(argument(c, 1), (u32)argument(c, 2)));
 }
 
 bool psci_migrate_info_type(struct cpu *c)

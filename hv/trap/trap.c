@@ -10,6 +10,7 @@
 #include "cpu/smp.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
+#include "dev/vrtc.h"
 #include "log/console.h"
 #include "log/drain.h"
 #include "log/power.h"
@@ -202,19 +203,20 @@ void trap_irq(struct trap_frame *f)
 			console_tick(c);
 			debug_tick(c);
 			virtio_tick();
-			break;
-		case IRQ_HYP_TIMER: /* where it is no FIQ */
-			alarm_irq(c);
+			vrtc_tick();
 			break;
 		case SGI_KICK:
 			c->work |= WORK_VGIC;
 			virtio_tick();
+			vrtc_tick();
 			break;
 		case SGI_STOP:
 			park = true;
 			break;
 		default:
-			if (!virtio_interrupt(irq)) /* nobody's: it must not come again */
+			if (irq == IRQ_HYP_TIMER) /* where it is no FIQ */
+				alarm_irq(c);
+			else if (!virtio_interrupt(irq)) /* without an owner: it must not come again */
 				gic_enable(c->index, irq, false);
 			break;
 		}

@@ -59,7 +59,7 @@ static enum outcome act(struct trap_frame *f, const struct decision *d, enum out
 		return STOP;
 	case ACT_DENY:
 		return refuse(f, d->arg, done);
-	default: /* allowed, but nobody serves it */
+	default: /* allowed, without a service */
 		f->x[0] = (u64)SMCCC_NOT_SUPPORTED;
 		return done;
 	}
@@ -94,12 +94,13 @@ static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct cal
 {
 	struct cpu *c = cpu_of(f);
 	u64 x0 = f->x[0];
-	u16 row = policy_call(table, function_of(f));
+	u32 id = function_of(f);
+	u16 row = policy_call(table, id);
 	struct call_lookup found = { .key = x0, .row = &c->rows[row] };
 
 	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
 		*lookup = found;
-	row = policy_where(row, f->x[1], f->x[2]);
+	row = policy_where(row, id, f->x[1], f->x[2]);
 	trap_end(f, act(f, decide(c, &c->rows[row], x0, f->x[1], f->x[2]), done));
 }
 

@@ -16,6 +16,7 @@ from policygen.evidence.log import Log, Seen, another, complete
 from policygen.facts import ranges
 from policygen.facts.arch import encoding, load_arch
 from policygen.facts.board import load_board
+from policygen.facts.names import arguments
 from policygen.language import schema
 from policygen.language.model import Access, Action, Entry, Policy, Window
 from policygen.language.modifiers import ALL_WIDTHS
@@ -167,7 +168,8 @@ def arguments_seen(policy: Policy, wants: List[Want]) -> Tuple[Tuple[str, int, i
     """From the lowest to the highest that was seen, unless calls of it are not in the log (`log: once`)."""
     if not all(want.complete for want in wants):
         return ()
-    seen = {register: [want.access.args[at] for want in wants] for at, register in enumerate(schema.WHERE_REGISTERS)}
+    seen = {register: [arguments(want.access.key, want.access.args)[at] for want in wants]
+            for at, register in enumerate(schema.WHERE_REGISTERS)}
     return tuple((register, min(seen[register]), max(seen[register])) for register in taken(policy, wants[0].access))
 
 

@@ -20,8 +20,14 @@ LIMITS = (3, 7, 15, 15, 7)
 SYSREGS: Ranges = ((0, 0xffff),)
 NO_FUNCTION = 0xffffffff        # hv/trap/trap_call.c: what HVC #1, or a malformed x0, asks for
 CALL_IDS: Ranges = ((0, 0xffffffff),)
+SMC32 = range(0x80000000, 0xc0000000)   # their arguments are W registers (SMCCC, "Function Identifiers")
 EXCEPTIONS: Ranges = ((0, 65),)
 ELSEWHERE = {0x16: "hvc", 0x17: "smc", 0x18: "sysregs", 0x24: "mmio"}   # classes that a section of their own decides
+
+
+def arguments(number: int, given: Tuple[int, int]) -> Tuple[int, int]:
+    """x1 and x2 as function `number` takes them: of a 32-bit function without their upper halves."""
+    return (given[0] & 0xffffffff, given[1] & 0xffffffff) if number in SMC32 else given
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import ranges, virtio
 from policygen.facts.arch import ALL_BITS, load_arch
+from policygen.facts.names import SMC32, arguments
 from policygen.language import schema
 from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.digest import content
@@ -17,6 +18,7 @@ from policygen.meaning.paint import MMIO_SIZE, WIDTHS, Cell, Outcome, Painted, p
 
 LOOSER, TIGHTER, CHANGED, REPORTING = KINDS = ("LOOSER", "TIGHTER", "CHANGED", "REPORTING")
 SIDES = ("read", "write")
+WIDTH_ENDS = (SMC32[0] - 1, SMC32[-1], 0xffffffff)      # function ids: where arguments change their width
 RANK = {word: spec.gives for word, spec in schema.ACTIONS.items()}
 Pair = Tuple[Outcome, Outcome]
 
@@ -258,9 +260,9 @@ def _calls(a: Painted, b: Painted) -> Iterator[Change]:
         olds, news = a.calls[section], b.calls[section]
         while low <= 0xffffffff:
             (_, old_last, old), (_, new_last, new) = olds[i], news[j]
-            high = min(old_last, new_last)
+            high = min(old_last, new_last, next(last for last in WIDTH_ENDS if last >= low))
             if groups.differ(old, new):
-                regions = list(_regions(old, new))
+                regions = sorted({arguments(low, args) for args in _regions(old, new)})
                 for args in regions:
                     before, after = leaf(old, *args), leaf(new, *args)
                     if groups.differ(before, after):

@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 from policygen.facts import ranges
 from policygen.facts.arch import load_arch
 from policygen.facts.board import load_board
-from policygen.facts.names import CALL_IDS, EXCEPTIONS, SYSREGS
+from policygen.facts.names import CALL_IDS, EXCEPTIONS, SYSREGS, arguments
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
 from policygen.language.model import Access, Action, Decision, Entry, Policy
@@ -111,7 +111,7 @@ class Evaluator:
     @staticmethod
     def branch(action: Action, access: Access) -> Action:
         """The action for these arguments: `where`, else `otherwise`."""
-        values = {"x1": access.args[0], "x2": access.args[1]}
+        values = dict(zip(schema.WHERE_REGISTERS, arguments(access.key, access.args)))
         if action.otherwise is None or all(low <= values[register] <= high for register, low, high in action.where):
             return action
         return action.otherwise

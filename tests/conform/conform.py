@@ -24,6 +24,7 @@ FLAGS = ["-std=gnu11", "-O1", "-g", "-ffreestanding", "-nostdlib", "-static", "-
          "-Wno-unused-function", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-I", str(HERE)]
 DTB = '/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; };'
 OBSERVED = re.compile(r"^= (.+) (0x[0-9a-f]+)\s*$", re.M)
+RECORD = re.compile(rb"(\r\n)?\x1e@[^\n]*\r\n")       # of the log: another CPU's may stand in the middle of a guest's line
 DIFFERENCES = HERE / "differences.txt"
 Found = List[Tuple[str, int]]
 
@@ -74,7 +75,7 @@ def observe(command: List[str], stdin: bytes = b"", seconds: int = 120) -> Found
                               check=False).stdout
     except subprocess.TimeoutExpired as late:
         said = (late.stdout or b"") + b"\n= timeout 0x1\n"
-    text = said.decode(errors="replace").replace("\r", "")
+    text = RECORD.sub(b"", said).decode(errors="replace").replace("\r", "")
     found = [(name, int(value, 16)) for name, value in OBSERVED.findall(text)]
     return found if found and found[-1][0] == "end" else [*found, ("no end: " + text[-200:].replace("\n", " "), 1)]
 

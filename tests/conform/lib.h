@@ -7,6 +7,7 @@ typedef unsigned long u64;
 typedef unsigned int u32;
 typedef unsigned short u16;
 typedef unsigned char u8;
+typedef long s64;
 
 #define BIT(n) (1UL << (n))
 #define mrs(r) ({ u64 v_; asm volatile("mrs %0, " #r : "=r"(v_) : : "memory"); v_; })
@@ -55,6 +56,17 @@ static void hex(u64 v)
 }
 /* One observation. */
 static void is(const char *name, u64 value) { say("= "); say(name); put(' '); hex(value); put('\n'); }
+/* One of several, told apart by a number. */
+static void is_of(const char *name, u64 which, u64 value)
+{
+	say("= ");
+	say(name);
+	put(' ');
+	hex(which);
+	put(' ');
+	hex(value);
+	put('\n');
+}
 
 __attribute__((noreturn)) void off(void)
 {

@@ -21,13 +21,15 @@ RAM, RAM_PA, RAM_SIZE = 0x40000000, 0x42000000, 0x30000000
 WORD = {1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: MASK}
 (REPLAY_READ, REPLAY_WRITE, DEVICE_READ, DEVICE_WRITE, MODEL_READ, MODEL_WRITE, SGI, CLEAN, IC, MONITOR, CPU_ON,
  CPU_OFF, CONSOLE, DROP, DEACTIVATE, DISABLE, PHYSICAL, INPUT, TICK, MAINTENANCE, PARK, FLUSH, NOTE, WFI,
- DEBUG, VIRTIO) = range(1, 27)
+ DEBUG, VIRTIO, RTC) = range(1, 28)
 CPUS, ODD_ARE_OFF, ZVA = range(7), 1, 128      # trap_host.c
 HVC, SMC, SYSREG, IABT, DABT, SERROR, WFX = 0x16, 0x17, 0x18, 0x20, 0x24, 0x2f, 0x01
 NOT_SUPPORTED, INVALID, DENIED, BAD_ADDRESS = -1 & MASK, -2 & MASK, -3 & MASK, -9 & MASK
 CODES = {"SEA": NOT_SUPPORTED, "SERROR": NOT_SUPPORTED, "NOT_SUPPORTED": NOT_SUPPORTED, "INVALID_PARAMETERS": INVALID,
          "DENIED": DENIED}
 NO_SYNDROME, WALK = 64, 65
+PSCI_IDS = (0x80000000, *range(0x84000000, 0x84000020), *range(0xc4000000, 0xc4000020))
+ARCH_OWNED, ARCH_IDS = 0xbf000000, 0x80000000        # bit 31: fast; 29 to 24: its owner, Arm Architecture
 UNTOLD = 1 << 64                                    # a number that only the target knows
 
 
@@ -428,12 +430,16 @@ class Model:
 
     def serve(self, t: Trap, out: Outcome, section: str, model: str) -> None:
         x1, x2, x3 = t.x[1:4]
+        if t.x[0] >> 30 & 3 == 2:                   # an SMC32 function: W registers
+            x1, x2, x3 = (x & 0xffffffff for x in (x1, x2, x3))
         name = model.upper().replace("-", "_")
         if name in ("PSCI_SYSTEM_OFF", "PSCI_SYSTEM_RESET"):
             out.end, out.elr = ("p" if name == "PSCI_SYSTEM_OFF" else "r"), t.elr
         elif name == "PSCI_CPU_SUSPEND":
-            self.sleep(t, out)
-            out.x[0] = 0
+            reserved = x1 >> 17 & 0x7fff            # of power_state, and what is not the level of one CPU
+            out.x[0] = INVALID if reserved else 0
+            if not reserved:
+                self.sleep(t, out)
         elif name == "PSCI_CPU_OFF":
             out.ops.append((CPU_OFF, 0, 0, 0))
             out.x[0] = DENIED
@@ -443,7 +449,7 @@ class Model:
             if not out.x[0]:
                 out.ops.append((CPU_ON, x1, x2, x3))
         elif name == "PSCI_AFFINITY_INFO":
-            out.x[0] = INVALID if x1 not in CPUS or x2 > 3 else x1 & ODD_ARE_OFF
+            out.x[0] = self.affinity_info(x1, x2 & 0xffffffff)
         elif name == "HV_PAUSE":
             out.ops.append((MONITOR, ord("p"), 0, 0))
         elif name == "HV_CONSOLE_WRITE":
@@ -454,10 +460,18 @@ class Model:
             out.x[0] = UNTOLD if name == "HV_DUMP_LOG" or x1 < 4 else INVALID
         else:
             out.x[0] = {"SMCCC_VERSION": 0x10001, "PSCI_VERSION": 0x10001,
-                        "PSCI_MIGRATE_INFO_TYPE": 2, "PSCI_FEATURES": self.served(section, x1 & 0xffffffff),
-                        "SMCCC_ARCH_FEATURES": self.served(section, x1) if x1 in (0x80000000, 0x80000001)
-                        else NOT_SUPPORTED,
+                        "PSCI_MIGRATE_INFO_TYPE": 2,
+                        "PSCI_FEATURES": self.served(section, x1) if x1 in PSCI_IDS else NOT_SUPPORTED,
+                        "SMCCC_ARCH_FEATURES": self.served(section, x1) if x1 & ARCH_OWNED == ARCH_IDS else NOT_SUPPORTED,
                         "HV_GET_ID": {0: 0x43485452, 1: 0x10000, 2: 0x12345678, 3: UNTOLD}.get(x1, INVALID)}[name]
+
+    @staticmethod
+    def affinity_info(affinity: int, level: int) -> int:
+        """CPUs 0 to 6 differ in Aff0 alone, and the one that asks is on."""
+        fields = [affinity >> at & 0xff for at in (0, 8, 16, 32)]
+        if level > 3 or affinity != sum(f << at for f, at in zip(fields, (0, 8, 16, 32))) or any(fields[max(level, 1):]):
+            return INVALID
+        return 0 if level else INVALID if fields[0] not in CPUS else fields[0] & ODD_ARE_OFF
 
     def served(self, section: str, number: int) -> int:
         entry = self.reference.entry(section, number, "")       # whatever its arguments

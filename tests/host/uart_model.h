@@ -18,6 +18,9 @@ struct u_queue {
 static struct {
 	/* the PL011 */
 	unsigned lcr, ibrd, fbrd, cr, ifls, imsc, dmacr, ilpr;
+	bool ri, cts, dcd, dsr;  /* raw interrupts of modem lines, until cleared */
+	bool overrun, lost;      /* raw interrupt OE; RSR's OE */
+	unsigned errors;         /* of RSR, from the last DR */
 	bool sent, broke;        /* raw interrupts TX and BE, until cleared */
 	bool broken;             /* a BREAK that DR has not told yet */
 	struct u_queue ring;     /* what the guest has not read */
@@ -102,9 +105,16 @@ static void u_another_second(void)
 	u.deaf_due = u.now + U_SECOND;
 }
 
-/* False: no room, and it waits. A guest that has not made any for ten seconds loses it. */
+static bool u_loops(void)
+{
+	return u.cr & 1u << 7;
+}
+
+/* False: no room, and it waits. A guest that has not made any for ten seconds loses it; so does one that loops back. */
 static bool u_to_guest(int byte)
 {
+	if (u_loops())
+		return true;
 	if (u.ring.n < U_RING) {
 		u_add(&u.ring, byte);
 		return true;
@@ -141,7 +151,8 @@ static void u_open(const char *why)
 
 static void u_break(void)
 {
-	u.broken = u.broke = true;
+	if (!u_loops())
+		u.broken = u.broke = true;
 }
 
 static bool u_key(int byte) /* false: the guest has no room */
@@ -242,11 +253,27 @@ static int u_getc(void)
 
 static unsigned u_raw(void)
 {
-	return (u.ring.n || u.broken ? 1u << 4 | 1u << 6 : 0) | (u.sent ? 1u << 5 : 0) | (u.broke ? 1u << 9 : 0);
+	return (u.ring.n || u.broken ? 1u << 4 | 1u << 6 : 0) | (u.sent ? 1u << 5 : 0) | (u.broke ? 1u << 9 : 0) |
+	       (unsigned)u.overrun << 10 | (unsigned)u.ri | (unsigned)u.cts << 1 | (unsigned)u.dcd << 2 | (unsigned)u.dsr << 3;
 }
 static bool u_interrupt(void)
 {
 	return u_raw() & u.imsc;
+}
+
+static unsigned u_fifo(void)
+{
+	return u.lcr & 1u << 4 ? 16 : 1;
+}
+/* FR's DSR, DCD, CTS and RI are CR's DTR, Out1, RTS and Out2. */
+static bool u_modem(unsigned out)
+{
+	return u_loops() && u.cr >> out & 1;
+}
+static unsigned u_flags(void)
+{
+	return 1u << 7 | (u.ring.n || u.broken ? 0 : 1u << 4) | (u.ring.n >= u_fifo() ? 1u << 6 : 0) | (unsigned)u_modem(11) |
+	       (unsigned)u_modem(10) << 1 | (unsigned)u_modem(12) << 2 | (unsigned)u_modem(13) << 8;
 }
 
 static unsigned u_read(unsigned at)
@@ -264,10 +291,12 @@ static unsigned u_read(unsigned at)
 		} else {
 			return 0;
 		}
+		u.errors = v >> 8;
 		if (u.ring.n == U_RING / 4)
 			u_room();
 		return v;
-	case 0x18: return 1u << 7 | (u.ring.n || u.broken ? 0 : 1u << 4) | (u.ring.n == U_RING ? 1u << 6 : 0); /* FR */
+	case 0x04: return u.errors | (unsigned)u.lost << 3;
+	case 0x18: return u_flags();
 	case 0x20: return u.ilpr;
 	case 0x24: return u.ibrd;
 	case 0x28: return u.fbrd;
@@ -286,19 +315,46 @@ static void u_write(unsigned at, unsigned v)
 {
 	switch (at) {
 	case 0x00:
-		u_guest(v & 0xff);
+		if (!u_loops())
+			u_guest(v & 0xff);
+		else if (u.ring.n < u_fifo())
+			u_add(&u.ring, v & 0xff);
+		else
+			u.overrun = u.lost = true;
 		u.sent = true;
+		break;
+	case 0x04:
+		u.errors = 0;
+		u.lost = false;
 		break;
 	case 0x20: u.ilpr = v & 0xff; break;
 	case 0x24: u.ibrd = v & 0xffff; break;
 	case 0x28: u.fbrd = v & 0x3f; break;
-	case 0x2c: u.lcr = v & 0xff; break;
-	case 0x30: u.cr = v & 0xff87; break; /* 6 to 3 are reserved */
+	case 0x2c:
+		if (u_loops() && v & 1 && !(u.lcr & 1)) /* its own BREAK */
+			u.broken = u.broke = true;
+		u.lcr = v & 0xff;
+		break;
+	case 0x30: { /* 6 to 3 are reserved */
+		bool cts = u_modem(11), dsr = u_modem(10), dcd = u_modem(12), ri = u_modem(13);
+
+		u.cr = v & 0xff87;
+		u.cts |= cts != u_modem(11);
+		u.dsr |= dsr != u_modem(10);
+		u.dcd |= dcd != u_modem(12);
+		u.ri |= ri != u_modem(13);
+		break;
+	}
 	case 0x34: u.ifls = v & 0x3f; break;
 	case 0x38: u.imsc = v & 0x7ff; break;
 	case 0x44: /* ICR: the receive bits follow what is to be read */
 		u.sent = u.sent && !(v >> 5 & 1);
 		u.broke = u.broke && !(v >> 9 & 1);
+		u.overrun = u.overrun && !(v >> 10 & 1);
+		u.ri = u.ri && !(v & 1);
+		u.cts = u.cts && !(v >> 1 & 1);
+		u.dcd = u.dcd && !(v >> 2 & 1);
+		u.dsr = u.dsr && !(v >> 3 & 1);
 		break;
 	case 0x48: u.dmacr = v & 7; break;
 	}

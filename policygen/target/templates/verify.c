@@ -20,9 +20,9 @@ static u16 ask(const struct question *q)
 	case 1:
 		return policy_mmio(q->a, (unsigned)q->b, q->c);
 	case 2:
-		return policy_where(policy_call(&policy_hvc, (u32)q->a), q->b, q->c);
+		return policy_where(policy_call(&policy_hvc, (u32)q->a), (u32)q->a, q->b, q->c);
 	case 3:
-		return policy_where(policy_call(&policy_smc, (u32)q->a), q->b, q->c);
+		return policy_where(policy_call(&policy_smc, (u32)q->a), (u32)q->a, q->b, q->c);
 	default:
 		return policy_exception[q->a % EXC_COUNT];
 	}

@@ -18,7 +18,7 @@ void locks_say(void)
 			continue;
 		for (unsigned n = 0; n < n_cpus; n++)
 			waiters += cpus[n]->waits == l;
-		kprintf("lock    %-8s longest wait %lu us, longest hold %lu us", l->name, l->longest_wait / us, l->longest_hold / us);
+		kprintf("lock    %-8s wait %lu us, hold %lu us at most", l->name, l->longest_wait / us, l->longest_hold / us);
 		if (holder)
 			kprintf("; CPU %u has it, %u wait", holder->index, waiters);
 		kprintf("\n");

@@ -333,7 +333,6 @@ u64 virtio_read(u64 ipa, unsigned size) { return model(MODEL_VIRTIO_MMIO, false,
 void virtio_write(u64 ipa, unsigned size, u64 value) { model(MODEL_VIRTIO_MMIO, true, (u32)ipa, size, value); }
 bool virtio_interrupt(u32 irq) { return irq >= 64 && irq < 80; }
 void virtio_tick(void) { note(OP_VIRTIO, 0, 0, 0); }
-void vrtc_tick(void) { note(OP_RTC, 0, 0, 0); }
 
 #ifdef REAL_DEVICES
 static const u8 *input; /* what is typed, and what interrupts come */
@@ -363,6 +362,7 @@ void gic_enable(u32 cpu, u32 irq, bool on) { must(cpu < n_cpus && irq < 256, "GI
 void gic_send_sgi(u32 cpu, u32 irq) { must(cpu < n_cpus && irq < 16, "GIC"); }
 u32 mmio_read32(u64 pa) { must(pa == RTC_PA, "the board's device"); return 1700000000; }
 #else
+void vrtc_tick(void) { note(OP_RTC, 0, 0, 0); }
 struct vgic_dist vgic_dist;
 u64 console_guest_bytes;
 bool console_escape;

@@ -66,6 +66,7 @@ COLD void vgic_cpu_init(struct cpu *c)
 {
 	struct vgic_bank *b = &c->vgic.local;
 
+	spin_lock(&dist_lock);
 	if (!c->vgic.n_lrs) { /* the redistributor keeps its state while its CPU is off */
 		c->vgic.n_lrs = (u32)(sysreg_read(ich_vtr_el2) & 0x1f) + 1;
 		if (c->vgic.n_lrs > VGIC_MAX_LRS)
@@ -84,6 +85,7 @@ COLD void vgic_cpu_init(struct cpu *c)
 	sysreg_write(ich_ap1r0_el2, 0);
 	sysreg_write(ich_hcr_el2, ich_hcr);
 	isb();
+	spin_unlock(&dist_lock);
 }
 
 /* The physical interrupt may fire again: it does so at once while its line is up. */
@@ -179,13 +181,13 @@ COLD u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask)
 		if (!(recalled & 1u << holder->index))
 			holder->vgic.asked++;
 		recalled |= 1u << holder->index;
-		spin_unlock(&shared);
+		spin_unlock(&dist_lock);
 		gic_send_sgi(holder->index, SGI_KICK);
 		while (*(volatile u32 *)&holder->vgic.lr_used) {
 			c->progress++;
 			relax();
 		}
-		spin_lock(&shared);
+		spin_lock(&dist_lock);
 	}
 }
 
@@ -201,15 +203,16 @@ static COLD void serve(struct cpu *c)
 	u32 until = c->vgic.asked;
 
 	while ((int)(until - *(volatile u32 *)&c->vgic.served) > 0) {
-		spin_unlock(&shared);
+		spin_unlock(&dist_lock);
 		c->progress++;
 		relax();
-		spin_lock(&shared);
+		spin_lock(&dist_lock);
 	}
 }
 
 COLD void vgic_cpu_exit(struct cpu *c)
 {
+	spin_lock(&dist_lock);
 	vgic_fold(c);
 	c->vgic.lr_stale = 0;
 	let_go(c, c->vgic.local.hw);
@@ -218,6 +221,7 @@ COLD void vgic_cpu_exit(struct cpu *c)
 	for (u32 irq = 32; irq < VGIC_IRQS; irq++)
 		if (vgic_dist.holder[irq] == c->index)
 			vgic_bank_of(c, irq)->running &= ~(1u << irq % 32);
+	spin_unlock(&dist_lock);
 }
 
 void vgic_physical(struct cpu *c, u32 irq)
@@ -225,6 +229,7 @@ void vgic_physical(struct cpu *c, u32 irq)
 	struct vgic_bank *b = &c->vgic.local;
 	u32 bit = 1u << irq; /* a PPI */
 
+	spin_lock(&dist_lock);
 	if (b->in_lr & bit) /* the one before, which the guest has ended */
 		vgic_fold(c);
 	b->hw |= bit;
@@ -232,10 +237,11 @@ void vgic_physical(struct cpu *c, u32 irq)
 		b->pending |= bit;
 	else
 		b->level |= bit;
+	spin_unlock(&dist_lock);
 	c->work |= WORK_VGIC;
 }
 
-COLD void vgic_set_pending(struct cpu *c, u32 irq)
+COLD void vgic_make_pending(struct cpu *c, u32 irq)
 {
 	struct vgic_bank *b = vgic_bank_of(c, irq);
 
@@ -244,19 +250,28 @@ COLD void vgic_set_pending(struct cpu *c, u32 irq)
 	vgic_attend_all(irq < 32 ? c : NULL, b, 1u << irq % 32);
 }
 
+COLD void vgic_set_pending(struct cpu *c, u32 irq)
+{
+	spin_lock(&dist_lock);
+	vgic_make_pending(c, irq);
+	spin_unlock(&dist_lock);
+}
+
 void vgic_set_level(u32 irq, bool level)
 {
 	struct vgic_bank *b = vgic_bank_of(NULL, irq);
 	u32 bit = 1u << irq % 32;
 
-	if (!!(b->level & bit) == level)
-		return;
-	b->level ^= bit;
-	vgic_busy(b);
-	if (level && b->edge & bit)
-		b->pending |= bit;
-	if (level || (b->in_lr & bit && !(b->edge & bit)))
-		vgic_attend_all(NULL, b, bit);
+	spin_lock(&dist_lock);
+	if (!!(b->level & bit) != level) {
+		b->level ^= bit;
+		vgic_busy(b);
+		if (level && b->edge & bit)
+			b->pending |= bit;
+		if (level || (b->in_lr & bit && !(b->edge & bit)))
+			vgic_attend_all(NULL, b, bit);
+	}
+	spin_unlock(&dist_lock);
 }
 
 /* Interrupts of a bank that a list register could take now. */
@@ -390,6 +405,7 @@ void vgic_flush(struct cpu *c)
 	bool traps;
 	u32 stale;
 
+	spin_lock(&dist_lock);
 	vgic_fold(c);
 	c->work &= ~WORK_VGIC;
 	if (unlikely(c->vgic.asked != c->vgic.served))
@@ -410,6 +426,7 @@ void vgic_flush(struct cpu *c)
 			load(c, 0, best);
 		traps = true;
 	}
+	spin_unlock(&dist_lock);
 	stale = c->vgic.lr_stale & ~c->vgic.lr_used;
 	c->vgic.lr_stale = 0;
 	for (; stale; stale &= stale - 1)

@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "board/board.h"
 #include "board/gic.h"
+#include "cpu/locks.h"
 #include "dev/vgic_state.h"
 
 #define VMCR_CBPR  BIT(4)
@@ -132,7 +133,7 @@ static void enable_write(bool group1, u64 v)
 	sysreg_write(ich_vmcr_el2, v & 1 ? vmcr | bit : vmcr & ~bit);
 }
 
-bool vgic_icc_read(struct cpu *c, u32 key, u64 *value)
+static bool icc_read(struct cpu *c, u32 key, u64 *value)
 {
 	switch (key) {
 	case ICC(8, 0):
@@ -166,7 +167,7 @@ bool vgic_icc_read(struct cpu *c, u32 key, u64 *value)
 	return true;
 }
 
-bool vgic_icc_write(struct cpu *c, u32 key, u64 value)
+static bool icc_write(struct cpu *c, u32 key, u64 value)
 {
 	u32 irq = (u32)value & 0xffffff;
 
@@ -199,4 +200,24 @@ bool vgic_icc_write(struct cpu *c, u32 key, u64 value)
 	}
 	c->work |= WORK_VGIC;
 	return true;
+}
+
+bool vgic_icc_read(struct cpu *c, u32 key, u64 *value)
+{
+	bool done;
+
+	spin_lock(&dist_lock);
+	done = icc_read(c, key, value);
+	spin_unlock(&dist_lock);
+	return done;
+}
+
+bool vgic_icc_write(struct cpu *c, u32 key, u64 value)
+{
+	bool done;
+
+	spin_lock(&dist_lock);
+	done = icc_write(c, key, value);
+	spin_unlock(&dist_lock);
+	return done;
 }

@@ -3,7 +3,7 @@
 #include "arch/arch.h"
 #include "board/board.h"
 #include "board/gic.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "dev/vgic_state.h"
 
 #define CTLR_FIXED 0x50u /* ARE and DS: read as one */
@@ -127,7 +127,7 @@ static void config_write(struct cpu *c, struct vgic_bank *b, unsigned half, u32 
 	vgic_release(recalled);
 }
 
-u64 vgic_dist_read(u32 offset, unsigned size)
+static u64 dist_read(u32 offset, unsigned size)
 {
 	if (size == 4) {
 		switch (offset) {
@@ -152,6 +152,16 @@ u64 vgic_dist_read(u32 offset, unsigned size)
 	if (offset >= 0x6100 && offset < 0x6000 + 8 * VGIC_IRQS && size >= 4 && offset % 8 == 0)
 		return vgic_dist.target[(offset - 0x6000) / 8];
 	return 0;
+}
+
+u64 vgic_dist_read(u32 offset, unsigned size)
+{
+	u64 value;
+
+	spin_lock(&dist_lock);
+	value = dist_read(offset, size);
+	spin_unlock(&dist_lock);
+	return value;
 }
 
 /* A new target. What has been acknowledged stays with the CPU that did it. */
@@ -182,7 +192,7 @@ static void enable_groups(u32 groups)
 	vgic_release(recalled);
 }
 
-void vgic_dist_write(u32 offset, unsigned size, u64 value)
+static void dist_write(u32 offset, unsigned size, u64 value)
 {
 	if (size == 4) {
 		u32 v = (u32)value;
@@ -206,13 +216,20 @@ void vgic_dist_write(u32 offset, unsigned size, u64 value)
 		route((offset - 0x6000) / 8, value);
 }
 
+void vgic_dist_write(u32 offset, unsigned size, u64 value)
+{
+	spin_lock(&dist_lock);
+	dist_write(offset, size, value);
+	spin_unlock(&dist_lock);
+}
+
 /* The redistributor frames stand one after the other, 128 KiB each: which CPU's, or NULL. */
 static struct cpu *frame_of(u32 offset)
 {
 	return offset / GICR_STRIDE < n_cpus ? cpus[offset / GICR_STRIDE] : NULL;
 }
 
-u64 vgic_redist_read(u32 offset, unsigned size)
+static u64 redist_read(u32 offset, unsigned size)
 {
 	struct cpu *t = frame_of(offset);
 	u32 index = offset / GICR_STRIDE, reg = offset % GICR_STRIDE;
@@ -240,7 +257,17 @@ u64 vgic_redist_read(u32 offset, unsigned size)
 	return 0;
 }
 
-void vgic_redist_write(u32 offset, unsigned size, u64 value)
+u64 vgic_redist_read(u32 offset, unsigned size)
+{
+	u64 value;
+
+	spin_lock(&dist_lock);
+	value = redist_read(offset, size);
+	spin_unlock(&dist_lock);
+	return value;
+}
+
+static void redist_write(u32 offset, unsigned size, u64 value)
 {
 	struct cpu *t = frame_of(offset);
 	u32 reg = offset % GICR_STRIDE;
@@ -257,17 +284,26 @@ void vgic_redist_write(u32 offset, unsigned size, u64 value)
 		priority_write(t, &t->vgic.local, reg, size, value);
 }
 
+void vgic_redist_write(u32 offset, unsigned size, u64 value)
+{
+	spin_lock(&dist_lock);
+	redist_write(offset, size, value);
+	spin_unlock(&dist_lock);
+}
+
 void vgic_sgi(struct cpu *c, u64 value, bool group1)
 {
 	u32 irq = (u32)FIELD(value, 27, 24);
 	bool all_others = value & BIT(40);
 
+	spin_lock(&dist_lock);
 	for (u32 i = 0; i < n_cpus; i++) {
 		/* One cluster: Aff1 to Aff3 and the range selector must be 0 for anybody to be meant. */
 		bool meant = all_others ? i != c->index :
 					  !(value & 0x00fff0ff00ff0000UL) && value & BIT(i);
 
 		if (meant && (cpus[i]->vgic.local.group >> irq & 1) == group1)
-			vgic_set_pending(cpus[i], irq);
+			vgic_make_pending(cpus[i], irq);
 	}
+	spin_unlock(&dist_lock);
 }

@@ -25,10 +25,12 @@ static inline void vgic_busy(const struct vgic_bank *b)
 	if (n < VGIC_BANKS - 1)
 		vgic_dist.busy |= 1u << n;
 }
-/* The CPU looks at its interrupts before its guest goes on. */
+/* All that follows is under the distributor's lock. The CPU looks at its interrupts before its guest goes on. */
 void vgic_attend(struct cpu *c);
 /* ... and so do those that interrupts `v` of a bank go to, or are in the hands of. `c`: whose bank it is, NULL for SPIs. */
 void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v);
+/* Makes `irq` pending once. */
+void vgic_make_pending(struct cpu *c, u32 irq);
 /*
  * All of this CPU's list registers are taken back: the state of its interrupts is in their banks until vgic_flush(). What is
  * pending because of a physical line is so only as long as that is up.

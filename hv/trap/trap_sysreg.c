@@ -3,7 +3,6 @@
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "cpu/el1_exception.h"
-#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "models.h"
 #include "trap/operator.h"
@@ -38,12 +37,10 @@ static bool vgic_icc(struct trap_frame *f, u32 iss)
 	u64 value = f->x[iss_rt(iss)];
 	bool done;
 
-	spin_lock(&shared);
 	if (iss_is_read(iss))
 		done = vgic_icc_read(cpu_of(f), sysreg_key(iss), &value);
 	else
 		done = vgic_icc_write(cpu_of(f), sysreg_key(iss), value);
-	spin_unlock(&shared);
 	if (done && iss_is_read(iss))
 		give(f, iss, value);
 	return done;
@@ -81,11 +78,8 @@ static inline enum outcome act_mask(struct trap_frame *f, const struct decision 
 
 enum outcome trap_send_sgi(struct trap_frame *f, u64 value)
 {
-	if (!vgic_sgi_targets(value))
-		return NEXT;
-	spin_lock(&shared);
-	vgic_sgi(cpu_of(f), value, FIELD(f->esr_el2, 19, 17) == 5); /* op2 of ICC_SGI1R_EL1 */
-	spin_unlock(&shared);
+	if (vgic_sgi_targets(value))
+		vgic_sgi(cpu_of(f), value, FIELD(f->esr_el2, 19, 17) == 5); /* op2 of ICC_SGI1R_EL1 */
 	return NEXT;
 }
 

@@ -21,11 +21,12 @@ void wait_for_interrupt(struct cpu *c)
 {
 	bool sleep;
 
-	spin_lock(&shared);
+	spin_lock(&log_lock);
 	drain_idle(c);
+	spin_unlock(&log_lock);
 	vgic_flush(c); /* a line may have fallen */
-	sleep = !c->work && !c->vgic.waits;
-	spin_unlock(&shared);
+	/* What the log keeps back until the guest's line is over has its alarm. */
+	sleep = !(c->work & ~WORK_LOG) && !c->vgic.waits;
 	/*
 	 * Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. The
 	 * watchdog's own is over by then: it does not end the guest's sleep.

@@ -139,8 +139,11 @@ void fake_relax(void)
 	unsigned was = me;
 
 	for (me = 0; me < n_cpus; me++)
-		if (me != was && at[me].kicked)
+		if (me != was && at[me].kicked) {
+			spin_lock(&dist_lock);
 			vgic_fold(cpus[me]);
+			spin_unlock(&dist_lock);
+		}
 	me = was;
 }
 
@@ -168,7 +171,6 @@ static void settle(void)
 
 			if (!c->online)
 				continue;
-			spin_lock(&shared);
 			for (unsigned n = 0; n < 32; n++)
 				if (c->ppi[n].enabled && !c->ppi[n].active && gic_pending_ppis(me) >> n & 1) {
 					c->ppi[n].active = true;
@@ -186,7 +188,6 @@ static void settle(void)
 				vgic_flush(cpus[me]);
 				again = true;
 			}
-			spin_unlock(&shared);
 		}
 	}
 	me = was;
@@ -265,17 +266,13 @@ static u64 trapped_read(u32 key)
 	u64 v = ~0UL;
 
 	traps++;
-	spin_lock(&shared);
 	must(vgic_icc_read(cpus[me], key, &v), "a register that EL2 traps and does not have");
-	spin_unlock(&shared);
 	return v;
 }
 static void trapped_write(u32 key, u64 v)
 {
 	traps++;
-	spin_lock(&shared);
 	must(vgic_icc_write(cpus[me], key, v), "a register that EL2 traps and does not have");
-	spin_unlock(&shared);
 }
 static bool traps_now(bool group1)
 {
@@ -422,12 +419,10 @@ static u32 in_hand(unsigned cpu, unsigned word)
 
 static void write_both(bool redist, u32 where, unsigned size, u64 v)
 {
-	spin_lock(&shared);
 	if (redist)
 		vgic_redist_write(where, size, v);
 	else
 		vgic_dist_write(where, size, v);
-	spin_unlock(&shared);
 	if (redist)
 		m_redist_write(where, size, v);
 	else
@@ -463,9 +458,7 @@ static void access(void)
 	if (!write) {
 		bool peek = !redist && size == 4 && vgic_dist_peek(where, &peeked);
 
-		spin_lock(&shared);
 		read = redist ? vgic_redist_read(where, size) : vgic_dist_read(where, size);
-		spin_unlock(&shared);
 		same(read, redist ? m_redist_read(where, size) : m_dist_read(where, size), redist ? "GICR" : "GICD", where);
 		if (peek)
 			same(peeked, read, "GICD, without the lock,", where);
@@ -495,9 +488,7 @@ static void sgi(void)
 	if (!any(4))
 		v |= 1UL << any(64);
 	same(vgic_sgi_targets(v), v >> 40 & 1 || v & 0xffff, "whether anybody is meant by SGI", (u32)v >> 24);
-	spin_lock(&shared);
 	vgic_sgi(cpus[me], v, group1);
-	spin_unlock(&shared);
 	m_sgi(me, v, group1);
 }
 
@@ -541,9 +532,7 @@ static void off(void)
 	for (unsigned n = 0; n < 32; n++)
 		if (M_WIRED >> n & 1)
 			wire(n, false); /* they stop with their CPU */
-	spin_lock(&shared);
 	vgic_cpu_exit(cpus[me]);
-	spin_unlock(&shared);
 	cpus[me]->work = 0;
 	for (unsigned n = 0; n < 32; n++)
 		must(!c->ppi[n].active, "left active by a CPU that goes");
@@ -607,9 +596,7 @@ static void step(void)
 			break;
 		}
 		irq = any(2) ? any(16) : any(2) ? 48 + any(4) : 32 + any(224); /* the operator's */
-		spin_lock(&shared);
 		vgic_set_pending(cpus[me], irq);
-		spin_unlock(&shared);
 		m_irq(me, irq)->latch = true;
 		break;
 	case 9:
@@ -617,9 +604,7 @@ static void step(void)
 		last.what = "line";
 		last.at = irq;
 		last.value = any(2);
-		spin_lock(&shared);
 		vgic_set_level(irq, last.value);
-		spin_unlock(&shared);
 		m_set_line(m_irq(0, irq), last.value);
 		break;
 	case 10: interface(); break;
@@ -629,9 +614,7 @@ static void step(void)
 			off();
 			break;
 		}
-		spin_lock(&shared);
 		vgic_flush(cpus[me]);
-		spin_unlock(&shared);
 		must(!m_signals(me) || cpus[me]->vgic.waits, "WFI sleeps, and an interrupt waits");
 		break;
 	default: access();

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every register that EL1 has, by the architecture's list (policy/arch), written and read by EL2. Whatever this CPU lacks
-is passed over as the guest's replays are (hv/trap/replay.c): no list of ours says what a CPU has."""
+"""Every register that EL1 has, by the architecture's list (policy/arch), written and read by EL2. Whatever this CPU
+lacks is passed over as the guest's replays are (hv/trap/replay.c): no list of ours says what a CPU has."""
 import re
 import sys
 from pathlib import Path
@@ -16,10 +16,11 @@ from policygen.facts.arch import encoding, load_arch, split_key  # noqa: E402
 # RMR_EL1, which resets; what only Debug state has; what tells of writes (PMSWINC, PMZR); random numbers; activity
 # monitors, which count for the machine and which EL2 may not write; profiling and tracing buffers and system PMUs, which
 # the floor keeps from every guest, without a replay.
-NOT_RESET = re.compile(
-    r"NZCV|DAIF|SPSel|PAN|UAO|DIT|TCO|SSBS|ALLINT|CurrentEL|OSDLR_EL1|ICC_.*|.*_TVAL_EL0|PMX.*|PM(INTEN|CNTEN|OVS)CLR.*|SP_EL0"
-    r"|L2.*|CPU.*|CBAR.*|CNTFRQ_EL0|RMR_EL1|DLR_EL0|DSPSR_EL0|DBGDTR.*|PMSWINC_EL0|PMZR_EL0|RNDR.*|CNT[PV]CT.*|ISR_EL1"
-    r"|MDCCSR_EL0|OSLAR_EL1|AMEV.*|AMC.*|PMS(CR|ICR|IRR|N?EVFR|FCR|LATFR|IDR|DSFR)_EL1|PMB.*|TRB.*|SPM.*|TRC.*|TRFCR.*|ERX.*")
+NOT_RESET = re.compile("|".join("""
+    NZCV DAIF SPSel PAN UAO DIT TCO SSBS ALLINT CurrentEL OSDLR_EL1 ICC_.* .*_TVAL_EL0 PMX.* PM(INTEN|CNTEN|OVS)CLR.* SP_EL0
+    L2.* CPU.* CBAR.* CNTFRQ_EL0 RMR_EL1 DLR_EL0 DSPSR_EL0 DBGDTR.* PMSWINC_EL0 PMZR_EL0 RNDR.* CNT[PV]CT.* ISR_EL1
+    MDCCSR_EL0 OSLAR_EL1 AMEV.* AMC.* PMS(CR|ICR|IRR|N?EVFR|FCR|LATFR|IDR|DSFR)_EL1 PMB.* TRB.* SPM.* TRC.* TRFCR.* ERX.*
+    """.split()))
 
 
 def registers() -> List[Tuple[str, int]]:

@@ -5,7 +5,7 @@
  */
 #include "arch/arch.h"
 #include "board/gic.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "dev/vgic_state.h"
 
 #define LR_PENDING   (1UL << 62)
@@ -36,7 +36,7 @@ void vgic_attend(struct cpu *c)
 
 static u64 ich_hcr; /* what vcpu.c asked for, without UIE */
 
-void vgic_cpu_init(struct cpu *c)
+static void cpu_init(struct cpu *c)
 {
 	c->vgic.n_lrs = (u32)(sysreg_read(ich_vtr_el2) & 0x1f) + 1;
 	if (c->vgic.n_lrs > VGIC_MAX_LRS)
@@ -55,6 +55,13 @@ void vgic_cpu_init(struct cpu *c)
 	isb();
 }
 
+void vgic_cpu_init(struct cpu *c)
+{
+	spin_lock(&dist_lock);
+	cpu_init(c);
+	spin_unlock(&dist_lock);
+}
+
 /* The list register is ours again; its interrupt goes back to the soft state. */
 static void release(struct cpu *c, unsigned n)
 {
@@ -70,7 +77,7 @@ static void release(struct cpu *c, unsigned n)
 		vgic_attend(cpus[vgic_dist.target[irq]]); /* ... perhaps for another CPU */
 }
 
-void vgic_sync(struct cpu *c)
+void vgic_collect(struct cpu *c)
 {
 	u32 used = c->vgic.lr_used, empty;
 
@@ -86,9 +93,19 @@ void vgic_sync(struct cpu *c)
 	}
 }
 
+void vgic_sync(struct cpu *c)
+{
+	if (!c->vgic.lr_used)
+		return;
+	spin_lock(&dist_lock);
+	vgic_collect(c);
+	spin_unlock(&dist_lock);
+}
+
 void vgic_cpu_exit(struct cpu *c)
 {
-	vgic_sync(c);
+	spin_lock(&dist_lock);
+	vgic_collect(c);
 	for (u32 used = c->vgic.lr_used; used; used &= used - 1) {
 		unsigned n = (unsigned)__builtin_ctz(used);
 		u32 irq = c->vgic.lr_irq[n];
@@ -100,6 +117,7 @@ void vgic_cpu_exit(struct cpu *c)
 			b->pending |= 1u << irq % 32 & ~(b->level & ~b->edge);
 		release(c, n);
 	}
+	spin_unlock(&dist_lock);
 }
 
 void vgic_edit(struct cpu *c, struct vgic_bank *b, u32 mask, vgic_editor *edit)
@@ -178,12 +196,14 @@ void vgic_state_of(struct cpu *c, struct vgic_bank *b, u32 *pending, u32 *active
 
 void vgic_physical(struct cpu *c, u32 irq)
 {
+	spin_lock(&dist_lock);
 	c->vgic.local.pending |= 1u << irq; /* a PPI */
 	c->vgic.local.hw |= 1u << irq;
+	spin_unlock(&dist_lock);
 	c->work |= WORK_VGIC;
 }
 
-void vgic_set_pending(struct cpu *c, u32 irq)
+void vgic_make_pending(struct cpu *c, u32 irq)
 {
 	vgic_bank_of(c, irq)->pending |= 1u << irq % 32; /* in a list register already: vgic_flush() adds it there */
 	if (irq >= 32)
@@ -191,7 +211,14 @@ void vgic_set_pending(struct cpu *c, u32 irq)
 	vgic_attend(c);
 }
 
-void vgic_set_level(u32 irq, bool level)
+void vgic_set_pending(struct cpu *c, u32 irq)
+{
+	spin_lock(&dist_lock);
+	vgic_make_pending(c, irq);
+	spin_unlock(&dist_lock);
+}
+
+static void set_level(u32 irq, bool level)
 {
 	struct cpu *c = cpus[vgic_dist.target[irq]];
 	struct vgic_bank *b = vgic_bank_of(c, irq);
@@ -209,6 +236,13 @@ void vgic_set_level(u32 irq, bool level)
 	b->level &= ~bit;
 	if (b->in_lr & bit && !(b->edge & bit))
 		vgic_edit(c, b, bit, vgic_clear_pending);
+}
+
+void vgic_set_level(u32 irq, bool level)
+{
+	spin_lock(&dist_lock);
+	set_level(irq, level);
+	spin_unlock(&dist_lock);
 }
 
 /* Interrupts of a bank that a list register could take now. */
@@ -244,10 +278,15 @@ static u32 best(struct cpu *c)
 
 bool vgic_pending(struct cpu *c)
 {
+	bool waits;
+
 	for (u32 used = c->vgic.lr_used; used; used &= used - 1)
 		if (gich_lr_read((unsigned)__builtin_ctz(used)) & LR_PENDING)
 			return true;
-	return best(c) != VGIC_NO_IRQ;
+	spin_lock(&dist_lock);
+	waits = best(c) != VGIC_NO_IRQ;
+	spin_unlock(&dist_lock);
+	return waits;
 }
 
 /* What has happened to an interrupt while it is in list register `n`. */
@@ -277,7 +316,8 @@ void vgic_flush(struct cpu *c)
 {
 	bool starved = false;
 
-	vgic_sync(c);
+	spin_lock(&dist_lock);
+	vgic_collect(c);
 	for (u32 used = c->vgic.lr_used; used; used &= used - 1)
 		renew(c, (unsigned)__builtin_ctz(used));
 	for (;;) { /* each round fills a list register or is the last one */
@@ -306,6 +346,7 @@ void vgic_flush(struct cpu *c)
 		c->vgic.lr_irq[n] = (u16)irq;
 		gich_lr_write(n, lr);
 	}
+	spin_unlock(&dist_lock);
 	/* With a single list register UIE would stay asserted; there the EOI of that one makes room. */
 	starved = starved && c->vgic.n_lrs > 1;
 	if (starved != c->vgic.underflow) {

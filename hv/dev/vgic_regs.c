@@ -3,7 +3,7 @@
 #include "arch/arch.h"
 #include "board/board.h"
 #include "board/gic.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "dev/vgic_state.h"
 
 #define CTLR_FIXED 0x50u /* ARE and DS: read as one */
@@ -35,7 +35,7 @@ static u64 bits_read(struct cpu *c, struct vgic_bank *b, u32 offset)
 	case 2:
 	case 3: return b->enabled;
 	}
-	vgic_sync(c);
+	vgic_collect(c);
 	vgic_state_of(c, b, &pending, &active);
 	return offset < 0x300 ? pending : active;
 }
@@ -90,7 +90,7 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 			vgic_edit(c, b, v, vgic_clear_pending);
 		return;
 	case 6: /* ISACTIVER */
-		vgic_sync(c); /* what the guest has finished with can be made active again */
+		vgic_collect(c); /* what the guest has finished with can be made active again */
 		b->active |= v & ~b->in_lr;
 		return;
 	case 7: /* ICACTIVER */
@@ -137,7 +137,7 @@ static void config_write(struct vgic_bank *b, unsigned half, u32 v)
 	}
 }
 
-u64 vgic_dist_read(struct cpu *c, u32 offset, unsigned size)
+static u64 dist_read(struct cpu *c, u32 offset, unsigned size)
 {
 	if (size == 4) {
 		switch (offset) {
@@ -164,6 +164,16 @@ u64 vgic_dist_read(struct cpu *c, u32 offset, unsigned size)
 	return 0;
 }
 
+u64 vgic_dist_read(struct cpu *c, u32 offset, unsigned size)
+{
+	u64 value;
+
+	spin_lock(&dist_lock);
+	value = dist_read(c, offset, size);
+	spin_unlock(&dist_lock);
+	return value;
+}
+
 /* A new target: what waits for the old one is taken back first. */
 static void route(struct cpu *c, u32 irq, u64 affinity)
 {
@@ -176,7 +186,7 @@ static void route(struct cpu *c, u32 irq, u64 affinity)
 	vgic_attend(cpus[cpu]);
 }
 
-void vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
+static void dist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
 {
 	if (size == 4) {
 		u32 v = (u32)value;
@@ -202,13 +212,20 @@ void vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
 		route(c, (offset - 0x6000) / 8, value);
 }
 
+void vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value)
+{
+	spin_lock(&dist_lock);
+	dist_write(c, offset, size, value);
+	spin_unlock(&dist_lock);
+}
+
 /* The redistributor frames stand one after the other, 128 KiB each: which CPU's, or NULL. */
 static struct cpu *frame_of(u32 offset)
 {
 	return offset / GICR_STRIDE < n_cpus ? cpus[offset / GICR_STRIDE] : NULL;
 }
 
-u64 vgic_redist_read(u32 offset, unsigned size)
+static u64 redist_read(u32 offset, unsigned size)
 {
 	struct cpu *t = frame_of(offset);
 	u32 index = offset / GICR_STRIDE, reg = offset % GICR_STRIDE;
@@ -236,7 +253,17 @@ u64 vgic_redist_read(u32 offset, unsigned size)
 	return 0;
 }
 
-void vgic_redist_write(u32 offset, unsigned size, u64 value)
+u64 vgic_redist_read(u32 offset, unsigned size)
+{
+	u64 value;
+
+	spin_lock(&dist_lock);
+	value = redist_read(offset, size);
+	spin_unlock(&dist_lock);
+	return value;
+}
+
+static void redist_write(u32 offset, unsigned size, u64 value)
 {
 	struct cpu *t = frame_of(offset);
 	u32 reg = offset % GICR_STRIDE;
@@ -253,11 +280,19 @@ void vgic_redist_write(u32 offset, unsigned size, u64 value)
 		priority_write(&t->vgic.local, reg, size, value);
 }
 
+void vgic_redist_write(u32 offset, unsigned size, u64 value)
+{
+	spin_lock(&dist_lock);
+	redist_write(offset, size, value);
+	spin_unlock(&dist_lock);
+}
+
 void vgic_sgi(struct cpu *c, u64 value)
 {
 	u32 irq = (u32)FIELD(value, 27, 24);
 	bool all_others = value & BIT(40);
 
+	spin_lock(&dist_lock);
 	for (u32 i = 0; i < n_cpus; i++) {
 		/* One cluster: Aff1 to Aff3 and the range selector must be 0 for anybody to be meant. */
 		bool meant = all_others ? i != c->index :
@@ -265,6 +300,7 @@ void vgic_sgi(struct cpu *c, u64 value)
 
 		if (!meant)
 			continue;
-		vgic_set_pending(cpus[i], irq);
+		vgic_make_pending(cpus[i], irq);
 	}
+	spin_unlock(&dist_lock);
 }

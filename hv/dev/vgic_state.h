@@ -16,6 +16,10 @@ static inline struct vgic_bank *vgic_bank_of(struct cpu *c, u32 irq)
 
 /* The CPU looks at its interrupts before its guest goes on. */
 void vgic_attend(struct cpu *c);
+/* All that follows is under the distributor's lock. Takes back list registers that the guest has finished with. */
+void vgic_collect(struct cpu *c);
+/* Makes `irq` pending once. */
+void vgic_make_pending(struct cpu *c, u32 irq);
 /* Takes back or updates the list register that holds interrupt `bit` of a bank. */
 typedef u64 vgic_editor(struct vgic_bank *b, u32 bit, u64 lr);
 /* For each list register of this CPU that holds one of `mask` of bank `b`; another CPU is made to look. */

@@ -3,7 +3,6 @@
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "cpu/el1_exception.h"
-#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "models.h"
 #include "trap/operator.h"
@@ -67,11 +66,8 @@ static inline enum outcome act_mask(struct trap_frame *f, const struct decision 
 
 enum outcome trap_send_sgi(struct trap_frame *f, u64 value)
 {
-	if (!vgic_sgi_targets(value))
-		return NEXT;
-	spin_lock(&shared);
-	vgic_sgi(cpu_of(f), value);
-	spin_unlock(&shared);
+	if (vgic_sgi_targets(value))
+		vgic_sgi(cpu_of(f), value);
 	return NEXT;
 }
 

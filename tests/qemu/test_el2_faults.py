@@ -64,7 +64,7 @@ static void fault(unsigned which)
     case 10: gic_send_sgi(0, SGI_KICK); asm volatile("msr daifclr, #2"); for (;;) wfi();
     case 11: ((void (*)(void))(vectors + 0x380))(); break;  /* no model of QEMU can be given a physical SError */
     case 12: refused_access(); break;
-    case 13: spin_lock(&shared); asm volatile("udf #0"); break;
+    case 13: spin_lock(&line_lock); asm volatile("udf #0"); break;
     case 14: panic("%s", (const char *)0x80000000); break;  /* the report itself faults */
     case 20: reset_twice(); break;
     }

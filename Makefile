@@ -6,6 +6,8 @@ include tools/make/variables.mk
 # What Linux is run under unless POLICY= says otherwise: it boots there.
 POLICY ?= $(if $(filter run-linux test-linux-smoke,$(MAKECMDGOALS)),permissive,default)
 MODE ?=
+# The board, a file of policy/platform/: the policy's own unless it is said here.
+BOARD ?=
 LOG ?=
 HVINIT ?=
 UNATTENDED ?=
@@ -66,7 +68,11 @@ endif
 ifneq ($(if $(filter 0,$(MONITOR)),$(HVINIT)$(LOCKED)),)
 $(error MONITOR=0 has no monitor for $(if $(HVINIT),HVINIT=,LOCKED=))
 endif
-CPUS := $(shell sed -n 's/^cpus: *\[\(.*\)\].*/\1/p' policy/platform/*.yaml | tr -d ,)
+BOARDS := $(sort $(basename $(notdir $(wildcard policy/platform/*.yaml))))
+ifneq ($(filter-out $(BOARDS),$(BOARD)),)
+$(error BOARD=$(BOARD): no such platform; there are: $(BOARDS))
+endif
+CPUS := $(sort $(shell sed -n 's/^cpus: *\[\(.*\)\].*/\1/p' policy/platform/*.yaml | tr -d ,))
 ifeq ($(filter $(CPU),$(CPUS)),)
 $(error CPU=$(CPU): no platform has it; there are: $(CPUS))
 endif
@@ -125,17 +131,18 @@ $(B)/flags $(B)/choice: FORCE
 ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
 STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
-STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BRIEF)'
+STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BOARD) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-GEN := models.h policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
+GEN := models.h platform.h platform.json qemu.machine qemu.bootargs policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
 
+ON_BOARD = $(if $(BOARD),--board $(BOARD))
 # policygen replaces only what changed, so the stamp is what says that it ran.
 $(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
 	@mkdir -p $(G)
-	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE))
+	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
 	@mkdir -p $(B)/rules && cp $(G)/rules.json $(B)/rules/$$(sed -n 's/^ *"hash": "\([0-9a-f]*\)".*/\1/p' $(G)/rules.json).json
 	@touch $@
 $(addprefix $(G)/,$(GEN)): $(G)/stamp ;
@@ -177,6 +184,10 @@ $(B)/hv/%.o: hv/%.S $(B)/flags
 $(B)/hv/boot/guest.o: $(B)/guest.bin
 $(HV_OBJ): | $(G)/stamp
 
+# Linker scripts know addresses by their names.
+$(B)/%.ld: linker/%.ld $(G)/stamp $(B)/flags
+	$(Q)$(CC) -E -P -undef -x c -MMD -MP -MF $@.d -MT $@ -Ihv -Iguest/lib -I$(G) $< -o $@
+
 $(B)/gen/%.o: $(G)/%.c $(B)/flags
 	$(call say,CC,$<)
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
@@ -187,7 +198,7 @@ $(B)/gen/%.o: $(G)/%.S $(B)/flags
 
 # Every access that the sweep makes under this policy.
 $(G)/sweep_plan.h: $(G)/stamp
-	$(Q)$(PYTHON) -m policygen verify $(POLICY) $(if $(MODE),--mode $(MODE)) $(if $(BRIEF),--brief) --plan $@
+	$(Q)$(PYTHON) -m policygen verify $(POLICY) $(if $(MODE),--mode $(MODE)) $(ON_BOARD) $(if $(BRIEF),--brief) --plan $@
 $(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
 
 $(B)/guest/fuzz/fuzz.o: private GUEST_CFLAGS += $(FUZZ)
@@ -195,12 +206,12 @@ $(B)/guest/attack/attack.o: private GUEST_CFLAGS += $(ATTACK)
 $(B)/guest/diag/fp.o: private GUEST_CFLAGS := $(filter-out -mgeneral-regs-only,$(GUEST_CFLAGS))
 
 $(GUEST_OBJ) $(GUEST_LIB): $(G)/guest_expect.h $(G)/guest_calls.h
-$(B)/guest/%.o: guest/%.c $(B)/flags
+$(B)/guest/%.o: guest/%.c $(B)/flags | $(G)/stamp
 	$(call say,GUEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
 
-$(B)/guest/%.o: guest/%.S $(B)/flags
+$(B)/guest/%.o: guest/%.S $(B)/flags | $(G)/stamp
 	$(call say,GUEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GUEST_CFLAGS) -MMD -MP -c $< -o $@
@@ -210,9 +221,9 @@ $(B)/guest/lib.a: $(GUEST_LIB)
 	$(Q)$(CROSS_COMPILE)ar rcs $@ $(GUEST_LIB)
 
 # A function of the diagnostic guest that the linker throws away is a check that nobody makes.
-$(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a linker/guest.ld
+$(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a $(B)/guest.ld
 	$(call say,LD,$@)
-	$(Q)LC_ALL=C $(CC) $(HV_LDFLAGS) -Wl,--print-gc-sections -T linker/guest.ld $(GUEST_OBJ) $(B)/guest/lib.a -o $@ 2> $@.said || \
+	$(Q)LC_ALL=C $(CC) $(HV_LDFLAGS) -Wl,--print-gc-sections -T $(B)/guest.ld $(GUEST_OBJ) $(B)/guest/lib.a -o $@ 2> $@.said || \
 		{ cat $@.said >&2; exit 1; }
 	@sed -n "s|.*unused section '\.text\.\([^.]*\)' in file '$(B)/\(guest/diag/.*\)\.o'|\2.c: \1() is called by nobody|p" $@.said | \
 		{ ! grep . >&2; }
@@ -220,9 +231,9 @@ $(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a linker/guest.ld
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
-$(ELF): $(HV_OBJ) linker/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
+$(ELF): $(HV_OBJ) $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
 	$(call say,LD,$@)
-	$(Q)$(CC) $(HV_LDFLAGS) -T linker/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
+	$(Q)$(CC) $(HV_LDFLAGS) -T $(B)/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
 	$(Q)$(PYTHON) tools/seal.py $@
 
 $(B)/hypervisor.bin: $(ELF)
@@ -235,12 +246,14 @@ $(B)/compile_commands.json: $(B)/flags
 	printf '%s{"directory": "%s", "file": "%s", "command": "%s %s -c %s"}' "$$sep" '$(CURDIR)' "$$f" '$(CC)' "$$flags" "$$f"; \
 	sep=",\n"; done; echo; echo ']'; } | sed 's/\\n/\n/g' > $@
 
--include $(HV_OBJ:.o=.d) $(GUEST_OBJ:.o=.d) $(GUEST_LIB:.o=.d)
+-include $(HV_OBJ:.o=.d) $(GUEST_OBJ:.o=.d) $(GUEST_LIB:.o=.d) $(B)/hv.ld.d $(B)/guest.ld.d
 endif
 
 # ---- running -------------------------------------------------------------------------------------------------------
 
-QEMU_MACHINE = -M virt,virtualization=on,gic-version=3 -cpu $(CPU) -smp $(SMP) -m 1G
+# The board, but for its CPUs, and where its boot arguments go: from the platform file, in a recipe that comes after it.
+MACHINE = $$(cat $(G)/qemu.machine)
+QEMU_MACHINE = $(MACHINE) -cpu $(CPU) -smp $(SMP)
 # What is on the line, and QEMU's own console behind Ctrl-A, is kept in a file: the evidence of the run.
 UART_LOG ?= $(B)/uart.log
 QEMU_ARGS = $(QEMU_MACHINE) -nographic -nic none -chardev stdio,id=uart,mux=on,signal=off,logfile=$(UART_LOG) \
@@ -259,7 +272,7 @@ write_bootargs = printf '%s%s\0' '$(BOOTARGS)' "$${HVINIT:+ hv.init=\"$$HVINIT\"
 # Where nobody can ever type, the monitor is left as soon as it opens. Newer QEMUs lose what is typed before EL2 runs: it is
 # typed again until QEMU has gone.
 TYPE_POWEROFF = while echo poweroff 2>/dev/null; do sleep 1; done
-RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=0x4007f000,force-raw=on
+RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on
 .PHONY: run run-linux
 run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
 	@$(call write_bootargs,$(B)/bootargs)
@@ -277,11 +290,12 @@ endif
 
 .PHONY: fuzz-guest
 fuzz-guest: UART_LOG = $(B)/fuzz/uart.log
+fuzz-guest: G = $(B)/fuzz/gen
 fuzz-guest: ## a hostile guest on SMP= CPUs from SEED= on, until EL2 has decided COUNT= times (POLICY= default here: permissive)
 	$(Q)$(MAKE) --no-print-directory all GUEST=fuzz B=$(B)/fuzz POLICY=$(if $(filter command line,$(origin POLICY)),$(POLICY),permissive) SEED=$(SEED) COUNT=$(COUNT)
 	@printf '%s\0' 'charter1 unattended=1 log=quiet' > $(B)/fuzz/bootargs
 	$(Q)$(QEMU) $(QEMU_ARGS) -no-reboot -kernel $(B)/fuzz/hypervisor.elf \
-		-device loader,file=$(B)/fuzz/bootargs,addr=0x4007f000,force-raw=on > /dev/null
+		-device loader,file=$(B)/fuzz/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on > /dev/null
 	$(Q)grep -a 'fuzz: seed.*tallies kept, 0 wrong' $(UART_LOG) && ! grep -a 'charter: panic' $(UART_LOG)
 
 run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLINE=] [LINUX_DISK=] [LINUX_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
@@ -289,7 +303,7 @@ run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLI
 	@test -n '$(FDTPY)' || { echo 'no python3 with libfdt: run make setup (Debian package python3-libfdt)' >&2; exit 2; }
 	$(Q)$(FDTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
 		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline="$$LINUX_CMDLINE") \
-		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json $(if $(LOG),--log $(LOG)) \
+		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json $(if $(LOG),--log $(LOG)) \
 		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT") $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') \
 		$(if $(LINUX_NET),--net '$(LINUX_NET)') --out $(B)/linux
 ifeq ($(UNATTENDED),)
@@ -303,21 +317,19 @@ else
 	$(Q)$(PYTHON) tools/linux_end.py $(UART_LOG)
 endif
 
-# A recording keeps all that it takes to run again: image, boot arguments, QEMU's events and the log.
+# A recording keeps all that it takes to run again but the QEMU: image, boot arguments, machine, QEMU's events, the log.
 R ?= $(B)/record
 .PHONY: record replay
 record: $(ELF) ## record a run of the diagnostic guest (R=build/record), to be looked at with `make replay`
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
-	@mkdir -p $(R) && cp $(ELF) $(R)/hypervisor.elf && $(call write_bootargs,$(R)/bootargs)
-	@echo '$(QEMU) $(QEMU_MACHINE) -display none -monitor none -nic none -kernel $(R)/hypervisor.elf' \
-		'-device loader,file=$(R)/bootargs,addr=0x4007f000,force-raw=on' > $(R)/qemu
-	$(Q)$(PYTHON) tools/piped.py $$(cat $(R)/qemu) -chardev stdio,id=uart,signal=off,logfile=$(R)/uart.log -serial chardev:uart \
-		-icount shift=auto,rr=record,rrfile=$(R)/rr.bin
+	@$(call write_bootargs,$(B)/bootargs)
+	$(Q)$(PYTHON) tools/record.py --elf $(ELF) --bootargs $(B)/bootargs --qemu '$(QEMU)' --machine '$(QEMU_MACHINE)' -- '$(R)'
 
 GDB ?=
-replay: ## run the recording up to decision SEQ= again, and open the monitor there [GDB=1: gdb]
+SESSION ?=
+replay: ## run the recording up to decision SEQ= again, and open the monitor there [SESSION=n] [GDB=1: gdb]
 	@test -n '$(SEQ)' || { echo 'replay: SEQ=n is needed: a decision of $(R)/uart.log' >&2; exit 2; }
-	$(Q)$(TESTPY) tools/replay.py $(R) $(SEQ)$(if $(GDB), --gdb)
+	$(Q)$(TESTPY) tools/replay.py --qemu '$(QEMU)'$(if $(GDB), --gdb)$(if $(SESSION), --session '$(SESSION)') -- '$(R)' '$(SEQ)'
 
 # ---- checking ------------------------------------------------------------------------------------------------------
 
@@ -329,7 +341,7 @@ TEST_MODULES = pytest, hypothesis, pexpect, libfdt, jsonschema
 TESTPY = $(eval TESTPY := $(call python_with,$(TEST_MODULES)))$(TESTPY)
 havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, pexpect, libfdt, jsonschema: run make setup' >&2; exit 2; }
 
-FLAKE8 = flake8 --max-line-length 120 policygen tools tests
+FLAKE8 = flake8 --max-line-length 130 policygen tools tests
 MYPY = mypy --strict --ignore-missing-imports --cache-dir $(B)/mypy policygen tools
 
 .PHONY: check-policy test test-policygen test-host test-qemu test-linux-smoke lint release setup

@@ -46,8 +46,9 @@ from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
 CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.c", "trap/trap_wait.c", "trap/hvcall.c",
-        "trap/psci.c", "trap/decide.c", "policy/policy.c", "vm/inject.c", "vm/cache.c", "vm/guestmem.c", "cpu/esr.h",
-        "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "cpu/el1_exception.h", "cpu/record.h"]
+        "trap/psci.c", "trap/decide.c", "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c",
+        "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "cpu/el1_exception.h",
+        "cpu/record.h"]
 VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
 OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
 # Not on the way of a trap: the monitor's and the log's look at things, which have tests of their own.
@@ -321,7 +322,7 @@ class Bench:
             "bounds": (["tests/host/bounds_host.c", *map(src, ("guestload", "guestmem", "crc32", "bootargs"))],
                        lambda: [golden(packed(cases)) for cases in (
                            test_bounds.ram_cases(), list(test_bounds.loads()), test_bounds.parse_cases())]),
-            "write": (["tests/host/write_host.c", "hv/trap/hvcall.c", "hv/vm/guestmem.c", "hv/cpu/locks.c"], lambda: [writes_hold]),
+            "write": (["tests/host/write_host.c", *map(src, ("hvcall", "guestmem", "locks"))], lambda: [writes_hold]),
             "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
                      *map(src, LOG)],
                     lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode()) for seed in SEEDS]),

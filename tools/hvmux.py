@@ -9,6 +9,7 @@ Then, elsewhere: gdb-multiarch -ex 'target remote :1234'. Standard library only.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import selectors
 import signal
@@ -18,12 +19,22 @@ import sys
 import termios
 import time
 import tty
+from pathlib import Path
 from typing import BinaryIO, List, Optional
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from hvl.entry import Parser, guarded  # noqa: E402
+from hvl.escape import terminal  # noqa: E402
+from hvl.files import UsageError, complaint  # noqa: E402
 
 RS, US, ESCAPE = 0x1E, 0x1F, b"\x1d"
 BREAK = b"\x01b"  # the key of QEMU's console for a BREAK
 RECORD_MAX = 2048
 GRACE = 1.0  # seconds in which the answer to a detach is on its way
+EARLY = 1 << 16     # bytes that gdb may say before the line is its own
+UNREAD = 1 << 20    # bytes that a gdb which does not read may have waiting
+UNTYPED = 1 << 16   # bytes for the machine that wait; who says more is not listened to until it has taken them
 
 
 class Splitter:
@@ -83,75 +94,126 @@ class Splitter:
             self._byte(b)
 
 
+def open_log(name: str, append: bool) -> BinaryIO:
+    """The log: a new file, or an old one to go on with; never one that another machine writes into."""
+    try:
+        log = open(name, "ab", buffering=0)
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(f"{terminal(name)}: another hvmux writes this log") from None
+    except (OSError, ValueError) as error:
+        raise complaint(name, error) from None
+    if log.seekable() and log.tell() and not append:
+        raise UsageError(f"{terminal(name)}: exists; name another file, or go on in this one with --append")
+    return log
+
+
 class Mux:
+    """What can be refused is refused before the machine starts, and before anything of an older run is touched."""
+
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.split = Splitter()
-        self.child = subprocess.Popen(args.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, start_new_session=True)
-        self.log: Optional[BinaryIO] = open(args.log, "wb") if args.log else None
-        self.server = socket.create_server(("127.0.0.1", args.port))
+        try:
+            self.server = socket.create_server(("127.0.0.1", args.port))
+        except OSError as error:
+            raise UsageError(f"port {args.port}: {os.strerror(error.errno or 0)}") from None
+        self.server.setblocking(False)
+        self.log: Optional[BinaryIO] = open_log(args.log, args.append) if args.log else None
         self.client: Optional[socket.socket] = None
-        self.waiting = bytearray()  # what gdb has said before the line was its own
+        self.early = bytearray()    # what gdb has said before the line was its own
+        self.unread = bytearray()   # packets that gdb has not taken yet
+        self.untyped = bytearray()  # what the machine has not taken yet
         self.was_gdb = False
         self.left = 0.0             # when gdb went without a word
+        self.keys = True            # somebody may type
+        self.child = subprocess.Popen(args.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, start_new_session=True)
+        assert self.child.stdin is not None and self.child.stdout is not None
+        self.into, self.out = self.child.stdin.fileno(), self.child.stdout.fileno()
+        os.set_blocking(self.into, False)
         self.select = selectors.DefaultSelector()
 
+    # --- to the machine ------------------------------------------------------------------------------------
+
     def type(self, data: bytes) -> None:
-        assert self.child.stdin is not None
+        self.untyped += data
+        self.type_on()
+
+    def type_on(self) -> None:
         try:
-            self.child.stdin.write(data)
-            self.child.stdin.flush()
-        except OSError:
+            del self.untyped[:os.write(self.into, self.untyped)]
+        except BlockingIOError:
             pass
+        except OSError:
+            self.untyped.clear()    # it has ended, or does not want to hear
+
+    # --- from the machine ----------------------------------------------------------------------------------
 
     def output(self, data: bytes) -> None:
         if self.log:
-            self.log.write(data)
-            self.log.flush()
+            put(self.log.fileno(), data)
         self.split.feed(data)
         if self.split.gdb and not self.was_gdb:
-            self.type(bytes(self.waiting))
-            self.waiting.clear()
+            self.type(bytes(self.early))
+            self.early.clear()
         self.was_gdb = self.split.gdb
         if self.args.records:
             for record in self.split.records:
-                os.write(1, record)
+                put(1, terminal(record.rstrip().decode("utf-8", "backslashreplace")).encode() + b"\r\n")
         self.split.records.clear()
-        if self.split.console:
-            os.write(1, bytes(self.split.console))
-            self.split.console.clear()
-        if self.split.packets:
-            if self.client:
-                try:
-                    self.client.sendall(bytes(self.split.packets))
-                except OSError:
-                    self.drop()
-            self.split.packets.clear()
+        put(1, self.split.console)
+        self.split.console.clear()
+        if self.client:
+            self.unread += self.split.packets
+            self.send_on()
+        self.split.packets.clear()
+
+    # --- gdb -----------------------------------------------------------------------------------------------
 
     def accept(self) -> None:
-        client, _ = self.server.accept()
+        try:
+            client, _ = self.server.accept()
+        except OSError:
+            return          # it has gone again
         if self.client:
             client.close()  # one gdb at a time
             return
+        client.setblocking(False)
         client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.client = client
-        self.select.register(client, selectors.EVENT_READ)
         self.type(b"\x15gdb\r" if self.split.prompt else ESCAPE + b"g")
 
-    def drop(self) -> None:
+    def drop(self, why: str = "") -> None:
         """gdb is gone: if it did not detach, a BREAK gives the line back to the monitor (see loop())."""
+        if why:
+            os.write(2, f"\a[hvmux: gdb is cut off: {why}]\r\n".encode())
         if self.client:
-            self.select.unregister(self.client)
+            if self.client.fileno() in self.select.get_map():
+                self.select.unregister(self.client)     # the next one may get its number
             self.client.close()
         self.client = None
-        self.waiting.clear()
+        self.early.clear()
+        self.unread.clear()
         self.left = time.monotonic()
+
+    def send_on(self) -> None:
+        assert self.client is not None
+        try:
+            del self.unread[:self.client.send(self.unread)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.drop()
+        if len(self.unread) > UNREAD:
+            self.drop(f"it has not read {UNREAD} bytes")
 
     def gdb_says(self) -> None:
         assert self.client is not None
         try:
             data = self.client.recv(4096)
+        except BlockingIOError:
+            return
         except OSError:
             data = b""
         if not data:
@@ -159,50 +221,81 @@ class Mux:
         elif self.split.gdb:
             # Ctrl-A is QEMU's own key on this line.
             self.type(data.replace(b"\x01", b"\x01\x01"))
+        elif len(self.early) > EARLY:
+            self.drop(f"it said more than {EARLY} bytes before the line was its own")
         else:
-            self.waiting += data
+            self.early += data
 
-    def keyboard(self) -> bool:
+    # --- the console ---------------------------------------------------------------------------------------
+
+    def keyboard(self) -> None:
         data = os.read(0, 4096)
-        if data and self.split.gdb:
+        if not data:
+            self.keys = False
+        elif self.split.gdb:
             os.write(2, b"\a[hvmux: gdb has the line; detach it first]\r\n")
-        elif data:
+        else:
             self.type(data)
-        return bool(data)
+
+    def listen(self) -> None:
+        """Who is listened to: nobody whose words would only pile up."""
+        wanted = {self.out: selectors.EVENT_READ}
+        room = len(self.untyped) < UNTYPED
+        if room:
+            wanted[self.server.fileno()] = selectors.EVENT_READ
+        if self.untyped:
+            wanted[self.into] = selectors.EVENT_WRITE
+        if self.keys and room:
+            wanted[0] = selectors.EVENT_READ
+        if self.client:
+            events = (selectors.EVENT_READ if room else 0) | (selectors.EVENT_WRITE if self.unread else 0)
+            if events:
+                wanted[self.client.fileno()] = events
+        known = {key.fd: key.events for key in self.select.get_map().values()}
+        for fd in known:
+            if known[fd] != wanted.get(fd):
+                self.select.unregister(fd)
+        for fd, events in wanted.items():
+            if known.get(fd) != events:
+                try:
+                    self.select.register(fd, events)
+                except (PermissionError, ValueError):
+                    self.keys = False       # a file as stdin: nothing to wait for
 
     def loop(self) -> int:
-        assert self.child.stdout is not None
-        out = self.child.stdout.fileno()
-        self.select.register(out, selectors.EVENT_READ)
-        self.select.register(self.server, selectors.EVENT_READ)
-        try:
-            self.select.register(0, selectors.EVENT_READ)
-        except (PermissionError, ValueError):
-            pass  # a file as stdin: nothing to wait for
         while True:
+            self.listen()
             events = self.select.select(GRACE if self.left else None)
             if self.left and time.monotonic() - self.left >= GRACE:
                 if self.split.gdb and not self.client:
                     self.type(BREAK)
                 self.left = 0.0
-            for key, _ in events:
-                if key.fileobj == out:
-                    data = os.read(out, 65536)
+            for key, event in events:
+                if key.fd == self.out:
+                    data = os.read(self.out, 65536)
                     if not data:
                         return self.child.wait()
                     self.output(data)
-                elif key.fileobj is self.server:
+                elif key.fd == self.into:
+                    self.type_on()
+                elif key.fd == self.server.fileno():
                     self.accept()
-                elif key.fileobj == 0:
-                    if not self.keyboard():
-                        self.select.unregister(0)
-                elif key.fileobj is self.client:
-                    self.gdb_says()
+                elif key.fd == 0:
+                    self.keyboard()
+                elif self.client and key.fd == self.client.fileno():
+                    if event & selectors.EVENT_WRITE:
+                        self.send_on()
+                    if self.client and event & selectors.EVENT_READ:
+                        self.gdb_says()
 
     def close(self) -> None:
         if self.child.poll() is None:
             os.killpg(self.child.pid, signal.SIGTERM)
-            self.child.wait()
+            try:
+                self.child.wait(GRACE * 5)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.child.pid, signal.SIGKILL)
+                self.child.wait()
         if self.client:
             self.client.close()
         self.server.close()
@@ -210,17 +303,27 @@ class Mux:
             self.log.close()
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="one line into console, log file and gdb port")
-    parser.add_argument("--port", type=int, default=1234, help="gdb's TCP port on 127.0.0.1 (1234)")
+def put(fd: int, data: bytes) -> None:
+    """All of it."""
+    view = memoryview(bytes(data))
+    while view:
+        view = view[os.write(fd, view):]
+
+
+def port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 1 << 16):
+        raise argparse.ArgumentTypeError(f"'{text}' is no port")
+    return int(text)
+
+
+def run(argv: List[str]) -> int:
+    parser = Parser(prog="hvmux.py", description="one line into console, log file and gdb port")
+    parser.add_argument("--port", type=port, default=1234, help="gdb's TCP port on 127.0.0.1 (1234)")
     parser.add_argument("--log", metavar="FILE", help="every byte of the line, for tools/log_decode.py")
+    parser.add_argument("--append", action="store_true", help="go on in a log that exists")
     parser.add_argument("--records", action="store_true", help="show records on the console, too")
     parser.add_argument("command", nargs="+", help="what runs the machine, behind --")
-    try:
-        mux = Mux(parser.parse_args())
-    except OSError as e:
-        print(f"hvmux: {e}", file=sys.stderr)
-        return 2
+    mux = Mux(parser.parse_args(argv))
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))  # through finally: the machine goes with us
     saved = termios.tcgetattr(0) if os.isatty(0) else None
@@ -228,8 +331,6 @@ def main() -> int:
         tty.setraw(0)
     try:
         return mux.loop()
-    except KeyboardInterrupt:
-        return 130
     finally:
         if saved is not None:
             termios.tcsetattr(0, termios.TCSADRAIN, saved)
@@ -237,4 +338,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded("hvmux", run, sys.argv[1:]))

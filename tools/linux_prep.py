@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -14,16 +15,22 @@ from typing import Dict, FrozenSet, List, Optional, Sequence
 
 from guestprep import fdt, guest, image, layout, virtio, windows
 from guestprep.report import Report, read_file
+from hvl.entry import Parser, guarded, say
+from hvl.escape import terminal
 from hvl.names import MODES
 
 QEMU = "qemu-system-aarch64"
 MACHINE = "-M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G"
 DUMP_SECONDS = 30
+# QEMU's options go through a shell that splits words; `guestfwd=` and `smb=` would run or give more than a network.
+NAME = re.compile(r"[A-Za-z0-9._/+,:=@%~-]+")
+NET = re.compile(r"user(,(restrict|net|host|dns|dhcpstart|hostname|ipv4|ipv6|hostfwd)=[A-Za-z0-9.:/_-]+)*")
+COMMANDS = re.compile(r"[ !#-~]*")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="linux_prep.py", description=__doc__, epilog="Exit status: 0 prepared, "
-                                     "1 an input is refused (nothing is written), 2 wrong usage.")
+    parser = Parser(prog="linux_prep.py", description=__doc__, epilog="Exit status: 0 prepared, 1 an input is refused "
+                    "(nothing is written), 2 wrong usage.")
     parser.add_argument("--image", required=True, metavar="FILE", help="arm64 Image: raw, gzipped or EFI zboot")
     parser.add_argument("--dtb", metavar="FILE", help="DTB of QEMU virt; without it one is dumped from --qemu")
     parser.add_argument("--initrd", metavar="FILE", help="initial RAM disk, in any form that the kernel reads")
@@ -41,7 +48,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                         "separated by ;")
     parser.add_argument("--qemu", default=QEMU, metavar="FILE", help=f"the QEMU that will run (default {QEMU})")
     parser.add_argument("--cpu", metavar="MODEL", help="its -cpu, instead of the one in --qemu-args")
-    parser.add_argument("--qemu-args", default=MACHINE, metavar="TEXT", help=f"its machine (default {MACHINE!r})")
+    parser.add_argument("--qemu-args", metavar="TEXT", help=f"its machine (default {MACHINE!r}, or the board's)")
+    parser.add_argument("--board", metavar="FILE", help="platform.json of policygen: where things lie "
+                        "(default: qemu-virt)")
     parser.add_argument("--disk", metavar="FILE", help="a raw disk image, /dev/vda if the policy gives virtio-disk")
     parser.add_argument("--net", metavar="user[,...]", help="a network card, if the policy gives virtio-net: QEMU's "
                         "user network and its options")
@@ -52,10 +61,22 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--smp {options.smp}: must be 1 to {layout.MAX_CPUS}")
     if options.cmdline is not None and any(ord(char) < 32 and char != "\t" for char in options.cmdline):
         parser.error("--cmdline holds a control character")
-    if options.net is not None and options.net.split(",")[0] != "user":
-        parser.error(f"--net {options.net}: only QEMU's user network")
+    if options.net is not None and not NET.fullmatch(options.net):
+        parser.error(f"--net {options.net}: only QEMU's user network, with restrict=, net=, host=, dns=, dhcpstart=, "
+                     "hostname=, ipv4=, ipv6=, hostfwd=")
+    if options.hv_init is not None and not COMMANDS.fullmatch(options.hv_init):
+        parser.error(f"--hv-init {options.hv_init}: commands are printable ASCII without '\"'")
+    for name in ("out", "disk"):
+        if not NAME.fullmatch(getattr(options, name) or "x"):
+            parser.error(f"--{name} {getattr(options, name)}: a name for QEMU's options has letters, digits and "
+                         "._/+,:=@%~- alone")
+    words = MACHINE
     try:
-        options.machine = shlex.split(options.qemu_args)
+        words = layout.take(Path(options.board)) if options.board else words
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        parser.error(f"--board {options.board}: no platform.json of policygen: {error}")
+    try:
+        options.machine = shlex.split(options.qemu_args if options.qemu_args is not None else words)
     except ValueError as error:
         parser.error(f"--qemu-args: {error}")
     if options.cpu is not None:
@@ -112,12 +133,31 @@ def bootargs(kernel: bytes, initrd: bytes, dtb: bytes, options: argparse.Namespa
     return " ".join(words).encode("ascii") + b"\0"
 
 
-def hidden_features(policy_windows: Optional[str]) -> FrozenSet[str]:
+def hidden_features(policy_windows: Optional[str], report: Report) -> FrozenSet[str]:
     """What policygen wrote beside the windows says which features the policy hides."""
     if policy_windows is None:
         return frozenset()
-    canonical = Path(policy_windows).with_name("policy.canonical.json")
-    return windows.hidden(canonical.read_bytes()) if canonical.is_file() else frozenset()
+    canonical = os.path.join(os.path.dirname(policy_windows), "policy.canonical.json")
+    if not os.path.lexists(canonical):
+        return frozenset()
+    text = read_file(canonical, windows.MAX_JSON, "a policy's canonical form", report)
+    return windows.hidden(text) if text is not None else frozenset()
+
+
+def check_out(out: Path, inputs: Sequence[Optional[str]], report: Report) -> None:
+    """Only what an earlier run wrote is written over: an input, or somebody's Image and initrd, is not."""
+    there = [out / name for name in OUTPUTS if os.path.lexists(out / name)]
+    for name in inputs:
+        if name is not None and any(os.path.exists(path) and os.path.samefile(name, path) for path in there):
+            report.error(name, f"an input in {out}, where the result goes")
+    args = out / "qemu.args"
+    ours = args.is_file() and args.read_bytes()[:len(ARGS)] == ARGS
+    if there and not ours:
+        report.error(str(there[0]), "exists, and was not written here before; name another --out, or remove it")
+
+
+OUTPUTS = ("Image", "initrd", "guest.dtb", "bootargs", "qemu.args")
+ARGS = b"-device\nloader,file="     # how qemu.args begins
 
 
 def write(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
@@ -170,17 +210,23 @@ def prepare(options: argparse.Namespace, report: Report) -> List[str]:
         removed = guest.make_guest(where, tree, guest.Wanted(
             options.smp, given or windows.DEFAULT, options.cmdline, initrd_span, not options.no_seeds,
             [*spans, dtb_area], frozenset(device.base for device in added),
-            hidden_features(options.policy_windows), options.unattended), report)
+            hidden_features(options.policy_windows, report), options.unattended), report)
         dtb = fdt.save(tree)
         if len(dtb) > layout.DTB_MAX:
             report.error(where, f"the guest's DTB has {len(dtb)} bytes; from IPA {layout.DTB_IPA:#x} to the end of RAM "
                                 f"{layout.RAM_END:#x} there are {layout.DTB_MAX}")
+    out = Path(options.out)
+    if os.path.isdir(out):
+        check_out(out, [name for name in (options.image, options.initrd, options.dtb, options.disk)
+                        if name is not None and os.path.exists(name)], report)
     if report.errors or kernel is None:
         return []
 
-    out = Path(options.out)
     loaded = at_start_of_ram(kernel)
     arguments = bootargs(loaded, initrd, dtb, options)
+    if len(arguments) > layout.BOOTARGS_MAX:
+        report.error("--hv-init", f"the boot arguments have {len(arguments)} bytes; EL2 reads {layout.BOOTARGS_MAX}")
+        return []
     addresses = {"Image": layout.RAM_BASE + layout.BACKING, "initrd": layout.INITRD_IPA + layout.BACKING,
                  "guest.dtb": layout.DTB_IPA + layout.BACKING, "bootargs": layout.BOOTARGS_PA}
     files: Dict[str, Optional[bytes]] = {"Image": loaded, "initrd": initrd or None, "guest.dtb": dtb,
@@ -194,25 +240,20 @@ def prepare(options: argparse.Namespace, report: Report) -> List[str]:
     return placed + [f"removed {line}" for line in removed]
 
 
-def printable(text: str) -> str:
-    """Names out of a device tree must not reach the terminal as control sequences."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
 def main(argv: Sequence[str]) -> int:
     options = parse(argv)
     report = Report()
     told = prepare(options, report)
     for notice in report.notices:
-        print(f"linux_prep: notice: {printable(notice)}", file=sys.stderr)
+        say("linux_prep", f"notice: {terminal(notice)}")
     for error in report.errors:
-        print(f"linux_prep: error: {printable(error)}", file=sys.stderr)
+        say("linux_prep", f"error: {terminal(error)}")
     if report.errors:
         return 1
     if not options.quiet:
-        print("\n".join(map(printable, told)))
+        print("\n".join(map(terminal, told)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(guarded("linux_prep", main, sys.argv[1:]))

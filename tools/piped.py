@@ -26,8 +26,17 @@ def watch(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 
 
+def is_pipe(fd: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:     # closed
+        return False
+
+
 def main() -> None:
-    if stat.S_ISFIFO(os.fstat(1).st_mode):
+    if len(sys.argv) < 2:
+        sys.exit("usage: piped.py COMMAND ...")
+    if is_pipe(1):
         pid, child = os.getpid(), os.fork()
         if child == 0:
             if os.fork() == 0:      # nobody's child: the command does not know of it
@@ -37,7 +46,7 @@ def main() -> None:
     try:
         os.execvp(sys.argv[1], sys.argv[1:])
     except OSError as error:
-        sys.exit(f"{sys.argv[1]}: {error.strerror}")
+        sys.exit(f"piped: {ascii(sys.argv[1])}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a recording again up to one decision, and opens the monitor there: before the verdict takes effect, with the
 whole machine as it was. The guest can go on from there, with you at the console; --gdb opens gdb instead, inside the
-recording. `make record` makes the recording; nothing but the recording's own files is used."""
+recording. `make record` makes the recording. What it holds is data: see recording.py; QEMU is the caller's."""
 from __future__ import annotations
 
-import argparse
 import os
 import shlex
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -16,10 +16,18 @@ from typing import List
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from hvl.entry import Parser, guarded  # noqa: E402
+from hvl.escape import lines, terminal  # noqa: E402
+from hvl.files import UsageError  # noqa: E402
 from hvl.handover import find_decision, hand_over  # noqa: E402
 from hvl.record import Rec  # noqa: E402
-from hvl.source import UsageError  # noqa: E402
 import qemu_state  # noqa: E402
+import recording  # noqa: E402
+
+# What a replay writes into the recording's folder.
+LOG, STATE, DISK, COMMANDS = "replay.log", "state", "state.qcow2", "replay.gdb"
+# An ELF can ask gdb to run scripts, to fetch files and to show lines of others; ours does not.
+CAREFUL = ["-nx", "-iex", "set auto-load no", "-iex", "set debuginfod enabled off", "-iex", "set debug-file-directory"]
 
 # Up to the trap: the number's turn first, which is seldom, and then the time at which the trap was taken. $hvcpu is
 # EL2's struct cpu.
@@ -86,77 +94,75 @@ guest
 """
 
 
-def machine(folder: Path) -> List[str]:
-    return shlex.split((folder / "qemu").read_text(encoding="utf-8"))
-
-
-def script(folder: Path, rec: Rec, cntfrq: int, gdb: bool) -> str:
-    qemu = [*machine(folder), "-S", "-gdb", "stdio", "-serial", f"file:{folder}/replay.log",
-            "-drive", f"if=none,id=state,format=qcow2,file={folder}/state.qcow2",
-            "-icount", f"shift=auto,rr=replay,rrfile={folder}/rr.bin"]
+def script(machine: List[str], rec: Rec, cntfrq: int, gdb: bool) -> str:
+    """gdb's commands; `machine` starts with the QEMU."""
+    qemu = [*machine, "-S", "-gdb", "stdio", "-serial", f"file:{LOG}",
+            "-drive", f"if=none,id=state,format=qcow2,file={DISK}",
+            "-icount", f"shift=auto,rr=replay,rrfile={recording.EVENTS}"]
     ticks = -(-(rec.t or 0) * cntfrq // 1_000_000_000)  # the log cuts fractions of a nanosecond off
     go = GO.format(qemu=shlex.join(qemu), cpu=rec.cpu, seq=rec.seq, ticks=ticks)
     return go + (GUEST if gdb else ASK.format(rule=rec.f.rule))
 
 
-def why(rec: Rec, seq: str, log: Path) -> None:
+def why(rec: Rec, seq: str, session: int, log: Path) -> None:
     """What `why` says in the monitor and of a log; the bare record where policygen cannot say more."""
     try:
-        told = hand_over("why", "explain", [seq, str(log)]) == 0
+        told = hand_over("why", "explain", ["--session", str(session), seq, "--", str(log)]) == 0
     except UsageError:
         told = False
     if not told:
-        print(rec.text())
+        print(terminal(rec.text()))
     sys.stdout.flush()
 
 
 def go_there(words: List[str], folder: Path, seq: str) -> None:
     """The machine at that decision, in the file `state`; what it had written until then is what was recorded."""
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=folder,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     if "\nkept\n" not in done.stdout:
-        raise UsageError(f"the recording does not come to decision {seq}:\n{done.stdout[-2000:]}")
-    disk = folder / "state.qcow2"
-    (folder / "state").write_bytes(qemu_state.live(qemu_state.saved(disk.read_bytes(), b"decision")))
+        raise UsageError(f"the recording does not come to decision {seq}:\n{lines(done.stdout[-2000:])}")
+    disk = folder / DISK
+    (folder / STATE).write_bytes(qemu_state.live(qemu_state.saved(disk.read_bytes(), b"decision")))
     disk.unlink()
-    again = (folder / "replay.log").read_bytes()
-    if not (folder / "uart.log").read_bytes().startswith(again):
-        raise UsageError(f"{folder}/replay.log is not how {folder}/uart.log begins")
-    print(f"replay: {len(again)} bytes of the line came again as recorded; they and what follows: {folder}/replay.log\n"
+    again = (folder / LOG).read_bytes()
+    if not (folder / recording.LOG).read_bytes().startswith(again):
+        raise UsageError(f"{folder}/{LOG} is not how {folder}/{recording.LOG} begins")
+    print(f"replay: {len(again)} bytes of the line came again as recorded; they and what follows: "
+          f"{terminal(str(folder))}/{LOG}\n"
           "replay: the machine is live from here; [m] for the monitor's prompt, `poweroff` there ends it", flush=True)
 
 
 def main(argv: List[str]) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(prog="replay.py", description=__doc__)
     parser.add_argument("folder", type=Path, help="what `make record` made")
     parser.add_argument("seq", metavar="SEQ", help="the decision: 12098, or 12098.1 for CPU 1")
+    parser.add_argument("--session", type=int, metavar="N", help="this boot, from 1, where there were several")
     parser.add_argument("--gdb", action="store_true", help="gdb on EL2, inside the recording")
     parser.add_argument("--batch", action="store_true", help="... say where it stopped, and end")
+    parser.add_argument("--qemu", default="qemu-system-aarch64", metavar="FILE", help="the one that recorded")
     args = parser.parse_args(argv)
     folder: Path = args.folder
-    gdb = shutil.which("gdb-multiarch") or shutil.which("gdb")
+    recording.check(folder)
+    machine = [recording.program(args.qemu, "qemu-system-arm"), *recording.described(folder)]
+    gdb = recording.program("gdb-multiarch" if shutil.which("gdb-multiarch") else "gdb", "gdb-multiarch")
+    rec, session, _, _ = find_decision(str(folder / recording.LOG), args.seq, args.session)
+    why(rec, args.seq, session.number, folder / recording.LOG)
+    recording.make_way(folder, LOG, STATE, DISK, COMMANDS)
+    qemu_state.empty_disk(folder / DISK)
+    (folder / COMMANDS).write_text(script(machine, rec, session.cntfrq, args.gdb), encoding="utf-8")
+    words = [gdb, "-q", *CAREFUL, "-x", COMMANDS, recording.IMAGE]
+    if args.gdb:
+        os.chdir(folder)
+        os.execv(gdb, [*words, *(["-batch"] if args.batch else [])])
     try:
-        if not (folder / "rr.bin").is_file():
-            raise UsageError(f"{folder}: no recording; `make record` makes one")
-        if gdb is None:
-            raise UsageError("gdb-multiarch is missing: run make setup")
-        rec, session, _, _ = find_decision(str(folder / "uart.log"), args.seq)
-        why(rec, args.seq, folder / "uart.log")
-        qemu_state.empty_disk(folder / "state.qcow2")
-        commands = folder / "replay.gdb"
-        commands.write_text(script(folder, rec, session.cntfrq, args.gdb), encoding="utf-8")
-        words = [gdb, "-q", "-nx", "-x", str(commands), str(folder / "hypervisor.elf")]
-        if args.gdb:
-            os.execv(gdb, [*words, *(["-batch"] if args.batch else [])])
-        go_there([*words, "-batch"], folder, args.seq)
-    except (UsageError, KeyError, ValueError) as error:
-        print(f"replay: {error}", file=sys.stderr)
-        return 2
-    words = [*machine(folder), "-incoming", f"exec:cat {shlex.quote(str(folder / 'state'))}", "-icount", "shift=auto",
-             "-chardev", f"stdio,id=uart,signal=off,logfile={folder}/replay.log,logappend=on",
-             "-serial", "chardev:uart"]
-    os.execvp(words[0], words)
+        go_there([*words, "-iex", "set source open off", "-batch"], folder, args.seq)
+    except (KeyError, ValueError, struct.error) as error:
+        raise UsageError(f"the machine's state at decision {args.seq} is not as QEMU saves it: {error}") from None
+    words = [*machine, "-incoming", f"exec:cat {STATE}", "-icount", "shift=auto",
+             "-chardev", f"stdio,id=uart,signal=off,logfile={LOG},logappend=on", "-serial", "chardev:uart"]
+    os.chdir(folder)
+    os.execv(words[0], words)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(guarded("replay", main, sys.argv[1:]))

@@ -9,6 +9,9 @@
 #include "guest.h"
 #include "run.h"
 
+_Static_assert(GUEST_IPA == 0x40000000 && GUEST_SIZE == 0x30000000 && GICD_PA == 0x08000000 && GICR_PA == 0x080a0000 &&
+	       UART0_PA == 0x09000000 && RTC_PA == 0x09010000, "guest/attack/attack.c has the addresses of qemu-virt as numbers");
+
 #define OUT      0x50000000UL    /* what snippets leave */
 #define SECRET   0x50001000UL    /* EL1's alone */
 #define EL0      0x40000000UL    /* added to an address of RAM: the same for EL0 */

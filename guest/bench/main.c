@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs every loop of start.S and tells the ticks; bench.py makes instructions of them. */
+#include "platform.h"
+
 typedef unsigned long u64;
+
+_Static_assert(GUEST_IPA == 0x40000000 && GICD_PA == 0x08000000 && UART0_PA == 0x09000000,
+	       "guest/bench has the addresses of qemu-virt as numbers");
 
 #define HVC_PAUSE         3
 #define HVC_CONSOLE_WRITE 4

@@ -3,10 +3,11 @@
 #ifndef GUEST_GIC_H
 #define GUEST_GIC_H
 
+#include "guest.h"
 #include "lib/types.h"
 
 #define GIC_SGI      5
-#define GIC_VTIMER   27
+#define GIC_VTIMER   IRQ_VTIMER
 #define GIC_NOTHING  1023
 
 /* True if the policy leaves the guest all that this driver needs; `missing` names what it does not. */

@@ -27,7 +27,7 @@
 	AT(GPIO_DIR, 0x09030400, "gpio+0x400", 0xff, true) \
 	AT(NOWHERE, GUEST_NOWHERE, "0xc000000", 0, false) \
 	AT(ZERO, 0x0, "0x0", 0, true) \
-	AT(ABOVE_RAM, GUEST_RAM_END, "0x70000000", 0, false)
+	AT(ABOVE_RAM, GUEST_RAM_END, "the end of RAM", 0, false)
 
 #define GUEST_IDS(ID) \
 	ID(GICD_TYPER, GUEST_GICD + 0x0004, 2, 0x00000000, 0x00000000, "GICD_TYPER") \

@@ -12,6 +12,9 @@
 #include "guest_calls.h"
 #include "run.h"
 
+_Static_assert(GUEST_IPA == 0x40000000 && GUEST_SIZE == 0x30000000 && GICD_PA == 0x08000000 && GICR_PA == 0x080a0000 &&
+	       UART0_PA == 0x09000000 && RTC_PA == 0x09010000, "guest/fuzz/fuzz.c has the addresses of qemu-virt as numbers");
+
 #define CODE_EL1   0x40200000UL /* snippets */
 #define CODE_EL0   0x48000000UL /* EL0 may read, write and execute it */
 #define DATA       0x50000000UL

@@ -3,16 +3,18 @@
 #ifndef GUEST_GUEST_H
 #define GUEST_GUEST_H
 
-#define GUEST_RAM        0x40000000
-#define GUEST_RAM_END    0x70000000
-#define GUEST_HOLE       0x400d0000 /* a page that diag/mmu.c leaves unmapped */
-#define GUEST_BUFFER     0x400e0000 /* a page with a fixed address, so that probes.txt can name it */
-#define GUEST_STACK_TOP  0x40100000
+#include "platform.h"
 
-#define GUEST_GICD       0x08000000
-#define GUEST_GICR       0x080a0000
-#define GUEST_GICR_SGI   0x080b0000
-#define GUEST_UART       0x09000000
+#define GUEST_RAM        GUEST_IPA
+#define GUEST_RAM_END    (GUEST_IPA + GUEST_SIZE)
+#define GUEST_HOLE       (GUEST_RAM + 0xd0000) /* a page that diag/mmu.c leaves unmapped */
+#define GUEST_BUFFER     (GUEST_RAM + 0xe0000) /* a page with a fixed address, so that probes.txt can name it */
+#define GUEST_STACK_TOP  (GUEST_RAM + 0x100000)
+
+#define GUEST_GICD       GICD_PA
+#define GUEST_GICR       GICR_PA
+#define GUEST_GICR_SGI   (GICR_PA + 0x10000)
+#define GUEST_UART       UART0_PA
 #define GUEST_SCRATCH    0x0b000000
 #define GUEST_LIMITED    0x0b001000
 #define GUEST_NOWHERE    0x0c000000 /* no device, no window */

@@ -6,6 +6,7 @@
  * what ran or trapped is executed again with each control alone. Only what differs from the first pass is printed. It
  * knows the controls by build-time lists (probe_plan.h of policygen/commands/probe.py) and judges nothing.
  */
+#include "platform.h"
 #include "lib/types.h"
 
 #define CONTROL_REGISTER(number, name, base)
@@ -30,7 +31,7 @@ static const u64 bases[] = {
 #define FIRST_KEY  (1u << 14)
 #define CODE       ((u32 *)0x50000000)    /* two instructions an access, written once: nothing is there */
 #define SCRATCH    0x58000000UL           /* what maintenance by address works on */
-#define UART       ((volatile u32 *)0x09000000)
+#define UART       ((volatile u32 *)UART0_PA)
 #define INSN_HVC   0xd4000002u
 #define EC_SYSREG  0x18u
 #define EC_HVC     0x16u

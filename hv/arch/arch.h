@@ -107,7 +107,7 @@ static inline void dcache_clean_range(const void *from, u64 size)
 {
 	u64 line = dcache_line();
 
-	for (u64 p = (u64)from & ~(line - 1); p < (u64)from + size; p += line)
+	for (u64 p = (u64)from & ~(line - 1); size && p < (u64)from + size; p += line)
 		dc_civac((const void *)p);
 }
 static inline void ic_ialluis(void)

@@ -6,8 +6,8 @@
 #include "arch/arch.h"
 
 struct spinlock {
-	u32 next, serving;  /* tickets: of the next to come, of whoever is in */
-	volatile u64 holder; /* TPIDR_EL2 of the CPU that is in; 0: nobody, or it has only just come */
+	u32 next, serving;  /* the next CPU's ticket, and the holder's */
+	volatile u64 holder; /* TPIDR_EL2 of the CPU that is in; 0: free, or only just taken */
 	u64 taken;          /* CNTPCT when it came in */
 	u64 longest_wait, longest_hold; /* ticks, without what an open monitor took */
 	const char *name;

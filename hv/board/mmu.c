@@ -7,7 +7,7 @@
 
 #define BLOCK 0x200000UL
 #define PAGE  0x1000UL
-#define IMAGE_BLOCKS 2 /* what hv.ld lets this image reach: 0x40400000 */
+#define IMAGE_BLOCKS ((HV_END - RAM_PA) / BLOCK)
 
 /* MAIR_EL2: attribute 0 is normal write-back memory, 1 is Device-nGnRE. */
 #define MAIR    0x04ffUL

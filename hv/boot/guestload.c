@@ -42,7 +42,7 @@ static bool inside_ram(const struct part *p)
 }
 
 /* A guest begins with its caches off: what EL2 writes for it must reach memory. */
-static void clear(u64 *p, const u64 *end)
+static void __attribute__((noinline)) clear(u64 *p, const u64 *end)
 {
 	const u64 *from = p;
 
@@ -51,20 +51,28 @@ static void clear(u64 *p, const u64 *end)
 	dcache_clean_range(from, (u64)end - (u64)from);
 }
 
+/* The first line that is not zero, or `last`. */
+static u64 *__attribute__((noinline)) find_set(u64 *p, const u64 *last)
+{
+	while (p != last && !(p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7]))
+		p += 8;
+	return p;
+}
+
 /* Zeroes [from, to). Memory that is zero already is only read: the host need not back it. */
 static void __attribute__((noinline)) scrub(u64 from, u64 to)
 {
-	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to), *first = (u64 *)(((u64)p + 63) & ~63UL);
+	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to);
+	u64 *first = (u64 *)(((u64)p + 63) & ~63UL), *last = (u64 *)((u64)end & ~63UL); /* whole lines of EL2's stride */
 
-	if (first > end)
-		first = end;
-	if (p < first)
-		clear(p, first);
-	for (p = first; p + 8 <= end; p += 8)
-		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
-			clear(p, p + 8);
-	if (p < end)
+	if (first > last) {
 		clear(p, end);
+		return;
+	}
+	clear(p, first);
+	for (p = first; (p = find_set(p, last)) != last; p += 8)
+		clear(p, p + 8);
+	clear(last, end);
 }
 
 static void scrub_by_strides(u64 from, u64 to)
@@ -144,7 +152,7 @@ static void load_linux(struct guest *g)
 	if (parts[0].base + parts[0].size > parts[2].base)
 		panic("Image: IPA 0x%lx + 0x%lx overlaps DTB at 0x%lx", parts[0].base, parts[0].size, parts[2].base);
 
-	/* Loaded by hand, without boot arguments, nobody said how long the initrd is: then nothing is scrubbed. */
+	/* Loaded by hand, without boot arguments, the initrd's length is unknown: then nothing is scrubbed. */
 	if (bootargs.image)
 		scrub_rest(parts, 3);
 	/* The header tells kernels apart well enough; a checksum of 32 MiB would be most of our boot. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * EL2's own faults: polled output, no lock, no ring writes; the frame, EL2's registers and the last decisions, then
- * the monitor, or power-off when nobody is there.
+ * the monitor, or power-off when unattended.
  */
 #include "lib/panic.h"
 #include <stdarg.h>

@@ -21,9 +21,7 @@ void require_machine(void)
 
 	/* An address without memory answers with an external abort. */
 	if (!guarded_read(GUEST_PA + GUEST_SIZE - 8, 8, &value))
-		refuse("the guest's RAM ends at 0x72000000, and this machine's before: start QEMU with -m 1G");
+		refuse("the guest's RAM ends at " BOARD_GUEST_PA_END ", and this machine's before: start QEMU with " BOARD_MEMORY);
 	if (gic_version() != 3)
-		refuse("this machine has no GICv3: start QEMU with -M virt,virtualization=on,gic-version=3");
+		refuse("this machine has no GICv3: start QEMU with " BOARD_MACHINE);
 }
-
-_Static_assert(GUEST_PA + GUEST_SIZE == 0x72000000, "said above");

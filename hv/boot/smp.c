@@ -117,7 +117,7 @@ u64 smp_cpu_off(struct cpu *c)
 	vgic_cpu_exit(c);
 	debug_off(c);
 	c->online = false;
-	for (unsigned i = 0; i < n_cpus; i++) /* the operator's key must reach somebody */
+	for (unsigned i = 0; i < n_cpus; i++) /* the operator's key must reach a CPU that is on */
 		if (cpus[i]->online) {
 			gic_route_uart(i);
 			virtio_route(i);

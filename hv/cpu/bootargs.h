@@ -6,7 +6,7 @@
 #include "lib/types.h"
 
 struct bootargs {
-	bool unattended;        /* nobody is at the console: never wait for input */
+	bool unattended;        /* no operator at the console: never wait for input */
 	bool no_escape;         /* only BREAK opens the monitor */
 	bool is_linux;          /* an Image was loaded, not the bundled guest */
 	int log;                /* enum log_mode, or -1: the guest's default */

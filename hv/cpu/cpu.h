@@ -113,7 +113,7 @@ struct cpu {
 	u64 watch_due, watch_last; /* watchdog.c: its next look, in CNTPCT ticks, and what it saw last */
 	u64 watch_held;           /* ... and when the lock that it held then was taken, 0: it held none */
 	u32 watch_misses, watch_holds; /* looks since anything moved, and since it took another lock */
-	u32 progress;             /* EL2 gets on, although this trap lasts: more whenever text was said or memory cleared */
+	u32 progress;             /* the watchdog's sign of life within one long trap: text printed, memory cleared */
 	struct {
 		u64 elr, spsr, rt;
 	} undone;                 /* replay.c: the guest's, before its trap */

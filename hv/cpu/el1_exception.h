@@ -23,9 +23,9 @@
 #define SPSR_NZCV    (0xfUL << 28)
 #define SPSR_EXLOCK  BIT(34)
 
-/* Of PAN, SSBS, TCO, ALLINT and EXLOCK: those that this CPU has, and what they become; `spsr`: as it was at the exception. */
+/* Of PAN, SSBS, TCO, ALLINT and EXLOCK: those that this CPU has. If it has any: take_exception(), out of line. */
 extern u64 take_optional;
-u64 take_optional_state(u64 spsr);
+void take_exception_optional(struct trap_frame *f, u64 esr, const u64 *far);
 
 /* EL0 of either state: an EL1 is always AArch64 (HCR_EL2.RW). */
 static inline bool take_from_el0(u64 spsr)
@@ -42,15 +42,15 @@ static inline u64 take_vector_offset(u64 spsr)
 	return (spsr & 0xf) == SPSR_EL1H ? 0x200 : 0x000;
 }
 
-/* AArch64.TakeException() to EL1 with this ESR_EL1; FAR_EL1 is written when `far` is not NULL. */
-static inline void take_exception(struct trap_frame *f, u64 esr, const u64 *far)
+/* UAO, IL, SS and BTYPE become 0. */
+static inline u64 take_state(u64 spsr)
+{
+	return SPSR_EL1H | SPSR_DAIF | (spsr & (SPSR_NZCV | SPSR_DIT | SPSR_PAN));
+}
+
+static inline void take_with(struct trap_frame *f, u64 esr, const u64 *far, u64 state)
 {
 	u64 spsr = f->spsr_el2;
-	u64 state = SPSR_EL1H | SPSR_DAIF | (spsr & (SPSR_NZCV | SPSR_DIT | SPSR_PAN));
-
-	/* UAO, IL, SS and BTYPE become 0; each of the next exists only where its feature does. */
-	if (unlikely(take_optional))
-		state |= take_optional_state(spsr);
 
 	sysreg_write(spsr_el1, spsr);
 	sysreg_write(elr_el1, f->elr_el2);
@@ -59,6 +59,15 @@ static inline void take_exception(struct trap_frame *f, u64 esr, const u64 *far)
 		sysreg_write(far_el1, *far);
 	f->elr_el2 = sysreg_read(vbar_el1) + take_vector_offset(spsr);
 	f->spsr_el2 = state;
+}
+
+/* AArch64.TakeException() to EL1 with this ESR_EL1; FAR_EL1 is written when `far` is not NULL. */
+static inline void take_exception(struct trap_frame *f, u64 esr, const u64 *far)
+{
+	if (unlikely(take_optional))
+		take_exception_optional(f, esr, far);
+	else
+		take_with(f, esr, far, take_state(f->spsr_el2));
 }
 
 /* UNDEFINED: exception class 0. */

@@ -6,12 +6,12 @@
 #ifndef HV_VIRTIO_H
 #define HV_VIRTIO_H
 
+#include "board/board.h"
 #include "lib/types.h"
 
-#define VIRTIO_PA         0x0a000000
 #define VIRTIO_STRIDE     0x200
 #define VIRTIO_TRANSPORTS 32
-#define VIRTIO_IRQ        48 /* INTID of transport 0 */
+#define VIRTIO_IRQ        IRQ_VIRTIO /* INTID of transport 0 */
 
 /* Takes the devices that the policy gives: those whose window has a virtio model. */
 void virtio_init(void);

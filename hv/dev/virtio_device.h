@@ -40,7 +40,7 @@
 
 #define BLK_HEADER         16  /* bytes of a disk request before its data */
 
-#define QUEUES             4   /* of a device, as far as the driver is told */
+#define QUEUES             4   /* of a device: more are not shown to the driver */
 #define QUEUE_MAX          256
 #define PAGE               4096u
 

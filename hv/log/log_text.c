@@ -304,7 +304,7 @@ static void end_text(struct line *line)
 	l->drained = ++l->seq;
 }
 
-/* A batch holds addresses, the lines of the other modes names: whoever reads the log may want either. */
+/* A batch holds addresses, lines of the other modes have names: a reader may need either. */
 static void name_windows(struct cpu *c)
 {
 	struct line line = begin_text(c, 'E');
@@ -467,7 +467,7 @@ void log_totals(struct cpu *c)
 	l->totals_time = counter();
 }
 
-/* What does not fit into one line (more than 70 rules in a second) is told a second later: it still differs then. */
+/* Rules that do not fit into one line (more than 70 in a second) follow a second later: their hits still differ then. */
 void log_totals_moved(struct cpu *c)
 {
 	struct log_ring *l = &c->log;

@@ -258,7 +258,7 @@ void monitor_execute(struct monitor *m, const char *line)
 		kprintf("ok\n");
 }
 
-/* False: nobody is there. Else the guest stands still, this CPU has the line, and the log says so. */
+/* False: unattended. Else the guest stands still, this CPU has the line, and the log says so. */
 static bool enter(struct monitor *m)
 {
 	struct cpu *c = m->c;

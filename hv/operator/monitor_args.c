@@ -6,8 +6,8 @@
 #include "operator/monitor_cmd.h"
 #include "vm/guestmem.h"
 
-#define RAM_FIRST 0x40000000UL /* what `pa:` may read: RAM, never a device (reading one has effects) */
-#define RAM_LAST  0x7fffffffUL
+#define RAM_FIRST ((u64)RAM_PA) /* what `pa:` may read: RAM, never a device (reading one has effects) */
+#define RAM_LAST  (RAM_FIRST + RAM_SIZE - 1)
 
 const char *const space_names[] = { [SPACE_VA] = "", [SPACE_IPA] = "ipa:", [SPACE_PA] = "pa:" };
 

@@ -12,8 +12,8 @@ struct monitor {
 	const char *stop_reason;
 	u64 opened;       /* CNTPCT when the guest stopped */
 	u64 spent;        /* ticks that the trap had taken by then */
-	unsigned lines;   /* printed since the command began, as far as monitor_more() was told */
-	bool interactive; /* somebody types: no input was waiting when the prompt came */
+	unsigned lines;   /* printed since the command began, as counted by monitor_more() */
+	bool interactive; /* a person types: no input was waiting when the prompt came */
 	bool leave;       /* the guest goes on */
 	bool brief;       /* ... for a step: what is said of that fits in two lines */
 };
@@ -111,7 +111,7 @@ extern const char *const policy_sections[SEC_COUNT]; /* "sysregs", ... */
 /* Hits and ticks of one rule on all CPUs. */
 void rule_sum(unsigned rule, u64 *hits, u64 *cost);
 unsigned rules_hit(void);
-/* The decision that `why` explains when it is not told which: the one we stopped on, else the newest refusal. */
+/* The decision that `why` without a number explains: the one the guest stopped on, else the newest refusal. */
 const struct log_record *monitor_subject(struct monitor *m);
 
 /* monitor_change.c: what changes the guest or the policy */

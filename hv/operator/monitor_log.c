@@ -127,12 +127,12 @@ static void live(struct monitor *m, const char *args)
 	log_set_live(m->c, on);
 }
 
-/* What was made under the old mode is written under it; `told`: see log_text_sections. */
-static void set_mode(struct cpu *c, enum log_mode mode, u32 told, const char *note)
+/* Records of the old mode are written under it first. `sections`: see log_text_sections. */
+static void set_mode(struct cpu *c, enum log_mode mode, u32 sections, const char *note)
 {
 	log_dump(c);
 	log_set_mode(mode, log_live);
-	log_text_sections = told;
+	log_text_sections = sections;
 	log_note(c, note);
 	log_header(c);
 }
@@ -161,20 +161,20 @@ static void level(struct monitor *m, const char *args)
 {
 	unsigned n = 0;
 	char text[48];
-	bool told;
+	bool text_mode;
 
 	while (n < SEC_COUNT && !take_word(&args, policy_sections[n]))
 		n++;
-	told = take_word(&args, "text");
-	if (n == SEC_COUNT || (!told && !take_word(&args, "notable"))) {
+	text_mode = take_word(&args, "text");
+	if (n == SEC_COUNT || (!text_mode && !take_word(&args, "notable"))) {
 		complain("log level sysregs|mmio|hvc|smc|exceptions text|notable\n");
 		return;
 	}
 	if (!no_more(args) || monitor_refuses(m, "log level"))
 		return;
-	ksnprintf(text, sizeof(text), "set log.%s=%s", policy_sections[n], told ? "text" : "notable");
+	ksnprintf(text, sizeof(text), "set log.%s=%s", policy_sections[n], text_mode ? "text" : "notable");
 	set_mode(m->c, LOG_NOTABLE,
-		 ((log_mode == LOG_TEXT ? ~0u : log_text_sections) & ~(1u << n)) | (u32)told << n, text);
+		 ((log_mode == LOG_TEXT ? ~0u : log_text_sections) & ~(1u << n)) | (u32)text_mode << n, text);
 }
 
 void monitor_dump(struct monitor *m, const char *args)

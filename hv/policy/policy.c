@@ -2,8 +2,6 @@
 /* Finding the row that decides, in the tables that policygen generates. Pure: reads constants only. */
 #include "policy/policy.h"
 
-#define MMIO_SIZE 0x40000000UL /* the windows' share of the map; guest RAM is above */
-
 /*
  * The range that holds `ipa` < MMIO_SIZE. root has 512 entries and is indexed by 9 bits, so is a leaf; the values
  * are indices that the generator wrote. The ranges of a page lie one after the other, sorted, and cover it: the

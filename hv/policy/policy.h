@@ -8,7 +8,7 @@
  *   an access -> a row number (sysregs: two dependent loads; MMIO: three and a short search inside a page;
  *   calls: a hash probe, then a binary search of ranges) -> struct decision.
  *
- * A *rule* is one entry that somebody wrote (one YAML key); a *row* (struct decision) is what that rule
+ * A *rule* is one entry of the policy (one YAML key); a *row* (struct decision) is what that rule
  * means for one kind of access. Rules are what the log, the counters and the operator speak of.
  */
 #ifndef HV_POLICY_H
@@ -119,6 +119,8 @@ struct where {
 	u64 x1_lo, x1_hi, x2_lo, x2_hi;
 };
 
+#define MMIO_SIZE 0x40000000UL /* the windows' share of the map; guest RAM is above */
+
 /* One range of IPAs that is decided as a whole. Ranges never cross a page unless they cover it whole. */
 struct mmio_range {
 	u32 base, last;    /* IPA, inclusive */
@@ -192,6 +194,7 @@ struct trap_controls {
 	u64 vpidr, vmpidr_or;                        /* vpidr 0: the real MIDR_EL1 */
 	u64 hcrx;                                    /* FEAT_HCX */
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr; /* FEAT_FGT */
+	u64 hfgrtr2, hfgwtr2, hfgitr2, hdfgrtr2, hdfgwtr2; /* FEAT_FGT2 */
 	u64 hafgrtr;                                 /* FEAT_FGT and FEAT_AMUv1 */
 	u64 mpam2;                                   /* FEAT_MPAM */
 };

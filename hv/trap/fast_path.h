@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The straight way through a trap: its row is known, one action is all it takes, and nobody looks meanwhile. So the row
+ * The fast path of a trap: its row is known, one action settles it, and no operator watches the row. So the row
  * is counted, its cost added and its record made when everything is over, without a frame on the stack. What such a
  * handler does is what decide(), its action and trap_end() do; tests/host/test_trap.py compares both with a model.
  */

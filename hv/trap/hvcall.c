@@ -104,7 +104,7 @@ bool hvcall_console_write(struct cpu *c)
 	return answer(c, console_write(c->frame.x[1], c->frame.x[2]));
 }
 
-/* The `exceptions` entry of the reported class says whether it is logged and whether somebody wants to look. */
+/* The `exceptions` entry of the reported class says whether it is logged and whether the operator is asked. */
 bool hvcall_report_exception(struct cpu *c)
 {
 	u64 esr = c->frame.x[1], elr = c->frame.x[2], far = c->frame.x[3];

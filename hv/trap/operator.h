@@ -14,10 +14,10 @@ void debug_tick(struct cpu *c);
 /*
  * Opens the monitor for a guest whose frame is saved; returns when it is to go on. `reason` is a constant word for the
  * log: init key break pause rule step breakpoint watchpoint until; after panic and kill the guest can not go on, so it ends in a reset or a power-off.
- * The time is hidden from the guest's virtual counter. False: nobody is there (unattended), it only logged that.
+ * The time is hidden from the guest's virtual counter. False: unattended, only an event was logged.
  */
 bool monitor_run(struct cpu *c, const char *reason);
-/* HVC PAUSE: x0 becomes 0, or 1 when nobody is there; unless the operator has set it. */
+/* HVC PAUSE: x0 becomes 0, or 1 when unattended, unless the operator has set it. */
 void monitor_pause(struct cpu *c);
 /* While the guest runs: WORK_NOTES of `todo`, the keys that only say something (^] s, ^] ?, ^] l) and ^] q. */
 void monitor_note(struct cpu *c, u32 todo);

@@ -205,9 +205,6 @@ void trap_irq(struct trap_frame *f)
 			virtio_tick();
 			vrtc_tick();
 			break;
-		case IRQ_HYP_TIMER: /* where it is no FIQ */
-			alarm_irq(c);
-			break;
 		case SGI_KICK:
 			c->work |= WORK_VGIC;
 			virtio_tick();
@@ -217,7 +214,9 @@ void trap_irq(struct trap_frame *f)
 			park = true;
 			break;
 		default:
-			if (!virtio_interrupt(irq)) /* nobody's: it must not come again */
+			if (irq == IRQ_HYP_TIMER) /* where it is no FIQ */
+				alarm_irq(c);
+			else if (!virtio_interrupt(irq)) /* without an owner: it must not come again */
 				gic_enable(c->index, irq, false);
 			break;
 		}

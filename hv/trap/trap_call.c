@@ -59,7 +59,7 @@ static enum outcome act(struct trap_frame *f, const struct decision *d, enum out
 		return STOP;
 	case ACT_DENY:
 		return refuse(f, d->arg, done);
-	default: /* allowed, but nobody serves it */
+	default: /* allowed, without a service */
 		f->x[0] = (u64)SMCCC_NOT_SUPPORTED;
 		return done;
 	}

@@ -182,7 +182,7 @@ static bool fault_ipa(const struct trap_frame *f, bool code, u64 *ipa)
 /* Another CPU has changed the guest's tables meanwhile: no decision; the access is made again, and faults as it must now. */
 static enum outcome again(struct trap_frame *f)
 {
-	cpu_of(f)->entered = counter(); /* nobody's cost */
+	cpu_of(f)->entered = counter(); /* the cost is no row's */
 	return AGAIN;
 }
 

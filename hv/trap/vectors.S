@@ -119,7 +119,7 @@ vectors:
 	.balign	0x80
 
 /*
- * Back to the guest. SP_EL0 and SP_EL1 are untouched by EL2, so they are not restored here: whoever changes them
+ * Back to the guest. SP_EL0 and SP_EL1 are untouched by EL2, so they are not restored here: code that changes them
  * in the frame (the monitor, guest_enter) writes the registers too. FIQ may come here, and overwrite ELR_EL2: then all
  * of it is done again (watchdog.c), which the frame allows.
  */

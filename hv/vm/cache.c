@@ -48,7 +48,7 @@ enum outcome cache_dc_zva(struct trap_frame *f, u64 va)
 	unsigned as = AS_WRITE;
 	u64 *p;
 
-	/* It is a store: no more may be zeroed than whoever runs it could write. */
+	/* It is a store: it may zero only what the Exception level that executes it can write. */
 	if (!from_el1(f))
 		as = AS_EL0 | AS_WRITE;
 	else if (FIELD(sysreg_read(id_aa64mmfr1_el1), 23, 20) >= 2)

@@ -37,7 +37,7 @@ void inject_init(void)
  * AArch64.TakeException(): PSTATE.ALLINT becomes NOT SCTLR_EL1.SPINTMASK; PSTATE.EXLOCK, where the exception comes from
  * EL1 itself, GCSCR_EL1.EXLOCKEN, else 0.
  */
-u64 take_optional_state(u64 spsr)
+static u64 optional_state(u64 spsr)
 {
 	u64 sctlr = sysreg_read(sctlr_el1), state = SPSR_TCO;
 
@@ -45,12 +45,16 @@ u64 take_optional_state(u64 spsr)
 		state |= SPSR_ALLINT;
 	if (take_optional & SPSR_EXLOCK && !take_from_el0(spsr) && sysreg_read(GCSCR_EL1) & GCSCR_EXLOCKEN)
 		state |= SPSR_EXLOCK;
-
 	if (!(sctlr & SCTLR_SPAN))
 		state |= SPSR_PAN;
 	if (sctlr & SCTLR_DSSBS)
 		state |= SPSR_SSBS;
 	return state & take_optional;
+}
+
+void take_exception_optional(struct trap_frame *f, u64 esr, const u64 *far)
+{
+	take_with(f, esr, far, take_state(f->spsr_el2) | optional_state(f->spsr_el2));
 }
 
 void inject(struct trap_frame *f, u64 esr, const u64 *far)

@@ -113,7 +113,7 @@ void vcpu_reset(struct cpu *c, u64 entry, u64 context)
 	reset_counters();
 	reset_vectors();
 	reset_features();
-	c->work &= ~WORK_UNDEFINED; /* what was passed over was nobody's trap */
+	c->work &= ~WORK_UNDEFINED; /* an instruction skipped here was no trap of the guest's */
 	/* The OS Lock is set at reset and would hold debug exceptions back. */
 	sysreg_write(oslar_el1, 0);
 	isb();

@@ -6,6 +6,8 @@
 #include "board/mmu.h"
 #include "policy/policy.h"
 
+_Static_assert(GUEST_IPA == MMIO_SIZE, "the tables of MMIO cover what is below the guest's RAM: MMIO_SIZE of policy.h");
+
 #define BLOCK 0x200000UL
 #define PAGE  0x1000UL
 

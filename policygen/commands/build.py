@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    found = review(parsed.name, options.mode, options.cpu)
+    found = review(parsed.name, options.mode, options.cpu, board=options.board)
     if found.policy is None or not found.good:
         cli.emit(found.diags, options)
         return cli.status(found.diags)

@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     names = parsed.names or store.policy_names()
-    reviews = [review(name, options.mode, options.cpu) for name in names]
+    reviews = [review(name, options.mode, options.cpu, board=options.board) for name in names]
     diags = Diagnostics()
     for each in reviews:
         diags.extend(each.diags)

@@ -16,7 +16,7 @@ from typing import Any, Mapping, NoReturn, Optional, Sequence, TextIO, Tuple
 from policygen.facts.arch import DEFAULT_CPU
 from policygen.facts.board import load_board, names
 from policygen.language.model import Policy
-from policygen.meaning.load import load_policy
+from policygen.target.load import load_bound
 from policygen.text import formats
 from policygen.text.diag import Diagnostics
 
@@ -31,6 +31,7 @@ class Options:
     quiet: bool = False
     colour: str = "auto"
     mode: Optional[str] = None
+    board: Optional[str] = None
 
     def coloured(self, stream: TextIO) -> bool:
         if self.colour != "auto":
@@ -56,6 +57,7 @@ def global_parser(default: Optional[str] = None) -> Parser:
                        help="of what is printed; sarif, github and junit are for diagnostics")
     group.add_argument("--cpu", default=DEFAULT_CPU, metavar="MODEL", help=f"CPU model (default: {DEFAULT_CPU})")
     group.add_argument("--mode", choices=("enforce", "audit"), help="instead of the mode that the policy says")
+    group.add_argument("--board", choices=names(), help="instead of the platform that the policy says")
     group.add_argument("-q", "--quiet", action="store_true", help="errors only")
     group.add_argument("--color", choices=("auto", "always", "never"), default="auto", help="of diagnostics")
     if default is not None:
@@ -65,11 +67,11 @@ def global_parser(default: Optional[str] = None) -> Parser:
 
 
 def options_from(parsed: argparse.Namespace) -> Options:
-    return Options(parsed.format, parsed.cpu, parsed.quiet, parsed.color, parsed.mode)
+    return Options(parsed.format, parsed.cpu, parsed.quiet, parsed.color, parsed.mode, parsed.board)
 
 
 def cpu_is_known(options: Options) -> bool:
-    known = [cpu for name in names() for cpu in load_board(name).cpus]
+    known = list(dict.fromkeys(cpu for name in names() for cpu in load_board(name).cpus))
     if options.cpu in known:
         return True
     print(f"policygen: unknown CPU model {options.cpu}; known: {', '.join(known)}", file=sys.stderr)
@@ -108,7 +110,7 @@ def status(diags: Diagnostics) -> int:
 
 def load(name: str, options: Options) -> Tuple[Optional[Policy], int]:
     """The policy for a verb that needs a good one; complaints have been printed when there is none."""
-    policy, diags = load_policy(name, mode=options.mode)
+    policy, diags = load_bound(name, mode=options.mode, cpu=options.cpu, board=options.board)
     if policy is None:
         emit(diags, options)
     return policy, status(diags)

@@ -10,6 +10,7 @@ from typing import List, Optional, Tuple
 
 from policygen.commands import cli
 from policygen.language import store
+from policygen.language.store import Edited, Store
 from policygen.target.review import review
 from policygen.text.diag import Diagnostic, Diagnostics
 from policygen.text.paths import display
@@ -26,40 +27,42 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
-    path = store.find(parsed.name)
-    if not path.is_file():
+    path, diags = store.find(parsed.name), Diagnostics()
+    place = Store()
+    if not place.is_file(path):
         _, status = cli.load(parsed.name, options)
         return status or cli.USAGE
-    before = path.read_bytes()
-    try:
-        left = repair(path, options)
-        after = path.read_bytes()
-    finally:
-        if parsed.diff:
-            path.write_bytes(before)
-    changed = list(difflib.unified_diff(before.decode("utf-8", "replace").splitlines(), after.decode(
-        "utf-8", "replace").splitlines(), display(path), display(path), lineterm="", n=0))
+    source = None if store.leads_out(path, place, diags) else place.read(path, diags)
+    if source is None:
+        cli.emit(diags, options)
+        return cli.status(diags)
+    before = path.read_text(encoding="utf-8-sig")
+    after, left = repair(path, before, options)
+    changed = list(difflib.unified_diff(before.splitlines(), after.splitlines(), display(path), display(path),
+                                        lineterm="", n=0)) if after != before else []
+    if changed and not parsed.diff:
+        path.write_text(after, encoding="utf-8")
     if changed and not options.quiet:
         print("\n".join(changed))
     cli.emit(left, options)
     return cli.status(left)
 
 
-def repair(path: Path, options: cli.Options) -> Diagnostics:
-    """Rewrites the file until no complaint has a repair; returns the complaints that are left."""
+def repair(path: Path, text: str, options: cli.Options) -> Tuple[str, Diagnostics]:
+    """The file's text when no complaint has a repair any more, and the complaints that are left."""
     for _ in range(ROUNDS):
-        diags = review(str(path), options.mode, options.cpu).diags
+        diags = review(str(path), options.mode, options.cpu, Edited(path, text)).diags
         edits = [edit for item in diags.items if item.severity == "error" and item.span is not None
                  and item.span.file == display(path) for edit in [edit_of(item, diags)] if edit is not None]
         if not edits:
-            return diags
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-        for line, col, end, text in sorted(edits, reverse=True):
+            return text, diags
+        lines = text.split("\n")
+        for line, col, end, word in sorted(edits, reverse=True):
             row = lines[line - 1]
-            lines[line - 1] = (row[:col - 1] + text + row[end - 1:]).rstrip() if not text else \
-                row[:col - 1] + text + row[end - 1:]
-        path.write_text("\n".join(lines), encoding="utf-8")
-    return review(str(path), options.mode, options.cpu).diags
+            lines[line - 1] = (row[:col - 1] + word + row[end - 1:]).rstrip() if not word else \
+                row[:col - 1] + word + row[end - 1:]
+        text = "\n".join(lines)
+    return text, review(str(path), options.mode, options.cpu, Edited(path, text)).diags
 
 
 def edit_of(item: Diagnostic, diags: Diagnostics) -> Optional[Tuple[int, int, int, str]]:

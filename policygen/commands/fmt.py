@@ -12,7 +12,7 @@ from policygen.language import store
 from policygen.language.layout import formatted
 from policygen.text.diag import Diagnostics
 from policygen.text.paths import display
-from policygen.text.source import Mapping, Node, Scalar, Source, parse, read
+from policygen.text.source import MAX_BYTES, Mapping, Node, Scalar, Source, parse, read
 
 HELP = "canonical layout, comments kept; --check only says what would change"
 
@@ -33,7 +33,10 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 def one(name: str, parsed: argparse.Namespace, options: cli.Options) -> int:
     diags, path = Diagnostics(), store.find(name)
     shown = "<stdin>" if name == "-" else display(path)
-    source = parse(sys.stdin.buffer.read(), shown, diags) if name == "-" else read(path, shown, diags)
+    if name == "-":
+        source = parse(sys.stdin.buffer.read(MAX_BYTES + 1), shown, diags)
+    else:
+        source = None if store.leads_out(path, store.Store(), diags) else read(path, shown, diags)
     if source is None or source.root is None or diags.failed:
         cli.emit(diags, options)
         return cli.status(diags)

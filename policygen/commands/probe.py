@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
 from policygen.commands import cli
-from policygen.facts import board, controls
+from policygen.facts import board, controls, memory
 from policygen.facts.arch import DIRECTIONS, Arch, Control, encoding, load_arch
+from policygen.meaning import image
+from policygen.target import platform
 from policygen.target.traps import gap_of
 from policygen.text import paths
 from policygen.text.escape import C, Yaml, c_comment, fill, hexadecimal, joined, word, yaml_comment, yaml_name
@@ -24,10 +26,10 @@ SOURCES = ("start.S", "probe.c")
 COMPILER = "aarch64-linux-gnu-gcc"
 CFLAGS = ("-std=gnu11", "-O2", "-ffreestanding", "-nostdlib", "-static", "-fno-pic", "-no-pie", "-mgeneral-regs-only",
           "-mstrict-align", "-mno-outline-atomics", "-fno-stack-protector", "-Wall", "-Wextra", "-Werror",
-          "-Wl,-Ttext=0x40080000", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments")
-MACHINE = ("-M", "virt,virtualization=on,gic-version=3", "-m", "1G", "-nographic", "-nic", "none")
+          "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments")
 TIMEOUT = 300       # seconds of wall time
-LINE = re.compile(r"pb (none|all|alone) ([0-9a-f]+) ([rw]) ([0-9a-f]+) ([ouxte]) ([0-9a-f]+)\Z")
+LINE = re.compile(r"pb (none|all|alone) ([0-9a-f]{1,4}) ([rw]) ([0-9a-f]{1,4}) ([ouxte]) ([0-9a-f]+)\Z")
+EVENT = re.compile(r"pb (start|nothere|stuck|end) ([0-9a-f]{1,16})(?: ([0-9a-f]{1,16}))?( .*)?\Z")
 # Not tried together with the others: they change what EL1 is, or what HVC does.
 NOT_TOGETHER = ("HCR_EL2.HCD", "HCR_EL2.TGE", "HCR_EL2.NV", "HCR_EL2.NV1", "HCR_EL2.AT")
 NOT_AT_ALL = ("HCR_EL2.HCD", "HCR_EL2.TGE")
@@ -73,19 +75,22 @@ def plan(arch: Arch) -> str:
     return "\n".join(lines) + "\n"
 
 
-def build(image: Path) -> None:
-    source = paths.PACKAGE.parent / "guest" / "probe"
+def build(image: Path, on: board.Board) -> None:
+    source, base = paths.PACKAGE.parent / "guest" / "probe", memory.memory_map(on)["HV_BASE"]
     with tempfile.TemporaryDirectory() as scratch:
+        (Path(scratch) / "platform.h").write_text(platform.texts(on)["platform.h"], encoding="utf-8")
         (Path(scratch) / "probe_plan.h").write_text(plan(load_arch()), encoding="utf-8")
-        subprocess.run([COMPILER, *CFLAGS, f"-I{scratch}", f"-I{source.parent.parent / 'hv'}", "-o", str(image),
+        subprocess.run([COMPILER, *CFLAGS, f"-Wl,-Ttext={base:#x}", f"-I{scratch}", f"-I{source.parent.parent / 'hv'}",
+                        "-o", str(image),
                         *(str(source / name) for name in SOURCES)], check=True)
 
 
-def execute(qemu: str, cpu: str) -> str:
+def execute(qemu: str, cpu: str, on: board.Board) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch) / "probe.elf"
-        build(image)
-        done = subprocess.run([qemu, *MACHINE, "-cpu", cpu, "-kernel", str(image)], stdin=subprocess.DEVNULL,
+        build(image, on)
+        done = subprocess.run([qemu, *memory.qemu_words(on).split(), "-nographic", "-nic", "none", "-cpu", cpu,
+                               "-kernel", str(image)], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
     text = (done.stdout + done.stderr).decode("latin-1")
     if "pb start" not in text:
@@ -113,18 +118,18 @@ def parse(text: str) -> Measured:
     if not lines or not lines[0].startswith("pb start "):
         raise ValueError("holds no probe")
     for line in lines:
-        match, words = LINE.match(line), line.split()
+        match, event = LINE.match(line), EVENT.match(line)
         if match:
             name, number, direction, key, letter, _ = match.groups()
             access = int(key, 16), dict(r="read", w="write")[direction]
             alone = out.alone.setdefault(int(number, 16), {})
             {"none": out.none, "all": out.together}.get(name, alone)[access] = letter
-        elif words[1] == "start":
-            out.midr = int(words[2], 16)
-        elif words[1] in ("nothere", "stuck"):
-            out.absent.add(int(words[2], 16))
-        elif words[1] == "end" and int(words[2], 16) == count:
-            out.accesses = int(words[3], 16)
+        elif event and event.group(1) == "start":
+            out.midr = int(event.group(2), 16)
+        elif event and event.group(1) != "end":
+            out.absent.add(int(event.group(2), 16))
+        elif event and int(event.group(2), 16) == count and event.group(3):
+            out.accesses = int(event.group(3), 16)
             return out
         else:
             raise ValueError(f"has a damaged line: {line[:60]}")
@@ -233,9 +238,10 @@ def as_json(found: Findings) -> Dict[str, object]:
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     try:
         if parsed.image:
-            build(Path(parsed.image))
+            build(Path(parsed.image), board.load_board(parsed.platform))
             return cli.OK
-        text = Path(parsed.run).read_bytes().decode("latin-1") if parsed.run else execute(parsed.qemu, options.cpu)
+        text = image.contents(parsed.run).decode("latin-1") if parsed.run else \
+            execute(parsed.qemu, options.cpu, board.load_board(parsed.platform))
         found = compare(parse(text), parsed.platform, options.cpu)
         if parsed.output:
             Path(parsed.output).write_text(gaps_text(found, version(parsed)), encoding="utf-8")

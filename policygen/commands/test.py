@@ -10,7 +10,7 @@ from policygen.language import store
 from policygen.language.model import Policy
 from policygen.language.overlap import span_of
 from policygen.meaning.judge import judge
-from policygen.meaning.load import load_policy
+from policygen.target.load import load_bound
 from policygen.text import paths
 from policygen.text.diag import Diagnostics
 
@@ -27,7 +27,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     together, worst, lines = Diagnostics(), cli.OK, []
     measured: List[Dict[str, object]] = []
     for name in parsed.names or store.policy_names():
-        policy, diags = load_policy(name, mode=options.mode)
+        policy, diags = load_bound(name, mode=options.mode, cpu=options.cpu, board=options.board)
         if policy is not None:
             held, passed = judge(policy, diags)
             waived = sum(claim.waived is not None for claim in policy.asserts)

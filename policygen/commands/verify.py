@@ -10,8 +10,12 @@ from typing import Dict, List
 
 from policygen.commands import cli
 from policygen.language import store
+from policygen.meaning import image
 from policygen.target import sweep, verify_run
+from policygen.target.bound import complain
 from policygen.target.verify import Unbuilt, shown, verify
+from policygen.text.diag import Diagnostics
+from policygen.text.paths import display
 
 HELP = "generated C against the reference evaluator, for every access"
 
@@ -21,10 +25,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gen", metavar="DIR", type=Path, help="examine these tables instead of fresh ones")
     parser.add_argument("--run", metavar="LOG", type=Path, help="what the sweep guest saw on the target (one NAME)")
     parser.add_argument("--plan", metavar="FILE", type=Path, help="write what the sweep guest does (one NAME)")
+    parser.add_argument("--image", metavar="FILE", type=Path, help="what this ELF or raw image decides (one NAME)")
+    parser.add_argument("--map", metavar="FILE", type=Path, help="with --image: the linker's map (default: beside it)")
     parser.add_argument("--brief", action="store_true", help="with --plan: a sample of the pages")
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
+    if parsed.image:
+        return in_image(parsed, options)
     if parsed.plan or parsed.run:
         return on_target(parsed, options)
     worst, verified = cli.OK, []        # type: int, List[Dict[str, object]]
@@ -57,6 +65,21 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     return worst
 
 
+def in_image(parsed: argparse.Namespace, options: cli.Options) -> int:
+    if len(parsed.names) != 1:
+        print("policygen: --image is about one policy", file=sys.stderr)
+        return cli.USAGE
+    policy, status = cli.load(parsed.names[0], options)
+    if policy is None:
+        return status
+    diags = Diagnostics()
+    complain(str(parsed.image), policy, options.cpu, diags, parsed.map)
+    cli.emit(diags, options)
+    if options.format == "text" and not options.quiet and not diags.items:
+        print(f"{policy.name:12} {display(parsed.image)}: its tables, trap controls, name and hash are the policy's")
+    return cli.status(diags)
+
+
 def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
     if len(parsed.names) != 1:
         print("policygen: --run and --plan are about one policy", file=sys.stderr)
@@ -68,9 +91,9 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
         if parsed.plan:
             Path(parsed.plan).write_text(sweep.header(policy, parsed.brief), encoding="utf-8")
             return cli.OK
-        text = Path(parsed.run).read_bytes().decode("latin-1")
-    except OSError as error:
-        print(f"policygen: {error.filename}: {error.strerror}", file=sys.stderr)
+        text = image.contents(str(parsed.run)).decode("latin-1")
+    except (OSError, ValueError) as error:
+        print(f"policygen: {display(parsed.plan or parsed.run)}: {image.why(error)}", file=sys.stderr)
         return cli.USAGE
     verdict = verify_run.Judge(policy, options.cpu).judge(text)
     good = not verdict.broken and not verdict.differences

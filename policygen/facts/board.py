@@ -2,7 +2,7 @@
 """The platform file: devices, calls, models, CPU models and measured gaps. Facts, not policy."""
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Dict, List, Mapping, Optional, Tuple
 
@@ -10,12 +10,15 @@ from policygen.facts import ranges
 from policygen.facts.arch import load_arch
 from policygen.facts.ranges import Ranges
 from policygen.text import paths
-from policygen.text.diag import BrokenFacts, Diagnostics
+from policygen.text.diag import BrokenFacts, Diagnostics, quoted
 from policygen.text.nodes import as_list, as_map, as_number, as_text, as_texts, pick
 from policygen.text.source import Mapping as MapNode, Node, read
 from policygen.text.words import size as parse_size
 
 CONDUITS = ("hvc", "smc")
+WINDOWS = 0x40000000            # the windows' share of the IPA space: hv/policy/policy.h, MMIO_SIZE
+BLOCK = 0x200000
+EL2_SIZE = 32 << 20             # of EL2's image and of what it takes at boot, at the start of memory
 SERVES = {"mmio": ("read", "write"), "calls": ("serve",), "sysregs": ("serve",)}   # of a model for a section
 
 
@@ -28,6 +31,7 @@ class Device:
     keep: Optional[str] = None          # why a guest may never reach the real device
     about: str = ""
     others: Tuple[str, ...] = ()        # further models that fit
+    irq: Optional[int] = None           # the INTID of its first interrupt
 
     @property
     def models(self) -> Tuple[str, ...]:
@@ -75,7 +79,11 @@ class Gap:
 class Board:
     name: str
     file: str
-    ram: Tuple[int, int]                # first and last IPA
+    machine: str                        # QEMU's words for it, but for CPUs and memory
+    memory: Tuple[int, int]             # first and last PA of all that there is
+    ram: Tuple[int, int]                # first and last IPA of the guest
+    backing: int                        # PA of the first
+    interrupts: Mapping[str, int]       # INTIDs of each CPU's own
     devices: Mapping[str, Device]
     calls: Mapping[str, Call]
     groups: Mapping[str, Tuple[str, ...]]
@@ -118,8 +126,18 @@ def read_board(name: str, diags: Diagnostics) -> Optional[Board]:
     source = read(path, paths.display(path), diags)
     if source is None or source.root is None:
         return None
+    parent = source.root.get("extends")
+    base: Optional[Board] = None
+    if parent is not None:
+        stem = as_text(parent, "`extends`", diags)
+        if stem == name or stem not in names():
+            diags.refuse("PG117", parent.span, f"no platform {quoted(str(stem))} to extend", "not found")
+            return None
+        base = read_board(str(stem), diags)
+        if base is None:
+            return None
     reader = _Reader(source.root, diags)
-    board = reader.board(source.file)
+    board = reader.board(source.file, base)
     return None if diags.failed else board
 
 
@@ -152,12 +170,13 @@ class _Reader:
             return 0
         return as_number(value, key, self.diags, parse=parse_size, high=(1 << 40) - 1) or 0
 
-    def board(self, file: str) -> Board:
-        ram_node = self.root.get("ram")
-        ram = as_map(ram_node, "ram", self.diags) if ram_node is not None else None
-        base, size = (self.number(ram, "at"), self.number(ram, "size")) if ram else (0, 1)
+    def board(self, file: str, base: Optional[Board]) -> Board:
+        """The platform of this file; what it does not say is `base`'s."""
+        memory, (ram, backing) = self.memory(base), self.ram(base)
+        self.fits(memory, ram, backing)
         devices = {name: Device(name, self.number(node, "at"), self.number(node, "size"), self.text(node, "model"),
-                                self.text(node, "keep"), self.text(node, "about") or "", self.texts(node, "or"))
+                                self.text(node, "keep"), self.text(node, "about") or "", self.texts(node, "or"),
+                                self.number(node, "irq") if node.get("irq") is not None else None)
                    for name, node in self.section("devices")}
         models = {name: self.model(name, node) for name, node in self.section("models")}
         calls: Dict[str, Call] = {}
@@ -170,14 +189,58 @@ class _Reader:
         group_node = self.root.get("groups")
         groups = {key.text: tuple(item.text for item in as_texts(value, key.text, self.diags))
                   for key, value in (group_node.items if isinstance(group_node, MapNode) else ())}
-        return Board(self.text(self.root, "name") or "", file, (base, base + size - 1), devices, calls, groups, models,
-                     self.cpus(), self.gaps())
+        found = self.root.get("interrupts")
+        lines = as_map(found, "interrupts", self.diags) if found is not None else None
+        interrupts = {key.text: self.number(lines, key.text) for key, _ in lines.items} if lines else {}
+        own = Board(self.text(self.root, "name") or "", file, self.text(self.root, "machine") or "", memory, ram,
+                    backing, interrupts, devices, calls, groups, models,
+                    self.cpus(base), self.gaps())
+        if base is None:
+            return own
+        merged = {part: {**getattr(base, part), **getattr(own, part)}
+                  for part in ("interrupts", "devices", "calls", "groups", "models")}
+        return replace(own, machine=own.machine or base.machine, gaps=own.gaps or base.gaps, **merged)
 
-    def cpus(self) -> Tuple[str, ...]:
+    def place(self, name: str) -> Optional[MapNode]:
+        node = self.root.get(name)
+        return as_map(node, name, self.diags) if node is not None else None
+
+    def memory(self, base: Optional[Board]) -> Tuple[int, int]:
+        node = self.place("memory")
+        if node is None:
+            return base.memory if base else (0, 0)
+        at, size = self.number(node, "at"), self.number(node, "size")
+        return at, at + size - 1
+
+    def ram(self, base: Optional[Board]) -> Tuple[Tuple[int, int], int]:
+        node = self.place("ram")
+        if node is None:
+            return (base.ram, base.backing) if base else ((0, 0), 0)
+        at, size = self.number(node, "at"), self.number(node, "size")
+        return (at, at + size - 1), self.number(node, "real")
+
+    def fits(self, memory: Tuple[int, int], ram: Tuple[int, int], backing: int) -> None:
+        """What EL2's tables and the image take for granted (hv/board/mmu.c, linker/hv.ld)."""
+        node = self.root.get("ram") or self.root.get("memory") or self.root
+        size = ram[1] - ram[0] + 1
+        if ram[0] != WINDOWS or memory[0] != WINDOWS:
+            self.diags.refuse("PG112", node.span, f"RAM begins at {WINDOWS:#x}: below are the windows of devices, "
+                              "which EL2 maps by one block and the tables of MMIO cover", "elsewhere")
+        if backing % BLOCK or size % BLOCK:
+            self.diags.refuse("PG112", node.span, "EL2 maps the guest's RAM by blocks of 2M: `size` and `real` are "
+                              "multiples of it", "not aligned")
+        if backing < memory[0] + EL2_SIZE or backing + size - 1 > memory[1]:
+            self.diags.refuse("PG112", node.span, f"the guest's RAM, {backing:#x}..{backing + size - 1:#x}, lies in "
+                              f"the memory, {memory[0]:#x}..{memory[1]:#x}, behind EL2's {EL2_SIZE >> 20}M",
+                              "does not fit")
+
+    def cpus(self, base: Optional[Board]) -> Tuple[str, ...]:
         node = self.root.get("cpus")
         items = as_texts(node, "`cpus`", self.diags) if node is not None else []
         found = [pick(item, load_arch().cpus, "PG105", "CPU model", self.diags, "no facts of it in arch/cpus.yaml")
                  for item in items]
+        if node is None and base is not None:
+            return base.cpus
         if not items:
             self.diags.refuse("PG113", self.root.span, "`cpus` is missing: the CPU models that the machine may have")
         return tuple(name for name in found if name is not None)

@@ -11,16 +11,19 @@ MEMBERS: Mapping[str, str] = {
     "HCR_EL2": "hcr", "MDCR_EL2": "mdcr", "CPTR_EL2": "cptr", "CNTHCTL_EL2": "cnthctl", "HSTR_EL2": "hstr",
     "ICH_HCR_EL2": "ich_hcr", "VPIDR_EL2": "vpidr", "VMPIDR_EL2": "vmpidr_or", "HCRX_EL2": "hcrx",
     "HFGRTR_EL2": "hfgrtr", "HFGWTR_EL2": "hfgwtr", "HFGITR_EL2": "hfgitr", "HDFGRTR_EL2": "hdfgrtr",
-    "HDFGWTR_EL2": "hdfgwtr", "HAFGRTR_EL2": "hafgrtr", "MPAM2_EL2": "mpam2",
+    "HDFGWTR_EL2": "hdfgwtr", "HFGRTR2_EL2": "hfgrtr2", "HFGWTR2_EL2": "hfgwtr2", "HFGITR2_EL2": "hfgitr2",
+    "HDFGRTR2_EL2": "hdfgrtr2", "HDFGWTR2_EL2": "hdfgwtr2", "HAFGRTR_EL2": "hafgrtr", "MPAM2_EL2": "mpam2",
 }
 
 _FGT = ("ID_AA64MMFR0_EL1", "FGT", 1)
+_FGT2 = ("ID_AA64MMFR0_EL1", "FGT", 2)
 
 # Where a register of these is not on every CPU: the ID fields that say that it is there, each at least this much.
 THERE: Mapping[str, Tuple[Tuple[str, str, int], ...]] = {
     "HCRX_EL2": (("ID_AA64MMFR1_EL1", "HCX", 1),), "MPAM2_EL2": (("ID_AA64PFR0_EL1", "MPAM", 1),),
     "HFGRTR_EL2": (_FGT,), "HFGWTR_EL2": (_FGT,), "HFGITR_EL2": (_FGT,), "HDFGRTR_EL2": (_FGT,),
-    "HDFGWTR_EL2": (_FGT,), "HAFGRTR_EL2": (_FGT, ("ID_AA64PFR0_EL1", "AMU", 1)),
+    "HDFGWTR_EL2": (_FGT,), "HFGRTR2_EL2": (_FGT2,), "HFGWTR2_EL2": (_FGT2,), "HFGITR2_EL2": (_FGT2,),
+    "HDFGRTR2_EL2": (_FGT2,), "HDFGWTR2_EL2": (_FGT2,), "HAFGRTR_EL2": (_FGT, ("ID_AA64PFR0_EL1", "AMU", 1)),
 }
 
 # Bits that trap no register but without which nothing here holds: (register, bit, name, reason).

@@ -40,10 +40,12 @@ class Family:
         return self.sources[-1]
 
 
-def check_file(path: Path, place: Store, mode: Optional[str], diags: Diagnostics, coherent: Judge) -> Optional[Policy]:
+def check_file(path: Path, place: Store, mode: Optional[str], diags: Diagnostics, coherent: Judge,
+               board: Optional[str] = None) -> Optional[Policy]:
     """The policy of a file that exists, or None after complaints. `coherent` complains of what only the meaning of the
-    whole policy shows; what the file accepts with a reason is taken out of its complaints, too."""
-    policy = _Checker(diags, place, coherent).check(path, mode)
+    whole policy shows; what the file accepts with a reason is taken out of its complaints, too.
+    `board` stands for the platform that it names."""
+    policy = _Checker(diags, place, coherent).check(path, mode, board)
     return None if diags.failed else policy
 
 
@@ -51,13 +53,13 @@ class _Checker:
     def __init__(self, diags: Diagnostics, place: Store, coherent: Judge) -> None:
         self.diags, self.place, self.coherent = diags, place, coherent
 
-    def check(self, path: Path, mode: Optional[str]) -> Optional[Policy]:
+    def check(self, path: Path, mode: Optional[str], on: Optional[str]) -> Optional[Policy]:
         diags = self.diags
         sources = self.family(path)
         if not sources:
             return None
         family = self.unite(sources)
-        board = self.board(family)
+        board = self.board(family, on)
         if board is None:
             return None
         reader = EntryReader(board, diags, family.own.file)
@@ -151,7 +153,7 @@ class _Checker:
             self.diags.refuse("PG111", here["policy"][1].span,
                               f"this policygen knows version 1 of the language, not {number}")
 
-    def board(self, family: Family) -> Optional[Board]:
+    def board(self, family: Family, on: Optional[str]) -> Optional[Board]:
         if "platform" not in family.top:
             start = Span(family.own.file, 1, 1, 2)
             if not self.diags.poisoned:
@@ -165,9 +167,9 @@ class _Checker:
         if name is None:
             return None
         try:
-            return boards.load_board(name)
+            return boards.load_board(on or name)
         except BrokenFacts:
-            return boards.read_board(name, self.diags)      # says where it is broken
+            return boards.read_board(on or name, self.diags)    # says where it is broken
 
     # --- top level ----------------------------------------------------------------------------------------------
 

@@ -76,6 +76,7 @@ CAUSES: Dict[str, Tuple[str, str]] = {
               "save it as UTF-8 text"),
     "PG012": ("policygen explain build/guest.elf ...", "name build/hypervisor.elf with its section .charter.policy"),
     "PG013": ("an image built before policy/platform/ or policy/arch/ changed", "build it again, or use its policygen"),
+    "PG014": ("objcopy --update-section .charter.policy=another.json image.elf", "believe nothing that the image says"),
     "PG203": ("extends: strict, and then `smc: { default: deny }`, which strict says", "remove the child's entry"),
     "PG500": ("HCR_EL2.TIDCP on QEMU 7.2 has no effect", "nothing: it is printed so that nobody relies on it"),
     "PG502": ("an entry for a register that only other CPU models have", "--cpu MODEL, or  # ignore PG502: reason"),

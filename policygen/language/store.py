@@ -51,11 +51,22 @@ class Store:
         return paths.display(path)
 
 
+class Edited(Store):
+    """The working tree, with a file as it would be."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path, self.text = path, text
+
+    def read(self, path: Path, diags: Diagnostics) -> Optional[Source]:
+        return parse(self.text.encode("utf-8"), self.display(path), diags) if path == self.path else \
+            super().read(path, diags)
+
+
 class Draft(Store):
     """The working tree with one file more, which is not written yet: a child of `parent`, in a folder of its own."""
 
-    def __init__(self, parent: Path, name: str) -> None:
-        self.parent, self.path, self.text = parent, parent.parent / "draft" / f"{name}.yaml", ""
+    def __init__(self, parent: Path, name: str, text: str = "") -> None:
+        self.parent, self.path, self.text = parent, parent.parent / "draft" / f"{name}.yaml", text
 
     def is_file(self, path: Path) -> bool:
         return path == self.path or super().is_file(Path(os.path.normpath(path)))
@@ -139,6 +150,16 @@ def _git(folder: Path, *words: str) -> Optional[bytes]:
     except (OSError, ValueError):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+def leads_out(path: Path, place: Store, diags: Diagnostics) -> bool:
+    """Whether the policy of this name is another file, which is not in the tree; complains of it."""
+    if not place.leaves(path, place.tree(path)):
+        return False
+    diags.unreadable = True
+    diags.error("PG123", None, f"{place.display(path)} is a link to a file outside of its tree",
+                helps=["name the file that it leads to"])
+    return True
 
 
 def find(name: str, place: Store = Store()) -> Path:

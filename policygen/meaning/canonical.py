@@ -6,6 +6,7 @@ Both directions follow the fields of the model's dataclasses: a field that is ad
 from __future__ import annotations
 
 import json
+import re
 from collections import abc
 from dataclasses import MISSING, Field, astuple, fields, is_dataclass
 from functools import lru_cache
@@ -13,8 +14,10 @@ from typing import Any, Dict, List, Mapping, Tuple, Type, Union, get_args, get_o
 
 from policygen.language.model import Action, Assertion, Entry, Policy, Window
 from policygen.text.diag import Place
+from policygen.text.strict_json import Malformed
 
 VERSION = 1
+HASH = re.compile(r"0x[0-9a-f]{16}\Z")
 SPELLED = {"otherwise": "else", "origin": "from", "spared": "except"}       # field -> its name in the form
 # Said by the order of the list; tests are the sources' matter.
 LEFT_OUT: Mapping[Type[Any], Tuple[str, ...]] = {Entry: ("rule",), Policy: ("tests",)}
@@ -32,11 +35,12 @@ def dump(policy: Policy, meaning: int) -> str:
     return "{" + ",\n".join(lines) + "}\n"
 
 
-def load(text: str) -> Policy:
-    """The policy that dump() wrote, without its tests. ValueError says what is no such form."""
-    data = json.loads(text)
-    if not isinstance(data, dict) or data.pop("canonical", None) != VERSION:
-        raise ValueError("not the canonical form of a policy, or of another version")
+def load(form: Mapping[str, Any]) -> Policy:
+    """The policy that dump() wrote, without its tests. Malformed says what is no such form; whether it says what a
+    policy can say, reread.hold() knows."""
+    data = dict(form)
+    if data.pop("canonical", None) != VERSION:
+        raise Malformed("not the canonical form of a policy, or of another version")
     data.pop("hash", None)
     written = enumerate(_list(data.pop("entries", ())))
     entries = tuple(_build(Entry, _map(item), {"rule": rule}) for rule, item in written)
@@ -44,9 +48,12 @@ def load(text: str) -> Policy:
     return policy
 
 
-def claimed_hash(text: str) -> int:
+def claimed_hash(form: Mapping[str, Any]) -> int:
     """The meaning hash that the form was written with."""
-    return int(json.loads(text)["hash"], 16)
+    text = form.get("hash")
+    if not isinstance(text, str) or not HASH.match(text):
+        raise Malformed("its hash is none")
+    return int(text, 16)
 
 
 # --- writing ----------------------------------------------------------------------------------------------------
@@ -103,12 +110,12 @@ def _build(kind: Type[Any], data: Mapping[str, Any], given: Dict[str, Any], entr
     known = {SPELLED.get(field.name, field.name): (field, hint) for field, hint in written}
     strange = sorted(set(data) - set(known))
     if strange:
-        raise ValueError(f"`{strange[0]}` is no part of {kind.__name__}: the form is of another version")
+        raise Malformed(f"`{strange[0][:40]}` is no part of {kind.__name__}: the form is of another version")
     for name, (field, hint) in known.items():
         if name in data:
             given[field.name] = _read(hint, data[name], entries)
         elif field.name not in given and field.default is MISSING and field.default_factory is MISSING:
-            raise ValueError(f"`{name}` of {kind.__name__} is missing")
+            raise Malformed(f"`{name}` of {kind.__name__} is missing")
     return kind(**given)
 
 
@@ -122,7 +129,7 @@ def _read(hint: Any, data: Any, entries: Tuple[Entry, ...]) -> Any:
         return tuple(_read(inner[0], item, entries) for item in items)
     if origin is tuple:
         if len(_list(data)) != len(inner):
-            raise ValueError(f"{_json(data)} are not {len(inner)} values")
+            raise Malformed(f"{_json(data)[:40]} are not {len(inner)} values")
         return tuple(_read(part, item, entries) for part, item in zip(inner, data))
     if origin is abc.Mapping:
         return {key: _read(inner[1], item, entries) for key, item in _map(data).items()}
@@ -130,22 +137,22 @@ def _read(hint: Any, data: Any, entries: Tuple[Entry, ...]) -> Any:
         return Place(*_read(Tuple[str, int, int], data, entries))
     if hint is Entry:
         if not isinstance(data, int) or not 0 <= data < len(entries):
-            raise ValueError(f"{_json(data)} is no entry's number")
+            raise Malformed(f"{_json(data)[:40]} is no entry's number")
         return entries[data]
     if is_dataclass(hint):
         return _build(hint, _map(data), {}, entries)
     if hint is not object and type(data) is not hint:
-        raise ValueError(f"{_json(data)} is no {hint.__name__}")
+        raise Malformed(f"{_json(data)[:40]} is no {hint.__name__}")
     return data
 
 
 def _list(data: Any) -> List[Any]:
     if not isinstance(data, (list, tuple)):
-        raise ValueError(f"{_json(data)[:40]} is no list")
+        raise Malformed(f"{_json(data)[:40]} is no list")
     return list(data)
 
 
 def _map(data: Any) -> Dict[str, Any]:
     if not isinstance(data, dict):
-        raise ValueError(f"{_json(data)[:40]} is no map")
+        raise Malformed(f"{_json(data)[:40]} is no map")
     return data

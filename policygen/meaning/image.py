@@ -6,42 +6,59 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Optional, Tuple
 
-from policygen.facts import board
 from policygen.language.model import Policy
+from policygen.language.reread import hold
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
-from policygen.text import elf, paths
+from policygen.text import elf, paths, strict_json
 from policygen.text.diag import Diagnostics
 
 SECTION = ".charter.policy"
-MAX_BYTES = 256 << 20
+MAX_BYTES = 64 << 20
 
 
 def is_image(name: str) -> bool:
     """Told by content: an ELF file, or JSON."""
-    try:
-        with open(name, "rb") as stream:
-            head = stream.read(16)
-    except OSError:
-        return False
+    head = first_bytes(name)
     return head.startswith(elf.MAGIC) or name.endswith(".json") and head.lstrip().startswith(b"{")
 
 
+def is_elf(name: str) -> bool:
+    return first_bytes(name).startswith(elf.MAGIC)
+
+
+def first_bytes(name: str) -> bytes:
+    """None of a file that cannot be read, is no file, or is called a policy: where such a link leads is asked first."""
+    try:
+        if name.endswith((".yaml", ".yml")) or not Path(name).is_file():        # a pipe would wait, or be read empty
+            return b""
+        with open(name, "rb") as stream:
+            return stream.read(16)
+    except (OSError, ValueError):
+        return b""
+
+
+def contents(name: str, most: int = MAX_BYTES) -> bytes:
+    """The file; ValueError for one that is larger than it can be."""
+    with open(name, "rb") as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"larger than {most >> 20} MiB")
+    return data
+
+
 def load(name: str, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
+    """The policy of the text, which has been held to the rules of YAML, or None and one complaint."""
     diags, shown = Diagnostics(), paths.display(Path(name))
     try:
-        with open(name, "rb") as stream:
-            data = stream.read(MAX_BYTES)
-        text = embedded(data) if data.startswith(elf.MAGIC) else data
-        policy = canonical.load(text.decode("utf-8"))
-        if policy.platform not in board.names():
-            raise ValueError(f"no platform {policy.platform}")
-        claimed, found = canonical.claimed_hash(text.decode("utf-8")), meaning_hash(policy)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration,
-            RecursionError) as problem:
+        text = embedded(contents(name)) if is_elf(name) else contents(name, strict_json.MAX_BYTES)
+        form = strict_json.parse(text)
+        policy, claimed = canonical.load(form), canonical.claimed_hash(form)
+        hold(policy)
+        found = meaning_hash(policy)
+    except (OSError, ValueError) as problem:
         diags.unreadable = True
-        diags.error("PG012", None, f"{shown} holds no policy that can be read",
-                    notes=[str(problem).split("\n", maxsplit=1)[0] or type(problem).__name__])
+        diags.error("PG012", None, f"{shown} holds no policy that can be read", notes=[why(problem)])
         return None, diags
     if claimed != found:
         diags.note("PG013", None, f"{shown} says that its policy means {claimed:#018x}; this policygen makes it "
@@ -49,10 +66,16 @@ def load(name: str, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagn
     return (replace(policy, mode=mode) if mode else policy), diags
 
 
+def why(problem: Exception) -> str:
+    """One line for what kept a file from being read."""
+    text = problem.strerror if isinstance(problem, OSError) else str(problem)
+    return (text or type(problem).__name__).split("\n", maxsplit=1)[0]
+
+
 def embedded(data: bytes) -> bytes:
     """What an ELF file says of its policy."""
     try:
         return elf.Elf(data).section(SECTION)
     except ValueError as problem:
-        why = ": not built by this project, or stripped of it" if "no section" in str(problem) else ""
-        raise ValueError(f"{problem}{why}") from None
+        reason = ": not built by this project, or stripped of it" if "no section" in str(problem) else ""
+        raise ValueError(f"{problem}{reason}") from None

@@ -13,10 +13,10 @@ from policygen.text import words
 from policygen.text.diag import Diagnostics, quoted
 
 
-def load_policy(name: str, *, mode: Optional[str] = None,
-                place: Optional[Store] = None) -> Tuple[Optional[Policy], Diagnostics]:
+def load_policy(name: str, *, mode: Optional[str] = None, place: Optional[Store] = None,
+                board: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
     """The policy, or None and why. NAME is a profile, a file, REVISION:FILE, or a built image; `mode` replaces what
-    the file says (make run MODE=audit); `place`: where files are looked for."""
+    the file says (make run MODE=audit), and so does `board` its platform; `place`: where files are looked for."""
     diags = Diagnostics()
     place, path = place or Store(), store.find(name)
     if image.is_image(name):
@@ -36,9 +36,6 @@ def load_policy(name: str, *, mode: Optional[str] = None,
         diags.error("PG001", None, f"no policy {quoted(name)}: {place.display(path)} does not exist",
                     helps=[f"did you mean {close[0]}?"] if close else [f"policies: {', '.join(known)}"])
         return None, diags
-    if place.leaves(path, place.tree(path)):
-        diags.unreadable = True
-        diags.error("PG123", None, f"{place.display(path)} is a link to a file outside of its tree",
-                    helps=["name the file that it leads to"])
+    if store.leads_out(path, place, diags):
         return None, diags
-    return check.check_file(path, place, mode, diags, check_coherence), diags
+    return check.check_file(path, place, mode, diags, check_coherence, board), diags

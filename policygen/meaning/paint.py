@@ -74,7 +74,8 @@ def paint(policy: Policy) -> Painted:
 
 def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:
     """ID registers by key -> the bits that a hidden feature has in them, and what these say instead."""
-    arch, hidden = load_arch(), {}
+    arch = load_arch()
+    hidden: Dict[int, Tuple[int, int]] = {}
     for name in (name for name, what in policy.features.items() if what == "hide"):
         for item in arch.features[name].id_fields:
             key = arch.registers[item.register].key

@@ -24,7 +24,8 @@ def environment() -> jinja2.Environment:
         "word": word, "c_string": c_string, "u8": lambda value: hexadecimal(value, 2),
         "u16": lambda value: hexadecimal(value, 4),
         "u32": lambda value: hexadecimal(value, 8), "u64": lambda value: hexadecimal(value, 16) if value else Word("0"),
-        "comment": c_comment, "call": lambda text: checked(text, CALL, "a C function, or a call of one with names"),
+        "hex": hexadecimal, "comment": c_comment,
+        "call": lambda text: checked(text, CALL, "a C function, or a call of one with names"),
         "header": lambda text: checked(text, HEADER, "a header: room/name.h"),
     }
     out.filters.update(filters)

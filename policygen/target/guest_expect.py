@@ -61,12 +61,19 @@ def parse(text: str, policy: Policy) -> Access:
         place, _, width = target.partition("/")
         return Access("mmio", _address(place, policy), operation[5:], int(width))
     if operation in ("hvc", "smc"):
-        given: Dict[str, int] = {key: int(value, 0) for key, value in (item.split("=") for item in rest)}
+        given: Dict[str, int] = {key: _given(value, policy) for key, value in (item.split("=") for item in rest)}
         return Access(operation, _function(target, policy, given), "", 4, (given.get("x1", 0), given.get("x2", 0)))
     if operation == "exception":
         number = words.number(target)
         return Access("exceptions", load_arch().classes[target] if number is None else number)
     raise ValueError(f"no operation {operation}")
+
+
+def _given(text: str, policy: Policy) -> int:
+    """A number, or where the guest's RAM ends: RAM_END-7."""
+    if not text.startswith("RAM_END"):
+        return int(text, 0)
+    return load_board(policy.platform).ram[1] + 1 + int(text[len("RAM_END"):] or "0", 0)
 
 
 def _register(text: str) -> int:

@@ -2,8 +2,10 @@
 """A platform file to the texts that C, linker and tools take its facts from. No policy is needed."""
 from __future__ import annotations
 
+import json
 from typing import Any, Dict, List, Mapping, Tuple
 
+from policygen.facts import memory
 from policygen.facts.arch import load_arch
 from policygen.facts.board import Board
 from policygen.target import form
@@ -12,27 +14,30 @@ from policygen.text.escape import c_comment
 
 def texts(board: Board) -> Dict[str, str]:
     """File name -> text."""
-    environment = form.environment()
+    environment, places = form.environment(), memory.memory_map(board)
     environment.filters["by_call"] = _by_call
-    return {"models.h": environment.get_template("models.h.j2").render(_models(board))}
+    view = {"made": c_comment(f"Generated from {board.file} by policygen: edit that, not this."), "name": board.name,
+            "machine": board.machine, "memory": memory.memory_words(board), "map": places.items(),
+            "guest_end": f"{places['GUEST_PA'] + places['GUEST_SIZE']:#x}"}
+    return {"models.h": environment.get_template("models.h.j2").render(_models(board)),
+            "platform.h": environment.get_template("platform.h.j2").render(view),
+            "platform.json": json.dumps({"name": board.name, "qemu": memory.qemu_words(board), **places},
+                                        indent=1) + "\n",
+            "qemu.machine": memory.qemu_words(board) + "\n", "qemu.bootargs": f"{places['BOOTARGS_PA']:#x}\n"}
 
 
 def _models(board: Board) -> Mapping[str, Any]:
     served: Dict[str, List[Mapping[str, str]]] = {"mmio": [], "calls": [], "sysregs": []}
     headers = []
     for model in board.models.values():
-        served[model.section].append({"name": _enumerator(model.name), **model.serves})
+        served[model.section].append({"name": memory.c_name(model.name), **model.serves})
         headers.append(model.header)
     for name, (header, call) in load_arch().replays.items():
-        served["sysregs"].append({"name": _enumerator(name), "serve": call})
+        served["sysregs"].append({"name": memory.c_name(name), "serve": call})
         headers.append(header)
     made = f"Generated from {board.file} and policy/arch/arch.yaml by policygen: edit those, not this."
     return {"made": c_comment(made),
             "headers": sorted({*headers, "cpu/cpu.h"}), **served}
-
-
-def _enumerator(model: str) -> str:
-    return model.upper().replace("-", "_")
 
 
 def _by_call(models: List[Mapping[str, str]], *kinds: str) -> List[Tuple[Tuple[str, ...], List[str]]]:

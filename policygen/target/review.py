@@ -12,8 +12,8 @@ from policygen.language.model import Policy
 from policygen.language.store import Store
 from policygen.meaning.coherence import check_denied
 from policygen.meaning.judge import judge
-from policygen.meaning.load import load_policy
 from policygen.target.agreement import check_agreement
+from policygen.target.load import load_bound
 from policygen.text import paths
 from policygen.text.diag import Diagnostic, Diagnostics, Span
 
@@ -42,9 +42,10 @@ class Review:
         return not self.diags.failed and not self.diags.unreadable
 
 
-def review(name: str, mode: Optional[str] = None, cpu: str = DEFAULT_CPU, place: Optional[Store] = None) -> Review:
+def review(name: str, mode: Optional[str] = None, cpu: str = DEFAULT_CPU, place: Optional[Store] = None,
+           board: Optional[str] = None) -> Review:
     check_agreement()
-    policy, diags = load_policy(name, mode=mode, place=place)
+    policy, diags = load_bound(name, mode=mode, cpu=cpu, place=place, board=board)
     out = Review(paths.shown(name), policy, diags)
     if policy is not None:
         out.asserts, out.tests = judge(policy, diags)

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Iterable, Iterator, List, Optional, Set, Tuple
 
 from policygen.facts.arch import make_key
+from policygen.facts.board import WINDOWS, load_board
 from policygen.language.model import Access, Action, Policy
 from policygen.meaning.evaluate import evaluator, whole
 from policygen.text.escape import C, c_comment, fill, hexadecimal
 
 PAGE = 4096
 SPARSE = 61                     # coprime to what windows are aligned to
-IPA_END = 1 << 30
-RAM_END = 0x70000000
+IPA_END = WINDOWS              # where the windows of devices end and RAM begins
 PASS_OVER, SAME = 1, 2          # as in guest/sweep/sweep.c
 WIDTHS = (1, 2, 4, 8)
 SIGNS = {sign: C(sign) for sign in "smhcrw-"}
@@ -55,10 +55,16 @@ def spans(policy: Policy, brief: bool = False) -> List[Span]:
     return list(_Planner(policy, brief).all())
 
 
+def ram_end(policy: Policy) -> int:
+    """The first IPA behind the guest's RAM."""
+    return load_board(policy.platform).ram[1] + 1
+
+
 class _Planner:
     def __init__(self, policy: Policy, brief: bool) -> None:
         self.policy, self.reference = policy, evaluator(policy)
         self.brief, self.page = brief, PAGE * SPARSE if brief else PAGE
+        self.ram_end = ram_end(policy)
         self.cells = list(self.reference.cells("mmio", whole("mmio", policy.platform)))
 
     def all(self) -> Iterator[Span]:
@@ -102,10 +108,10 @@ class _Planner:
             for width in WIDTHS:
                 for direction in ("r", "w"):
                     yield Span("m", direction, border - 8, width, 16 // width, width, SAME)
-        yield Span("m", "r", IPA_END, self.page, (RAM_END - IPA_END - 1) // self.page + 1, 8)
-        yield Span("m", "w", IPA_END + 0x2000000 - 8, 1 << 21, (RAM_END - IPA_END >> 21) - 16, 8, SAME)
+        yield Span("m", "r", IPA_END, self.page, (self.ram_end - IPA_END - 1) // self.page + 1, 8)
+        yield Span("m", "w", IPA_END + 0x2000000 - 8, 1 << 21, (self.ram_end - IPA_END >> 21) - 16, 8, SAME)
         for direction in ("r", "w"):
-            yield Span("m", direction, RAM_END, 1 << 21, ((1 << 32) - RAM_END) >> 21, 4)
+            yield Span("m", direction, self.ram_end, 1 << 21, ((1 << 32) - self.ram_end) >> 21, 4)
             for bit in range(32, 48):
                 for low in (0, 0x08000000, 0x40000000):
                     yield Span("m", direction, (1 << bit) + low, 4, 2, 4)

@@ -14,10 +14,11 @@ import tempfile
 import time
 from array import array
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import IO, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_arch, make_key, split_key
@@ -91,6 +92,15 @@ class Tables:
         return self.rows[number] if number < len(self.rows) else None
 
 
+@dataclass(frozen=True)
+class Said:
+    """Everything that tables say: their rows, what holds without asking, and a row's number for each question."""
+    tables: Tables
+    controls: Tuple[int, ...]
+    free: List[Tuple[int, ...]]
+    answers: "array[int]"
+
+
 def verify(policy: Policy, cpu: str = DEFAULT_CPU, generated: Optional[Path] = None,
            sanitize: bool = False) -> Result:
     """`generated`: a folder with tables to examine instead of freshly rendered ones."""
@@ -157,9 +167,14 @@ class Verifier:
         # The pages of a piece lie together, a read and a write each: (how many, the questions that it starts with).
         self.runs = [(len(list(pages)) // 2, starts[low, "read"], starts[low, "write"])
                      for low, pages in groupby(self.inner, key=itemgetter(1))]
-        self.questions = tempfile.TemporaryFile()       # a pipe takes many times as long
-        self.questions.writelines(_question(access) for access, _ in (*self.cases, *self.inner))
-        self.questions.flush()
+
+    @cached_property
+    def questions(self) -> IO[bytes]:
+        """For a program, which reads a file many times faster than a pipe."""
+        out = tempfile.TemporaryFile()
+        out.writelines(_question(access) for access, _ in (*self.cases, *self.inner))
+        out.flush()
+        return out
 
     def counts(self) -> Dict[str, int]:
         out = {section: 0 for section in KINDS}
@@ -176,18 +191,26 @@ class Verifier:
 
     def examine(self, output: bytes, replay: str) -> List[Difference]:
         """What the compiled tables, which say `output`, answer differently; `replay` is the text of replay.S."""
+        return self.differences(self.said(output, replay))
+
+    def said(self, output: bytes, replay: str) -> "Said":
         n_rows, n_limits, n_free = COUNTS.unpack_from(output)
         at = COUNTS.size + n_rows * ROW.size
         after = at + n_limits * LIMIT.size
         free_at = after + CONTROLS.size
         answers = array("H", output[free_at + n_free * FREE.size:])
+        tables = Tables(tuple(row_at(output, COUNTS.size + index * ROW.size, self.words) for index in range(n_rows)),
+                        tuple((rate, over) for rate, over, _ in LIMIT.iter_unpack(output[at:after])), stubs_of(replay))
+        return Said(tables, CONTROLS.unpack_from(output, after),
+                    list(FREE.iter_unpack(output[free_at:free_at + n_free * FREE.size])), answers)
+
+    def differences(self, said: "Said") -> List[Difference]:
+        """What is answered otherwise than the reference decides."""
+        tables, answers = said.tables, said.answers
         if len(answers) != len(self.cases) + len(self.inner):
             raise ValueError("the program answered another number of questions")
-        tables = Tables(tuple(_row(output, COUNTS.size + index * ROW.size, self.words) for index in range(n_rows)),
-                        tuple((rate, over) for rate, over, _ in LIMIT.iter_unpack(output[at:after])), stubs_of(replay))
-        found: List[Difference] = [Difference(*self.cases[0], None, why) for why in self.without_questions(
-            CONTROLS.unpack_from(output, after),
-            list(FREE.iter_unpack(output[free_at:free_at + n_free * FREE.size])))]
+        found: List[Difference] = [Difference(*self.cases[0], None, why)
+                                   for why in self.without_questions(said.controls, said.free)]
         if tables.limits[:1] != ((0, 0),):
             found.append(Difference(*self.cases[0], None, "policy_limits[0], which means no limit, is one"))
         wrong = {pair: why for pair in set(zip(self.kinds, answers))
@@ -250,7 +273,7 @@ class Verifier:
         """Around every border: each byte within a double word of it, with each width."""
         points = {point for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform))
                   for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < IPA_END}
-        points.update((0x70000000, 0xfffffff8, 1 << 32, 1 << 39))
+        points.update((self.reference.board.ram[1] + 1, 0xfffffff8, 1 << 32, 1 << 39))
         for point in sorted(points):
             for width in (1, 2, 4, 8):
                 for direction in ("read", "write"):
@@ -394,7 +417,7 @@ def _left_over(row: Row, section: str) -> str:
     return f"{spare[0]} in a row that does not use it" if spare else ""
 
 
-def _row(data: bytes, at: int, words: Contract) -> Row:
+def row_at(data: bytes, at: int, words: Contract) -> Row:
     rule, action, verdict, log, pad, arg, limit, where, otherwise, pad2, value, mask = ROW.unpack_from(data, at)
 
     def word(known: Sequence[str], number: int) -> str:

@@ -18,8 +18,9 @@ from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.target import sweep
 from policygen.target.traps import Plan, gap_of, plan
 
-LINE = re.compile(r"sw ([smhc]) ([rw-]) (\w+) (\w+) (\w+) (\w+) (\w+) :(.*)\Z")
-TOKEN = re.compile(r"([ouasxczp])([-+*]?)([0-9a-f]*)(?:=([0-9a-f]+))?\Z")
+NUMBER = "([0-9a-f]{1,16})"
+LINE = re.compile(rf"sw ([smhc]) ([rw-]) ([1248]) {NUMBER} {NUMBER} {NUMBER} {NUMBER} :(.*)\Z")
+TOKEN = re.compile(r"([ouasxczp])([-+*]?)([0-9a-f]{0,16})(?:=([0-9a-f]{1,16}))?\Z")
 SECTIONS = {"s": "sysregs", "m": "mmio", "h": "hvc", "c": "smc"}
 DIRECTIONS = {"r": "read", "w": "write", "-": ""}
 RETURNS = {"NOT_SUPPORTED": -1, "INVALID_PARAMETERS": -2, "DENIED": -3, "SEA": -1, "SERROR": -1}
@@ -68,7 +69,7 @@ class Verdict:
 def console(text: str) -> str:
     """The guest's bytes: records (from RS to the line's end) taken out, with the line break that a record marked `+`
     put into the guest's line; escapes and NULs undone."""
-    text = re.sub("\r*\n\x1e@.\\+[^\n]*\n", "", text)
+    text = re.sub("(?<!\r)\r*\n\x1e@.\\+[^\n]*\n", "", text)
     text = re.sub("\x1e[^\n]*\n", "", text)
     return text.replace("\0", "").replace("\x1fe", "\x1e").replace("\x1ff", "\x1f").replace("\r", "")
 
@@ -89,6 +90,8 @@ def parse(text: str) -> Iterator[Seen]:
                 raise ValueError(f"an outcome that no sweep prints: {word!r}")
             letter, flag, number, value = token.groups()
             count = int(number, 16) if number else 1
+            if not step or not count or kind == "s" and first + step * (count - 1) > 0xffff:
+                raise ValueError(f"a series that no sweep makes: {line[:80]!r}")
             yield Seen(SECTIONS[kind], DIRECTIONS[direction], width, first, step, count, (x1, x2), letter, flag,
                        int(value, 16) if value else None)
             first += step * count
@@ -109,6 +112,8 @@ class Judge:
         planned = [sum(span.count for span in sweep.spans(self.policy, brief)) for brief in (False, True)]
         try:
             for seen in parse(text):
+                if sum(out.by_section.values()) + seen.count > max(planned):
+                    raise ValueError(f"more accesses than the sweep makes, {max(planned)}")
                 out.by_section[seen.section] = out.by_section.get(seen.section, 0) + seen.count
                 if seen.letter == "p":
                     out.add(ORDER[5], seen.count)
@@ -132,7 +137,8 @@ class Judge:
         """Parts of a series in each of which one decision holds."""
         at, left = seen.first, seen.count
         if seen.section != "mmio" or at >= sweep.IPA_END:
-            cells = [(0, sweep.RAM_END - 1), (sweep.RAM_END, ALL)] if seen.section == "mmio" else \
+            end = sweep.ram_end(self.policy)
+            cells = [(0, end - 1), (end, ALL)] if seen.section == "mmio" else \
                 list(self.reference.cells(seen.section, ((0, 0xffffffff),)))
         else:
             cells = self.mmio_cells()
@@ -153,7 +159,7 @@ class Judge:
     # --- one outcome --------------------------------------------------------------------------------------------
 
     def note(self, seen: Seen, key: int, count: int) -> None:
-        ram = seen.section == "mmio" and sweep.IPA_END <= key < sweep.RAM_END
+        ram = seen.section == "mmio" and sweep.IPA_END <= key < sweep.ram_end(self.policy)
         expected = self.reference.decide(Access(seen.section, key if seen.section != "mmio" or key < sweep.IPA_END
                                                 else 0, seen.direction, seen.width, seen.args)) \
             if seen.section != "mmio" or key < sweep.IPA_END else self.outside(seen)
@@ -179,7 +185,8 @@ class Judge:
     def outside(self, seen: Seen) -> Decision:
         """Above the windows and RAM `default` decides; like any refused access where nothing real can be."""
         entry = self.reference.defaults["mmio"]
-        return self.reference.decision(entry, entry.actions[seen.direction], "mmio", sweep.RAM_END, seen.direction)
+        end = sweep.ram_end(self.policy)
+        return self.reference.decision(entry, entry.actions[seen.direction], "mmio", end, seen.direction)
 
     @staticmethod
     def answer(seen: Seen, expected: Decision) -> str:

@@ -19,6 +19,7 @@ CODES: Dict[str, str] = {
     "PG011": "A tab. YAML is indented with blanks only.",
     "PG012": "A built image or canonical form that holds no policy, or one of another version.",
     "PG013": "The image's policy does not have the meaning hash that stands in it: facts changed, or bytes did.",
+    "PG014": "An image that does not decide what its policy's text says: tables, trap controls, name or hash differ.",
     "PG101": "No such system register, group or encoding. `policygen list WORD` searches the names.",
     "PG102": "No such device on this platform. A window of your own needs `at:` and `size:`.",
     "PG103": "No such call on this platform, or not by this instruction.",

@@ -10,6 +10,7 @@ from typing import Any, Collection, Dict, Iterator, List
 
 MAGIC = b"\x7fELF"
 SYMBOL = 24             # bytes of an Elf64_Sym
+MAX_HEADERS, MAX_SYMBOLS = 1 << 12, 1 << 17
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Elf:
             for what, at, size, count in (
                     ("section headers", header.e_shoff, header.e_shentsize, self.file.num_sections()),
                     ("segment headers", header.e_phoff, header.e_phentsize, self.file.num_segments())):
-                if count and not size:
-                    raise ValueError(f"its {what} have no size")
+                if count and not size or count > MAX_HEADERS:
+                    raise ValueError(f"it has {count} {what} of {size} bytes")
                 self.slice(at, size * count, f"its {what}")
 
     def slice(self, at: int, size: int, what: str) -> bytes:
@@ -51,9 +52,10 @@ class Elf:
             table = parsed[self.file.get_shstrndx()] if count else None
             names = self.slice(table.sh_offset, table.sh_size, "its names of sections") if table else b""
             wanted = name.encode("ascii") + b"\0"
-            found = next((part for part in parsed if names[part.sh_name:part.sh_name + len(wanted)] == wanted), None)
-            if found is None:
-                raise ValueError(f"it has no section {name}")
+            of_it = [part for part in parsed if names[part.sh_name:part.sh_name + len(wanted)] == wanted]
+            if len(of_it) != 1:
+                raise ValueError(f"it has {'several sections' if of_it else 'no section'} {name}")
+            found = of_it[0]
             if found.sh_type == "SHT_NOBITS" or found.sh_flags & 0x800:         # SHF_COMPRESSED
                 raise ValueError(f"its section {name} is not in the file as it is")
             return self.slice(found.sh_offset, found.sh_size, f"its section {name}")
@@ -66,8 +68,12 @@ class Elf:
                 if table["sh_entsize"] != SYMBOL:
                     raise ValueError(f"its symbols are {table['sh_entsize']} bytes each instead of {SYMBOL}")
                 self.slice(table["sh_offset"], table["sh_size"], "its symbols")
-                found.update({symbol.name: symbol["st_value"] for symbol in table.iter_symbols()
-                              if symbol.name in names})
+                if table.num_symbols() > MAX_SYMBOLS:
+                    raise ValueError(f"it has {table.num_symbols()} symbols")
+                for symbol in table.iter_symbols():
+                    if symbol.name in names and symbol["st_shndx"] != "SHN_UNDEF" and \
+                            found.setdefault(symbol.name, symbol["st_value"]) != symbol["st_value"]:
+                        raise ValueError(f"it has two symbols {symbol.name}")
         missing = sorted(set(names) - set(found))
         if missing:
             raise ValueError(f"it has no symbol {missing[0]}")

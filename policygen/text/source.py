@@ -308,13 +308,17 @@ class _Builder:
 
     def target(self, number: int, before: str) -> int:
         """A comment on a line of its own speaks of the next line that holds something."""
-        if before.strip():
-            return number + 1
-        for later in range(number + 1, len(self.lines)):
-            text = self.lines[later].strip()
-            if text and not text.startswith("#"):
-                return later + 1
-        return number + 1
+        return number + 1 if before.strip() else self.following[number]
+
+    @cached_property
+    def following(self) -> List[int]:
+        """By line, counted from 0: the next line that holds something, counted from 1; the line itself if none does."""
+        out, after = [], 0
+        for number in range(len(self.lines) - 1, -1, -1):
+            out.append(after or number + 1)
+            text = self.lines[number].strip()
+            after = number + 1 if text and not text.startswith("#") else after
+        return out[::-1]
 
     def in_text(self, line: int, col: int) -> bool:
         at = bisect_right(self.scalars, (line, col), key=lambda text: (text[0].line, text[0].column)) - 1

@@ -408,7 +408,7 @@ def test_trace_is_what_perfetto_takes(log: Path) -> None:
 
 def test_html_is_one_quiet_file(log: Path, rules: Path) -> None:
     text = run("html", "--policy", str(rules), str(log)).stdout.decode()
-    assert "COMPLETE" in text and "PMCR_EL0" in text and "log_decode.py why 12 " in text
+    assert "COMPLETE" in text and "PMCR_EL0" in text and "log_decode.py why --session 1 12 " in text
     assert "http" not in text and "<script" not in text
 
 

@@ -20,6 +20,7 @@ from policygen.meaning.digest import meaning_hash
 from policygen.meaning.load import load_policy
 from policygen.meaning.paint import paint
 from policygen.target import render, traps
+from policygen.text import strict_json
 
 ROOT = Path(__file__).resolve().parents[2]
 BASE = """\
@@ -116,6 +117,9 @@ def test_the_floor_holds_for_a_policy_that_allows_everything(tmp_path: Path) -> 
     plan = traps.plan(policy(tmp_path))
     for name in controls.FLOOR:
         control = load_arch().controls[name]
+        if control.register not in plan.controls:
+            assert name == "ICC_SRE_EL2.Enable", f"{name}: who writes it?"      # hv/board/gic.c does
+            continue
         value = plan.controls[control.register] & control.mask
         assert value == (control.mask if control.traps_when else 0), name
     hcr = plan.controls["HCR_EL2"]
@@ -216,7 +220,7 @@ def test_the_canonical_form_reads_back(name: str) -> None:
     found, _ = load_policy(name)
     assert found is not None
     text = canonical.dump(found, meaning_hash(found))
-    again = canonical.load(text)
+    again = canonical.load(strict_json.parse(text.encode()))
     assert canonical.dump(again, meaning_hash(again)) == text and meaning_hash(again) == meaning_hash(found)
     assert paint(again) == paint(found)
 

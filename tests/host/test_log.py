@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hvl_host import LOG, ROOT, Record, build, check_sequence, decode, run
+from hvl_host import LOG, ROOT, Record, build, check_sequence, decode, rendered, run
 
 RING, NOTABLE_RING = 16384, 512
 ALLOW, DENY, EMUL, WFX = 0, 1, 2, 5  # rows of fake/tables.c
@@ -286,7 +286,8 @@ def test_histories_of_equal_records_explain_every_gap(host: Path, seed: int) -> 
 def test_a_push_is_short_and_calls_nothing(tmp_path: Path) -> None:
     obj = tmp_path / "log.o"
     subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu11", "-O2", "-ffreestanding", "-fno-pic", "-mgeneral-regs-only",
-                    "-mstrict-align", "-fno-omit-frame-pointer", "-Ihv", "-c", "hv/log/log.c", "-o", str(obj)],
+                    "-mstrict-align", "-fno-omit-frame-pointer", "-Ihv", f"-I{rendered()}",
+                    "-c", "hv/log/log.c", "-o", str(obj)],
                    cwd=ROOT, check=True)
     text = subprocess.run(["aarch64-linux-gnu-objdump", "-d", "--no-show-raw-insn", str(obj)], check=True,
                           capture_output=True, text=True).stdout

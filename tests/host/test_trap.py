@@ -202,7 +202,7 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     # There the guest's translation says it, for whom the access was, and it may be gone.
     for bit, walk, cm, write, spsr in product((0, 44, 45, 46), (0, 0x80), (0, 0x100), (0, 0x40), (0x3c5, 0x3c0, 0x10)):
         far = (1 << bit if bit else 0) | windows[-1] + 4
-        esr = (word if not cm else DABT << 26 | 1 << 25) | 0xf | walk | cm | write
+        esr = (DABT << 26 | 1 << 25 if cm or walk else word) | 0xf | walk | cm | write
         yield replace(trap(dice, esr, far=far, hpfar=windows[0] >> 8), spsr=spsr)
 
 
@@ -273,12 +273,13 @@ def test_a_register_that_el2_lacks_too_is_undefined_to_the_guest(host: Host) -> 
     at = len(wire) - ANSWER.size * len(absent)
     rows = list(verify.ROW.iter_unpack(wire[:at]))
     for t, raw in zip(traps, ANSWER.iter_unpack(wire[at:])):
-        out, there, expected = answered(raw, rows, verify.VERDICTS), host.model.expect(t), Outcome([*t.x, 0], 0, 0)
+        out, there = answered(raw, rows, load_contract().verdicts), host.model.expect(t)
+        expected = Outcome([*t.x, 0], 0, 0)
         host.model.take(t, expected, 1 << 25)
         assert (out.x[:31], out.elr, out.spsr, out.injected) == \
             (list(t.x), expected.elr, expected.spsr, expected.injected), hex(t.esr)
         assert [op[0] for op in out.ops] == [op[0] for op in there.ops] and out.rule == there.rule, hex(t.esr)
-        info = verify.VERDICTS.index("INJECT") | (t.spsr >> 2 & 3) << 4 | 0x80 | 1 << 16
+        info = load_contract().verdicts.index("INJECT") | (t.spsr >> 2 & 3) << 4 | 0x80 | 1 << 16
         assert out.recorded == (t.xr(t.esr >> 5 & 31), 0, 0, t.elr, t.esr & 0xffffffff, info), hex(t.esr)
     assert len(traps) > 20 or host.policy.name in ("strict", "linux-strict")    # which let next to nothing pass
     # A rule that logs nothing: once. The guest can not fill the log with it.
@@ -444,7 +445,8 @@ def check_features(ask: Ask) -> None:
     allint, spintmask, exlock, locked = 1 << 13, 1 << 62, 1 << 34, 1 << 6 << 32
     more = [(sctlr, has, spsr) for sctlr in (span, span | spintmask)
             for spsr in (0x3c5, 0x3c4, 0x3c0, 0x10, 1 << 34 | 0x3c5)
-            for has in (0x1000, 0x10000, 0x10000 | locked, 0x11000 | 0xffffffbf << 32, 0xff000 | locked, locked | 1)]
+            for has in (0x1000, 0x8000, 0x10000, 0x10000 | locked, 0x80000 | locked,
+                        0x11000 | 0xffffffbf << 32, 0xff000 | locked, locked | 1)]
     traps = [Trap((0,) * 31, 0x40000000, spsr, 0, entry=FEATURES, sp_el0=has, sctlr=sctlr) for sctlr, has, spsr in more]
     for outcome, (sctlr, has, spsr) in zip(seen(ask, traps), more):
         same = not spsr & 0x10 and spsr & 0xf != 0          # from EL1 itself
@@ -455,7 +457,7 @@ def check_features(ask: Ask) -> None:
 def check_serror(ask: Ask) -> None:
     """What a virtual SError says of itself is written before it is pending, where the CPU has a register for it."""
     word = DABT << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 1 << 6 | 7    # a write of small's neighbour: serror
-    for has, vsesr in ((1, 0), (0x100001, 1 << 24), (0x200001, 1 << 24)):
+    for has, vsesr in ((1, 0), (0x100001, 1 << 24), (0x800001, 1 << 24)):
         raw = [*ANSWER.iter_unpack(ask([Trap((5,) * 31, 0x40000000, 0x3c5, word, far=0x800, hpfar=0xa000 << 4,
                                              sp_el0=has, entry=FEATURES)])[-ANSWER.size:])][0]
         assert raw[39] >> 8 & 1 and raw[92] == vsesr, hex(has)
@@ -609,6 +611,45 @@ def check_overruled(ask: Ask) -> None:
             assert (last[:32], last[42:44], last[56]) == (plain[:32], (1, 1), plain[56]), (hex(t.esr), says)
 
 
+def check_absent(ask: Ask) -> None:
+    """`traced`: a register that EL2 lacks, too, logged always, once, or not at all (the default's, seen before)."""
+    at, x, spsr = 0x40001000, tuple(range(100, 131)), 0x3c5 | 1 << 21 | 1 << 10
+    ttbr0, pmccntr = 3 << 20 | 2 << 10, 3 << 20 | 3 << 14 | 9 << 10 | 13 << 1
+    afsr1 = 3 << 20 | 1 << 17 | 5 << 10 | 1 << 1
+    for iss, read, replays in ((ttbr0, 1, 1), (ttbr0, 0, 1), (pmccntr, 1, 1), (pmccntr, 0, 1), (afsr1, 1, 1),
+                               (afsr1, 0, 2)):
+        t = Trap(x, at, spsr, SYSREG << 26 | 1 << 25 | iss | 7 << 5 | read, entry=ABSENCE)
+        other = replace(t, elr=at + 8, entry=ABSENCE | KEEP)
+        traps = [t, other, replace(t, elr=at + 16, entry=KEEP)]
+        first, again, there = ANSWER.iter_unpack(ask(traps)[-3 * ANSWER.size:])
+        for n, a in enumerate((first, again)):
+            assert (a[:31], a[32] & 0xfff, a[35], a[36], a[37]) == (x, 0x200, 1 << 25, at + 8 * n, spsr), (hex(iss), n)
+            assert a[58] == replays and a[42] == 1, (hex(iss), n)
+            assert replays == 1 or a[65] == 107 & 0xf0f, "as if it had read zero"
+        assert first[49] == 1 and first[51] == 107 and first[54] == at and first[56] & 0x8f == 0x84, hex(iss)
+        assert again[49] == (iss == ttbr0) and again[56] & 0x8f == (0x84 if iss == ttbr0 else 0), hex(iss)
+        assert there[32] == at + 20, "what is there is read and written as ever"
+
+
+def check_absent_unlogged(ask: Ask) -> None:
+    """`crowded`: where the rule logs nothing it is told once, at once where refusals are."""
+    mdscr = SYSREG << 26 | 1 << 25 | 2 << 20 | 2 << 17 | 2 << 1
+    t = Trap(tuple(range(100, 131)), 0x40001000, 0x3c5, mdscr | 7 << 5 | 1, entry=ABSENCE)
+    again = replace(t, entry=ABSENCE | KEEP)
+    first, second, told = ANSWER.iter_unpack(ask([t, again, replace(t, entry=ABSENCE | TELLS)])[-3 * ANSWER.size:])
+    assert first[49] == 1 and first[51:54] == (107, 0, 0) and first[56] & 0x8f == 0x84 and first[57], first[49:58]
+    assert second[49] == 0 and not first[91] and told[91], "told where refusals are, and once"
+    assert first[35] == second[35] == 1 << 25
+
+
+def check_absent_audit(ask: Ask) -> None:
+    """`few` in audit mode: what is let pass, and is not there."""
+    pmccntr = SYSREG << 26 | 1 << 25 | 3 << 20 | 3 << 14 | 9 << 10 | 13 << 1
+    t = Trap((5,) * 31, 0x40001000, 0x3c5, pmccntr | 1, entry=ABSENCE)
+    there, absent = ANSWER.iter_unpack(ask([replace(t, entry=0), t])[-2 * ANSWER.size:])
+    assert there[56] & 0x8f == 0x87 and absent[56] & 0x8f == 0x84 and absent[35] == 1 << 25
+
+
 def check_passes(ask: Ask) -> None:
     """`crowded`: what the operator lets pass EL2 does itself, with what a replay may write; what it can not is zero."""
     rows = [*verify.ROW.iter_unpack(ask([]))]
@@ -619,7 +660,7 @@ def check_passes(ask: Ask) -> None:
         rule = rows[[*ANSWER.iter_unpack(ask([t])[len(rows) * verify.ROW.size:])][0][48]][0]
         changes = replace(t, sp_el0=rule | PASS, entry=CHANGES)
         seen_last = [*ANSWER.iter_unpack(ask([changes])[len(rows) * verify.ROW.size:])][0]
-        assert seen_last[32] == t.elr + 4 and seen_last[56] & 15 == verify.VERDICTS.index("WOULD")
+        assert seen_last[32] == t.elr + 4 and seen_last[56] & 15 == load_contract().verdicts.index("WOULD")
         assert seen_last[51] == seen_last[0], "the record has what was read or written"
         return seen_last
 
@@ -639,11 +680,12 @@ def check_flood(ask: Ask) -> None:
     assert last[45] == 0, f"{last[45]} records lost"
 
 
-CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_serror, check_work, check_dumps,
-          check_overruled, check_passes]
+CHECKS = [check_limits, check_once, check_idle, check_interrupts, check_features, check_serror, check_work,
+          check_dumps,
+          check_overruled, check_passes, check_absent_unlogged]
 CHECKS_FEW = [check_high_addresses, check_apart, check_edge]
-CHECKS_AUDIT = [check_audited]
-CHECKS_TRACED = [check_told, check_rights, check_work, check_directions, check_runs, check_refusals_outlive]
+CHECKS_AUDIT = [check_audited, check_absent_audit]
+CHECKS_TRACED = [check_absent, check_told, check_rights, check_work, check_directions, check_runs, check_refusals_outlive]
 
 
 @pytest.mark.parametrize("host", [("crowded", "enforce")], indirect=True, ids=["crowded"])

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from hvl_host import rendered
+
 ROOT = Path(__file__).resolve().parents[2]
 CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
 
@@ -24,7 +26,8 @@ PLANTED = [
 def compiled(folder: Path, source: Path) -> "subprocess.CompletedProcess[str]":
     """`source` with the headers of `folder` before those of hv/."""
     return subprocess.run([f"{CROSS}gcc", "-std=gnu11", "-ffreestanding", "-mgeneral-regs-only", "-fsyntax-only",
-                           "-Wall", "-Wextra", "-Werror", f"-I{folder}", f"-I{ROOT / 'hv'}", str(source)],
+                           "-Wall", "-Wextra", "-Werror", f"-I{folder}", f"-I{ROOT / 'hv'}",
+                           f"-I{rendered()}", str(source)],
                           capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"})
 
 

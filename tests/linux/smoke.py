@@ -151,6 +151,7 @@ def gdb(setup: Setup) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     wire = setup.out / "gdb-wire.log"
+    wire.unlink(missing_ok=True)
     front = [sys.executable, str(ROOT / "tools" / "hvmux.py"), "--port", str(port), "--log", str(wire), "--"]
     machine = Machine(setup, "gdb", [*installer(setup), "--cmdline", "rdinit=/bin/sh"], front=front)
     try:

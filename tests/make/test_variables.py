@@ -127,7 +127,8 @@ HEAVY = ("clang", "npm", "chromium", "mypy", "python3-pytest", "git")
 STUB = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 case "$*" in *--assume-no*) printf '%s\\n' '0 upgraded, 108 newly installed, 0 to remove and 0 not upgraded.' \\
-    'Need to get 80.8 MB of archives.' 'After this operation, 335 MB of additional disk space will be used.'; exit 1;; esac
+    'Need to get 80.8 MB of archives.' \\
+    'After this operation, 335 MB of additional disk space will be used.'; exit 1;; esac
 case "$0" in *dpkg-query) test "$4" = git && echo 'install ok installed';; *) exit 0;; esac
 """
 

@@ -14,9 +14,9 @@ import pytest
 
 from policygen.__main__ import main
 from policygen.commands import diff
-from policygen.commands.expand import expand
 from policygen.facts.arch import load_arch
 from policygen.facts.ranges import contains
+from policygen.language.flat import flat as expand
 from policygen.language.model import Access, Decision, Policy
 from policygen.meaning import canonical, image
 from policygen.meaning.compare import Change, compare
@@ -231,8 +231,8 @@ def git(folder: Path, *words: str) -> None:
                    stdout=subprocess.DEVNULL)
 
 
-def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-                              ) -> None:
+def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+                              built: Callable[[Policy, Path], Path]) -> None:
     """A parent is read from the same revision; an image says which policy it was built from."""
     folder = tmp_path / "policy"
     folder.mkdir()
@@ -252,10 +252,7 @@ def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert "TIGHTER" in out and "cache" in out and "HEAD:policy/strict.yaml" in out
     for wrong in ("HEAD:nosuch", "nosuch:strict", "--x:strict", "HEAD:policy/"):
         assert load_policy(wrong)[0] is None
-    form, elf = tmp_path / "policy.json", tmp_path / "image.elf"
-    form.write_text(canonical.dump(policy, meaning_hash(policy)), encoding="utf-8")
-    subprocess.run(["gcc", "-c", "-x", "c", "/dev/null", "-o", str(elf)], check=True)
-    subprocess.run(["objcopy", f"--add-section={image.SECTION}={form}", str(elf)], check=True)
+    elf = built(policy, tmp_path / "gen")
     assert main(["diff", "HEAD:child", str(elf), "--gate", "any"]) == 0
     assert main(["--check", str(elf)]) == 0 and main(["explain", str(elf), "read", "PMCR_EL0"]) == 0
     data = elf.read_bytes()

@@ -13,7 +13,7 @@ import yaml as pyyaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.commands.expand import expand
+from policygen.language.flat import flat
 from policygen.language.json_schema import json_schema
 from policygen.meaning.load import load_policy
 from policygen.target import render
@@ -133,5 +133,5 @@ def test_a_policy_full_of_code_is_rendered_as_text(policy_file: Callable[[str], 
             '#include "policy/policy.h"', ""), stdout=subprocess.PIPE, text=True, check=True)
         bare = re.sub(r'"(\\.|[^"\\])*"', '""', done.stdout)
         assert "injected" not in bare and "include" not in bare
-    assert pyyaml.safe_load(expand(policy))["about"] == mean
+    assert pyyaml.safe_load(flat(policy))["about"] == mean
     assert json_schema()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policygen.commands.expand import expand
+from policygen.language.flat import flat as expand
 from policygen.facts import virtio
 from policygen.facts.arch import load_arch
 from policygen.facts.board import load_board

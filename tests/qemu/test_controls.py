@@ -24,7 +24,7 @@ FINE = ("HFGRTR_EL2", "HFGWTR_EL2", "HFGITR_EL2", "HDFGRTR_EL2", "HDFGWTR_EL2")
 EVERYWHERE = [register for register in controls.MEMBERS if register not in controls.THERE]
 # One bit each where EL2 cannot live with all of them turned over: HCR_EL2 has E2H and TGE.
 TURNED = {"HCR_EL2": 1 << 13, "MDCR_EL2": 1 << 6, "CPTR_EL2": 1 << 20}
-# Written besides the plan: HPMN, HPMD, HCCD; TZ and TSM where they are RES1; MIDR_EL1 instead of 0; MPIDR_EL1.
+# Written besides the plan: HPMN, HPMD, HCCD; TZ and TSM where RES1; MIDR_EL1 instead of 0; MPIDR_EL1.
 ADDED = {"MDCR_EL2": 0x1f | 1 << 17 | 1 << 23, "CPTR_EL2": 1 << 12 | 1 << 8, "VPIDR_EL2": ALL_BITS, "VMPIDR_EL2": ALL_BITS}
 # FEAT_MTE2, which the machine lacks without memory for tags.
 TAGS = {"HCR_EL2": 1 << 58 | 1 << 56}

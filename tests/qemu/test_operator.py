@@ -143,6 +143,8 @@ def test_the_tee_pipeline(tmp_path: Path) -> None:
         assert re.search(word + r" +[1-9]", done.stdout), done.stdout
     # Without tee there is the same: QEMU keeps what was on the line.
     wire = kept.read_bytes()
+    again = make("run", f"UART_LOG={kept}", check=False, stdin=subprocess.DEVNULL)
+    assert again.returncode != 0 and f"UART_LOG={kept} exists" in again.stdout and kept.read_bytes() == wire
     assert wire.startswith(b"\x1e@H 0 ") and wire in log.read_bytes()
     assert "policy/default.yaml" in decode(kept, "show").stdout, "the places of a policy that was built are known"
 

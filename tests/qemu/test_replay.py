@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from policygen.evidence import log as evidence  # noqa: E402
 from policygen.meaning.evaluate import evaluator  # noqa: E402
 from policygen.meaning.load import load_policy  # noqa: E402
 from policygen.text.diag import Diagnostics  # noqa: E402
+import recording  # noqa: E402
 
 
 def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
@@ -27,9 +27,14 @@ def test_a_recording_runs_again_to_any_decision(tmp_path: Path) -> None:
     make("record", "POLICY=default", "B=build/test/default", f"R={tmp_path}", "UNATTENDED=1", stdin=subprocess.DEVNULL)
     log = tmp_path / "uart.log"
     assert decode(log, "check").returncode == 0
-    again = [*shlex.split((tmp_path / "qemu").read_text()), "-serial", f"file:{tmp_path}/again.log",
-             "-icount", f"shift=auto,rr=replay,rrfile={tmp_path}/rr.bin"]
-    subprocess.run(again, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=True)
+    kept = log.read_bytes()
+    over = make("record", "POLICY=default", "B=build/test/default", f"R={tmp_path}", "UNATTENDED=1", check=False,
+                stdin=subprocess.DEVNULL)
+    assert over.returncode != 0 and "exists, and a recording goes into a new folder" in over.stdout
+    assert log.read_bytes() == kept
+    again = ["qemu-system-aarch64", *recording.described(tmp_path), "-serial", "file:again.log",
+             "-icount", "shift=auto,rr=replay,rrfile=rr.bin"]
+    subprocess.run(again, stdin=subprocess.DEVNULL, timeout=TIMEOUT, check=True, cwd=tmp_path)
     assert (tmp_path / "again.log").read_bytes() == log.read_bytes()
 
     for other in ("default", "strict", "permissive"):

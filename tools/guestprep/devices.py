@@ -38,6 +38,13 @@ LISTS = ("interrupt-affinity", "affinity")     # of CPUs: the ones that are gone
 NOT_IN_MACHINE = "the hypervisor serves no such device"
 
 
+MAX_ROUNDS = 64        # how deep devices may need each other
+
+
+class TooDeep(Exception):
+    """More than MAX_ROUNDS."""
+
+
 class Removal:
     """What goes and why. Nodes stay in the tree until apply(), since references are resolved through them."""
 
@@ -72,8 +79,11 @@ class Removal:
 
     def apply(self) -> List[str]:
         """Takes the nodes out, and then what refers to them; returns the report's lines."""
+        rounds = 0
         while self._references():
-            pass
+            rounds += 1
+            if rounds > MAX_ROUNDS:
+                raise TooDeep
         for node in list(self.reasons):
             if node.parent is not None and node.parent not in self.reasons:
                 node.drop()
@@ -200,9 +210,8 @@ class Removal:
         return ""
 
     def _phandles(self, node: Node, name: str) -> List[int]:
-        cells = node.cells(name)
         if name in MAPS:
-            return cells[1::4]
+            return node.cells(name)[1::4]
         counter = REFERENCES.get(name)
         if name.endswith("-gpios") or name.endswith("-gpio"):
             counter = "#gpio-cells"
@@ -210,6 +219,7 @@ class Removal:
             counter = ""
         if counter is None:
             return []
+        cells = node.cells(name)
         found: List[int] = []
         at = 0
         while at < len(cells):

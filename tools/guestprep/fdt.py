@@ -14,6 +14,9 @@ MAGIC = 0xd00d_feed
 HEADER_SIZE = 40
 MAX_DEPTH = 60                  # Linux gives up at 64
 MAX_INPUT = 16 << 20
+MAX_NODES = 2048                # QEMU virt with 8 CPUs has about 120
+MAX_RESERVATIONS = 1024
+MAX_RANGES = 256                # of one reg property
 
 
 @dataclass(eq=False)
@@ -94,7 +97,8 @@ class Node:
         assert self.parent is not None
         address, size = self.parent.address_cells, self.parent.size_cells
         width, cells = address + size, self.cells("reg")
-        if not 0 < address <= 4 or size > 4 or not cells or len(self.props["reg"]) % (4 * width):
+        if (not 0 < address <= 4 or size > 4 or not cells or len(self.props["reg"]) % (4 * width)
+                or len(cells) > width * MAX_RANGES):
             return None
         return [(number(cells[at:at + address]), number(cells[at + address:at + width]))
                 for at in range(0, len(cells), width)]
@@ -146,25 +150,32 @@ def load(where: str, blob: bytes, report: Report) -> Optional[Tree]:
         report.notice(where, f"{len(blob) - total} bytes after the DTB's own {total} are ignored")
     try:
         return _read(where, libfdt.FdtRo(data), report)
-    except (libfdt.FdtException, SystemError) as error:     # the latter for property names that are no UTF-8
+    except (libfdt.FdtException, SystemError, UnicodeError) as error:     # the latter for names that are no UTF-8
         report.error(where, f"damaged DTB: libfdt says {error}")
         return None
 
 
 def _read(where: str, fdt: "libfdt.FdtRo", report: Report) -> Optional[Tree]:
     tree = Tree(Node(""))
+    if fdt.num_mem_rsv() > MAX_RESERVATIONS:
+        report.error(where, f"more than {MAX_RESERVATIONS} memory reservations")
+        return None
     for index in range(fdt.num_mem_rsv()):
         entry = fdt.get_mem_rsv(index)
         if not isinstance(entry, list) or len(entry) != 2:
             report.error(where, f"damaged DTB: libfdt cannot read memory reservation {index}")
             return None
         tree.reservations.append((entry[0], entry[1]))
-    lineage = [tree.root]
+    lineage, nodes = [tree.root], 1
     _read_props(fdt, 0, tree.root)
     offset, depth = fdt.next_node(0, 0)
     while offset >= 0 and depth > 0:
         if depth > MAX_DEPTH:
             report.error(where, f"nodes are nested more than {MAX_DEPTH} deep, which Linux does not read")
+            return None
+        nodes += 1
+        if nodes > MAX_NODES:
+            report.error(where, f"more than {MAX_NODES} nodes")
             return None
         del lineage[depth:]
         node = lineage[-1].add(fdt.get_name(offset))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import FrozenSet, List, Optional
 
 from guestprep import cpus, layout
-from guestprep.devices import Removal, translate
+from guestprep.devices import MAX_ROUNDS, Removal, TooDeep, translate
 from guestprep.fdt import Node, Tree, to_cells
 from guestprep.report import Report
 from guestprep.windows import GIVING, Windows
@@ -45,7 +45,11 @@ def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[s
     removal.devices()
     cpus.trim(where, tree, wanted.cpus, removal, report)
     _reserved_memory(where, tree, wanted, removal, report)
-    removed = removal.apply()
+    try:
+        removed = removal.apply()
+    except TooDeep:
+        report.error(where, f"devices need each other more than {MAX_ROUNDS} deep")
+        return []
     _check_gic(where, tree, controllers, wanted, report)
     _memory(tree)
     _psci(where, tree, report)

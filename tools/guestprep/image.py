@@ -14,6 +14,7 @@ HEADER_SIZE = 64
 MAGIC_OFFSET, MAGIC = 56, b"ARM\x64"
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_UNPACKED = layout.DTB_IPA - layout.RAM_BASE
+MAX_MEMBERS = 64               # gzip members; each copies what is behind it
 TWO_MIB = 0x20_0000
 NO_16K_PAGES = ("cortex-a53", "cortex-a57", "cortex-a72")   # ID_AA64MMFR0_EL1.TGran16 = 0
 
@@ -64,6 +65,8 @@ def gunzip(data: bytes, limit: int) -> Tuple[bytes, str]:
     out: List[bytes] = []
     room = limit
     while data.startswith(GZIP_MAGIC):
+        if len(out) == MAX_MEMBERS:
+            return b"", f"gzip data of more than {MAX_MEMBERS} members"
         unpacker = zlib.decompressobj(wbits=31)
         try:
             part = unpacker.decompress(data, room + 1)

@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things lie in a Linux guest: the contract's memory map."""
+"""Where things lie in a Linux guest. The numbers are qemu-virt's, as its platform file has them: a test compares.
+take() replaces them by another board's."""
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import List
+from pathlib import Path
+from typing import Dict, List
+
+# Name here -> name in build/gen/platform.json.
+TAKEN = {"RAM_BASE": "GUEST_IPA", "RAM_SIZE": "GUEST_SIZE", "INITRD_IPA": "LINUX_INITRD_IPA",
+         "DTB_IPA": "LINUX_DTB_IPA", "DTB_MAX": "LINUX_DTB_MAX",
+         "BOOTARGS_PA": "BOOTARGS_PA", "BOOTARGS_MAX": "BOOTARGS_SIZE",
+         "GICD_BASE": "GICD_PA", "GICD_SIZE": "GICD_SIZE", "GICR_BASE": "GICR_PA", "GICR_SIZE": "GICR_SIZE",
+         "UART_BASE": "UART0_PA", "UART_SIZE": "UART0_SIZE"}
 
 RAM_BASE = 0x4000_0000          # guest addresses (IPA)
 RAM_SIZE = 0x3000_0000
@@ -21,6 +31,16 @@ GICR_BASE, GICR_SIZE, GICR_STRIDE = 0x080a_0000, 0xf6_0000, 0x2_0000
 UART_BASE, UART_SIZE = 0x0900_0000, 0x1000
 
 MAX_CPUS = 8
+
+
+def take(file: Path) -> str:
+    """The numbers of another board, from the platform.json that policygen renders; QEMU's words for the board. Raises
+    OSError, ValueError or KeyError when it is no such file."""
+    facts: Dict[str, int] = json.loads(file.read_text(encoding="utf-8"))
+    numbers = {name: int(facts[theirs]) for name, theirs in TAKEN.items()}
+    globals().update(numbers, RAM_END=numbers["RAM_BASE"] + numbers["RAM_SIZE"],
+                     BACKING=facts["GUEST_PA"] - facts["GUEST_IPA"])
+    return str(facts["qemu"])
 
 
 @dataclass(frozen=True)

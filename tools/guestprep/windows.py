@@ -13,6 +13,7 @@ GIVING = ("allow", "emulate")
 # A device of which only some bits or constants are there would be probed and found broken: not given.
 ACTIONS = GIVING + ("deny", "value", "ignore", "raz-wi", "mask", "fields", "forward", "pause", "kill")
 MAX_JSON = 4 << 20
+MAX_WINDOWS = 256
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ def load(where: str, text: bytes, report: Report) -> Optional[Windows]:
         return None
     if not isinstance(rows, list):
         report.error(where, f"holds a {type(rows).__name__}, not a list of windows")
+        return None
+    if len(rows) > MAX_WINDOWS:
+        report.error(where, f"{len(rows)} windows; at most {MAX_WINDOWS} are read")
         return None
     windows: List[Window] = []
     for index, row in enumerate(rows):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from typing import List, Optional
-from xml.sax.saxutils import escape, quoteattr
 
+from .escape import Ready, terminal, xml, xml_attribute
 from .expr import compile_filter
 from .fields import View
-from .record import DECISIONS, Rec, printable, what
+from .files import create
+from .record import DECISIONS, Rec, what
 from .run import FINDING, INCOMPLETE, Output, Run, completeness
 from .sequence import End, Start
-from .source import UsageError
 from .tally import Tally
 
+_JUNIT = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="hvl-check"'
 _LISTED = 20  # findings of one expression that are shown; all are counted
 
 
@@ -48,6 +49,7 @@ class Check:
         self._junit = junit
         self._github = github
         self._cases: List[Case] = []
+        self._weak = False
 
     def go(self) -> None:
         tally: Optional[Tally] = None
@@ -82,7 +84,6 @@ class Check:
             text = f"{what(f)} {f.verdict} at seq {rec.seq}{pc}{number}"
         else:
             text = f"@{rec.kind} {rec.body} at seq {rec.seq}"
-        text = printable(text)
         place = view.place()
         if self._github:
             self._out.line(annotation(text, place))
@@ -92,6 +93,7 @@ class Check:
         s = tally.session
         name = f"session {s.number}: "
         whole = s.complete(self._max_lost)
+        self._weak = self._weak or s.weak > 0
         text = completeness(s, self._max_lost)
         self._cases.append(Case(name + "the log is complete", 0 if whole else INCOMPLETE, text))
         if not whole and self._github:
@@ -110,7 +112,7 @@ class Check:
     def _verdict(self) -> None:
         run = self._run
         if run.reader.notes.truncated:
-            self._cases.append(Case("the input is whole", INCOMPLETE, "; ".join(run.reader.notes.lines)))
+            self._cases.append(Case("the input is whole", INCOMPLETE, "; ".join(run.reader.notes.cuts)))
         for rule in self._fail_on:
             more = "" if rule.count <= _LISTED else f"\nand {rule.count - _LISTED} more"
             self._cases.append(Case(f"none: {rule.text}", FINDING if rule.count else 0,
@@ -136,34 +138,25 @@ class Check:
         failed = any(case.code for case in self._cases)
         plural = "finding" if findings == 1 else "findings"
         self._out.line(f"{'FAIL' if failed else 'ok'}: {findings} {plural}, log {'complete' if whole else 'INCOMPLETE'}"
+                       + (", weak: without sentinels it could be forged" if self._weak else "")
                        + (", policy does not match" if any(case.code == 5 for case in self._cases) else ""))
         if self._junit is not None:
             self._write_junit(self._junit)
 
     def _write_junit(self, name: str) -> None:
         failures = sum(1 for case in self._cases if case.code)
-        lines = ['<?xml version="1.0" encoding="UTF-8"?>',
-                 f'<testsuite name="hvl-check" tests="{len(self._cases)}" failures="{failures}">']
+        lines = [f'{_JUNIT} tests="{len(self._cases)}" failures="{failures}">']
         for case in self._cases:
-            head = f' <testcase classname="hvl" name={quoteattr(_xml(case.name))}'
+            head = f' <testcase classname="hvl" name={xml_attribute(case.name)}'
             if not case.code:
                 lines.append(head + "/>")
                 continue
-            message = _xml(case.message)
-            first = message.split("\n", 1)[0]
-            lines.append(f'{head}><failure message={quoteattr(first)} type="exit {case.code}">'
-                         f'{escape(message)}</failure></testcase>')
+            first = case.message.split("\n", 1)[0]
+            lines.append(f'{head}><failure message={xml_attribute(first)} type="exit {case.code}">'
+                         f'{xml(case.message)}</failure></testcase>')
         lines.append("</testsuite>\n")
-        try:
-            with open(name, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write("\n".join(lines))
-        except OSError as error:
-            raise UsageError(f"{name}: {error.strerror or error}") from None
-
-
-def _xml(text: str) -> str:
-    """XML 1.0 has no form for most control characters."""
-    return "\n".join(printable(line) for line in text.split("\n"))
+        with create(name, _JUNIT.encode()) as file:
+            file.write("\n".join(lines).encode())
 
 
 def _property(text: str) -> str:
@@ -171,11 +164,11 @@ def _property(text: str) -> str:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return "%0A".join(map(terminal, text.replace("%", "%25").split("\n")))
 
 
-def annotation(text: str, place: Optional[str]) -> str:
+def annotation(text: str, place: Optional[str]) -> Ready:
     """A workflow command of GitHub Actions."""
     file, colon, line = (place or "").rpartition(":")
     where = f" file={_property(file)},line={_property(line)}" if colon and line.isdigit() else ""
-    return f"::error{where}::{_data(text)}"
+    return Ready(f"::error{where}::{_data(text)}")

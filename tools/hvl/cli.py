@@ -9,23 +9,23 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 from .check import Check
 from .diff import KEY, run_diff
-from .export import Trace, schema, write_csv, write_json
+from .entry import Parser, guarded, say
+from .export import TRACE, Trace, schema, write_csv, write_json
 from .expr import Test, compile_filter, parse_number
 from .fields import FIELDS
 from .handover import hand_over
-from .report import write_html
+from .report import BEGINS, write_html
 from .rules import Places
-from .run import Options, Output, Run, USAGE
+from .run import Options, Output, Run
 from .show import Show
 from .source import Reader, UsageError
-from .streams import live, write_stream
+from .streams import CAST, live, write_stream
 from .summary import Summary
 from .symbols import Symbols
 from .tally import KEYS
 
 _POLICYGEN = {"why": "explain", "learn": "learn", "whatif": "replay", "coverage": "cover"}
 _ALIASES = {"--summary": "summary", "--live": "live", "--schema": "schema"}
-_PIPE, _INTERRUPT = 141, 130  # 128 + SIGPIPE, 128 + SIGINT, as a shell has them
 
 _EPILOG = """exit status: 0 done; 1 a finding; 2 usage or I/O error; 3 no record, or the sentinel was stripped;
 4 log incomplete or damaged (check, or --strict); 5 the policy given is not the one that ran.
@@ -79,7 +79,7 @@ def _around(text: str) -> Tuple[int, int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    common = Parser(add_help=False)
     common.add_argument("files", nargs="*", metavar="FILE", help="captures, plain or gzip; none or -: standard input")
     common.add_argument("--strict", action="store_true", help="exit 4 unless the log is complete")
     common.add_argument("--weak", action="store_true", help="read records whose sentinel was stripped (forgeable)")
@@ -89,16 +89,16 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--since", type=_time, metavar="T", help="records from this time on")
     common.add_argument("--until", type=_time, metavar="T", help="records up to this time")
     common.add_argument("--show-damaged", action="store_true", help="what was rejected, on standard error")
-    select = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    select = Parser(add_help=False)
     select.add_argument("-f", "--filter", metavar="EXPR", help="e.g. 'verdict==DENY and reg~PM and cost>2us'")
 
-    top = argparse.ArgumentParser(prog="log_decode.py", description=__doc__, epilog=_EPILOG, allow_abbrev=False,
-                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    top = Parser(prog="log_decode.py", description=__doc__, epilog=_EPILOG,
+                 formatter_class=argparse.RawDescriptionHelpFormatter)
     top.description = "Decodes the log that Charter writes on its UART. --summary, --live, --schema: as subcommands."
     sub = top.add_subparsers(dest="command", metavar="COMMAND")
 
-    def add(name: str, text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
-        return sub.add_parser(name, help=text, description=text, parents=list(parents), allow_abbrev=False)
+    def add(name: str, text: str, *parents: Parser) -> Parser:
+        return sub.add_parser(name, help=text, description=text, parents=list(parents))
 
     p = add("summary", "one screen about each session", common, select)
     p.add_argument("--by", choices=sorted(KEYS), default="class")
@@ -125,15 +125,16 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--max-cost", type=_percentage, metavar="P", help="share of the time in EL2, in percent")
     p.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML")
     p.add_argument("--github", action="store_true", help="findings as workflow annotations")
-    p = sub.add_parser("diff", help="how two runs differ", parents=[common, select], allow_abbrev=False)
+    p = sub.add_parser("diff", help="how two runs differ", parents=[common, select])
     p.add_argument("--tolerance", type=_percentage, default=20.0, metavar="P", help="counts may differ so much (20%%)")
     p.add_argument("--ignore", type=_ignored, default=[], metavar="A,B", help=f"of {', '.join(KEY)}")
     p.add_argument("--exit-code", action="store_true", help="exit 1 if they differ")
     for name, text in (("console", "the guest's bytes, exact"), ("monitor", "what was said in the monitor")):
         p = add(name, text, common)
         p.add_argument("--cast", action="store_true", help="as an asciinema recording")
+        p.add_argument("--raw", action="store_true", help="exact on a terminal, too, which then does what they say")
         p.add_argument("-o", "--output", metavar="FILE")
-    p = sub.add_parser("live", help="filter: text passes, records are shown, hidden or put aside", allow_abbrev=False)
+    p = sub.add_parser("live", help="filter: text passes, records are shown, hidden or put aside")
     p.add_argument("--hide", action="store_true", help="do not show records")
     p.add_argument("--log", metavar="FILE", help="records into this file instead")
     p.add_argument("--tee", metavar="FILE", help="the raw capture into this file")
@@ -141,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--policy", metavar="FILE", help="rules.json of the policy that runs")
     p.add_argument("--color", action="store_true", default=None)
     p.add_argument("--no-color", dest="color", action="store_false")
-    sub.add_parser("schema", help="the JSON Schema of a line of `json`: every field", allow_abbrev=False)
+    sub.add_parser("schema", help="the JSON Schema of a line of `json`: every field")
     for name, verb in _POLICYGEN.items():
         sub.add_parser(name, help=f"asks policygen: `policygen {verb}`", add_help=False)
     return top
@@ -173,7 +174,10 @@ def _diff(args: argparse.Namespace) -> int:
 
 def _view(args: argparse.Namespace) -> int:
     run = _run(args, args.files)
-    out = Output(getattr(args, "output", None))
+    begins = {"html": BEGINS.encode(), "trace": TRACE, "console": CAST, "monitor": CAST}
+    stream = args.command in ("console", "monitor")
+    out = Output(getattr(args, "output", None), b"" if stream and not args.cast else begins.get(args.command, b""))
+    exact = stream and (args.raw or not out.is_terminal())
     views: Dict[str, Callable[[], None]] = {
         "summary": lambda: Summary(run, out, args.by, args.top, args.json).go(),
         "show": lambda: Show(run, out, args.around, args.relative, _color(args),
@@ -184,8 +188,8 @@ def _view(args: argparse.Namespace) -> int:
         "html": lambda: write_html(run, out),
         "check": lambda: Check(run, out, args.fail_on, args.require, args.max_lost, args.max_cost, args.junit,
                                args.github).go(),
-        "console": lambda: write_stream(run, out, "guest", args.cast),
-        "monitor": lambda: write_stream(run, out, "monitor", args.cast),
+        "console": lambda: write_stream(run, out, "guest", args.cast, exact),
+        "monitor": lambda: write_stream(run, out, "monitor", args.cast, exact),
     }
     views[args.command]()
     out.close()
@@ -216,34 +220,9 @@ def _main(argv: List[str]) -> int:
     if args.command == "diff":
         return _diff(args)
     if args.command in ("summary", "check") and not args.files and sys.stdin is not None and sys.stdin.isatty():
-        print("log_decode: reading the terminal; end with Ctrl-D", file=sys.stderr)
+        say("log_decode", "reading the terminal; end with Ctrl-D")
     return _view(args)
 
 
 def main(argv: List[str]) -> int:
-    try:
-        return _main(argv)
-    except UsageError as error:
-        try:
-            print(f"log_decode: {error}", file=sys.stderr, flush=True)
-        except (OSError, ValueError, AttributeError):
-            pass
-        return USAGE
-    except BrokenPipeError:
-        _quiet()
-        return _PIPE
-    except KeyboardInterrupt:
-        _quiet()
-        return _INTERRUPT
-    except OSError as error:
-        print(f"log_decode: {error.strerror or error}", file=sys.stderr)
-        _quiet()
-        return USAGE
-
-
-def _quiet() -> None:
-    """The interpreter flushes stdout when it ends, and would complain about the same pipe again."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):
-        pass
+    return guarded("log_decode", _main, argv)

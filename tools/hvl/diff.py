@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple
 
 from .fields import View
-from .record import Rec, group
+from .record import VERDICTS, Rec, group
 from .run import FINDING, Output, Run, span
 from .sequence import Session, Start
 from .tally import Tally
@@ -52,7 +52,7 @@ class Profile:
         key = (first, second)
         if key not in self.things and len(self.things) >= _MOST:
             key = ("(other)", "")
-        verdict = "*" if "verdict" in ignored else f.verdict or "?"
+        verdict = "*" if "verdict" in ignored else f.verdict if f.verdict in VERDICTS else "?"
         row = self.things.setdefault(key, {}).setdefault(verdict, [0, -1])
         row[0] += f.n
         if f.rule is not None and "rule" not in ignored:

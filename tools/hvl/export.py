@@ -7,12 +7,14 @@ import io
 import json
 from typing import Any, Dict, List, Optional, Tuple
 
+from .escape import Ready, cell, to_json
 from .fields import CSV_FIELDS, FIELDS, JSON_FIELDS, JSON_OTHER, TIMES, View, shown
 from .record import DECISIONS, Rec, number, seconds
 from .run import Output, Run
 from .sequence import End, Session, Start
 
 SECOND = 1_000_000_000
+TRACE = b'{"displayTimeUnit":"ns","traceEvents":[\n'     # how a trace begins
 
 
 def json_line(rec: Rec, view: View, names: Optional[List[str]]) -> str:
@@ -45,7 +47,7 @@ def write_csv(run: Run, out: Output, names: Optional[List[str]]) -> None:
         if run.test is None and rec.kind not in DECISIONS:  # a table of decisions, unless told otherwise
             continue
         view.of(rec)
-        writer.writerow([shown(name, view) for name in columns])
+        writer.writerow([cell(shown(name, view)) for name in columns])
         if buffer.tell() > 1 << 16:
             _drain(buffer, out)
     _drain(buffer, out)
@@ -57,7 +59,7 @@ def _drain(buffer: io.StringIO, out: Output) -> None:
     buffer.truncate()
 
 
-def schema() -> str:
+def schema() -> Ready:
     """JSON Schema of a line of `json`, which is also the list of what filters and --fields know."""
     properties: Dict[str, Any] = {"v": {"const": 1, "description": "version of this form"}}
     for name, field in FIELDS.items():
@@ -69,10 +71,10 @@ def schema() -> str:
             kind = {"type": ["integer" if field.numeric else "string", "null"]}
         kind["description"] = field.about
         properties[name] = kind
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema",
-                       "title": "a record of Charter's log, as log_decode.py json writes it",
-                       "type": "object", "required": ["v"], "properties": properties, "additionalProperties": False,
-                       "x-default-fields": {"decision": JSON_FIELDS, "other": JSON_OTHER, "csv": CSV_FIELDS}}, indent=1)
+    return to_json({"$schema": "https://json-schema.org/draft/2020-12/schema",
+                    "title": "a record of Charter's log, as log_decode.py json writes it",
+                    "type": "object", "required": ["v"], "properties": properties, "additionalProperties": False,
+                    "x-default-fields": {"decision": JSON_FIELDS, "other": JSON_OTHER, "csv": CSV_FIELDS}}, 1)
 
 
 def _title(rec: Rec) -> str:
@@ -103,12 +105,12 @@ class Trace:
         self._complete = True
 
     def go(self) -> None:
-        self._out.raw(b'{"displayTimeUnit":"ns","traceEvents":[\n')
+        self._out.raw(TRACE)
         builds: List[str] = []
         for event, view in self._run.events():
             if isinstance(event, Start):
                 self._start(event.session)
-                builds.append(event.session.name("build"))
+                builds.append(event.session.name("build")[:64])
             elif isinstance(event, End):
                 self._finish(event.session)
             elif isinstance(event, Rec) and event.t is not None and self._run.passes(event, view):

@@ -5,48 +5,55 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
-import shutil
+import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Tuple, cast
+from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 
-from .record import DECISIONS, Rec, printable, what
+from .entry import Parser
+from .escape import terminal
+from .record import DECISIONS, Rec, what
 from .rules import Places
 from .run import Options, Run
 from .sequence import Session
 from .source import Reader, UsageError
 
-_WITH_VALUE = ("--format", "--cpu", "--mode", "--color", "--session", "-o", "--output", "--as", "--min", "--from")
+_WITH_VALUE = ("--format", "--cpu", "--mode", "--color", "-o", "--output", "--as", "--min", "--from")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_SEQ = re.compile(r"[0-9]{1,18}(\.[0-9]{1,4})?")
+_STDIN = 4 << 30
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def hand_over(command: str, verb: str, argv: List[str]) -> int:
-    args, rest = _parser(command, verb).parse_known_args(argv)
+    args, rest = _parser(command, verb).parse_known_intermixed_args(argv)
     rest += args.more
     main = _policygen(command, verb)
     with tempfile.TemporaryDirectory() as folder:
         log = args.log
         if log == "-":          # read twice: here, and there
             log = str(Path(folder) / "stdin.log")
-            with open(log, "wb") as copy:
-                shutil.copyfileobj(sys.stdin.buffer, copy)
+            _keep_stdin(log)
         if command == "why":
-            found, session, times, first = find_decision(log, args.seq)
+            found, session, times, first = find_decision(log, args.seq, args.session)
             name = args.policy or _name(session)
-            status = int(main([*rest, "explain", name, found.text()]))
+            status = int(main([*rest, "explain", name, terminal(found.text())]))
             if status == 0:
                 print(f"  seen      {times} time{'s' * (times != 1)} in this log, first seq {first}")
             return status
-        name = args.policy or _name(_session(log))
+        if args.session is not None:
+            rest += ["--session", str(args.session)]
+        name = args.policy or _name(_session(log, args.session))
         return int(main([verb, name, log, *rest]))
 
 
 def _parser(command: str, verb: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"log_decode.py {command}", allow_abbrev=False,
-                                     description=f"Hands over to `policygen {verb}`, with its switches.")
+    parser = Parser(prog=f"log_decode.py {command}",
+                    description=f"Hands over to `policygen {verb}`, with its switches.")
     if command == "why":
         parser.add_argument("seq", metavar="SEQ", help="the decision: 12098, or 12098.1 for CPU 1")
+    parser.add_argument("--session", type=_number, metavar="N", help="this session of the log, from 1")
     for switch in _WITH_VALUE:      # else its value would be taken for LOG
         parser.add_argument(switch, dest="more", action=_Keep, default=[], help=argparse.SUPPRESS)
     parser.add_argument("log", nargs="?", default="-", metavar="LOG")
@@ -72,46 +79,77 @@ def _policygen(command: str, verb: str) -> Callable[[List[str]], int]:
     return cast(Callable[[List[str]], int], importlib.import_module("policygen.__main__").main)
 
 
-def _run(log: str) -> Run:
-    return Run(Reader([log]), Places(None), None, Options())
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of a session")
+    return int(text)
+
+
+def _keep_stdin(name: str) -> None:
+    """Standard input in a file."""
+    if sys.stdin is None:
+        raise UsageError("no standard input")
+    size = 0
+    with open(name, "wb") as copy:
+        for data in iter(lambda: sys.stdin.buffer.read(1 << 20), b""):
+            size += len(data)
+            if size > _STDIN:
+                raise UsageError(f"standard input has more than {_STDIN} bytes; give a file")
+            copy.write(data)
+
+
+def _run(log: str, session: Optional[int] = None) -> Run:
+    return Run(Reader([log], False, session), Places(None), None, Options())
 
 
 def _name(session: Session) -> str:
     """The profile's name from @H; a name from a log is a name, not a path."""
     name = session.name("policy").partition("#")[0]
-    if not name.replace("-", "").replace("_", "").isalnum():
+    if not _NAME.fullmatch(name):
         raise UsageError("the log does not say which policy ran: --policy NAME")
     return name
 
 
-def _session(log: str) -> Session:
-    run, last = _run(log), None
+def _session(log: str, number: Optional[int]) -> Session:
+    run, last = _run(log, number), None
     for _, view in run.events():
         last = view.session
+    _must_have(run)
     if last is None or run.reader.refusal():
-        raise UsageError(f"{log}: {run.reader.refusal() or 'empty'}")
+        raise UsageError(f"{terminal(log)}: {run.reader.refusal() or 'empty'}")
     return last
 
 
-def find_decision(log: str, text: str) -> Tuple[Rec, Session, int, int]:
-    """The decision, its session, and how often the same was decided in it."""
+def _must_have(run: Run) -> None:
+    """The session that is asked for."""
+    if run.reader.only is not None and run.reader.only > run.reader.sessions:
+        raise UsageError(f"--session {run.reader.only}: the input has {run.reader.sessions}")
+
+
+def find_decision(log: str, text: str, number: Optional[int] = None) -> Tuple[Rec, Session, int, int]:
+    """The decision, its session, and how often the same was decided in it. Where several sessions have a decision of
+    that number, the caller must say which one is meant."""
     seq, _, cpu = text.partition(".")
-    if not (seq.isascii() and seq.isdigit() and len(seq) < 19 and (not cpu or cpu.isascii() and cpu.isdigit())):
+    if not _SEQ.fullmatch(text):
         raise UsageError(f"'{text}' is no sequence number")
-    found: Optional[Tuple[Rec, Session]] = None
+    all_found: Dict[int, Tuple[Rec, Session]] = {}
     other = ""
-    run = _run(log)
+    run = _run(log, number)
     for event, view in run.events():
         if isinstance(event, Rec) and event.seq == int(seq) and event.cpu == int(cpu or 0):
             if event.kind in DECISIONS:
-                found = event, view.session
+                all_found[view.session.number] = event, view.session
             else:
-                other = printable(event.text())
-    if found is None:
+                other = event.text()
+    _must_have(run)
+    if not all_found:
         raise UsageError(f"{text} is no decision: {other}" if other else f"no record {text} in this log")
-    rec, session = found
+    if len(all_found) > 1:
+        which = ", ".join(map(str, list(all_found)[:10])) + (" ..." if len(all_found) > 10 else "")
+        raise UsageError(f"sessions {which} of this log have a decision {text}: say --session N")
+    (rec, session), = all_found.values()
     times, first = 0, rec.seq
-    for event, view in _run(log).events():
+    for event, view in _run(log, session.number).events():
         if isinstance(event, Rec) and event.kind in DECISIONS and view.session.number == session.number \
                 and event.cpu == rec.cpu and (event.f.rule, event.f.verdict) == (rec.f.rule, rec.f.verdict) \
                 and what(event.f).partition(" = ")[0] == what(rec.f).partition(" = ")[0]:

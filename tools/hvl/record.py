@@ -232,10 +232,3 @@ def what(body: Body) -> str:
         words.append((body.name + value) if body.cls == "sys" else (call_name(body) or body.name))
     words += [f"{k}={body.kv[k]}" for k in ("ipa", "far", "x0", "x1", "x2") if k in body.kv]
     return " ".join(words)
-
-
-def printable(text: str) -> str:
-    """Control characters made visible: a mark's text is the guest's, and must not steer the reader's terminal."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)

@@ -2,13 +2,14 @@
 """html: a report in one file, no network and no script; drawings are inline SVG."""
 from __future__ import annotations
 
+import shlex
 from collections import deque
-from html import escape
-from pathlib import Path
 from typing import Deque, Dict, List, Optional, Tuple
 
+from .escape import Html, markup, together
 from .fields import View
-from .record import DECISIONS, Rec, VERDICTS, number, printable, seconds, what
+from .files import inside
+from .record import DECISIONS, Rec, VERDICTS, number, seconds, what
 from .rules import ROOT
 from .run import Output, Run, completeness, span
 from .sequence import End, Start
@@ -21,8 +22,14 @@ _COLOURS = {"ALLOW": "#4c956c", "EMUL": "#5b8db8", "RAZWI": "#9bb8d3", "INJECT":
 _DENIALS = 200
 _COLUMNS = 120      # of the time axis
 _RULES = 40
+_SESSIONS = 100
+_WORK = 5_000_000   # slots that may be filled by what is spread
+_KEYS = 1024        # rules told apart in one column
 _CONSOLE = 400      # characters of the console beside a denial
 _CONTEXT = 3
+
+_FILES, _SOURCE = 32, 1 << 20       # of a policy
+BEGINS = Html("<!doctype html><html lang=en><meta charset=utf-8><title>Charter: what the hypervisor decided</title>")
 
 _STYLE = """body{font:14px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
 h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em;border-bottom:1px solid #ddd}
@@ -41,6 +48,7 @@ class Slots:
         self.zero = zero
         self.width = 100_000_000
         self.slots: List[Dict[str, int]] = [{} for _ in range(_COLUMNS)]
+        self._work = 0
 
     def at(self, ns: int) -> int:
         ns = max(0, ns - self.zero)
@@ -52,16 +60,20 @@ class Slots:
 
     def add(self, ns: int, key: str, n: int) -> None:
         slot = self.slots[self.at(ns)]
-        slot[key] = slot.get(key, 0) + n
+        if key in slot or len(slot) < _KEYS:
+            slot[key] = slot.get(key, 0) + n
 
     def spread(self, since: int, until: int, key: str, n: int) -> None:
         """n events somewhere between two times: the same share for each slot."""
         last, first = self.at(until), self.at(since)
+        self._work += last - first
+        if self._work > _WORK:
+            first = last
         parts = last - first + 1
         for i in range(parts):
             share = n * (i + 1) // parts - n * i // parts
-            if share:
-                slot = self.slots[first + i]
+            slot = self.slots[first + i]
+            if share and (key in slot or len(slot) < _KEYS):
                 slot[key] = slot.get(key, 0) + share
 
     def used(self) -> int:
@@ -121,7 +133,7 @@ class Report:
             if rec.t is not None:
                 self.rate.add(rec.t, f.verdict if f.verdict in VERDICTS else "?", f.n)
                 self.heat.add(rec.t, f"r{f.rule}", f.n)
-                if f.rule is not None and not rec.late:
+                if f.rule is not None and f.rule < 1 << 16 and not rec.late:
                     logged = self._lines.setdefault(rec.cpu, {})
                     logged[f.rule] = logged.get(f.rule, 0) + f.n
             if view.places.refuses(view.session, f.verdict, f.rule):
@@ -138,7 +150,7 @@ class Report:
         """What was counted and not logged since the @S before, laid out evenly over the time between."""
         since, before = self._told.get(rec.cpu, (0, {}))
         hits = {int(key[1:]): number(value.partition("/")[0]) or 0 for key, value in rec.f.kv.items()
-                if key[:1] == "r" and key[1:].isdigit() and len(key) < 7}
+                if key[:1] == "r" and key[1:].isdigit() and len(key) < 7 and int(key[1:]) < 1 << 16}
         logged = self._lines.pop(rec.cpu, {})
         for rule, total in hits.items():
             silent = total - before.get(rule, 0) - logged.get(rule, 0)
@@ -149,7 +161,8 @@ class Report:
         if part[0] != part[2]:                      # the other parts of these totals speak of other rules
             self._lines[rec.cpu] = {rule: n for rule, n in logged.items() if rule not in hits}
             t = since
-        self._told[rec.cpu] = (t, {**before, **hits})
+        before.update(hits)
+        self._told[rec.cpu] = (t, before)
 
     def _deny(self, rec: Rec, view: View, line: str) -> None:
         self.denied += 1
@@ -166,12 +179,12 @@ class Report:
     def write(self, out: Output) -> None:
         s = self.view.session
         good = s.complete()
-        out.line(f"<h1>Session {s.number} <span class='badge{'' if good else ' bad'}'>"
-                 f"{'COMPLETE' if good else 'INCOMPLETE'}</span></h1>")
+        out.line(markup("<h1>Session {} <span class='badge{}'>{}</span></h1>", s.number, "" if good else " bad",
+                        "COMPLETE" if good else "INCOMPLETE"))
         head = f"build {s.name('build')} · policy {s.name('policy')} · guest {s.name('guest')} · cpu {s.name('cpu')}"
-        out.line(f"<p>{_html(head)}<br>{_html(completeness(s))}</p>")
+        out.line(markup("<p>{}<br>{}</p>", head, completeness(s)))
         words = " · ".join(f"{word} {self.tally.verdict(word)}" for word in VERDICTS if self.tally.verdict(word))
-        out.line(f"<p>{self.tally.total()} decisions: {words}</p>")
+        out.line(markup("<p>{} decisions: {}</p>", self.tally.total(), words))
         self._rates(out)
         self._bars(out)
         self._costs(out)
@@ -183,37 +196,40 @@ class Report:
         used = self.rate.used()
         if not used:
             return
-        out.line("<h2>Decisions over time</h2>")
+        out.line(markup("<h2>Decisions over time</h2>"))
         slots = self.rate.slots[:used]
         most = max(1, max(sum(n for key, n in slot.items() if key != "lost") for slot in slots))
         width, height = 1000 / used, 160
-        parts = [f"<svg viewBox='0 0 1000 {height + 20}' width='100%'><defs><pattern id='h' width='6' height='6' "
-                 "patternUnits='userSpaceOnUse'><path d='M0 6L6 0' stroke='#c0392b'/></pattern></defs>"]
+        parts = [markup("<svg viewBox='0 0 1000 {}' width='100%'><defs><pattern id='h' width='6' height='6' "
+                        "patternUnits='userSpaceOnUse'><path d='M0 6L6 0' stroke='#c0392b'/></pattern></defs>",
+                        height + 20)]
         for i, slot in enumerate(slots):
             y = float(height)
             if "lost" in slot:
-                parts.append(f"<rect x='{i * width:.1f}' y='0' width='{width:.1f}' height='{height}' fill='url(#h)'>"
-                             "<title>records lost</title></rect>")
+                parts.append(markup("<rect x='{}' y='0' width='{}' height='{}' fill='url(#h)'>"
+                                    "<title>records lost</title></rect>", f"{i * width:.1f}", f"{width:.1f}", height))
             for word in list(VERDICTS) + ["?", "counted"]:
                 n = slot.get(word, 0)
                 if n:
                     h = n / most * height
                     y -= h
-                    parts.append(f"<rect x='{i * width:.1f}' y='{y:.1f}' width='{max(1.0, width - 1):.1f}' "
-                                 f"height='{h:.1f}' fill='{_COLOURS[word]}'><title>{word} {n} at "
-                                 f"{span(self.rate.zero + i * self.rate.width)}</title></rect>")
+                    parts.append(markup(
+                        "<rect x='{}' y='{}' width='{}' height='{}' fill='{}'><title>{} {} at {}</title></rect>",
+                        f"{i * width:.1f}", f"{y:.1f}", f"{max(1.0, width - 1):.1f}", f"{h:.1f}", _COLOURS[word], word,
+                        n, span(self.rate.zero + i * self.rate.width)))
         total = used * self.rate.width
         for t, text in self.marks:
             x = max(0, t - self.rate.zero) / total * 1000
-            parts.append(f"<line x1='{x:.1f}' x2='{x:.1f}' y1='0' y2='{height}' stroke='#222' stroke-dasharray='3'>"
-                         f"<title>{_html(text)}</title></line>")
-        parts.append(f"<text x='0' y='{height + 15}' font-size='12'>{span(self.rate.zero)}</text>"
-                     f"<text x='1000' y='{height + 15}' "
-                     f"font-size='12' text-anchor='end'>{span(self.rate.zero + total)}</text></svg>")
-        parts.append("<p class='key'>" + "".join(f"<span style='background:{_COLOURS[w]}'></span>{w}"
-                                                 for w in VERDICTS if self.tally.verdicts.get(w)) +
-                     f"<span style='background:{_COLOURS['counted']}'></span>counted, not logged</p>")
-        out.line("".join(parts))
+            parts.append(markup("<line x1='{0}' x2='{0}' y1='0' y2='{1}' stroke='#222' stroke-dasharray='3'>"
+                                "<title>{2}</title></line>", f"{x:.1f}", height, text))
+        parts.append(markup("<text x='0' y='{0}' font-size='12'>{1}</text><text x='1000' y='{0}' font-size='12' "
+                            "text-anchor='end'>{2}</text></svg>", height + 15, span(self.rate.zero),
+                            span(self.rate.zero + total)))
+        key = together(markup("<span style='background:{}'></span>{}", _COLOURS[w], w)
+                       for w in VERDICTS if self.tally.verdicts.get(w))
+        parts.append(markup("<p class='key'>{}<span style='background:{}'></span>counted, not logged</p>", key,
+                            _COLOURS["counted"]))
+        out.line(together(parts))
 
     def _rules(self) -> List[Tuple[int, int, int]]:
         """(rule, decisions, ticks) by time in EL2: the hypervisor's own totals where there are any."""
@@ -226,8 +242,8 @@ class Report:
         rows = self._rules()[:_RULES]
         if not rows:
             return
-        out.line("<h2>Rules</h2><table><tr><th>rule<th class=n>decisions<th><th class=n>time in EL2<th><th>place"
-                 "<th>entry</tr>")
+        out.line(markup("<h2>Rules</h2><table><tr><th>rule<th class=n>decisions<th><th class=n>time in EL2<th><th>"
+                        "place<th>entry</tr>"))
         most, longest = max(row[1] for row in rows), max(1, max(row[2] for row in rows))
         for rule, hits, ticks in rows:
             found = self.view.places.rule(self.view.session, rule)
@@ -235,12 +251,12 @@ class Report:
             verdicts = row.verdicts if row and 2 * row.count >= hits else {}
             word = max(sorted(verdicts), key=verdicts.__getitem__, default="counted")
             parts = (hits / most, _COLOURS.get(word, _COLOURS["?"])), (ticks / longest, "#1f4e79")
-            bars = [f"<svg width='160' height='10'><rect width='{max(1, round(160 * part))}' height='10' "
-                    f"fill='{colour}'/></svg>" for part, colour in parts]
-            out.line(f"<tr><td>r{rule}<td class=n>{hits}<td>{bars[0]}<td class=n>{_ns(self.view.session, ticks)}"
-                     f"<td>{bars[1]}<td>{_html(found.place if found else '')}"
-                     f"<td><code>{_html(found.text[:60] if found else '')}</code></tr>")
-        out.line("</table>")
+            bars = [markup("<svg width='160' height='10'><rect width='{}' height='10' fill='{}'/></svg>",
+                           max(1, round(160 * part)), colour) for part, colour in parts]
+            out.line(markup("<tr><td>r{}<td class=n>{}<td>{}<td class=n>{}<td>{}<td>{}<td><code>{}</code></tr>", rule,
+                            hits, bars[0], _ns(self.view.session, ticks), bars[1], found.place if found else "",
+                            found.text[:60] if found else ""))
+        out.line(markup("</table>"))
 
     def _costs(self, out: Output) -> None:
         buckets: Dict[int, int] = {}
@@ -250,78 +266,77 @@ class Report:
                 buckets[power] = buckets.get(power, 0) + n
         if not buckets:
             return
-        out.line("<h2>Cost of a decision</h2><table><tr><th class=n>from<th class=n>decisions<th></tr>")
+        out.line(markup("<h2>Cost of a decision</h2><table><tr><th class=n>from<th class=n>decisions<th></tr>"))
         most = max(buckets.values())
         for power in range(min(buckets), max(buckets) + 1):
             n = buckets.get(power, 0)
-            out.line(f"<tr><td class=n>{_ns(self.view.session, 1 << power)}<td class=n>{n}<td><svg width='320' "
-                     f"height='10'><rect width='{320 * n / most:.0f}' height='10' fill='#5b8db8'/></svg></tr>")
-        out.line("</table>")
+            out.line(markup("<tr><td class=n>{}<td class=n>{}<td><svg width='320' height='10'><rect width='{}' "
+                            "height='10' fill='#5b8db8'/></svg></tr>", _ns(self.view.session, 1 << power), n,
+                            320 * n // most))
+        out.line(markup("</table>"))
 
     def _heat(self, out: Output) -> None:
         used = self.heat.used()
         names = [f"r{rule}" for rule, _, _ in self._rules()[:_RULES]]
         if not used or not names:
             return
-        out.line("<h2>Rules over time</h2>")
+        out.line(markup("<h2>Rules over time</h2>"))
         width = 900 / used
-        parts = [f"<svg viewBox='0 0 1000 {14 * len(names)}' width='100%'>"]
+        parts = [markup("<svg viewBox='0 0 1000 {}' width='100%'>", 14 * len(names))]
         for y, name in enumerate(names):
             counts = [slot.get(name, 0) for slot in self.heat.slots[:used]]
             most = max(1, max(counts))
-            parts.append(f"<text x='0' y='{14 * y + 11}' font-size='11'>{_html(name)}</text>")
+            parts.append(markup("<text x='0' y='{}' font-size='11'>{}</text>", 14 * y + 11, name))
             for x, n in enumerate(counts):
                 if n:
-                    parts.append(f"<rect x='{60 + x * width:.1f}' y='{14 * y}' width='{max(1.0, width):.1f}' "
-                                 f"height='13' fill='#1f4e79' fill-opacity='{0.15 + 0.85 * n / most:.2f}'>"
-                                 f"<title>{n}</title></rect>")
-        out.line("".join(parts) + "</svg>")
+                    parts.append(markup("<rect x='{}' y='{}' width='{}' height='13' fill='#1f4e79' fill-opacity='{}'>"
+                                        "<title>{}</title></rect>", f"{60 + x * width:.1f}", 14 * y,
+                                        f"{max(1.0, width):.1f}", f"{0.15 + 0.85 * n / most:.2f}", n))
+        out.line(together([*parts, markup("</svg>")]))
 
     def _source(self, out: Output) -> None:
-        """The policy's files with hits in the margin, as far as the places of rules.json can be found here."""
+        """The policy's files with hits in the margin, where the places of rules.json are files below ours."""
         places = self.view.places
         hits = self.tally.rule_hits()
         lines: Dict[str, Dict[int, List[int]]] = {}
         for each in places.numbers(self.view.session):
-            file, _, line = (places.place(self.view.session, each) or "").rpartition(":")
-            if line.isdigit():
-                lines.setdefault(file, {}).setdefault(int(line), []).append(each)
+            rule = places.rule(self.view.session, each)
+            where = rule.source() if rule is not None else None
+            if where is not None and (where[0] in lines or len(lines) < _FILES):
+                lines.setdefault(where[0], {}).setdefault(where[1], []).append(each)
         refused = {rule for (_, _, _, rule) in self.tally.refused}
         for file in sorted(lines):
-            text = _read(file)
-            if text is None:
+            data = inside(ROOT, file, _SOURCE)
+            if data is None:
                 continue
-            out.line(f"<h2>{_html(file)}</h2><table class=src>")
-            for at, line in enumerate(text, 1):
+            out.line(markup("<h2>{}</h2><table class=src>", file))
+            for at, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
                 rules = lines[file].get(at, [])
                 count = sum(hits.get(rule, 0) for rule in rules)
                 style = "refused" if refused.intersection(rules) else "never" if rules and not count else ""
-                out.line(f"<tr class='{style}'><td class=n>{count if rules else ''}<td class=n>{at}"
-                         f"<td>{_html(line)}</tr>")
-            out.line("</table>")
+                out.line(markup("<tr class='{}'><td class=n>{}<td class=n>{}<td>{}</tr>", style,
+                                count if rules else "", at, line))
+            out.line(markup("</table>"))
 
     def _denials(self, out: Output) -> None:
         if not self.denials:
             return
         more = f", the first {len(self.denials)}" if self.denied > len(self.denials) else ""
-        out.line(f"<h2>Refused ({self.denied}{more})</h2>")
+        out.line(markup("<h2>Refused ({}{})</h2>", self.denied, more))
         for denial in self.denials:
             title = next((line for line in denial.lines if line.startswith("> ")), "")
-            out.line(f"<details><summary><code>{_html(title[2:])}</code> {_html(denial.place)}</summary>")
+            out.line(markup("<details><summary><code>{}</code> {}</summary>", title[2:], denial.place))
             if denial.text:
-                out.line(f"<pre>{_html(denial.text)}</pre>")
-            out.line("<pre>" + "\n".join(_html(line) for line in denial.lines) + "</pre>")
+                out.line(markup("<pre>{}</pre>", denial.text))
+            out.line(markup("<pre>{}</pre>", together(denial.lines, "\n")))
             if denial.console:
-                lines = "\n".join(printable(line.rstrip("\r")) for line in denial.console.split("\n"))
-                out.line(f"<p>The guest's console until then:</p><pre>{escape(lines)}</pre>")
-            cpu = f".{denial.cpu}" if denial.cpu else ""
-            source = _html(self.view.session.source)
-            out.line(f"<p><code>tools/log_decode.py why {denial.seq}{cpu} {source}</code>, or, "
-                     f"of a recorded run, <code>make replay SEQ={denial.seq}{cpu}</code></p></details>")
-
-
-def _html(text: str) -> str:
-    return escape(printable(text))
+                text = "\n".join(line.rstrip("\r") for line in denial.console.split("\n"))
+                out.line(markup("<p>The guest's console until then:</p><pre>{}</pre>", text))
+            seq = f"{denial.seq}.{denial.cpu}" if denial.cpu else str(denial.seq)
+            session = f"--session {self.view.session.number} "
+            out.line(markup("<p><code>tools/log_decode.py why {}{} {}</code>, or, of a recorded run, "
+                            "<code>make replay SEQ={}</code></p></details>", session, seq,
+                            shlex.quote(self.view.session.source), seq))
 
 
 def _line(rec: Rec) -> str:
@@ -333,22 +348,14 @@ def _line(rec: Rec) -> str:
     return f"{rec.seq} {t} @{rec.kind} {rec.body}"
 
 
-def _read(file: str) -> Optional[List[str]]:
-    for base in (Path.cwd(), ROOT):
-        try:
-            return (base / file).read_text(encoding="utf-8", errors="replace").splitlines()
-        except (OSError, ValueError):
-            continue
-    return None
-
-
 def write_html(run: Run, out: Output) -> None:
-    out.line("<!doctype html><html lang=en><meta charset=utf-8><title>Charter: what the hypervisor decided</title>"
-             f"<style>{_STYLE}</style>")
+    out.line(markup("{}<style>{}</style>", BEGINS, Html(_STYLE)))
     report: Optional[Report] = None
+    sessions = 0
     for event, view in run.events():
         if isinstance(event, Start):
-            report = Report(view)
+            sessions += 1
+            report = Report(view) if sessions <= _SESSIONS else None
         elif report is None:
             continue
         elif isinstance(event, Text):
@@ -360,4 +367,6 @@ def write_html(run: Run, out: Output) -> None:
         elif isinstance(event, End):
             report.write(out)
             report = None
-    out.line("</html>")
+    if sessions > _SESSIONS:
+        out.line(markup("<h1>{} more sessions</h1><p>The report of one: --session N</p>", sessions - _SESSIONS))
+    out.line(markup("</html>"))

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
+from .escape import terminal
+from .files import UsageError, read_all
 from .sequence import Session
-from .source import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 REFUSALS = ("DENY", "KILL", "WOULD")
 KEPT = ROOT / "build" / "rules"         # the Makefile keeps one of each policy that was built: HASH.json
+_PLACE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}\.yaml):([0-9]{1,6})")
+_LARGEST = 16 << 20
+
+
+def _text(row: Dict[str, Any], key: str, needed: bool = False) -> str:
+    value = row.get(key)
+    if value is None and not needed:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"'{key}' is no text")
+    return value
 
 
 class Rule:
@@ -19,13 +32,24 @@ class Rule:
 
     __slots__ = ("number", "place", "text", "why", "section", "name")
 
-    def __init__(self, row: Dict[str, Any]) -> None:
-        self.number = int(row["rule"])
-        self.place = str(row["place"])
-        self.text = str(row.get("text") or "")
-        self.why = None if row.get("why") is None else str(row["why"])
-        self.section = str(row.get("section") or "")
-        self.name = str(row.get("name") or "")
+    def __init__(self, row: Any) -> None:
+        if not isinstance(row, dict):
+            raise ValueError("a rule is no object")
+        if type(row.get("rule")) is not int or not 0 <= row["rule"] < 1 << 16:
+            raise ValueError("'rule' is no number of a rule")
+        self.number: int = row["rule"]
+        self.place = _text(row, "place", True)
+        self.text = _text(row, "text")
+        self.why = _text(row, "why") or None
+        self.section = _text(row, "section")
+        self.name = _text(row, "name")
+
+    def source(self) -> Optional[Tuple[str, int]]:
+        """File and line, if the place is one below the folder that holds policy/."""
+        found = _PLACE.fullmatch(self.place)
+        if found is None or ".." in found.group(1).split("/"):
+            return None
+        return found.group(1), int(found.group(2))
 
 
 class Rules:
@@ -34,15 +58,15 @@ class Rules:
     def __init__(self, path: Path) -> None:
         self.rules: Dict[int, Rule] = {}
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            self.name, self.hash = str(data["policy"]), str(data["hash"]).lower()
+            data = json.loads(read_all(str(path), _LARGEST, "a rules.json"))
+            if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
+                raise ValueError("no object with a list of rules")
+            self.name, self.hash = _text(data, "policy", True), _text(data, "hash", True).lower()
             for row in data["rules"]:
                 rule = Rule(row)
                 self.rules[rule.number] = rule
-        except OSError as error:
-            raise UsageError(f"{path}: {error.strerror or error}") from None
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UsageError(f"{path}: not a rules.json of policygen ({type(error).__name__}: {error})") from None
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{terminal(str(path))}: not a rules.json of policygen ({error})") from None
 
     def are(self, short: str) -> bool:
         """Is this the policy with that hash? A header holds its first digits."""

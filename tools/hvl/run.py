@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Set, TextIO, Tuple
+from typing import BinaryIO, Iterator, List, Optional, Set, Tuple
 
+from .entry import say
+from .escape import Ready, no_command, terminal
 from .expr import Test
 from .fields import View
-from .record import Rec, number, printable, seconds
+from .files import UsageError, create
+from .record import Rec, number, seconds
 from .rules import Places
 from .sequence import End, Event, Session, Start, Suspect
-from .source import Reader, UsageError
+from .source import Reader
 from .symbols import Symbols
 from .wire import Damaged
 
@@ -19,20 +22,18 @@ _SHOWN = 100  # bytes of a damaged record
 
 
 class Output:
-    """Standard output or a file, bytes or text, a chunk at a time."""
+    """Standard output or a file (see create()), bytes or text, a chunk at a time."""
 
-    def __init__(self, name: Optional[str] = None) -> None:
+    def __init__(self, name: Optional[str] = None, begins: bytes = b"") -> None:
         self._own = name not in (None, "-")
         if not self._own and sys.stdout is None:
             raise UsageError("no standard output")
-        try:
-            self._to: BinaryIO = open(str(name), "wb") if self._own else sys.stdout.buffer
-        except OSError as error:
-            raise UsageError(f"{name}: {error.strerror or error}") from None
+        self._to: BinaryIO = create(str(name), begins) if self._own else sys.stdout.buffer
         self._text: List[str] = []
 
     def line(self, text: str = "") -> None:
-        self._text.append(text + "\n")
+        """Text that is not Ready is made so for a terminal."""
+        self._text.append((text if isinstance(text, Ready) else terminal(text)) + "\n")
         if len(self._text) >= 512:
             self.flush()
 
@@ -40,6 +41,9 @@ class Output:
         if self._text:
             self.flush()
         self._to.write(data)
+
+    def is_terminal(self) -> bool:
+        return self._to.isatty()
 
     def flush(self) -> None:
         if self._text:
@@ -68,21 +72,16 @@ class Run:
     """One pass over the inputs. `codes` collects what the exit status is made of."""
 
     def __init__(self, reader: Reader, places: Places, symbols: Optional[Symbols], options: Options,
-                 test: Optional[Test] = None, errors: Optional[TextIO] = None) -> None:
+                 test: Optional[Test] = None) -> None:
         self.reader = reader
         self.places = places
         self.symbols = symbols
         self.options = options
         self.test = test
         self.codes: Set[int] = set()
-        self._errors = errors if errors is not None else sys.stderr
-        self.on_text: Optional[Callable[[Any], None]] = None
 
     def say(self, text: str) -> None:
-        try:
-            print(f"log_decode: {text}", file=self._errors, flush=True)
-        except (OSError, ValueError, AttributeError):  # nobody listens (closed, or none under pythonw)
-            pass
+        say("log_decode", no_command(text))
 
     def events(self) -> Iterator[Tuple[Event, View]]:
         """Every event of the sessions asked for; what stands before a session's first record belongs to it."""
@@ -135,11 +134,11 @@ class Run:
         if isinstance(event, Damaged):
             more = " ..." if len(event.data) > _SHOWN else ""
             times = f" x{event.count}" if event.count > 1 else ""
-            self.say(f"damaged{times}: {printable(event.data[:_SHOWN].decode('latin-1'))}{more}")
+            self.say(f"damaged{times}: {event.data[:_SHOWN].decode('latin-1')}{more}")
         elif isinstance(event, Suspect):
-            self.say(f"suspect: {printable(event.rec.text())}")
+            self.say(f"suspect: {event.rec.text()}")
         elif isinstance(event, Rec) and event.foreign is not None:
-            self.say(f"repaired: cut '{printable(event.foreign.decode('latin-1').rstrip())}' out of seq {event.seq}")
+            self.say(f"repaired: cut '{event.foreign.decode('latin-1').rstrip()}' out of seq {event.seq}")
 
     def finish(self) -> int:
         """The exit status: 3 if there was nothing, else the highest of what was found."""
@@ -167,7 +166,7 @@ def completeness(s: Session, allowed: int = 0) -> str:
         until = "?" if first.until is None else f"{first.until / 1e9:.3f}"
         since = "?" if first.since is None else f"{first.since / 1e9:.3f}"
         more = ", ..." if len(s.losses) > 1 else ""
-        lost += f" ({printable(first.why)}, {since}-{until} s{more})"
+        lost += f" ({first.why}, {since}-{until} s{more})"
     parts += [lost, f"missing {s.missing}"]
     if s.held:
         parts.append(f"not sent {s.held}")

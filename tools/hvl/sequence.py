@@ -18,6 +18,7 @@ from collections import deque
 from typing import Deque, Dict, List, Optional, Tuple, Union
 
 from . import batch
+from .escape import terminal
 from .gaps import Gaps
 from .record import Rec, nanoseconds, number
 from .wire import Damaged, Text, Token
@@ -29,6 +30,8 @@ _BELIEVED = 4            # consecutive records that outweigh one leap
 _LOW = 1024              # where a session without a header may start
 _LOSSES = 16             # losses listed one by one
 _CPUS = 512              # counters that one session may have
+_MIXED = 3               # records of another session; fewer are damage
+_KEYS = 64               # words of a header; a header of ours has 10
 _AHEAD = 256             # lost ranges announced before the counter gets there
 
 
@@ -126,7 +129,8 @@ class Session:
         return self.trailer is not None and all(cpu.sent or not cpu.received for cpu in self.cpus.values())
 
     def name(self, key: str) -> str:
-        return self.header.get(key, "?")
+        """A word of the header, for people."""
+        return terminal(self.header.get(key, "?"))
 
     def policy_hash(self) -> str:
         return self.header.get("policy", "").rpartition("#")[2]
@@ -214,6 +218,9 @@ class Sequencer:
         self._stream = "guest"
         self._stream_gap = 0
         self._out: List[Event] = []
+        # Where a session stands that was left for another, or not believed: cpu -> next seq, time.
+        self._gone: Dict[int, Tuple[int, Optional[int]]] = {}
+        self._gone_on = 0                       # its records that came all the same
 
     # --- in ---------------------------------------------------------------------------------------------
 
@@ -332,7 +339,8 @@ class Sequencer:
         if kind in "DA":
             return
         if kind == "H":
-            s.header.update(rec.f.kv)
+            s.header.update((key, value) for key, value in rec.f.kv.items()
+                            if key in s.header or len(s.header) < _KEYS)
             s.cntfrq = number(s.header.get("cntfrq", "")) or 0
             if s.header.get("log") in ("notable", "quiet"):
                 s.held_mode = True
@@ -388,6 +396,8 @@ class Sequencer:
         self._header = None
         old = self.session.cpus.get(rec.cpu)
         if old is not None and rec.seq == old.next and rec.seq > 1 and not (rec.kind == "H" and rec.seq == 0):
+            if self._gone_on < _MIXED:
+                self._gone = {slot.rec.cpu: (slot.rec.seq + 1, slot.rec.t)}
             self._decide(slot, False)
         else:
             self._begin(slot)
@@ -397,6 +407,8 @@ class Sequencer:
         for cpu in self.session.cpus.values():
             self._drop_run(cpu)
             self._release(cpu)
+        if self._gone_on < _MIXED:
+            self._gone = {number: (cpu.next, cpu.time) for number, cpu in self.session.cpus.items()}
         new = Session(self._source)
         self._queue.insert(self._queue.index(slot), _Slot(_Switch(new), True))
         self._queued += 256
@@ -409,6 +421,8 @@ class Sequencer:
         return session.cpus.setdefault(rec.cpu, Cpu())
 
     def _place(self, rec: Rec) -> None:
+        if rec.cpu in self._gone:
+            self._goes_on(rec)
         cpu = self._cpu(rec)
         if cpu is None:
             self._put(Suspect(rec))
@@ -422,6 +436,21 @@ class Sequencer:
             else:
                 self._backward(cpu, rec)
                 return
+
+    def _goes_on(self, rec: Rec) -> None:
+        """Does the other session go on? Then two machines write into one input."""
+        seq, time = self._gone[rec.cpu]
+        now = self.session.cpus.get(rec.cpu)
+        if rec.seq == seq and (now is None or now.next != seq) and (rec.t is None or time is None or rec.t >= time):
+            self._gone[rec.cpu] = seq + rec.span, rec.t
+            self._gone_on += 1
+
+    def told(self) -> List[str]:
+        """What is to be said of the input as a whole."""
+        if self._gone_on < _MIXED:
+            return []
+        return ["two machines wrote into it at the same time: one session goes on between the records of another, and "
+                "neither can be told whole; keep a log for each machine"]
 
     def _loss(self, cpu: Cpu, rec: Rec) -> bool:
         """@L explains a range, and so may stand out of order. True: dealt with."""

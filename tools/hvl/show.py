@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Deque, Optional, Tuple
 
+from .escape import Ready, joined, painted
 from .fields import View
-from .record import DECISIONS, Rec, printable, seconds, what
+from .record import DECISIONS, Rec, seconds, what
 from .run import Output, Run, span
 from .wire import Text
 
@@ -16,7 +17,7 @@ _COLOURS = {"DENY": "31", "KILL": "1;31", "WOULD": "33", "PAUSE": "35", "INJECT"
 
 def paint(text: str, verdict: Optional[str], color: bool) -> str:
     code = _COLOURS.get(verdict or "")
-    return f"\x1b[{code}m{text}\x1b[0m" if color and code else text
+    return painted(text, code) if color and code else text
 
 
 class Show:
@@ -34,7 +35,7 @@ class Show:
         self._started = False
 
     def go(self) -> None:
-        before: Deque[str] = deque(maxlen=self._around[1] if self._around else 0)
+        before: Deque[Ready] = deque(maxlen=self._around[1] if self._around else 0)
         after = 0
         for event, view in self._run.events():
             if isinstance(event, Text) and self._console and event.stream == "guest":
@@ -70,7 +71,7 @@ class Show:
             self._out.line(f"  {'seq':>8}  {'t':<14}  {'dt':>8}  {'verdict':<7} {'rule':<5} {'what':<40} pc")
         self._out.line(line)
 
-    def line(self, rec: Rec, view: View, marked: bool) -> str:
+    def line(self, rec: Rec, view: View, marked: bool) -> Ready:
         t = rec.t
         if self._base is None:
             self._base = t
@@ -83,14 +84,14 @@ class Show:
         head = f"{'>' if marked else ' '} {seq:>8}  {shown:<14}  {dt:>8}  "
         f = rec.f
         if rec.kind not in DECISIONS:
-            return head + f"{'@' + rec.kind:<7} {printable(rec.body)}"
-        subject = printable(what(f)) + (f"  x{f.n}" if f.n > 1 else "")
+            return joined(head, f"{'@' + rec.kind:<7} {rec.body}")
+        subject = what(f) + (f"  x{f.n}" if f.n > 1 else "")
         pc = "-" if f.pc is None else view.sym(f.pc) or hex(f.pc)
         place = view.of(rec).place()
         rule = "-" if f.rule is None else f"r{f.rule}"
         weak = "  weak" if rec.auth == "weak" else ""
-        verdict = paint(f"{printable(f.verdict or '?'):<7}", f.verdict, self._color)
-        return head + f"{verdict} {rule:<5} {subject:<40} {pc}" + (f"  {place}" if place else "") + weak
+        verdict = paint(f"{f.verdict or '?':<7}", f.verdict, self._color)
+        return joined(head, verdict, f" {rule:<5} {subject:<40} {pc}" + (f"  {place}" if place else "") + weak)
 
     # --- the guest's console in between -------------------------------------------------------------------
 
@@ -98,14 +99,14 @@ class Show:
         self._guest += data
         *lines, self._guest = self._guest.split(b"\n")
         for line in lines:
-            self._out.line("    | " + printable(line.rstrip(b"\r").decode("utf-8", "replace")))
+            self._out.line("    | " + line.rstrip(b"\r").decode("utf-8", "replace"))
         if len(self._guest) > _LINE:
             self._end_text()
 
     def _end_text(self) -> None:
         if self._guest:
             line, self._guest = self._guest, b""
-            self._out.line("    | " + printable(line.rstrip(b"\r").decode("utf-8", "replace")))
+            self._out.line("    | " + line.rstrip(b"\r").decode("utf-8", "replace"))
 
 
 def _signed(ns: int) -> str:

@@ -7,15 +7,18 @@ import sys
 import zlib
 from typing import BinaryIO, Iterator, List, Optional
 
+from .escape import terminal
+from .files import UsageError as UsageError, complaint
 from .sequence import Event, Sequencer
+from .undo import Undo
 from .wire import Scanner, WeakScanner
 
 CHUNK = 1 << 18
+_PIECE = 1 << 13           # of a gzip file, at a time
+_MEMBERS = 100_000
+_UNPACKED = 4 << 30
+_SESSIONS = 10_000         # a log of more boots is none
 _GZIP = b"\x1f\x8b\x08"  # never the start of a capture: a guest's 1F is escaped, and no record starts so
-
-
-class UsageError(Exception):
-    """The command cannot be done: exit 2 with this line."""
 
 
 class Notes:
@@ -23,7 +26,16 @@ class Notes:
 
     def __init__(self) -> None:
         self.lines: List[str] = []
-        self.truncated = False
+        self.cuts: List[str] = []   # those of them that say what is not read
+
+    @property
+    def truncated(self) -> bool:
+        return bool(self.cuts)
+
+    def cut(self, text: str) -> None:
+        """Something of the input is not read."""
+        self.lines.append(text)
+        self.cuts.append(text)
 
 
 def open_input(name: str) -> BinaryIO:
@@ -33,8 +45,8 @@ def open_input(name: str) -> BinaryIO:
         return sys.stdin.buffer
     try:
         return open(name, "rb", buffering=0)
-    except OSError as error:
-        raise UsageError(f"{name}: {error.strerror or error}") from None
+    except (OSError, ValueError) as error:      # ValueError: a NUL in the name
+        raise complaint(name, error) from None
 
 
 def _raw(stream: BinaryIO, name: str) -> Iterator[bytes]:
@@ -43,7 +55,7 @@ def _raw(stream: BinaryIO, name: str) -> Iterator[bytes]:
         try:
             data = read(CHUNK)
         except OSError as error:
-            raise UsageError(f"{name}: {error.strerror or error}") from None
+            raise complaint(name, error) from None
         if not data:
             return
         yield data
@@ -51,27 +63,53 @@ def _raw(stream: BinaryIO, name: str) -> Iterator[bytes]:
 
 def _gunzip(chunks: Iterator[bytes], name: str, notes: Notes) -> Iterator[bytes]:
     """Members one after the other. A truncated or damaged file gives what can be had, and a note."""
-    unzip = zlib.decompressobj(31)
-    for data in chunks:
+    unzip, members, size = zlib.decompressobj(31), 1, 0
+    for data in _small(chunks):     # what stands behind a member is copied for each one: little of it
         while data:
             if unzip.eof:
                 if not data.strip(b"\0"):
                     break
                 unzip = zlib.decompressobj(31)
+                members += 1
             try:
-                out = unzip.decompress(data, CHUNK)
-                yield out
-                while not unzip.eof and (unzip.unconsumed_tail or len(out) == CHUNK):
-                    out = unzip.decompress(unzip.unconsumed_tail, CHUNK)
-                    yield out
+                while True:
+                    out = unzip.decompress(data, CHUNK)
+                    if out:
+                        yield out
+                    size += len(out)
+                    data = unzip.unconsumed_tail
+                    if unzip.eof or not data and len(out) < CHUNK:
+                        break
             except zlib.error as error:
-                notes.truncated = True
-                notes.lines.append(f"{name}: the gzip stream is damaged ({error}); what follows is not read")
+                notes.cut(f"{name}: the gzip stream is damaged ({error}); what follows is not read")
+                return
+            if members > _MEMBERS or size > _UNPACKED:
+                what = f"{_MEMBERS} members" if members > _MEMBERS else f"{_UNPACKED} bytes unpacked"
+                notes.cut(f"{name}: a gzip file of more than {what}; what follows is not read")
                 return
             data = unzip.unused_data
     if not unzip.eof:
-        notes.truncated = True
-        notes.lines.append(f"{name}: the gzip stream ends early")
+        notes.cut(f"{name}: the gzip stream ends early")
+
+
+def _small(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """In pieces of _PIECE."""
+    for data in chunks:
+        for at in range(0, len(data), _PIECE):
+            yield data[at:at + _PIECE]
+
+
+def _large(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Many small ones as one."""
+    parts: List[bytes] = []
+    size = 0
+    for data in chunks:
+        parts.append(data)
+        size += len(data)
+        if size >= CHUNK:
+            yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join(parts)
 
 
 def chunks_of(name: str, notes: Notes) -> Iterator[bytes]:
@@ -84,7 +122,7 @@ def chunks_of(name: str, notes: Notes) -> Iterator[bytes]:
             if len(head) >= len(_GZIP):
                 break
         if head.startswith(_GZIP):
-            yield from _gunzip(_chain(head, raw), name, notes)
+            yield from _large(_gunzip(_chain(head, raw), name, notes))
         else:
             if head:
                 yield head
@@ -113,19 +151,27 @@ class Reader:
 
     def _file(self, name: str) -> Iterator[Event]:
         scanner = WeakScanner() if self._weak else Scanner()
-        order = Sequencer(name, self.sessions)
+        before = self.sessions
+        order = Sequencer(name, before)
+        undo = Undo()
         for data in chunks_of(name, self.notes):
-            yield from order.feed(scanner.feed(data))
-        yield from order.feed(scanner.feed(b"", True))
+            yield from order.feed(scanner.feed(undo.feed(data)))
+            if order.sessions - before > _SESSIONS:
+                self.notes.cut(f"{name}: more than {_SESSIONS} sessions; what follows is not read")
+                break
+        else:
+            yield from order.feed(scanner.feed(undo.feed(b"", True)))
+            yield from order.feed(scanner.feed(b"", True))
         yield from order.finish()
         self.sessions = order.sessions
+        self.notes.lines += [f"{name}: {text}" for text in [*undo.told(), *scanner.told(), *order.told()]]
         self.bare = self.bare or scanner.bare
         self.sentinels += scanner.sentinels
 
     def events(self) -> Iterator[Event]:
         for name in self.files:
             if name != "-" and not os.path.exists(name):
-                raise UsageError(f"{name}: no such file")
+                raise UsageError(f"{terminal(name)}: no such file")
         for name in self.files:
             yield from self._file(name)
 
@@ -136,6 +182,6 @@ class Reader:
         if self.sentinels:
             return "no HVL1 record in the input: every one that starts is damaged"
         if self.bare:
-            return ("the sentinel was stripped: there are records, but none begins with the byte 0x1E that a guest "
-                    "cannot send; --weak reads them, and then the guest can forge")
+            return ("the sentinel was stripped or respelled (^^, U+241E): there are records, but none begins with the "
+                    "byte 0x1E that a guest cannot send; --weak reads them, and then the guest can forge")
         return "no HVL1 record in the input"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import stat
 import sys
 from typing import BinaryIO, List, Optional
 
+from .escape import lines
 from .fields import View
 from .record import Rec
 from .rules import Places
@@ -18,20 +20,22 @@ from .source import Reader, UsageError
 from .symbols import Symbols
 from .wire import Scanner, Text
 
+CAST = b'{"version": 2, "width": 80, "height": 24}\n'     # how a recording begins
 _WITHHELD = 1 << 20  # text that waits for the first record, the proof that this is a log
 _IDLE = 0.05         # seconds without input after which a live view waits for nothing more
 _PATIENCE = 1 << 12  # bytes of text that a live view holds back for a doubtful record
 
 
-def write_stream(run: Run, out: Output, stream: str, cast: bool) -> None:
-    """The bytes of one stream, exact; or as an asciinema recording with the times of the records in between."""
+def write_stream(run: Run, out: Output, stream: str, cast: bool, exact: bool) -> None:
+    """The bytes of one stream, exact or harmless to a terminal; or as an asciinema recording with the times of the
+    records in between."""
     early: List[bytes] = []
     size = 0
     proven = False
     now = 0.0
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     if cast:
-        out.line(json.dumps({"version": 2, "width": 80, "height": 24}))
+        out.raw(CAST)
     for event, _ in run.events():
         if isinstance(event, Rec):
             if event.t is not None:
@@ -46,6 +50,8 @@ def write_stream(run: Run, out: Output, stream: str, cast: bool) -> None:
             if cast:
                 text = decode(data)
                 data = (json.dumps([now, "o", text]) + "\n").encode() if text else b""
+            elif not exact:
+                data = harmless(data)
             if proven:
                 out.raw(data)
                 continue
@@ -56,6 +62,12 @@ def write_stream(run: Run, out: Output, stream: str, cast: bool) -> None:
                 for data in early:
                     out.raw(data)
                 early.clear()
+
+
+def harmless(data: bytes) -> bytes:
+    """Bytes as a terminal may have them; line ends stay."""
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    return lines(text).encode("utf-8", "backslashreplace")
 
 
 class Live:
@@ -70,6 +82,7 @@ class Live:
         self._order = Sequencer("-", 0, _PATIENCE)
         self._scanner = Scanner()
         self._column = 0
+        self._exact = True
         self._symbols = symbols
         self._places = places
         self._view = View(Session("-"), places, symbols)
@@ -78,6 +91,8 @@ class Live:
 
     def go(self, source: BinaryIO) -> None:
         fd = source.fileno()
+        # A file is no machine that somebody sits at: what it would do to the terminal was meant for another.
+        self._exact = not (stat.S_ISREG(os.fstat(fd).st_mode) and self._out.is_terminal())
         try:
             while True:
                 if not _ready(fd):
@@ -108,7 +123,7 @@ class Live:
     def _events(self, events: List[Event]) -> None:
         for event in events:
             if isinstance(event, Text):
-                self._out.raw(event.data)
+                self._out.raw(event.data if self._exact else harmless(event.data))
                 self._column = 0 if event.data.endswith(b"\n") else 1
             elif isinstance(event, Start):
                 self._view = View(event.session, self._places, self._symbols)

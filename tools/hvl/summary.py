@@ -2,11 +2,11 @@
 """summary: one screen about each session."""
 from __future__ import annotations
 
-import json
 from typing import Any, Dict, List, Optional
 
+from .escape import terminal, to_json
 from .fields import View
-from .record import Rec, VERDICTS, printable
+from .record import Rec, VERDICTS
 from .run import Output, Run, completeness, percent, span
 from .sequence import End, Session, Start
 from .tally import Tally
@@ -65,13 +65,13 @@ class Summary:
                 first = False
                 tally = None
         if self._json is not None and self._json:
-            self._out.line(json.dumps({"v": 1, "sessions": self._json}, indent=1))
+            self._out.line(to_json({"v": 1, "sessions": self._json}, 1))
 
     def _text(self, tally: Tally, view: View) -> None:
         s, line = tally.session, self._out.line
         source = f"   {s.source}" if len(self._run.reader.files) > 1 else ""
-        line(printable(f"session {s.number}   build {s.name('build')}   policy {s.name('policy')}   "
-                       f"guest {s.name('guest')}   cpu {s.name('cpu')}   {_hertz(s)}{source}"))
+        line(f"session {s.number}   build {s.name('build')}   policy {s.name('policy')}   "
+             f"guest {s.name('guest')}   cpu {s.name('cpu')}   {_hertz(s)}{source}")
         line(f"log         {completeness(s)}")
         total_ns = s.guest_time
         cost = tally.cost_ticks()
@@ -130,7 +130,7 @@ class Summary:
                 last = view.places.place(s, int(name[1:])) or ""
             elif self._by == "pc" and name.startswith("0x"):
                 last = view.sym(int(name, 16)) or last
-            rows.append([printable(name), str(row.count), percent(row.count, tally.decisions)] + times + [last])
+            rows.append([terminal(name), str(row.count), percent(row.count, tally.decisions)] + times + [last])
         for text in table(rows, 1):
             self._out.line(text)
         if len(ordered) > self._top:
@@ -148,7 +148,7 @@ class Summary:
                 address, times = max(found.pcs.items(), key=lambda item: (item[1], -item[0]))
                 pc = f"{view.sym(address) or hex(address)} ({times})"
             place = "" if rule is None else view.places.place(tally.session, rule) or ""
-            name = printable(subject) + ("" if verdict == "DENY" else f" ({verdict})")
+            name = terminal(subject) + ("" if verdict == "DENY" else f" ({verdict})")
             rows.append([name, str(found.count), str(found.first), str(found.last), pc,
                          "" if rule is None else f"r{rule} {place}".rstrip()])
         lines = table([[r[0], r[1], r[2], r[3], r[4], r[5]] for r in rows], 1)

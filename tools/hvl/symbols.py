@@ -2,11 +2,15 @@
 """Addresses as names, from a System.map; KASLR's slide comes from the log (`vbar=` of @E guest-mmu-on)."""
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from typing import List, Optional, Tuple
 
-from .source import UsageError
+from .escape import terminal
+from .files import UsageError, read_all
 
+_LINE = re.compile(rb"^([0-9a-fA-F]{1,16}) [tTwW] (\S{1,512})", re.M)
+_LARGEST = 64 << 20
 _FAR = 1 << 20  # behind the last symbol this is somebody else's code
 
 
@@ -14,22 +18,12 @@ class Symbols:
     def __init__(self, name: str) -> None:
         rows: List[Tuple[int, str]] = []
         vectors: Optional[int] = None
-        try:
-            with open(name, encoding="utf-8", errors="replace") as lines:
-                for line in lines:
-                    words = line.split()
-                    if len(words) < 3 or words[1] not in "tTwW":
-                        continue
-                    try:
-                        rows.append((int(words[0], 16), words[2]))
-                    except ValueError:
-                        continue
-                    if words[2] == "vectors":
-                        vectors = rows[-1][0]
-        except OSError as error:
-            raise UsageError(f"{name}: {error.strerror or error}") from None
+        for address, symbol in _LINE.findall(read_all(name, _LARGEST, "a System.map")):
+            rows.append((int(address, 16), symbol.decode("utf-8", "replace")))
+            if symbol == b"vectors":
+                vectors = rows[-1][0]
         if not rows:
-            raise UsageError(f"{name}: no symbol in it (a System.map or the output of nm is expected)")
+            raise UsageError(f"{terminal(name)}: no symbol in it (a System.map or the output of nm is expected)")
         rows.sort()
         self._at = [row[0] for row in rows]
         self._names = [row[1] for row in rows]

@@ -10,6 +10,7 @@ from .rules import Places
 from .sequence import Session
 
 _ROWS = 10_000      # rows of one table; a guest that scans addresses must not cost memory
+_RULES = 1 << 18    # totals of rules, over all CPUs
 _PCS = 64           # instructions told apart in one row of refusals
 OTHER = "(other)"
 _NO_COUNTER = ("part", "rules", "waiting")
@@ -64,7 +65,8 @@ class Row:
         if body.rule is not None and len(self.rules) < 64:
             self.rules.add(body.rule)
         if body.verdict is not None:
-            self.verdicts[body.verdict] = self.verdicts.get(body.verdict, 0) + body.n
+            word = body.verdict if body.verdict in VERDICTS else "?"
+            self.verdicts[word] = self.verdicts.get(word, 0) + body.n
 
 
 class Refusal:
@@ -111,6 +113,7 @@ class Tally:
         # @S: each CPU's last word on each counter, and on each rule's hits and cost. A rule that no @S names has none.
         self._totals_of: Dict[int, Dict[str, int]] = {}
         self._rules_of: Dict[int, Dict[int, Tuple[int, int]]] = {}
+        self._rules_kept = 0
         self.totals_at: Optional[int] = None
 
     def add(self, rec: Rec) -> None:
@@ -183,8 +186,10 @@ class Tally:
             if key[:1] == "r" and key[1:].isdigit() and len(key) < 7:
                 hits, _, cost = value.partition("/")
                 h, c = number(hits), number(cost)
-                if h is not None:
-                    rules[int(key[1:])] = (h, c or 0)
+                rule = int(key[1:])
+                if h is not None and (rule in rules or self._rules_kept < _RULES):
+                    self._rules_kept += rule not in rules
+                    rules[rule] = (h, c or 0)
             elif key not in _NO_COUNTER:
                 total = number(value)
                 if total is not None and (key in totals or len(totals) < 64):

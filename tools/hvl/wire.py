@@ -16,16 +16,23 @@ RS = b"\x1e"
 MOST = 2048               # longest record, RS and line end not counted
 _WINDOW = MOST + 3        # room for CR CR LF
 _ENDS = re.compile(rb"[\n\x1e]")
-_RUN = re.compile(rb"\x1e+")
+# Shorter than any record: many of these are one object, however many they are.
+_SCRAPS = re.compile(rb"\x1e+(?=\x1e)|(?:\x1e[^\n\x1e:]{0,12}\n?(?=\x1e)){1,256}")
+_SCRAP = 16               # bytes of one, with the next one's RS
 _ESCAPED = re.compile(rb"\x1f([ef])")
 _HEAD = re.compile(rb"@([A-Z])(\+?) ([0-9]{1,20})(?:\.([0-9]{1,4}))?(?: ([0-9]{1,12})\.([0-9]{9}))?(?: (.*))?",
                    re.DOTALL)
 _HEX = frozenset(b"0123456789abcdef*")
+_NARROWEST, _WIDEST = 40, 400    # screens, in columns
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+[]")
 _LONGEST_NAME = 64        # of a program that writes to stderr
+_FUTILE = 20_000          # broken records after which no more are tried
 _TRIES = 256              # cuts that are tried for one broken record
 # A record that lost its sentinel.
-BARE = re.compile(rb"(?:\A|\n)@[A-Z]\+? [0-9][^\n]{0,2048} \*[0-9a-f]{8}\r{0,2}(?:\n|\Z)")
+BARE = re.compile(rb"(?:\A|\n)(?:\^\^|\xe2\x90\x9e)?@(?:H 0 [0-9]{1,12}\.[0-9]{9} hvl=1 |"
+                  rb"[A-Z]\+? [0-9][^\n]{0,2048} \*[0-9a-f]{8}(?:\^M|[ \t]{1,200})?\r{0,2}(?:\n|\Z))")
+# How `cat -v` and those who draw control characters spell a sentinel.
+_SPELLED = re.compile(rb"\^\^(?=@)|\xe2\x90\x9e(?=@)")
 
 
 class Text:
@@ -104,19 +111,54 @@ def repair(first: bytes, second: bytes) -> Optional[Tuple[Rec, bytes]]:
     """A record that somebody's whole line was written into: `first` holds the record's start and that line,
     `second` the record's rest. Tries every place where a word before a ': ' may have begun."""
     rest = second.rstrip(b"\r")
-    if not _HEX.issuperset(rest[-8:]):
+    if not _HEX.issuperset(rest[-8:]) or len(rest) >= 10 and rest[-10:-8] != b" *":
         return None
+    # The sum that the record must have, where it is whole: then a try costs no more than a look at it.
+    crc = int(rest[-8:], 16) if len(rest) >= 10 and b"*" not in rest[-8:] else None
     tries = 0
     colon = first.find(b": ")
     while colon > 0 and tries < _TRIES:
-        cut = colon
-        while cut > 0 and colon - cut < _LONGEST_NAME and first[cut - 1] in _WORD:
-            cut -= 1
-            tries += 1
-            rec = parse((first[:cut] + rest).rstrip(b"\r"))
-            if rec is not None:
-                return rec, first[cut:] + b"\n"
+        cut = max(0, colon - _LONGEST_NAME)
+        before = zlib.crc32(first[:cut])
+        for at in range(cut, colon):
+            if first[at] in _WORD:
+                tries += 1
+                if (crc is None or zlib.crc32(rest[:-9], before) == crc) and _WORD.issuperset(first[at:colon]):
+                    rec = parse(first[:at] + rest)
+                    if rec is not None:
+                        return rec, first[at:] + b"\n"
+            before = zlib.crc32(first[at:at + 1], before)
         colon = first.find(b": ", colon + 2)
+    return None
+
+
+class More(Exception):
+    """The bytes so far do not tell."""
+
+
+def unwrap(buf: bytes, start: int, end: int, final: bool) -> Optional[Tuple[Rec, int]]:
+    """A record that was wrapped at the width of a screen, from its first line `start`..`end` in `buf`: joined with
+    the lines behind it, all but the last of one width, until the CRC fits. Returns the record and where to go on."""
+    width = len(buf[start:end].rstrip(b"\r"))
+    if not _NARROWEST <= width <= _WIDEST or not _HEAD.match(buf, start, end):
+        return None
+    line, piece = buf[start:start + width], b""
+    while len(line) < MOST and len(piece) in (0, width):
+        at = end + 1
+        end = buf.find(b"\n", at, at + width + 4)
+        if end < 0:
+            if len(buf) - at >= width + 4 or RS in buf[at:]:
+                return None
+            if not final:
+                raise More
+            end = len(buf)
+        piece = buf[at:end].rstrip(b"\r")
+        if not piece or len(piece) > width or RS in piece:
+            return None
+        line += piece
+        rec = parse(line) or parse(line.rstrip(b" \t"))
+        if rec is not None:
+            return rec, min(end + 1, len(buf))
     return None
 
 
@@ -127,6 +169,15 @@ class Scanner:
         self._rest = b""
         self.sentinels = 0  # RS bytes seen
         self.bare = False   # looks like records whose RS was stripped
+        self._futile = 0
+        self.padded = self.wrapped = self.respelled = 0     # records that were mended
+
+    def told(self) -> List[str]:
+        """What was mended."""
+        given_up = [f"{_FUTILE} broken records could not be put together; no more were tried"]
+        return (given_up if self._futile >= _FUTILE else []) + [f"mended: {count} records {how}" for count, how in (
+            (self.padded, "with blanks behind them"), (self.wrapped, "wrapped at the width of a screen"),
+            (self.respelled, "whose sentinel is written as ^^ or \u241e")) if count]
 
     def feed(self, data: bytes, final: bool = False) -> List[Token]:
         buf = self._rest + data if self._rest else data
@@ -140,14 +191,13 @@ class Scanner:
                 self._text(out, buf[pos:stop])
                 pos = stop
                 break
-            if buf[rs + 1:rs + 2] == RS:
-                run = _RUN.match(buf, rs)
-                assert run is not None
+            scraps = _SCRAPS.match(buf, rs) if buf.find(RS, rs + 1, rs + _SCRAP) >= 0 else None
+            if scraps is not None:
                 self._text(out, buf[pos:rs])
-                count = run.end() - rs - 1
+                pos = scraps.end()
+                count = buf.count(RS, rs, pos)
                 self.sentinels += count
-                out.append(Damaged(b"", count))
-                pos = rs + count
+                out.append(Damaged(buf[rs:min(pos, rs + MOST)].strip(b"\x1e\n"), count))
                 continue
             done = self._record(buf, pos, rs, final, out)
             if done < 0:
@@ -172,7 +222,7 @@ class Scanner:
 
     def _text(self, out: List[Token], data: bytes) -> None:
         if data:
-            if not self.sentinels and not self.bare and BARE.search(data):
+            if not self.sentinels and not self.bare and b"@" in data and BARE.search(data):
                 self.bare = True
             out.append(Text(unescape(data)))
 
@@ -191,14 +241,27 @@ class Scanner:
             after = m.end() if buf[end] == 0x0a else end
         line = buf[start:end].rstrip(b"\r")
         rec = parse(line)
+        if rec is None and line[-1:] in (b" ", b"\t"):
+            rec = parse(line.rstrip(b" \t\r"))
+            self.padded += rec is not None
+        line_end = buf[start + len(line):after] or b"\r\n"
+        if rec is None and m is not None and after > end:
+            try:
+                joined = unwrap(buf, start, end, final)
+            except More:
+                return -1
+            if joined is not None:
+                rec, after = joined
+                self.wrapped += 1
         if rec is not None:
-            rec.end = buf[start + len(line):after] or b"\r\n"
-        elif m is not None and after > end and b": " in line:
+            rec.end = line_end
+        elif m is not None and after > end and b": " in line and self._futile < _FUTILE:
             m2 = _ENDS.search(buf, after, after + _WINDOW)
             if m2 is None and not final and len(buf) - after < _WINDOW:
                 return -1
             end2 = m2.start() if m2 is not None else min(after + MOST, len(buf))
             fixed = repair(buf[start:end], buf[after:end2])
+            self._futile += fixed is None
             if fixed is not None:
                 rec = fixed[0]
                 rec.foreign = fixed[1]
@@ -222,6 +285,8 @@ class WeakScanner(Scanner):
         self._last = b""     # a line end that a `+` may take away
         self._skip = False   # inside a line too long to be a record
         self._strict = False
+        self._wrapped: List[bytes] = []     # the lines so far of what may be a wrapped record
+        self._joined = False                # the record at hand was made of these
 
     def feed(self, data: bytes, final: bool = False) -> List[Token]:
         if self._strict:
@@ -253,12 +318,23 @@ class WeakScanner(Scanner):
                 self._line = piece
                 break
             skipped, self._skip = self._skip, not whole
-            rec = None if skipped else parse(piece.rstrip(b"\r\n"))
+            rec = None if skipped else self._read(piece)
+            if self._wrapped and rec is None and not _HEAD.match(_SPELLED.sub(b"", piece)):
+                rec, more = self._join(piece)
+                if rec is None and more and whole:
+                    self._wrapped.append(piece)
+                    continue
+            elif rec is None and not skipped and whole and self._may_be_wrapped(piece):
+                for line in self._wrapped:
+                    self._pass(line, text)
+                self._wrapped = [piece]
+                continue
+            if rec is None or not self._joined:
+                for line in self._wrapped:
+                    self._pass(line, text)
+            self._wrapped, self._joined = [], False
             if rec is None:
-                text.append(self._last)
-                stripped = piece.rstrip(b"\r\n") if whole else piece
-                text.append(stripped)
-                self._last = piece[len(stripped):]
+                self._pass(piece, text)
                 continue
             rec.auth = "weak"
             rec.end = piece[len(piece.rstrip(b"\r\n")):] or b"\r\n"
@@ -267,10 +343,52 @@ class WeakScanner(Scanner):
             flush()
             out.append(rec)
         if final:
+            for line in self._wrapped:
+                self._pass(line, text)
+            self._wrapped = []
             text.append(self._last)
             self._last = b""
         flush()
         return out
+
+    def _pass(self, piece: bytes, text: List[bytes]) -> None:
+        """A line that is no record."""
+        text.append(self._last)
+        stripped = piece.rstrip(b"\r\n") if piece.endswith(b"\n") else piece
+        text.append(stripped)
+        self._last = piece[len(stripped):]
+
+    def _read(self, piece: bytes) -> Optional[Rec]:
+        """A whole line as a record, however its sentinel is spelled."""
+        line = piece.rstrip(b"\r\n")
+        spelled = _SPELLED.match(line)
+        if spelled is not None:
+            line = line[spelled.end():]
+            line = line[:-2] if line.endswith(b"^M") else line
+        rec = parse(line)
+        if rec is None and line[-1:] in (b" ", b"\t"):
+            rec = parse(line.rstrip(b" \t\r"))
+            self.padded += rec is not None
+        self.respelled += rec is not None and spelled is not None
+        return rec
+
+    @staticmethod
+    def _may_be_wrapped(piece: bytes) -> bool:
+        line = _SPELLED.sub(b"", piece.rstrip(b"\r\n"), 1)
+        return _NARROWEST <= len(line) <= _WIDEST and _HEAD.match(line) is not None
+
+    def _join(self, piece: bytes) -> Tuple[Optional[Rec], bool]:
+        """What waits and this line as one record; and whether another line may still belong to it."""
+        parts = [line.rstrip(b"\r\n") for line in [*self._wrapped, piece]]
+        width = len(parts[0].replace(b"\xe2\x90\x9e", b"^"))
+        if not parts[-1] or len(parts[-1]) > width:
+            return None, False
+        line = b"".join(parts)
+        rec = self._read(line)
+        if rec is not None:
+            self._joined = True
+            self.wrapped += 1
+        return rec, len(parts[-1]) == width and len(line) < MOST
 
 
 def _split_lf(data: bytes) -> List[bytes]:

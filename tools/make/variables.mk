@@ -7,7 +7,7 @@
 
 override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL V
 override NUMBERS := TIMEOUT SEED COUNT STORM MUTANTS FUZZ_SECONDS FUZZ_SEED SESSION
-override CHOICES := MODE LOG SMP GUEST CPU SEQ RELEASE
+override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE
 override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK RESULTS
 override PROGRAMS := QEMU CROSS_COMPILE PYTHON CC OBJCOPY OBJDUMP
 override TEXTS := HVINIT LINUX_CMDLINE LINUX_NET SCENARIOS
@@ -17,6 +17,7 @@ override a_switch := 1, or 0 for off
 override a_name := letters, digits and ._/+@- alone, no - in front
 override takes.POLICY := a profile of policy/ or a .yaml file (default; run-linux and test-linux-smoke: permissive)
 override takes.MODE := audit or enforce, whatever the policy says
+override takes.BOARD := a file of policy/platform without its .yaml; otherwise the one that the policy names
 override takes.LOG := text, notable, full or quiet
 override takes.SMP := 1 to 8
 override takes.CPU := a CPU model of policy/platform (cortex-a57)

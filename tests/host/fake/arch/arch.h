@@ -51,7 +51,7 @@ void dc_civac(const void *p);
 static inline u64 dcache_line(void) { return 64; }
 static inline void dcache_clean_range(const void *from, u64 size)
 {
-	for (u64 p = (u64)from & ~63UL; p < (u64)from + size; p += 64)
+	for (u64 p = (u64)from & ~63UL; size && p < (u64)from + size; p += 64)
 		dc_civac((const void *)p);
 }
 static inline void dc_cvau(const void *p) { (void)p; }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import List, Tuple
+from typing import Dict, List, Tuple
 
 import pytest
 
@@ -12,23 +12,29 @@ import conform
 
 # CPUs and standard input
 GUESTS = {"psci": (2, b""), "pl011": (1, b"abc"), "pl031": (1, b""), "timers": (1, b""), "gic_lines": (1, b""),
-          "ids": (1, b""), "pmu": (1, b""), "debug": (1, b""), "mmio": (1, b"")}
+          "ids": (1, b""), "pmu": (1, b""), "debug": (1, b""), "mmio": (1, b""), "virtio": (1, b"")}
+DISK = ("-drive", "if=none,format=raw,id=disk,file.driver=null-co,file.size=1M,file.read-zeroes=on",
+        "-device", "virtio-blk-device,drive=disk")
+MODERN = ("-global", "virtio-mmio.force-legacy=false")
+MACHINES: Dict[str, Tuple[Tuple[str, ...], ...]] = {"virtio": (DISK, (*MODERN, *DISK))}       # QEMU's words beside
 
 
-def told(guest: conform.Guest, smp: int, stdin: bytes) -> List[str]:
-    reference = conform.observe(conform.bare(guest, smp), stdin)
+def told(guest: conform.Guest, extra: Tuple[str, ...], smp: int, stdin: bytes) -> List[str]:
+    reference = conform.observe(conform.bare(guest, smp, extra=extra), stdin)
     assert reference[-1] == ("end", 0), reference[-1]
-    return conform.differences(reference, conform.observe(conform.charter(guest, conform.hypervisor(), smp), stdin))
+    return conform.differences(reference, conform.observe(conform.charter(guest, conform.hypervisor(), smp, extra=extra),
+                                                          stdin))
 
 
 @pytest.mark.parametrize("name", sorted(GUESTS))
 def test_it_finds_the_same(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On Debian's own QEMU and on the newest of its backports."""
     guest = conform.build(conform.HERE / "guests" / f"{name}.c", tmp_path)
-    found: List[Tuple[str, str]] = [("", line) for line in told(guest, *GUESTS[name])]
+    machines = MACHINES.get(name, ((),))
+    found: List[Tuple[str, str]] = [("", line) for extra in machines for line in told(guest, extra, *GUESTS[name])]
     with monkeypatch.context() as context:
         context.setattr(conform.vm, "QEMU", str(conform.newest_qemu(conform.ROOT / "build" / "linux")))
-        found += [("newest QEMU: ", line) for line in told(guest, *GUESTS[name])]
+        found += [("newest QEMU: ", line) for extra in machines for line in told(guest, extra, *GUESTS[name])]
     known = {said for guest_name, said in conform.explained() if guest_name == name}
     unexplained = [where + line for where, line in found if not any(fnmatchcase(line, said) for said in known)]
     assert not unexplained, "\n".join(unexplained)

@@ -238,7 +238,7 @@ def as_json(found: Findings) -> Dict[str, object]:
             "gaps": [{"control": miss.control, "accesses": spelled(miss.accesses), "known": miss.known}
                      for miss in found.gaps],
             "more": [{"control": miss.control, "accesses": spelled(miss.accesses)} for miss in found.more],
-            "carries": measured.carries}
+            "carries": found.measured.carries}
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:

@@ -289,7 +289,8 @@ class ActionReader:
         if key is not None and all(low >= SMC32[0] and high <= SMC32[-1] for low, high in context.target.ranges):
             for register, low, _ in modifiers.where:
                 if low >> 32:
-                    self.diags.error("PG116", key.span, f"{context.target.name} takes 32 bits in {register}", "never matches")
+                    self.diags.error("PG116", key.span, f"{context.target.name} takes 32 bits in {register}",
+                                     "never matches")
         key = node.key("as")
         if key is not None and not any(used.refuse for action in actions.values()
                                        for used in (action, action.otherwise) if used):

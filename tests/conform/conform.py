@@ -26,7 +26,7 @@ FLAGS = ["-std=gnu11", "-O1", "-g", "-ffreestanding", "-nostdlib", "-static", "-
          "-Wno-unused-function", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-I", str(HERE)]
 DTB = '/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; };'
 OBSERVED = re.compile(r"^= (.+) (0x[0-9a-f]+)\s*$", re.M)
-RECORD = re.compile(rb"(\r\n)?\x1e@[^\n]*\r\n")       # of the log: another CPU's may stand in the middle of a guest's line
+RECORD = re.compile(rb"(\r\n)?\x1e@[^\n]*\r\n")       # of the log: another CPU's may break a guest's line
 DIFFERENCES = HERE / "differences.txt"
 Found = List[Tuple[str, int]]
 

@@ -22,8 +22,8 @@ MACHINES: Dict[str, Tuple[Tuple[str, ...], ...]] = {"virtio": (DISK, (*MODERN, *
 def told(guest: conform.Guest, extra: Tuple[str, ...], smp: int, stdin: bytes) -> List[str]:
     reference = conform.observe(conform.bare(guest, smp, extra=extra), stdin)
     assert reference[-1] == ("end", 0), reference[-1]
-    return conform.differences(reference, conform.observe(conform.charter(guest, conform.hypervisor(), smp, extra=extra),
-                                                          stdin))
+    command = conform.charter(guest, conform.hypervisor(), smp, extra=extra)
+    return conform.differences(reference, conform.observe(command, stdin))
 
 
 @pytest.mark.parametrize("name", sorted(GUESTS))

@@ -464,14 +464,16 @@ class Model:
             out.x[0] = {"SMCCC_VERSION": 0x10001, "PSCI_VERSION": 0x10001,
                         "PSCI_MIGRATE_INFO_TYPE": 2,
                         "PSCI_FEATURES": self.served(section, x1) if x1 in PSCI_IDS else NOT_SUPPORTED,
-                        "SMCCC_ARCH_FEATURES": self.served(section, x1) if x1 & ARCH_OWNED == ARCH_IDS else NOT_SUPPORTED,
+                        "SMCCC_ARCH_FEATURES": self.served(section, x1) if x1 & ARCH_OWNED == ARCH_IDS
+                        else NOT_SUPPORTED,
                         "HV_GET_ID": {0: 0x43485452, 1: 0x10000, 2: 0x12345678, 3: UNTOLD}.get(x1, INVALID)}[name]
 
     @staticmethod
     def affinity_info(affinity: int, level: int) -> int:
         """CPUs 0 to 6 differ in Aff0 alone, and the one that asks is on."""
         fields = [affinity >> at & 0xff for at in (0, 8, 16, 32)]
-        if level > 3 or affinity != sum(f << at for f, at in zip(fields, (0, 8, 16, 32))) or any(fields[max(level, 1):]):
+        reserved = affinity != sum(f << at for f, at in zip(fields, (0, 8, 16, 32)))
+        if level > 3 or reserved or any(fields[max(level, 1):]):
             return INVALID
         return 0 if level else INVALID if fields[0] not in CPUS else fields[0] & ODD_ARE_OFF
 

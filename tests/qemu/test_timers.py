@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No deadline that a guest can write stops QEMU, and one that is due comes, also when time has been hidden from the guest."""
+"""No deadline that a guest can write stops QEMU, and one that is due comes, also when time was hidden from it."""
 from __future__ import annotations
 
 import shlex
@@ -16,8 +16,8 @@ from vm import PROMPT, ROOT, arm64_image, build, machine
 sys.path.insert(0, str(ROOT / "tests" / "linux"))
 from artifacts import newest_qemu  # noqa: E402
 
-# Arms the virtual timer with 1 << n, with 1 below and with all bits but those, for a while each; then with a deadline that
-# comes. Twice, with a pause between.
+# Arms the virtual timer with 1 << n, with one less, with all other bits and with its negative, for a while each; then
+# with a deadline that comes. Twice, with a pause between.
 DEADLINES = """
     mov    x9, x0
     mov    x10, #2

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional, Tuple
 from policygen.facts import virtio
 from policygen.facts.arch import load_arch
 from policygen.facts.board import Board
-from policygen.facts.names import Names, Target
+from policygen.facts.names import SMC32, Names, Target
 from policygen.language import schema
 from policygen.language.model import Action
 from policygen.language.modifiers import Modifiers, modifiers_of, read_modifiers
@@ -285,6 +285,12 @@ class ActionReader:
             key = node.key(name)
             if key is not None and not there:
                 self.diags.error("PG116", key.span, f"`{name}` without `{needs}`", "decides nothing")
+        key = node.key("where")
+        if key is not None and all(low >= SMC32[0] and high <= SMC32[-1] for low, high in context.target.ranges):
+            for register, low, _ in modifiers.where:
+                if low >> 32:
+                    self.diags.error("PG116", key.span, f"{context.target.name} takes 32 bits in {register}",
+                                     "never matches")
         key = node.key("as")
         if key is not None and not any(used.refuse for action in actions.values()
                                        for used in (action, action.otherwise) if used):

@@ -94,7 +94,8 @@ void secondary_main(struct cpu *c)
 	vcpu_controls();
 	watchdog_start(c);
 	vgic_cpu_init(c);
-	c->work = WORK_VGIC;
+	c->work = 0;
+	vgic_flush(c); /* what waited for it */
 	spin_lock(&log_lock);
 	log_header(c);
 	log_event(c, EV_GUEST_ENTER, c->start_entry, 1);
@@ -180,7 +181,7 @@ void smp_resume_others(void)
 void smp_park(struct cpu *c)
 {
 	c->parked = true;
-	gic_forget_sgi(c->index, SGI_STOP); /* another CPU stopped this one again before it had left */
+	gic_forget(c->index, 1u << SGI_STOP); /* another CPU stopped this one again before it had left */
 	while (smp_stopped)
 		gic_sleep();
 	vtime_load();

@@ -44,10 +44,15 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define ROW_WHERE 64u /* the arguments of the call decide too */
 #define PATH_SLOW ACT_COUNT
 
+/* Allowed, and nothing that EL2 could do in the guest's place: it does not trap, but on EL2's own account. */
+static inline bool allowed_only(const struct decision *d)
+{
+	return d->action == ACT_DENY && d->verdict == V_ALLOW;
+}
 /* To be called when flags or decision change. */
 static inline void row_set_path(struct row_state *s)
 {
-	s->path = s->flags & ~(ROW_LOG | ROW_FIRST) ? PATH_SLOW : s->decision->action;
+	s->path = s->flags & ~(ROW_LOG | ROW_FIRST) || allowed_only(s->decision) ? PATH_SLOW : s->decision->action;
 }
 
 /* Work to do before the guest goes on. */

@@ -212,11 +212,12 @@ class _Checker:
 
     @staticmethod
     def new_places(family: Family, reader: EntryReader) -> Set[Place]:
-        """Where the youngest file says something that replaces nothing: a replacement is needed whatever it says."""
+        """Where the youngest file says something that replaces nothing, neither a parent's entry nor what a feature
+        exposes: a replacement is needed whatever it says."""
         said = {(section, key.text) for source in family.sources[:-1] for section in schema.SECTIONS
                 for key in keys_in(source.root.get(section) if source.root else None)}
         return {entry.place for entry in reader.entries if entry.place.file == family.own.file
-                and (entry.section, entry.name.split("+")[0]) not in said}
+                and (entry.section, entry.name.split("+")[0]) not in said and entry.rule not in reader.against_features}
 
     def repeated(self, family: Family) -> None:
         """A child's entry that says what the parent's says."""

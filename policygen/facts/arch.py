@@ -237,8 +237,12 @@ def _named_features(by_key: Mapping[int, Register], controls: Mapping[str, Contr
     return {part for text in texts for part in text.replace("+", " ").split()}
 
 
-@lru_cache(maxsize=None)
 def load_arch() -> Arch:
+    return _load_arch(paths.facts_dir())
+
+
+@lru_cache(maxsize=None)
+def _load_arch(folder: Path) -> Arch:
     by_key: Dict[int, Register] = {}
     registers: Dict[str, Register] = {}
     for row in _rows("sysregs.csv"):
@@ -247,7 +251,7 @@ def load_arch() -> Arch:
         if row["alias"]:
             registers[row["alias"]] = register
     fields = {(row["register"], row["field"]): (int(row["shift"]), int(row["width"])) for row in _rows("fields.csv")}
-    text = (paths.facts_dir() / "arch" / "arch.yaml").read_text(encoding="utf-8")
+    text = (folder / "arch" / "arch.yaml").read_text(encoding="utf-8")
     data: Dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     classes = [ExceptionClass(name, facts["number"], facts["from"],
                               tuple(word for word in facts["from"].split() if "." in word))

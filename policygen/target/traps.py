@@ -13,6 +13,7 @@ from policygen.facts import controls as floor
 from policygen.facts.arch import (
     ALL_BITS, DEFAULT_CPU, Arch, Control, Register, encoding, load_arch, make_key, split_key)
 from policygen.facts.board import Gap, load_board
+from policygen.text import paths
 from policygen.text.diag import Place
 from policygen.language.model import Entry, Policy
 from policygen.language.spelling import written_in
@@ -60,7 +61,8 @@ class Plan:
 
 
 def plan(policy: Policy, cpu: str = DEFAULT_CPU) -> Plan:
-    return _Planner(policy, cpu).plan()
+    with paths.facts_from(policy.facts):
+        return _Planner(policy, cpu).plan()
 
 
 def gap_of(platform: str, name: str, register: Register, cpu: str) -> Optional[Gap]:
@@ -266,9 +268,9 @@ class _Planner:
         here = sum(self.arch.exists(register, direction, self.cpu) for register, direction, _ in found)
         nameless = {self.arch.reports[name].name for register, direction, _ in found
                     for name in register.controls(direction) if name in self.arch.reports}
-        arrive = [self.arch.reports[name].name for register, direction, _ in found for name in register.controls(direction)
-                  if name in self.arch.reports and name in self.active]
-        how = f"{here} {'access arrives' if here == 1 else 'accesses arrive'} as class {arrive[0]}" if arrive else \
+        arrives = next((self.arch.reports[name].name for register, direction, _ in found
+                        for name in register.controls(direction) if name in self.arch.reports and name in self.active), "")
+        how = f"{here} {'access arrives' if here == 1 else 'accesses arrive'} as class {arrives}" if arrives else \
             f"{here} {'access reaches' if here == 1 else 'accesses reach'} the register" if here else \
             f"{len(found)} {'access is' if len(found) == 1 else 'accesses are'} UNDEFINED instead"
         meant = self.explicit(entry) or nameless and entry.section == "sysregs" and entry.name != "default" and \

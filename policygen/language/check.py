@@ -274,6 +274,11 @@ class _Checker:
                                       f"{key.text} is this policy's own assertion: remove it instead",
                                       "nothing to waive")
                     continue
+                if not inherited:
+                    why = "its parents assert nothing" if len(family.sources) > 1 else "this policy extends none"
+                    self.diags.refuse("PG118", key.span, f"{quoted(key.text)} cannot be waived: {why}", "nothing to waive",
+                                      helps=["remove the waiver, or name the parent: `extends: NAME`"])
+                    continue
                 name = pick(key, inherited, "PG118", "inherited assertion", self.diags, "nothing to waive")
                 reason = as_text(value, "the reason of a waiver", self.diags)
                 if name is not None and reason is not None:

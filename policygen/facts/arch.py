@@ -147,7 +147,7 @@ class Arch:
     def exists(self, register: Register, direction: str, cpu: str) -> bool:
         """Whether EL1 of this CPU model can use the register when nothing traps."""
         model = self.cpus[cpu]
-        if not register.reaches(direction) or register.name in model.lacks:
+        if not register.reaches(direction) or register.name in model.lacks or register.feature in model.lacks:
             return False
         return direction[0] in register.probes.get(model.probe, "") or \
             (not model.measured and register.feature in model.features)

@@ -344,7 +344,7 @@ havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, p
 FLAKE8 = flake8 --max-line-length 130 policygen tools tests
 MYPY = mypy --strict --ignore-missing-imports --cache-dir $(B)/mypy policygen tools
 
-.PHONY: check-policy test test-policygen test-host test-qemu test-linux-smoke lint release setup
+.PHONY: check-policy test test-policygen test-host test-qemu test-conform test-linux-smoke lint release setup
 check-policy: ## validate every profile: policygen --check
 	$(Q)$(PYTHON) -m policygen --check
 
@@ -367,7 +367,8 @@ check: all check-policy ## types, style, rooms, policies, the short tests and on
 	$(Q)$(FLAKE8) & flake8=$$!; $(MYPY); mypy=$$?; wait $$flake8 && exit $$mypy
 	$(Q)$(PYTEST) -n 2 $(QUICK_TESTS)
 
-test-policygen test-host test-qemu: test-%: all
+test-conform: ## guests on bare QEMU and under Charter: what they find [PROGRAMS=n SEED=n of random programs]
+test-policygen test-host test-qemu test-conform: test-%: all
 	@$(havetests)
 	$(Q)$(PYTEST) tests/$*
 

@@ -169,7 +169,7 @@ bool guarded_write(u64 pa, unsigned size, u64 value);
 /* Calls a replay stub (policy_replay): `mrs x0, REG; ret` or `msr REG, x0; ret`. */
 static inline u64 replay_read(const char *stub)
 {
-	return ((u64 (*)(void))stub)();
+	return ((u64 (*)(u64))stub)(0); /* 0: what is read of a register that QEMU takes for a NOP (MDCCINT_EL1) */
 }
 static inline void replay_write(const char *stub, u64 value)
 {

@@ -12,6 +12,7 @@
 #include "cpu/bootargs.h"
 #include "cpu/cpu.h"
 #include "cpu/smp.h"
+#include "cpu/vtime.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
 #include "lib/panic.h"
@@ -47,6 +48,7 @@ void main(void)
 	stage2_init();
 	gic_init();
 	gic_cpu_init(0);
+	vtime_init();                   /* before a timer is set */
 	vcpu_controls();
 	if (!gic_has_fiq())
 		kprintf("charter: GICD_CTLR.DS is 0, so that EL2 has no FIQ: nothing watches over its loops\n");

@@ -1,21 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's virtual time. One offset for all CPUs, or they would drift apart. */
+/*
+ * The guest's virtual time. One offset for all CPUs, or they would drift apart.
+ *
+ * QEMU up to 8.1 adds CNTVOFF_EL2 to CNTV_CVAL_EL0 without a look at the carry: a far deadline then lies in the past, and
+ * QEMU's loop serves that timer for ever. A guest can write any deadline, so there the sum must never wrap when the timer
+ * waits: CNTVOFF_EL2 is negative, and the guest's counter begins AHEAD of CNTPCT_EL0. Later ones take every carry for a
+ * deadline that never comes, so there CNTVOFF_EL2 is never negative. Which of them this is, is measured.
+ */
 #include "cpu/vtime.h"
 #include "arch/arch.h"
 
+#define AHEAD    BIT(42) /* 19 hours that can be hidden, at 62.5 MHz; a guest may multiply its counter by a million */
+#define ENABLE   BIT(0)
+#define IMASK    BIT(1)
+#define ISTATUS  BIT(2)
+
 static volatile u64 hidden;
+static u64 ahead; /* 0, or the most that may be hidden */
 bool vtime_hides = true;
+
+/* Whether the timer has not come yet, after it was armed. */
+static bool waits(u64 ctl)
+{
+	return !(ctl & ISTATUS);
+}
+
+void vtime_init(void)
+{
+	u64 soon = sysreg_read(cntfrq_el0) / 100000;
+
+	sysreg_write(cntvoff_el2, -AHEAD);
+	/* Two deadlines, both ahead when they were set: behind the later one the earlier has come, if it ever does. */
+	for (;; soon *= 2) {
+		u64 now = counter();
+
+		sysreg_write(cntv_cval_el0, now + AHEAD + soon);
+		sysreg_write(cntv_ctl_el0, ENABLE | IMASK);
+		sysreg_write(cnthp_cval_el2, now + 2 * soon);
+		sysreg_write(cnthp_ctl_el2, ENABLE | IMASK);
+		isb();
+		if (waits(sysreg_read(cntv_ctl_el0)) && waits(sysreg_read(cnthp_ctl_el2)))
+			break;
+		sysreg_write(cntv_ctl_el0, 0);
+		sysreg_write(cnthp_ctl_el2, 0);
+	}
+	while (waits(sysreg_read(cnthp_ctl_el2)))
+		relax();
+	ahead = waits(sysreg_read(cntv_ctl_el0)) ? 0 : AHEAD;
+	sysreg_write(cntv_ctl_el0, 0);
+	sysreg_write(cnthp_ctl_el2, 0);
+	vtime_load();
+}
 
 void vtime_hide(u64 ticks)
 {
 	if (vtime_hides)
 		hidden += ticks;
+	if (ahead && hidden > ahead) /* from here on the guest sees time pass */
+		hidden = ahead;
 	vtime_load();
 }
 
 void vtime_load(void)
 {
-	sysreg_write(cntvoff_el2, hidden);
+	sysreg_write(cntvoff_el2, hidden - ahead);
 }
 
 u64 vtime_hidden(void)

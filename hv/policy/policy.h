@@ -57,6 +57,7 @@ enum model {
 	MODEL_DC_VA,      /* DC by VA: EL2 does it on the guest page's own address */
 	MODEL_DC_ZVA,     /* DC ZVA: zeroes the block through a checked translation */
 	MODEL_IC_VA,      /* IC IVAU: EL2 invalidates all, which is never less */
+	MODEL_PMSWINC,    /* PMSWINC_EL0: counted as at the guest's level */
 	/* MMIO windows */
 	MODEL_VGIC_DIST,
 	MODEL_VGIC_REDIST,

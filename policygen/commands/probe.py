@@ -29,7 +29,7 @@ CFLAGS = ("-std=gnu11", "-O2", "-ffreestanding", "-nostdlib", "-static", "-fno-p
           "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments")
 TIMEOUT = 300       # seconds of wall time
 LINE = re.compile(r"pb (none|all|alone) ([0-9a-f]{1,4}) ([rw]) ([0-9a-f]{1,4}) ([ouxte]) ([0-9a-f]+)\Z")
-EVENT = re.compile(r"pb (start|nothere|stuck|end) ([0-9a-f]{1,16})(?: ([0-9a-f]{1,16}))?( .*)?\Z")
+EVENT = re.compile(r"pb (start|carries|nothere|stuck|end) ([0-9a-f]{1,16})(?: ([0-9a-f]{1,16}))?( .*)?\Z")
 # Not tried together with the others: they change what EL1 is, or what HVC does.
 NOT_TOGETHER = ("HCR_EL2.HCD", "HCR_EL2.TGE", "HCR_EL2.NV", "HCR_EL2.NV1", "HCR_EL2.AT")
 NOT_AT_ALL = ("HCR_EL2.HCD", "HCR_EL2.TGE")
@@ -105,6 +105,7 @@ class Measured:
     """Outcomes as probe.c has them; `alone` holds what differs from `none`."""
     midr: int = 0
     accesses: int = 0
+    carries: bool = False                                       # a virtual timer comes with CNTVOFF_EL2 below 0
     none: Dict[Access, str] = field(default_factory=dict)
     together: Dict[Access, str] = field(default_factory=dict)
     alone: Dict[int, Dict[Access, str]] = field(default_factory=dict)
@@ -126,6 +127,8 @@ def parse(text: str) -> Measured:
             {"none": out.none, "all": out.together}.get(name, alone)[access] = letter
         elif event and event.group(1) == "start":
             out.midr = int(event.group(2), 16)
+        elif event and event.group(1) == "carries":
+            out.carries = int(event.group(2), 16) != 0
         elif event and event.group(1) != "end":
             out.absent.add(int(event.group(2), 16))
         elif event and int(event.group(2), 16) == count and event.group(3):
@@ -222,6 +225,8 @@ def report(found: Findings) -> List[str]:
     lines += [f"has        {names(found.has, 99)}: policy/arch does not have it for {found.cpu}"] if found.has else []
     lines += [f"gap        {miss.control} does not catch {names(miss.accesses)}"
               f"  ({'known to the platform' if miss.known else 'NEW'})" for miss in found.gaps]
+    side, what = ("below", "comes at once") if measured.carries else ("above", "never comes")
+    lines.append(f"time       CNTVOFF_EL2 is 0 or {side}: a deadline whose sum with it carries {what}")
     return lines + [f"more       {miss.control} also catches {names(miss.accesses)}" for miss in found.more]
 
 
@@ -232,7 +237,8 @@ def as_json(found: Findings) -> Dict[str, object]:
             "controls": found.there, "lacks": spelled(found.lacks), "has": spelled(found.has),
             "gaps": [{"control": miss.control, "accesses": spelled(miss.accesses), "known": miss.known}
                      for miss in found.gaps],
-            "more": [{"control": miss.control, "accesses": spelled(miss.accesses)} for miss in found.more]}
+            "more": [{"control": miss.control, "accesses": spelled(miss.accesses)} for miss in found.more],
+            "carries": found.measured.carries}
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from policygen.facts import virtio
 from policygen.facts.arch import load_arch
 from policygen.facts.board import Board
-from policygen.facts.names import Names, Target
+from policygen.facts.names import SMC32, Names, Target
 from policygen.language import schema
 from policygen.language.model import Action
 from policygen.language.modifiers import Modifiers, modifiers_of, read_modifiers
@@ -83,6 +83,14 @@ class ActionReader:
         keyed = [f"{{ {word}: ... }}" for word in schema.keyed_of(section)]
         return f"actions of {section}: {', '.join(bare + tuple(keyed))}"
 
+    @staticmethod
+    def synonyms(section: str) -> Callable[[str], List[str]]:
+        """What another language's word is here; features are hidden rather than denied."""
+        def other(text: str) -> List[str]:
+            word = schema.SYNONYMS.get(text.lower(), text.lower())
+            return [{"allow": "expose", "deny": "hide"}.get(word, word) if section == "features" else word]
+        return other
+
     # --- the action ---------------------------------------------------------------------------------------------
 
     def word(self, node: Scalar, context: Context, modifiers: Modifiers, direction: str) -> Dict[str, Action]:
@@ -99,7 +107,8 @@ class ActionReader:
         if not node.text:
             self.diags.refuse("PG106", node.span, "no action here", helps=[self.action_help(section)])
             return {}
-        word = pick(node, known, "PG106", "action", self.diags, "no such action", helps=[self.action_help(section)])
+        word = pick(node, known, "PG106", "action", self.diags, "no such action", helps=[self.action_help(section)],
+                    other=self.synonyms(section))
         if word is None:
             return {}
         if section == "features":
@@ -171,7 +180,10 @@ class ActionReader:
         layout = {field: place for (name, field), place in load_arch().fields.items() if name == register.name}
         out: List[Tuple[str, int]] = []
         for key, value in written.items if written else ():
-            helps = [f"the fields of {register.name} are not described"] if not layout else []
+            helps = [f"fields of {register.name}: {', '.join(layout)}" if layout else
+                     f"the fields of {register.name} are not described"]
+            elsewhere = [name for name, field in load_arch().fields if field == key.text]
+            helps += [f"{key.text} is a field of {alternatives(elsewhere[:3])}"] if elsewhere else []
             field = pick(key, layout, "PG109", f"{register.name} field", self.diags, "no such field", helps=helps)
             if field is None:
                 continue
@@ -285,6 +297,12 @@ class ActionReader:
             key = node.key(name)
             if key is not None and not there:
                 self.diags.error("PG116", key.span, f"`{name}` without `{needs}`", "decides nothing")
+        key = node.key("where")
+        if key is not None and all(low >= SMC32[0] and high <= SMC32[-1] for low, high in context.target.ranges):
+            for register, low, _ in modifiers.where:
+                if low >> 32:
+                    self.diags.error("PG116", key.span, f"{context.target.name} takes 32 bits in {register}",
+                                     "never matches")
         key = node.key("as")
         if key is not None and not any(used.refuse for action in actions.values()
                                        for used in (action, action.otherwise) if used):

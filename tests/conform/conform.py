@@ -16,7 +16,9 @@ from typing import Dict, List, Optional, Sequence, Tuple
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "qemu"))
+sys.path.insert(0, str(ROOT / "tests" / "linux"))
 import vm  # noqa: E402
+from artifacts import newest_qemu  # noqa: E402,F401
 
 CROSS = vm.CROSS
 FLAGS = ["-std=gnu11", "-O1", "-g", "-ffreestanding", "-nostdlib", "-static", "-fno-pic", "-fno-stack-protector",
@@ -24,7 +26,7 @@ FLAGS = ["-std=gnu11", "-O1", "-g", "-ffreestanding", "-nostdlib", "-static", "-
          "-Wno-unused-function", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-I", str(HERE)]
 DTB = '/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; };'
 OBSERVED = re.compile(r"^= (.+) (0x[0-9a-f]+)\s*$", re.M)
-RECORD = re.compile(rb"(\r\n)?\x1e@[^\n]*\r\n")       # of the log: another CPU's may stand in the middle of a guest's line
+RECORD = re.compile(rb"(\r\n)?\x1e@[^\n]*\r\n")       # of the log: another CPU's may break a guest's line
 DIFFERENCES = HERE / "differences.txt"
 Found = List[Tuple[str, int]]
 
@@ -81,12 +83,12 @@ def observe(command: List[str], stdin: bytes = b"", seconds: int = 120) -> Found
 
 
 def explained() -> Dict[Tuple[str, str], str]:
-    """tests/conform/differences.txt: a reason, then indented `guest: name` lines."""
+    """tests/conform/differences.txt: a reason, then indented `guest: difference` lines, patterns of fnmatch."""
     found: Dict[Tuple[str, str], str] = {}
     reason = ""
     for line in DIFFERENCES.read_text(encoding="utf-8").splitlines():
         if line.startswith("  "):
-            guest, _, name = line.strip().partition(": ")
+            guest, _, name = line[2:].rstrip().partition(": ")
             found[guest, name] = reason
         elif line and not line.startswith("#"):
             reason = line
@@ -107,7 +109,7 @@ def differences(one: Found, other: Found) -> List[str]:
     return out
 
 
-def hypervisor(profile: str = "permissive", tag: str = "-conform", cpu: Optional[str] = None) -> Path:
+def hypervisor(profile: str = "tests/conform/conform.yaml", tag: str = "-conform", cpu: Optional[str] = None) -> Path:
     return vm.build(profile, *([f"CPU={cpu}"] if cpu else []), tag=tag + (f"-{cpu}" if cpu else ""))
 
 

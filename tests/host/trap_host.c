@@ -35,6 +35,7 @@
 #include "cpu/el1_exception.h"
 #include "trap/replay.h"
 #include "trap/trap.h"
+#include "vm/pmu.h"
 #include "board/uart.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
@@ -45,7 +46,7 @@ enum op {
 	OP_REPLAY_READ = 1, OP_REPLAY_WRITE, OP_DEVICE_READ, OP_DEVICE_WRITE, OP_MODEL_READ, OP_MODEL_WRITE, OP_SGI,
 	OP_CLEAN, OP_IC, OP_MONITOR, OP_CPU_ON, OP_CPU_OFF, OP_CONSOLE, OP_DROP, OP_DEACTIVATE, OP_DISABLE, OP_PHYSICAL,
 	OP_INPUT, OP_TICK, OP_MAINTENANCE, OP_PARK, OP_FLUSH, OP_NOTE, OP_WFI,
-	OP_DEBUG, OP_VIRTIO, OP_RTC,
+	OP_DEBUG, OP_VIRTIO, OP_RTC, OP_COUNT,
 };
 #define OPS 8
 #define ABSENT 7 /* the first CPU that the board does not have; those with odd numbers have not been started */
@@ -333,6 +334,7 @@ u64 virtio_read(u64 ipa, unsigned size) { return model(MODEL_VIRTIO_MMIO, false,
 void virtio_write(u64 ipa, unsigned size, u64 value) { model(MODEL_VIRTIO_MMIO, true, (u32)ipa, size, value); }
 bool virtio_interrupt(u32 irq) { return irq >= 64 && irq < 80; }
 void virtio_tick(void) { note(OP_VIRTIO, 0, 0, 0); }
+enum outcome pmu_software_increment(struct trap_frame *f, u64 value) { (void)f; note(OP_COUNT, value, 0, 0); return NEXT; }
 
 #ifdef REAL_DEVICES
 static const u8 *input; /* what is typed, and what interrupts come */

@@ -21,7 +21,7 @@ RAM, RAM_PA, RAM_SIZE = 0x40000000, 0x42000000, 0x30000000
 WORD = {1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: MASK}
 (REPLAY_READ, REPLAY_WRITE, DEVICE_READ, DEVICE_WRITE, MODEL_READ, MODEL_WRITE, SGI, CLEAN, IC, MONITOR, CPU_ON,
  CPU_OFF, CONSOLE, DROP, DEACTIVATE, DISABLE, PHYSICAL, INPUT, TICK, MAINTENANCE, PARK, FLUSH, NOTE, WFI,
- DEBUG, VIRTIO, RTC) = range(1, 28)
+ DEBUG, VIRTIO, RTC, COUNT) = range(1, 29)
 CPUS, ODD_ARE_OFF, ZVA = range(7), 1, 128      # trap_host.c
 HVC, SMC, SYSREG, IABT, DABT, SERROR, WFX = 0x16, 0x17, 0x18, 0x20, 0x24, 0x2f, 0x01
 NOT_SUPPORTED, INVALID, DENIED, BAD_ADDRESS = -1 & MASK, -2 & MASK, -3 & MASK, -9 & MASK
@@ -233,6 +233,8 @@ class Model:
                 return self.decided(out, d, t, value, 0, 0)
         elif do == "ic-va":
             out.ops.append((IC, 0, 0, 0))
+        elif do == "pmswinc":
+            out.ops.append((COUNT, value, 0, 0))
         elif do in ("emulate", "vgic-sgi"):
             assert do != "emulate" or d.model == "vgic-sgi"
             if value & (1 << 40 | 0xffff):
@@ -462,14 +464,16 @@ class Model:
             out.x[0] = {"SMCCC_VERSION": 0x10001, "PSCI_VERSION": 0x10001,
                         "PSCI_MIGRATE_INFO_TYPE": 2,
                         "PSCI_FEATURES": self.served(section, x1) if x1 in PSCI_IDS else NOT_SUPPORTED,
-                        "SMCCC_ARCH_FEATURES": self.served(section, x1) if x1 & ARCH_OWNED == ARCH_IDS else NOT_SUPPORTED,
+                        "SMCCC_ARCH_FEATURES": self.served(section, x1) if x1 & ARCH_OWNED == ARCH_IDS
+                        else NOT_SUPPORTED,
                         "HV_GET_ID": {0: 0x43485452, 1: 0x10000, 2: 0x12345678, 3: UNTOLD}.get(x1, INVALID)}[name]
 
     @staticmethod
     def affinity_info(affinity: int, level: int) -> int:
         """CPUs 0 to 6 differ in Aff0 alone, and the one that asks is on."""
         fields = [affinity >> at & 0xff for at in (0, 8, 16, 32)]
-        if level > 3 or affinity != sum(f << at for f, at in zip(fields, (0, 8, 16, 32))) or any(fields[max(level, 1):]):
+        reserved = affinity != sum(f << at for f, at in zip(fields, (0, 8, 16, 32)))
+        if level > 3 or reserved or any(fields[max(level, 1):]):
             return INVALID
         return 0 if level else INVALID if fields[0] not in CPUS else fields[0] & ODD_ARE_OFF
 

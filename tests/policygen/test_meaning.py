@@ -243,6 +243,11 @@ hvc:
     assert says("exceptions", load_arch().classes["SVE"]) == "deny (UNDEF)"
     assert says("exceptions", 60) == "forward"
     assert says("mmio", 0x09000018, "write") == "emulate pl011"
+    up, there, nowhere = 0xdeadbeef << 32, 0x40001000, 0x3ffff000       # SMC32 functions take W registers
+    assert says("hvc", 0x84000003, args=(up | 1, up | there)) == "allow" == says("hvc", 0xc4000003, args=(1, there))
+    for number, args in ((0x84000003, (up | 4, there)), (0x84000003, (1, up | nowhere)), (0xc4000003, (up | 1, there)),
+                         (0xc4000003, (1, up | there))):
+        assert says("hvc", number, args=args) == "deny (DENIED)", (hex(number), args)
     assert says("mmio", 0x09000018, "write", width=2) == "deny (SEA)"
     assert says("mmio", 0x09010000, "write") == "deny (SERROR)" and says("mmio", 0x09010000, "read") == "allow"
     assert says("mmio", 0x0b000010, "read") == "value 0x9" and says("mmio", 0x0b000010, "write") == "raz-wi"

@@ -95,7 +95,8 @@ def planted(tree: Path) -> Path:
     text = main.read_text()
     assert text.count("\tc->online = true;\n") == 1 and text.count("\nvoid main(void)\n{") == 1
     text = text.replace("\tc->online = true;\n", "\tfault(bootargs.image);\n\tc->online = true;\n")
-    main.write_text(text.replace("\nvoid main(void)\n{", '#include "boot/poison.h"\n' + PLANT + "\nvoid main(void)\n{"))
+    planting = '#include "boot/poison.h"\n#include "cpu/locks.h"\n' + PLANT
+    main.write_text(text.replace("\nvoid main(void)\n{", planting + "\nvoid main(void)\n{"))
     flags = (tree / "Makefile").read_text()
     (tree / "Makefile").write_text(flags.replace("-Wstack-usage=1024", "-Wno-infinite-recursion"))
     return build("default", tree=tree)

@@ -7,7 +7,7 @@ void main1(u64 context) { (void)context; }
 static void all(const char *when)
 {
 	is(when, 0);
-	is("UARTFR", r32(UART + 0x18));
+	is("UARTFR but for RXFE, RXFF", r32(UART + 0x18) & ~0x50u);
 	is("UARTILPR", r32(UART + 0x20));
 	is("UARTIBRD", r32(UART + 0x24));
 	is("UARTFBRD", r32(UART + 0x28));
@@ -47,15 +47,12 @@ void main(void)
 	}
 	w32(UART + 0x34, 0x12);
 	w32(UART + 0x30, 0x301);
-	/* A byte that waits outlives UARTICR, with FIFOs off as well as on. */
+	/* A byte that waits outlives UARTICR. QEMU 10 empties the FIFO when FEN changes. */
 	is("input is there", ready());
-	for (int fen = 0; fen < 2; fen++) {
-		w32(UART + 0x2c, fen ? 0x70 : 0x60);
-		w32(UART + 0x44, 0x7ff);
-		is("RIS.RX behind UARTICR", r32(UART + 0x3c) & 0x10);
-	}
-	for (int i = 0; i < 3 && ready(); i++)
-		is("UARTDR", r32(UART));
+	w32(UART + 0x44, 0x7ff);
+	is("RIS.RX behind UARTICR", r32(UART + 0x3c) & 0x10);
+	for (u64 i = 0; i < 3; i++)
+		is_of("UARTDR", i, ready() ? r32(UART) : ~0UL);
 	is("UARTRSR", r32(UART + 4));
 	is("RIS behind the last byte: RX, RT", r32(UART + 0x3c) & 0x50);
 	w32(UART + 0x44, 0x7ff);
@@ -76,7 +73,8 @@ void main(void)
 	got[n++] = r32(UART + 0x18) & 0xd8;
 	w32(UART + 0x30, cr | 1);
 	w32(UART + 0x30, 0x301);
+	put('\n');
 	for (unsigned i = 0; i < n; i++)
-		is("loopback", got[i]);
+		is_of("loopback", i, got[i]);
 	off();
 }

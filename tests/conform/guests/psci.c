@@ -79,8 +79,8 @@ void main(void)
 				is_of("not there, called:", base + f, hvc(base + f, 0, 0, 0));
 	for (u64 level = 0; level < 5; level++)
 		for (unsigned i = 0; i < sizeof(affinity) / sizeof(*affinity); i++) {
-			is_of("AFFINITY_INFO, 32 bits, level 0x1000 times", level << 12 | i, hvc(F32 + 4, affinity[i], level, 0));
-			is_of("AFFINITY_INFO, 64 bits, level 0x1000 times", level << 12 | i, hvc(F64 + 4, affinity[i], level, 0));
+			is_of("AFFINITY_INFO, 32 bits, level and number", level << 12 | i, hvc(F32 + 4, affinity[i], level, 0));
+			is_of("AFFINITY_INFO, 64 bits, level and number", level << 12 | i, hvc(F64 + 4, affinity[i], level, 0));
 		}
 	call("AFFINITY_INFO, 32 bits, upper halves", F32 + 4, UP | 1, UP, 0);
 	call("AFFINITY_INFO, 64 bits, upper half", F64 + 4, UP, 0, 0);

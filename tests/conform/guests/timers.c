@@ -30,6 +30,7 @@ void main(void)
 	w32(GICD, 0x12);
 	gic_cpu(0);
 	is("CNTFRQ", mrs(cntfrq_el0));
+	is("CNTVCT is about CNTPCT", mrs(cntvct_el0) - mrs(cntpct_el0) + BIT(30) < BIT(31));
 	msr(cntv_ctl_el0, ~0UL);
 	is("CNTV_CTL, bits that are not there", mrs(cntv_ctl_el0) & ~4UL);
 	msr(cntv_ctl_el0, 0);
@@ -41,6 +42,7 @@ void main(void)
 	is("TVAL, far", mrs(cntv_tval_el0) - 0x7fff0000 < 0x10000);
 	msr(cntv_tval_el0, 0xffffffff80000000);
 	is("TVAL, far back", (mrs(cntv_tval_el0) & 0xffffffff) >> 28);
+	msr(cntv_tval_el0, -1000L);
 	msr(cntv_ctl_el0, 1);
 	is("CNTV_CTL, due by TVAL", mrs(cntv_ctl_el0));
 	msr(cntv_ctl_el0, 0);

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random programs for guests/interpreter.c: made from a seed, run on both machines, shrunk where these differ.
 
-A program reads only where the architecture leaves one answer: all interrupts that a CPU may see have priorities of their
-own, configurations change while nothing is enabled, and what one CPU has acknowledged no other ends by ICACTIVER.
-Binary points change while nothing is active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the binary
-point of that moment, is the one that it drops (IHI 0069, the pseudocode of VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named.
-ISR_EL1 and vectors are looked at behind a read of ICC_HPPIR1_EL1: before FEAT_ECV nothing tells EL2 that a timer's line has
-fallen, and an interrupt that has been signalled and is not there any more is spurious, as a GIC may have it.
+A program reads only where the architecture leaves one answer: all interrupts that a CPU may see have priorities of
+their own, configurations change while nothing is enabled, and what one CPU has acknowledged no other ends by ICACTIVER.
+Binary points change while nothing is active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the
+binary point of that moment, is the one that it drops (IHI 0069, VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named.
+ISR_EL1 and vectors are looked at behind a read of ICC_HPPIR1_EL1: before FEAT_ECV nothing tells EL2 that a timer's
+line has fallen, and what has been signalled and is not there any more is spurious, as a GIC may have it.
 """
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from typing import Dict, List, Sequence, Tuple
 
 import conform
 
-(END, DIST_WRITE, DIST_BYTE, ROUTE, DIST_READ, REDIST_WRITE, REDIST_BYTE, REDIST_READ, CPU_WRITE, CPU_READ, TAKE, FINISH,
- DEACTIVATE, SEND, TIMER, LINE, OFF, ON, UNMASK) = range(19)
+(END, DIST_WRITE, DIST_BYTE, ROUTE, DIST_READ, REDIST_WRITE, REDIST_BYTE, REDIST_READ, CPU_WRITE, CPU_READ, TAKE,
+ FINISH, DEACTIVATE, SEND, TIMER, LINE, OFF, ON, UNMASK) = range(19)
 NAMES = ("end dist_write dist_byte route dist_read redist_write redist_byte redist_read cpu_write cpu_read take finish "
          "deactivate send timer line off on unmask").split()
 INTERFACE = "PMR BPR0 BPR1 CTLR IGRPEN0 IGRPEN1 RPR HPPIR0 HPPIR1 AP0R0 AP1R0 ISR_EL1".split()
@@ -245,7 +245,7 @@ def differences(pair: Pair, seed: int, first: int, count: int, most: int = 3) ->
     out: List[str] = []
     n = first
     while n < first + count:
-        batch = []
+        batch: List[Program] = []
         cpus = make(seed, n)[0]
         while n < first + count and (not batch or n % PER_BOOT):
             batch.append(make(seed, n)[1])

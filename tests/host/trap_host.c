@@ -362,6 +362,7 @@ void gic_drop(u32 irq) { must(irq < 256, "GIC"); }
 void gic_deactivate(u32 irq) { must(irq < 256, "GIC"); }
 void gic_enable(u32 cpu, u32 irq, bool on) { must(cpu < n_cpus && irq < 256, "GIC"); (void)on; }
 void gic_deactivate_of(u32 cpu, u32 irq) { must(cpu < n_cpus && irq < 32, "GIC"); }
+void gic_forget(u32 cpu, u32 mask) { must(cpu < n_cpus, "GIC"); (void)mask; }
 void gic_configure(u32 cpu, u32 irq, bool edge) { must(cpu < n_cpus && irq < 32, "GIC"); (void)edge; }
 u32 gic_pending_ppis(u32 cpu) { must(cpu < n_cpus, "GIC"); return 0; }
 void gic_send_sgi(u32 cpu, u32 irq) { must(cpu < n_cpus && irq < 16, "GIC"); }

@@ -96,7 +96,7 @@ static u64 cpu_read(u32 which)
 
 static void timer(u32 state)
 {
-	msr(cntv_cval_el0, state == 3 ? 1UL << 40 : 0);                 /* off, due, masked, far away */
+	msr(cntv_cval_el0, state == 3 ? mrs(cntvct_el0) + BIT(40) : 0); /* off, due, masked, far away */
 	msr(cntv_ctl_el0, state == 0 ? 0 : state == 2 ? 3 : 1);
 }
 

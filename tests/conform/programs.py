@@ -2,7 +2,8 @@
 """Random programs for guests/interpreter.c: made from a seed, run on both machines, shrunk where these differ.
 
 A program reads only where the architecture leaves one answer: all interrupts that a CPU may see have priorities of
-their own, configurations change while nothing is enabled, and what one CPU has acknowledged no other ends by ICACTIVER.
+their own, configurations change while nothing is enabled, and what one CPU has acknowledged no other ends by ICACTIVER,
+nor makes active again by ISACTIVER.
 Binary points change while nothing is active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the
 binary point of that moment, is the one that it drops (IHI 0069, VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named.
 ISR_EL1 and vectors are looked at behind a read of ICC_HPPIR1_EL1: before FEAT_ECV nothing tells EL2 that a timer's

@@ -138,14 +138,18 @@ static void act(u32 me, const struct step *s)
 
 	switch (s->what) {
 	case DIST_WRITE:
-		if ((at & ~0x7fu) == 0x380 && cpus > 1)
+		if ((at & ~0x7fu) == 0x300 || ((at & ~0x7fu) == 0x380 && cpus > 1))
 			v &= ~acknowledged(at % 0x80 / 4);
 		w32(GICD + at, v);
 		break;
 	case DIST_BYTE: w8(GICD + at, v); break;
 	case ROUTE: w64(GICD + 0x6000 + 8 * at, v); break;
 	case DIST_READ: found(r32(GICD + at)); break;
-	case REDIST_WRITE: w32(sgi + at, v); break;
+	case REDIST_WRITE:
+		if (at == 0x300)
+			v &= ~acknowledged(0);
+		w32(sgi + at, v);
+		break;
 	case REDIST_BYTE: w8(sgi + at, v); break;
 	case REDIST_READ: found(r32(sgi + at) & SEEN); break;
 	case CPU_WRITE: /* binary points stay while something is active: programs.py says why */

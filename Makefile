@@ -170,7 +170,7 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 # What a guest waits for is made fast, the rest small. The fastest do without the frame pointer, which they leave alone: a
 # backtrace passes over their functions.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
-	policy/policy vm/inject dev/vgic dev/vgic_regs dev/vuart log/console board/uart log/log
+	policy/policy vm/inject dev/vgic dev/vuart board/uart log/log
 QUICK := trap/trap_wait cpu/vtime log/drain board/gic vm/guestmem vm/cache lib/string
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)

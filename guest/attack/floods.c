@@ -11,7 +11,7 @@
 #define CPUS       8
 #define UART_FR    (GUEST_UART + 0x18)
 #define FR_RXFE    BIT(4)
-#define UNKNOWN    0x86000000 /* calls that no policy gives */
+#define UNKNOWN    0x90000000 /* calls that no policy gives */
 
 void main_again(u64 cpu);
 extern char second[];

@@ -142,8 +142,11 @@ static bool batch(const struct span *s, u64 from, u64 n)
 	u64 exceptions = 0, traps, denials;
 	bool alike = true;
 
+	traps = decided();
 	for (u64 i = 0; i < n; i++)
 		operands[i] = s->direction == 'w' ? operand(s, s->first + (from + i) * s->step, STUBS + 4 * (from + i) + 2) : 0;
+	if (s->pace && decided() - traps > 1) /* the read before a write may be of the same limit */
+		cpu_wait_us(s->pace);
 	denials = denied();
 	traps = decided();
 	for (u64 i = 0; i < n; i++) {

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ticket locks: who comes first is in first. cpu/locks.h has the locks that there are and the order they are taken in. */
+/*
+ * Locks that nobody is kept out of: whoever comes while one is free takes it, until somebody has waited for LOCK_PATIENCE.
+ * That one draws a ticket; those with a ticket come first, in its order. A strict order from the first moment on would
+ * hand the lock to CPUs whose turn a busy host has not come to, and all others would wait for that each time.
+ * cpu/locks.h has the locks that there are and the order they are taken in.
+ */
 #ifndef HV_ARCH_LOCK_H
 #define HV_ARCH_LOCK_H
 
 #include "arch/arch.h"
 
+#define LOCK_PATIENCE(second) ((second) / 5) /* ticks */
+
 struct spinlock {
-	u32 next, serving;  /* the next CPU's ticket, and the holder's */
-	volatile u64 holder; /* TPIDR_EL2 of the CPU that is in; 0: free, or only just taken */
+	volatile u32 busy;  /* somebody is in */
+	volatile u32 next, serving; /* tickets of those who have waited long: of the next to draw one, of whose turn it is */
+	volatile u64 holder; /* TPIDR_EL2 of the CPU that is in; 0: nobody, or it has only just come */
 	u64 taken;          /* CNTPCT when it came in */
 	u64 longest_wait, longest_hold; /* ticks, without what an open monitor took */
 	const char *name;
@@ -15,7 +23,7 @@ struct spinlock {
 };
 
 /* Takes the next number. */
-static inline u32 ticket_draw(u32 *next)
+static inline u32 ticket_draw(volatile u32 *next)
 {
 	u32 mine, after, failed;
 
@@ -28,14 +36,7 @@ static inline u32 ticket_draw(u32 *next)
 		     : "memory");
 	return mine;
 }
-static inline u32 ticket_serving(const u32 *serving)
-{
-	u32 v;
-
-	asm volatile("ldar %w0, %1" : "=r"(v) : "Q"(*serving) : "memory");
-	return v;
-}
-static inline void ticket_wait(const u32 *serving, u32 mine)
+static inline void ticket_wait(const volatile u32 *serving, u32 mine)
 {
 	u32 v;
 
@@ -48,32 +49,54 @@ static inline void ticket_wait(const u32 *serving, u32 mine)
 		     : "Q"(*serving), "r"(mine)
 		     : "memory", "cc");
 }
-static inline void ticket_serve(u32 *serving, u32 ticket)
+/* A store that wakes those that wait in WFE for it. */
+static inline void lock_store(volatile u32 *to, u32 v)
 {
-	asm volatile("stlr %w1, %0" : "=Q"(*serving) : "r"(ticket) : "memory"); /* wakes those that wait in WFE */
+	asm volatile("stlr %w1, %0" : "=Q"(*to) : "rZ"(v) : "memory");
+}
+/* True: it was not busy, and is. */
+static inline bool lock_try(volatile u32 *busy)
+{
+	u32 failed;
+
+	asm volatile("1:	ldaxr	%w0, %1\n"
+		     "	cbnz	%w0, 2f\n"
+		     "	stxr	%w0, %w2, %1\n"
+		     "	cbnz	%w0, 1b\n"
+		     "2:\n"
+		     : "=&r"(failed), "+Q"(*busy)
+		     : "r"(1)
+		     : "memory");
+	return !failed;
+}
+/* Until it is not busy, or whenever something has happened. */
+static inline void lock_pause(const volatile u32 *busy)
+{
+	u32 v;
+
+	asm volatile("	ldaxr	%w0, %1\n"
+		     "	cbz	%w0, 1f\n"
+		     "	wfe\n"
+		     "1:\n"
+		     : "=&r"(v)
+		     : "Q"(*busy)
+		     : "memory");
 }
 
-/* cpu/locks.c: until `mine` is served; the wait is measured, and the watchdog knows of it. */
-void spin_wait(struct spinlock *l, u32 mine);
-
-/* Held for a bounded time, never while a guest runs. Not before the MMU is on. */
+/* cpu/locks.c. Held for a bounded time, never while a guest runs. Not before the MMU is on. */
+void lock_take(struct spinlock *l);
+void lock_give(struct spinlock *l);
 static inline void spin_lock(struct spinlock *l)
 {
-	u32 mine = ticket_draw(&l->next);
-
-	if (unlikely(ticket_serving(&l->serving) != mine))
-		spin_wait(l, mine);
-	l->holder = sysreg_read(tpidr_el2);
-	l->taken = counter();
+	lock_take(l);
 }
 static inline void spin_unlock(struct spinlock *l)
 {
-	u64 held = counter() - l->taken;
-
-	if (unlikely(held > l->longest_hold))
-		l->longest_hold = held;
-	l->holder = 0;
-	ticket_serve(&l->serving, l->serving + 1);
+	lock_give(l);
+}
+static inline bool lock_held_here(const struct spinlock *l)
+{
+	return l->holder == sysreg_read(tpidr_el2);
 }
 
 #endif

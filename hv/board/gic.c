@@ -152,6 +152,24 @@ void gic_deactivate(u32 irq)
 	sysreg_write(icc_dir_el1, irq);
 }
 
+void gic_deactivate_of(u32 cpu, u32 irq)
+{
+	mmio_write32(GICR(cpu) + GICR_SGI + 0x380, 1u << irq); /* ICACTIVER0 */
+}
+
+u32 gic_pending_ppis(u32 cpu)
+{
+	return mmio_read32(GICR(cpu) + GICR_SGI + 0x200); /* ISPENDR0 */
+}
+
+void gic_configure(u32 cpu, u32 irq, bool edge)
+{
+	u64 reg = GICR(cpu) + GICR_SGI + 0xc04; /* ICFGR1 */
+	u32 bit = 2u << 2 * (irq - 16);
+
+	mmio_write32(reg, edge ? mmio_read32(reg) | bit : mmio_read32(reg) & ~bit);
+}
+
 void gic_sleep(void)
 {
 	u64 hcr = sysreg_read(ich_hcr_el2);
@@ -166,9 +184,9 @@ void gic_sleep(void)
 	isb();
 }
 
-void gic_forget_sgi(u32 cpu, u32 irq)
+void gic_forget(u32 cpu, u32 mask)
 {
-	mmio_write32(GICR(cpu) + GICR_SGI + 0x280, 1u << irq); /* ICPENDR0 */
+	mmio_write32(GICR(cpu) + GICR_SGI + 0x280, mask); /* ICPENDR0 */
 }
 
 void gic_enable(u32 cpu, u32 irq, bool on)

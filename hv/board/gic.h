@@ -18,13 +18,19 @@ u32 gic_acknowledge(void);
 void gic_drop(u32 irq);
 /* ICC_DIR_EL1: the interrupt may fire again. */
 void gic_deactivate(u32 irq);
-/* The same of group 0, which has EL2's timer alone; without one, nothing happens. */
+/* The same of a PPI of the CPU with this index, which may be another one. */
+void gic_deactivate_of(u32 cpu, u32 irq);
+/* Bit n: PPI n of that CPU is pending, by its line or latched, although it is active or disabled. */
+u32 gic_pending_ppis(u32 cpu);
+/* PPI `irq` of that CPU is edge-triggered, or level-sensitive. Not while it is enabled. */
+void gic_configure(u32 cpu, u32 irq, bool edge);
+/* As gic_acknowledge(), and drop and deactivate, of group 0, which has EL2's timer alone; without one, nothing happens. */
 u32 gic_fiq_begin(void);
 void gic_fiq_end(u32 irq);
 /* Sleeps until the UART, EL2's timer or SGI_STOP has something; it stays pending while it is masked. */
 void gic_sleep(void);
-/* SGI `irq` is no longer pending on CPU `cpu`. */
-void gic_forget_sgi(u32 cpu, u32 irq);
+/* SGIs and PPIs `mask` of the CPU with this index are no longer latched. */
+void gic_forget(u32 cpu, u32 mask);
 /* Enable bit of an SPI, or of an SGI or PPI of CPU `cpu`. */
 void gic_enable(u32 cpu, u32 irq, bool on);
 /* SGI `irq` to the CPU with this index. */

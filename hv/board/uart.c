@@ -19,9 +19,12 @@
 #define FR_RXFE BIT(4)
 #define FR_TXFF BIT(5)
 #define INT_RX  BIT(4)
+#define INT_TX  BIT(5)
 #define INT_RT  BIT(6)
 #define INT_BE  BIT(9)
 #define DR_BE   BIT(10)
+
+static u32 mask; /* IMSC */
 
 /*
  * What was received before stays, and so does its interrupt. FEN is left as it is: a change empties the receive FIFO (of
@@ -34,11 +37,20 @@ void uart_init(void)
 	mmio_write32(UART_PA + CR, 0x301); /* UARTEN, TXE, RXE */
 }
 
-void uart_put(u8 byte)
+bool uart_ready(void)
+{
+	return !(mmio_read32(UART_PA + FR) & FR_TXFF);
+}
+
+void uart_wait(void)
 {
 	/* A host that does not read stalls us here; two seconds of polling is enough for any that does. */
-	for (u32 i = 0; i < 20000000 && mmio_read32(UART_PA + FR) & FR_TXFF; i++)
+	for (u32 i = 0; i < 20000000 && !uart_ready(); i++)
 		;
+}
+
+void uart_send(u8 byte)
+{
 	mmio_write32(UART_PA + DR, byte);
 }
 
@@ -52,9 +64,20 @@ int uart_get(void)
 	return v & DR_BE ? UART_BREAK : (int)(v & 0xff);
 }
 
+static void set_mask(u32 bits, bool on)
+{
+	mask = on ? mask | bits : mask & ~bits;
+	mmio_write32(UART_PA + IMSC, mask);
+}
+
 void uart_rx_interrupt(bool on)
 {
-	mmio_write32(UART_PA + IMSC, on ? INT_RX | INT_RT | INT_BE : 0);
+	set_mask(INT_RX | INT_RT | INT_BE, on);
+}
+
+void uart_tx_interrupt(bool on)
+{
+	set_mask(INT_TX, on); /* never cleared by ICR: it follows the FIFO's level, and an edge must not get lost */
 }
 
 void uart_clear_interrupt(void)

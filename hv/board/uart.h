@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's PL011 (PrimeCell UART TRM, DDI 0183), polled output, interrupt-driven input. */
+/* EL2's PL011 (PrimeCell UART TRM, DDI 0183), bytes out while there is room, interrupt-driven input. */
 #ifndef HV_UART_H
 #define HV_UART_H
 
@@ -8,8 +8,14 @@
 #define UART_BREAK 0x400 /* DR.BE */
 
 void uart_init(void);
-/* Waits for room in the FIFO, but not for ever: a UART that never drains loses the byte. */
-void uart_put(u8 byte);
+/* True if the FIFO has room for a byte. */
+bool uart_ready(void);
+/* Waits for that, but not for ever: a UART that never drains loses the next byte. */
+void uart_wait(void);
+/* A byte, without looking. */
+void uart_send(u8 byte);
+/* The transmit interrupt, which comes while the FIFO has room for much: on or off. */
+void uart_tx_interrupt(bool on);
 /* The next input byte, UART_BREAK, or -1. */
 int uart_get(void);
 /* Receive interrupts on or off: off is how input is held back when the guest's ring is full. */

@@ -44,6 +44,7 @@ static void check_depth(void)
 {
 	if (!__atomic_exchange_n(&begun, true, __ATOMIC_SEQ_CST)) {
 		first = this_cpu();
+		locks_void = true;
 		return;
 	}
 	while (first != this_cpu())

@@ -57,12 +57,12 @@ void smp_init(void)
 	}
 }
 
-u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
+static s64 cpu_on(struct cpu *target, u64 entry, u64 context)
 {
 	s64 result;
 
 	if (target->online)
-		return (u64)PSCI_ALREADY_ON;
+		return PSCI_ALREADY_ON;
 	target->online = true;
 	target->start_entry = entry;
 	target->start_context = context;
@@ -74,23 +74,34 @@ u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
 	while (result == PSCI_ALREADY_ON);
 	if (result)
 		target->online = false;
+	return result;
+}
+
+u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context)
+{
+	s64 result;
+
+	spin_lock(&cpus_lock);
+	result = cpu_on(target, entry, context);
+	spin_unlock(&cpus_lock);
 	return (u64)result;
 }
 
 void secondary_main(struct cpu *c)
 {
 	mmu_enable();
-	spin_lock(&shared);
 	gic_cpu_init(c->index);
 	vcpu_controls();
 	watchdog_start(c);
 	vgic_cpu_init(c);
-	c->work = WORK_VGIC;
+	c->work = 0;
+	vgic_flush(c); /* what waited for it */
+	spin_lock(&log_lock);
 	log_header(c);
 	log_event(c, EV_GUEST_ENTER, c->start_entry, 1);
 	if (!console_midline())
 		log_drain(c, 0, false);
-	spin_unlock(&shared);
+	spin_unlock(&log_lock);
 	vcpu_reset(c, c->start_entry, c->start_context);
 	debug_load(c);
 	guest_enter(c);
@@ -105,26 +116,39 @@ unsigned smp_online(void)
 	return n;
 }
 
+/* False: no other CPU would be left. One that is about to go is none. */
+static bool may_go(struct cpu *c)
+{
+	unsigned others = 0;
+
+	spin_lock(&cpus_lock);
+	for (unsigned i = 0; i < n_cpus; i++)
+		others += cpus[i] != c && cpus[i]->online && !cpus[i]->leaves;
+	c->leaves = others > 0;
+	spin_unlock(&cpus_lock);
+	return others > 0;
+}
+
 u64 smp_cpu_off(struct cpu *c)
 {
-	spin_lock(&shared);
-	if (smp_online() == 1) {
-		spin_unlock(&shared);
+	if (!may_go(c))
 		return (u64)PSCI_DENIED;
-	}
 	log_event(c, EV_GUEST_LEAVE, (u64)"cpu-off", 0);
+	spin_lock(&log_lock);
 	log_drain(c, 0, false);
+	spin_unlock(&log_lock);
 	vgic_cpu_exit(c);
 	debug_off(c);
-	c->online = false;
-	for (unsigned i = 0; i < n_cpus; i++) /* the operator's key must reach a CPU that is on */
-		if (cpus[i]->online) {
+	spin_lock(&cpus_lock);
+	c->online = c->leaves = false;
+	for (unsigned i = 0; i < n_cpus; i++) /* the operator's key must reach somebody */
+		if (cpus[i]->online && !cpus[i]->leaves) {
 			gic_route_uart(i);
 			virtio_route(i);
 			gic_send_sgi(i, SGI_KICK); /* the alarm was perhaps ours */
 			break;
 		}
-	spin_unlock(&shared);
+	spin_unlock(&cpus_lock);
 	smc(PSCI_CPU_OFF, 0, 0, 0);
 	for (;;)
 		wfi();
@@ -157,7 +181,7 @@ void smp_resume_others(void)
 void smp_park(struct cpu *c)
 {
 	c->parked = true;
-	gic_forget_sgi(c->index, SGI_STOP); /* another CPU stopped this one again before it had left */
+	gic_forget(c->index, 1u << SGI_STOP); /* another CPU stopped this one again before it had left */
 	while (smp_stopped)
 		gic_sleep();
 	vtime_load();

@@ -20,7 +20,7 @@ static void arm(u64 when)
 
 static u64 first(void)
 {
-	u64 when = 0;
+	u64 when = this_cpu()->log_due;
 
 	for (unsigned i = 0; i < ALARM_COUNT; i++)
 		if (deadlines[i] && (!when || deadlines[i] < when))
@@ -31,6 +31,12 @@ static u64 first(void)
 void alarm_set(enum alarm which, u64 when)
 {
 	deadlines[which] = when;
+	arm(first());
+}
+
+void alarm_log(u64 when)
+{
+	this_cpu()->log_due = when;
 	arm(first());
 }
 

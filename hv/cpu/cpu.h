@@ -44,10 +44,15 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define ROW_WHERE 64u /* the arguments of the call decide too */
 #define PATH_SLOW ACT_COUNT
 
+/* Allowed, and nothing that EL2 could do in the guest's place: it does not trap, but on EL2's own account. */
+static inline bool allowed_only(const struct decision *d)
+{
+	return d->action == ACT_DENY && d->verdict == V_ALLOW;
+}
 /* To be called when flags or decision change. */
 static inline void row_set_path(struct row_state *s)
 {
-	s->path = s->flags & ~(ROW_LOG | ROW_FIRST) ? PATH_SLOW : s->decision->action;
+	s->path = s->flags & ~(ROW_LOG | ROW_FIRST) || allowed_only(s->decision) ? PATH_SLOW : s->decision->action;
 }
 
 /* Work to do before the guest goes on. */
@@ -65,10 +70,11 @@ static inline void row_set_path(struct row_state *s)
 #define WORK_NOTES   (WORK_STATUS | WORK_KEYS | WORK_LIVE | WORK_QUIT | WORK_OFF | WORK_WATCH)
 #define WORK_INPUT   2048u /* the UART has more */
 #define WORK_UNDEFINED 4096u /* replay.c: the register that was replayed is UNDEFINED */
+#define WORK_DEAF    8192u /* the guest has not read for long: the log says so */
 #define WORK_RECORD  0x80000000u /* the record of the trap being handled is to be completed */
 
 _Static_assert(WORK_VGIC + WORK_LOG + WORK_MONITOR + WORK_DUMP + WORK_DEBUG + WORK_INPUT + WORK_STATUS + WORK_KEYS +
-	       WORK_LIVE + WORK_QUIT + WORK_OFF + WORK_WATCH + WORK_UNDEFINED == 8191, "a bit each");
+	       WORK_LIVE + WORK_QUIT + WORK_OFF + WORK_WATCH + WORK_UNDEFINED + WORK_DEAF == 16383, "a bit each");
 
 /*
  * What policy_call() and policy_mmio() answered: they are pure, so it may be remembered. `key` is all they were asked;
@@ -97,6 +103,7 @@ struct cpu {
 	struct row_state *rows;  /* policy_n_rows of them */
 	struct row_state *row;   /* the row that decided the trap being handled */
 	struct log_record *record; /* its record, or NULL */
+	u64 log_due;             /* CNTPCT when a refusal must be on the line, whatever the guest does; 0: none waits */
 	u64 *limit_time;         /* GCRA theoretical arrival time, by limit */
 	u64 *logged_once;              /* log once: what has been logged, LOGGED_SLOTS tags */
 	u32 work;                /* WORK_* */
@@ -107,6 +114,7 @@ struct cpu {
 	const char *stop_reason;       /* why the monitor opens: "key", "break", "pause", "rule", "panic", "kill" */
 	u64 stopped_seq;         /* seq of the decision we stopped on, or ~0 */
 	bool online;             /* runs the guest, or is on its way there */
+	bool leaves;             /* ... and is about to go off */
 	volatile bool parked;    /* stands still in smp_park() for the monitor */
 	u64 start_entry, start_context; /* PSCI CPU_ON: where it begins */
 	struct spinlock *volatile waits; /* the lock that it is waiting for, or NULL */

@@ -12,10 +12,15 @@ void locks_say(void)
 	for (unsigned i = 0; i < ORDER_COUNT; i++) {
 		const struct spinlock *l = locks[i];
 		const struct cpu *holder = (const struct cpu *)l->holder;
+		unsigned waiters = 0;
 
-		kprintf("lock    %-8s longest wait %lu us, longest hold %lu us", l->name, l->longest_wait / us, l->longest_hold / us);
+		if (!l->taken) /* never */
+			continue;
+		for (unsigned n = 0; n < n_cpus; n++)
+			waiters += cpus[n]->waits == l;
+		kprintf("lock    %-8s wait %lu us, hold %lu us at most", l->name, l->longest_wait / us, l->longest_hold / us);
 		if (holder)
-			kprintf("; CPU %u has it, %u wait", holder->index, l->next - l->serving - 1);
+			kprintf("; CPU %u has it, %u wait", holder->index, waiters);
 		kprintf("\n");
 	}
 }

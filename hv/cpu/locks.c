@@ -4,25 +4,70 @@
 
 #define LOCK(n, o) { .name = n, .order = o }
 
-struct spinlock shared = LOCK("shared", ORDER_SHARED);
+struct spinlock cpus_lock = LOCK("cpus", ORDER_CPUS);
+struct spinlock log_lock = LOCK("log", ORDER_LOG);
+struct spinlock line_lock = LOCK("line", ORDER_LINE);
+struct spinlock rtc_lock = LOCK("rtc", ORDER_RTC);
+struct spinlock virtio_lock = LOCK("virtio", ORDER_VIRTIO);
+struct spinlock dist_lock = LOCK("dist", ORDER_DIST);
 struct spinlock rules_lock = LOCK("rules", ORDER_RULES);
 
-struct spinlock *const locks[ORDER_COUNT] = { [ORDER_SHARED] = &shared, [ORDER_RULES] = &rules_lock };
+struct spinlock *const locks[ORDER_COUNT] = {
+	&cpus_lock, &log_lock, &line_lock, &rtc_lock, &virtio_lock, &dist_lock, &rules_lock,
+};
+
+bool locks_void;
 
 static u32 restarts;
 
-void spin_wait(struct spinlock *l, u32 mine)
+/* Nobody without a ticket comes in from here until this CPU has. */
+static void wait_for_turn(struct spinlock *l)
+{
+	u32 mine = ticket_draw(&l->next);
+
+	ticket_wait(&l->serving, mine);
+	while (!lock_try(&l->busy))
+		lock_pause(&l->busy);
+	lock_store(&l->serving, mine + 1);
+}
+
+/* The wait is measured, and the watchdog knows of it. */
+static void __attribute__((noinline)) wait(struct spinlock *l)
 {
 	struct cpu *c = this_cpu();
-	u64 start = counter(), waited;
+	u64 start = counter(), waited, patience = LOCK_PATIENCE(sysreg_read(cntfrq_el0));
 	u32 before = restarts;
 
 	c->waits = l;
-	ticket_wait(&l->serving, mine);
+	while (l->next != l->serving || !lock_try(&l->busy)) {
+		if (counter() - start > patience) {
+			wait_for_turn(l);
+			break;
+		}
+		lock_pause(&l->busy);
+	}
 	c->waits = NULL;
 	waited = counter() - start;
 	if (waited > l->longest_wait && before == restarts)
 		l->longest_wait = waited;
+}
+
+void lock_take(struct spinlock *l)
+{
+	if (unlikely(l->next != l->serving || !lock_try(&l->busy)))
+		wait(l);
+	l->holder = sysreg_read(tpidr_el2);
+	l->taken = counter();
+}
+
+void lock_give(struct spinlock *l)
+{
+	u64 held = counter() - l->taken;
+
+	if (unlikely(held > l->longest_hold))
+		l->longest_hold = held;
+	l->holder = 0;
+	lock_store(&l->busy, 0);
 }
 
 void lock_restart(struct spinlock *l)

@@ -7,13 +7,40 @@
 
 /* Whoever holds one takes only those behind it. */
 enum lock_order {
-	ORDER_SHARED, /* vGIC, UART, log output: whatever two CPUs may touch */
+	ORDER_CPUS,   /* which CPUs are on */
+	ORDER_LOG,    /* which records of any CPU have gone to the line, and what the operator's keys ask for */
+	ORDER_LINE,   /* the UART, what is to be sent on it, whose input comes; the guest's PL011 */
+	ORDER_RTC,    /* the guest's PL031 */
+	ORDER_VIRTIO, /* the mediated virtio devices and their queues */
+	ORDER_DIST,   /* the guest's distributor and redistributors */
 	ORDER_RULES,  /* flags of rows, which not only their own CPU changes */
 	ORDER_COUNT
 };
 
-extern struct spinlock shared, rules_lock;
+extern struct spinlock cpus_lock, log_lock, line_lock, rtc_lock, virtio_lock, dist_lock, rules_lock;
 extern struct spinlock *const locks[ORDER_COUNT];
+
+/* A panic: whoever holds a lock may be gone, and nobody waits for one any more to say what happened. */
+extern bool locks_void;
+
+/* Whether this CPU holds it, or need not. */
+static inline bool lock_mine(const struct spinlock *l)
+{
+	return lock_held_here(l) || locks_void;
+}
+/* Takes it unless this CPU has it; gives it back if that was so. */
+static inline bool lock_enter(struct spinlock *l)
+{
+	if (lock_mine(l))
+		return false;
+	spin_lock(l);
+	return true;
+}
+static inline void lock_leave(struct spinlock *l, bool entered)
+{
+	if (entered)
+		spin_unlock(l);
+}
 
 /* The one of them that this CPU holds and has held longest, or NULL. */
 const struct spinlock *lock_held(const struct cpu *c);

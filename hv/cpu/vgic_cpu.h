@@ -10,21 +10,27 @@
 #define VGIC_MAX_LRS 16
 #define VGIC_NO_IRQ  0xffff
 
-/* 32 interrupts. A bit set in `in_lr` means that the pending and active state lives in a list register. */
+/* 32 interrupts. A bit set in `in_lr` means that the pending and active state lives in a CPU's list register. */
 struct vgic_bank {
 	u32 enabled, pending, level, active, group, in_lr;
-	u32 hw;   /* the pending state came from the physical interrupt of the same number */
-	u32 edge; /* GICD_ICFGR: edge-triggered */
-	u8 priority[32];
+	u32 edge;    /* GICD_ICFGR: edge-triggered */
+	u32 hw;      /* the physical interrupt of the same number is active, until this one has ended */
+	u32 running; /* active since a CPU acknowledged it, with the group and priority that it had then */
+	u32 running_group;
+	u8 priority[32], running_priority[32];
 };
 
 struct vgic_cpu {
 	struct vgic_bank local; /* SGIs and PPIs */
 	u16 lr_irq[VGIC_MAX_LRS];
 	u32 lr_used;            /* bit n: list register n holds lr_irq[n] */
+	u32 lr_latched;         /* ... which was pending by itself, whatever its line does */
+	u32 lr_stale;           /* ours again, but what it held is still in it */
 	u32 n_lrs;
 	u32 waker;
-	bool underflow;         /* ICH_HCR_EL2.UIE is set */
+	u32 asked, served;      /* how often other CPUs wanted its list registers, and had them */
+	bool waits;             /* something was pending when vgic_flush() looked last */
+	bool traps;             /* its CPU interface is vgic_icc.c: ICH_HCR_EL2.TALL0 and TALL1 are set */
 };
 
 #endif

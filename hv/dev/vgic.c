@@ -1,26 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's GICv3. Pending and active state lives here until an interrupt is moved into a list register; from then
- * on it lives there (vgic_bank.in_lr) until the guest has finished with it or we take it back.
+ * The guest's GICv3. Pending and active state lives in banks. Before a guest goes on, all that its CPU may take or has to
+ * end is put into list registers, and from then on lives there (vgic_bank.in_lr) until it is folded back. If there are too
+ * few of them, or a physical line may fall unseen before the guest looks, its accesses to the CPU interface trap
+ * (vgic_icc.c), and one list register alone says that something waits.
  */
 #include "arch/arch.h"
 #include "board/gic.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "dev/vgic_state.h"
 
 #define LR_PENDING   (1UL << 62)
 #define LR_ACTIVE    (2UL << 62)
-#define LR_STATE     (3UL << 62)
 #define LR_HW        (1UL << 61)
 #define LR_GROUP1    (1UL << 60)
 #define LR_EOI       (1UL << 41) /* HW = 0: maintenance interrupt when the guest ends it */
 
-#define ICH_HCR_EN   BIT(0)
-#define ICH_HCR_UIE  BIT(1)
+#define ICH_HCR_EN    BIT(0)
+#define ICH_HCR_TALL0 BIT(11)
+#define ICH_HCR_TALL1 BIT(12)
+#define ICH_HCR_TDIR  BIT(14)
+
+#define SPSR_I BIT(7)
+
+#define COLD __attribute__((cold)) /* smaller rather than faster: what a guest does seldom */
 
 struct vgic_dist vgic_dist;
 
-/* List registers are this CPU's own; another CPU's vGIC is reached through its soft state and a kick. */
+static u64 ich_hcr; /* what vcpu.c asked for, and every ICC_DIR_EL1: the interrupt may be anywhere */
+
+/* List registers are this CPU's own. */
 static bool here(const struct cpu *c)
 {
 	return c == this_cpu();
@@ -34,207 +43,258 @@ void vgic_attend(struct cpu *c)
 		gic_send_sgi(c->index, SGI_KICK);
 }
 
-static u64 ich_hcr; /* what vcpu.c asked for, without UIE */
-
-void vgic_cpu_init(struct cpu *c)
+COLD void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 {
-	c->vgic.n_lrs = (u32)(sysreg_read(ich_vtr_el2) & 0x1f) + 1;
-	if (c->vgic.n_lrs > VGIC_MAX_LRS)
-		c->vgic.n_lrs = VGIC_MAX_LRS;
-	c->vgic.waker = 6; /* ProcessorSleep, ChildrenAsleep */
-	c->vgic.local = (struct vgic_bank){ .edge = 0xffff };
-	c->vgic.lr_used = 0;
-	c->vgic.underflow = false;
+	u32 first = (u32)(b - vgic_dist.spi) * 32 + 32, who = 0;
+
+	if (c) {
+		vgic_attend(c);
+		return;
+	}
+	for (; v; v &= v - 1) {
+		u32 bit = (u32)__builtin_ctz(v);
+
+		who |= 1u << vgic_dist.target[first + bit];
+		if (b->in_lr & 1u << bit)
+			who |= 1u << vgic_dist.holder[first + bit];
+	}
+	for (; who; who &= who - 1)
+		vgic_attend(cpus[__builtin_ctz(who)]);
+}
+
+COLD void vgic_cpu_init(struct cpu *c)
+{
+	struct vgic_bank *b = &c->vgic.local;
+
+	spin_lock(&dist_lock);
+	if (!c->vgic.n_lrs) { /* the redistributor keeps its state while its CPU is off */
+		c->vgic.n_lrs = (u32)(sysreg_read(ich_vtr_el2) & 0x1f) + 1;
+		if (c->vgic.n_lrs > VGIC_MAX_LRS)
+			c->vgic.n_lrs = VGIC_MAX_LRS;
+		c->vgic.waker = 6; /* ProcessorSleep, ChildrenAsleep */
+		b->edge = 0xffff;
+	}
+	for (u32 on = b->enabled & GUEST_PPIS; on; on &= on - 1)
+		gic_enable(c->index, (u32)__builtin_ctz(on), true);
 	for (unsigned i = 0; i < c->vgic.n_lrs; i++)
 		gich_lr_write(i, 0);
-	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN;
+	c->vgic.traps = false;
+	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN | ICH_HCR_TDIR;
 	sysreg_write(ich_vmcr_el2, 0);
 	sysreg_write(ich_ap0r0_el2, 0);
 	sysreg_write(ich_ap1r0_el2, 0);
 	sysreg_write(ich_hcr_el2, ich_hcr);
 	isb();
+	spin_unlock(&dist_lock);
 }
 
-/* The list register is ours again; its interrupt goes back to the soft state. */
-static void release(struct cpu *c, unsigned n)
+/* The physical interrupt may fire again: it does so at once while its line is up. */
+static COLD void let_go(struct cpu *c, u32 v)
+{
+	struct vgic_bank *b = &c->vgic.local;
+
+	b->hw &= ~v;
+	b->level &= ~v;
+	for (; v; v &= v - 1)
+		if (here(c))
+			gic_deactivate((u32)__builtin_ctz(v));
+		else
+			gic_deactivate_of(c->index, (u32)__builtin_ctz(v));
+}
+
+COLD void vgic_end(struct cpu *c, struct vgic_bank *b, u32 v)
+{
+	u32 hw = b->hw & b->active & v; /* PPIs */
+
+	b->active &= ~v;
+	b->running &= ~v;
+	if (hw)
+		let_go(c, hw);
+}
+
+/* What the guest has made of list register `n`. */
+static void fold(struct cpu *c, unsigned n)
 {
 	u32 irq = c->vgic.lr_irq[n], bit = 1u << irq % 32;
 	struct vgic_bank *b = vgic_bank_of(c, irq);
+	u64 lr = gich_lr_read(n);
 
 	b->in_lr &= ~bit;
-	c->vgic.lr_used &= ~(1u << n);
-	if (!((b->pending | b->level) & bit))
-		return;
-	c->work |= WORK_VGIC; /* it has waited for this ... */
-	if (irq >= 32)
-		vgic_attend(cpus[vgic_dist.target[irq]]); /* ... perhaps for another CPU */
-}
-
-void vgic_sync(struct cpu *c)
-{
-	u32 used = c->vgic.lr_used, empty;
-
-	if (!used || !here(c))
-		return;
-	/* ELRSR leaves out those that were to tell us of their end: EISR has them. */
-	empty = (u32)(sysreg_read(ich_elrsr_el2) | sysreg_read(ich_eisr_el2)) & used;
-	for (; empty; empty &= empty - 1) {
-		unsigned n = (unsigned)__builtin_ctz(empty);
-
-		gich_lr_write(n, 0); /* an empty one with EOI set keeps the maintenance interrupt up */
-		release(c, n);
-	}
-}
-
-void vgic_cpu_exit(struct cpu *c)
-{
-	vgic_sync(c);
-	for (u32 used = c->vgic.lr_used; used; used &= used - 1) {
-		unsigned n = (unsigned)__builtin_ctz(used);
-		u32 irq = c->vgic.lr_irq[n];
-		struct vgic_bank *b = vgic_bank_of(c, irq);
-		u64 lr = gich_lr_read(n);
-
-		gich_lr_write(n, 0);
-		if (lr & LR_PENDING) /* a level-sensitive interrupt is pending as long as its line is up */
-			b->pending |= 1u << irq % 32 & ~(b->level & ~b->edge);
-		release(c, n);
-	}
-}
-
-void vgic_edit(struct cpu *c, struct vgic_bank *b, u32 mask, vgic_editor *edit)
-{
-	if (!here(c)) { /* in flight on another CPU: as on the machine, it may still be taken there */
-		vgic_attend(c);
-		return;
-	}
-	for (u32 used = c->vgic.lr_used; used; used &= used - 1) {
-		unsigned n = (unsigned)__builtin_ctz(used);
-		u32 irq = c->vgic.lr_irq[n];
-		u64 lr, edited;
-
-		if (vgic_bank_of(c, irq) != b || !(mask & 1u << irq % 32))
-			continue;
-		lr = gich_lr_read(n);
-		edited = edit(b, 1u << irq % 32, lr);
-		if (edited == lr)
-			continue;
-		if (!(edited & LR_STATE)) {
-			edited = 0;
-			release(c, n);
+	if (lr & (LR_PENDING | LR_ACTIVE)) {
+		vgic_busy(b);
+		if (lr & LR_PENDING) {
+			if (c->vgic.lr_latched & 1u << n)
+				b->pending |= bit;
+			return;
 		}
-		gich_lr_write(n, edited);
-	}
-	c->work |= WORK_VGIC;
-}
-
-u64 vgic_clear_pending(struct vgic_bank *b, u32 bit, u64 lr)
-{
-	if ((lr & LR_STATE) == LR_PENDING && lr & LR_HW) {
-		b->hw &= ~bit;
-		gic_deactivate((u32)(lr & 0x3ff));
-	}
-	return lr & ~LR_PENDING;
-}
-
-u64 vgic_take_back(struct vgic_bank *b, u32 bit, u64 lr)
-{
-	if (lr & LR_PENDING)
-		b->pending |= bit & ~(b->level & ~b->edge);
-	if ((lr & LR_STATE) == LR_PENDING && lr & LR_HW)
-		b->hw |= bit; /* the physical interrupt is still active: clearing the virtual one must deactivate it */
-	return lr & ~LR_PENDING;
-}
-
-u64 vgic_clear_active(struct vgic_bank *b, u32 bit, u64 lr)
-{
-	if (lr & LR_ACTIVE && lr & LR_HW) {
-		b->hw &= ~bit;
-		gic_deactivate((u32)(lr & 0x3ff));
-	}
-	return lr & ~LR_ACTIVE;
-}
-
-void vgic_state_of(struct cpu *c, struct vgic_bank *b, u32 *pending, u32 *active)
-{
-	*pending = b->pending | (b->level & ~b->edge);
-	*active = b->active;
-	if (!here(c)) {
-		*active |= b->in_lr; /* taken there, as far as one can tell from here */
+		b->active |= bit;
+		b->running |= bit;
+		b->running_group = lr & LR_GROUP1 ? b->running_group | bit : b->running_group & ~bit;
+		b->running_priority[irq % 32] = (u8)(lr >> 48);
 		return;
 	}
-	for (u32 used = c->vgic.lr_used; used; used &= used - 1) {
-		unsigned n = (unsigned)__builtin_ctz(used);
-		u32 irq = c->vgic.lr_irq[n];
-		u64 lr;
-
-		if (vgic_bank_of(c, irq) != b)
-			continue;
-		lr = gich_lr_read(n);
-		*pending |= lr & LR_PENDING ? 1u << irq % 32 : 0;
-		*active |= lr & LR_ACTIVE ? 1u << irq % 32 : 0;
+	b->active &= ~bit;
+	b->running &= ~bit;
+	if (lr & LR_HW) { /* the guest's EOI has deactivated it */
+		b->hw &= ~bit;
+		b->level &= ~bit;
+	} else if (b->hw & bit) {
+		let_go(c, bit);
+	} else if (irq >= 32 && (b->pending | b->level) & bit && vgic_dist.target[irq] != c->index) {
+		vgic_attend(cpus[vgic_dist.target[irq]]); /* it has waited for this */
 	}
+}
+
+void vgic_fold(struct cpu *c)
+{
+	struct vgic_bank *b = &c->vgic.local;
+	u32 waits;
+
+	if (c->vgic.lr_used) {
+		for (u32 used = c->vgic.lr_used; used; used &= used - 1)
+			fold(c, (unsigned)__builtin_ctz(used));
+		c->vgic.lr_stale |= c->vgic.lr_used;
+		c->vgic.lr_used = 0;
+		c->work |= WORK_VGIC;
+	}
+	waits = b->hw & ~b->active;
+	if (waits) {
+		b->level &= ~waits | gic_pending_ppis(c->index);
+		let_go(c, waits & ~(b->pending | b->level));
+	}
+}
+
+COLD u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask)
+{
+	struct cpu *c = this_cpu();
+	u32 recalled = 0;
+
+	for (;;) {
+		struct cpu *holder = t;
+		u32 held = b->in_lr & mask;
+
+		vgic_fold(c);
+		if (t ? !t->vgic.lr_used : !(held &= b->in_lr))
+			return recalled;
+		if (!t)
+			holder = cpus[vgic_dist.holder[((u32)(b - vgic_dist.spi) + 1) * 32 + (u32)__builtin_ctz(held)]];
+		if (!(recalled & 1u << holder->index))
+			holder->vgic.asked++;
+		recalled |= 1u << holder->index;
+		spin_unlock(&dist_lock);
+		gic_send_sgi(holder->index, SGI_KICK);
+		while (*(volatile u32 *)&holder->vgic.lr_used) {
+			c->progress++;
+			relax();
+		}
+		spin_lock(&dist_lock);
+	}
+}
+
+COLD void vgic_release(u32 recalled)
+{
+	for (; recalled; recalled &= recalled - 1)
+		cpus[__builtin_ctz(recalled)]->vgic.served++;
+}
+
+/* Those that recalled this CPU's list registers find them empty; who comes now waits for the next time. */
+static COLD void serve(struct cpu *c)
+{
+	u32 until = c->vgic.asked;
+
+	while ((int)(until - *(volatile u32 *)&c->vgic.served) > 0) {
+		spin_unlock(&dist_lock);
+		c->progress++;
+		relax();
+		spin_lock(&dist_lock);
+	}
+}
+
+COLD void vgic_cpu_exit(struct cpu *c)
+{
+	spin_lock(&dist_lock);
+	vgic_fold(c);
+	c->vgic.lr_stale = 0;
+	let_go(c, c->vgic.local.hw);
+	/* Its active priorities are gone: what is active stays so until somebody deactivates it. */
+	c->vgic.local.running = 0;
+	for (u32 irq = 32; irq < VGIC_IRQS; irq++)
+		if (vgic_dist.holder[irq] == c->index)
+			vgic_bank_of(c, irq)->running &= ~(1u << irq % 32);
+	spin_unlock(&dist_lock);
 }
 
 void vgic_physical(struct cpu *c, u32 irq)
 {
-	c->vgic.local.pending |= 1u << irq; /* a PPI */
-	c->vgic.local.hw |= 1u << irq;
+	struct vgic_bank *b = &c->vgic.local;
+	u32 bit = 1u << irq; /* a PPI */
+
+	spin_lock(&dist_lock);
+	if (b->in_lr & bit) /* the one before, which the guest has ended */
+		vgic_fold(c);
+	b->hw |= bit;
+	if (b->edge & bit)
+		b->pending |= bit;
+	else
+		b->level |= bit;
+	spin_unlock(&dist_lock);
 	c->work |= WORK_VGIC;
 }
 
-void vgic_set_pending(struct cpu *c, u32 irq)
+COLD void vgic_make_pending(struct cpu *c, u32 irq)
 {
-	vgic_bank_of(c, irq)->pending |= 1u << irq % 32; /* in a list register already: vgic_flush() adds it there */
-	if (irq >= 32)
-		c = cpus[vgic_dist.target[irq % VGIC_IRQS]];
-	vgic_attend(c);
+	struct vgic_bank *b = vgic_bank_of(c, irq);
+
+	vgic_busy(b);
+	b->pending |= 1u << irq % 32; /* in a list register already: vgic_flush() adds it there */
+	vgic_attend_all(irq < 32 ? c : NULL, b, 1u << irq % 32);
+}
+
+COLD void vgic_set_pending(struct cpu *c, u32 irq)
+{
+	spin_lock(&dist_lock);
+	vgic_make_pending(c, irq);
+	spin_unlock(&dist_lock);
 }
 
 void vgic_set_level(u32 irq, bool level)
 {
-	struct cpu *c = cpus[vgic_dist.target[irq]];
-	struct vgic_bank *b = vgic_bank_of(c, irq);
+	struct vgic_bank *b = vgic_bank_of(NULL, irq);
 	u32 bit = 1u << irq % 32;
 
-	if (!!(b->level & bit) == level)
-		return;
-	if (level) {
-		b->level |= bit;
-		if (b->edge & bit)
+	spin_lock(&dist_lock);
+	if (!!(b->level & bit) != level) {
+		b->level ^= bit;
+		vgic_busy(b);
+		if (level && b->edge & bit)
 			b->pending |= bit;
-		vgic_attend(c);
-		return;
+		if (level || (b->in_lr & bit && !(b->edge & bit)))
+			vgic_attend_all(NULL, b, bit);
 	}
-	b->level &= ~bit;
-	if (b->in_lr & bit && !(b->edge & bit))
-		vgic_edit(c, b, bit, vgic_clear_pending);
+	spin_unlock(&dist_lock);
 }
 
 /* Interrupts of a bank that a list register could take now. */
-static u32 ready(const struct vgic_bank *b)
+static u32 ready(const struct vgic_bank *b, u32 ctlr)
 {
 	u32 groups, waiting = b->pending | (b->level & ~b->edge);
 
 	if (!waiting) /* nearly always */
 		return 0;
-	groups = (vgic_dist.ctlr & GICD_CTLR_GRP1 ? b->group : 0) | (vgic_dist.ctlr & GICD_CTLR_GRP0 ? ~b->group : 0);
+	groups = (ctlr & GICD_CTLR_GRP1 ? b->group : 0) | (ctlr & GICD_CTLR_GRP0 ? ~b->group : 0);
 	return waiting & b->enabled & ~b->in_lr & ~b->active & groups;
 }
 
-/* The ready interrupt of highest priority that is this CPU's, or VGIC_NO_IRQ. Bounded by VGIC_IRQS. */
-static u32 best(struct cpu *c)
+COLD u32 vgic_best(struct cpu *c, u32 groups)
 {
 	const struct vgic_bank *b = &c->vgic.local;
 	u32 winner = VGIC_NO_IRQ, priority = 0x100;
 
 	for (unsigned i = 0; i < VGIC_BANKS; b = &vgic_dist.spi[i++])
-		for (u32 r = ready(b); r; r &= r - 1) {
+		for (u32 r = ready(b, vgic_dist.ctlr & groups); r; r &= r - 1) {
 			unsigned bit = (unsigned)__builtin_ctz(r);
 
-			if (i > 0 && vgic_dist.target[i * 32 + bit] != c->index)
-				continue;
-			if (b->priority[bit] < priority) {
+			if ((i == 0 || vgic_dist.target[i * 32 + bit] == c->index) && b->priority[bit] < priority) {
 				priority = b->priority[bit];
 				winner = i * 32 + bit;
 			}
@@ -242,80 +302,140 @@ static u32 best(struct cpu *c)
 	return winner;
 }
 
-bool vgic_pending(struct cpu *c)
+/* Puts `irq` into list register `n`. */
+static void load(struct cpu *c, unsigned n, u32 irq)
 {
-	for (u32 used = c->vgic.lr_used; used; used &= used - 1)
-		if (gich_lr_read((unsigned)__builtin_ctz(used)) & LR_PENDING)
-			return true;
-	return best(c) != VGIC_NO_IRQ;
-}
-
-/* What has happened to an interrupt while it is in list register `n`. */
-static void renew(struct cpu *c, unsigned n)
-{
-	u32 irq = c->vgic.lr_irq[n], bit = 1u << irq % 32;
+	u32 bit = 1u << irq % 32;
 	struct vgic_bank *b = vgic_bank_of(c, irq);
-	u64 was = gich_lr_read(n), lr = was;
+	u32 waiting = (b->pending | (b->level & ~b->edge)) & bit;
+	u64 lr = irq;
 
-	if (lr & LR_HW)
-		return;
-	if (irq >= 32 && vgic_dist.target[irq] != c->index) {
-		lr |= LR_EOI; /* the other CPU waits for its end */
+	c->vgic.lr_latched &= ~(1u << n);
+	if (b->active & bit) {
+		lr |= LR_ACTIVE | (u64)b->running_priority[irq % 32] << 48 | (b->running_group & bit ? LR_GROUP1 : 0);
+		if (b->hw & bit && !(b->pending & bit)) /* if its line is still up, it fires again */
+			lr |= LR_HW | (u64)irq << 32;
+		else if (waiting)
+			lr |= LR_EOI; /* then it is pending, perhaps for another CPU */
 	} else {
-		if (b->pending & b->enabled & ~b->hw & bit) { /* with HW = 1 it needs its own list register */
-			b->pending &= ~bit;
-			lr |= LR_PENDING;
-		}
-		if (b->level & ~b->edge & bit)
-			lr |= LR_EOI; /* its line is to be looked at then */
-	}
-	if (lr != was)
-		gich_lr_write(n, lr);
-}
-
-void vgic_flush(struct cpu *c)
-{
-	bool starved = false;
-
-	vgic_sync(c);
-	for (u32 used = c->vgic.lr_used; used; used &= used - 1)
-		renew(c, (unsigned)__builtin_ctz(used));
-	for (;;) { /* each round fills a list register or is the last one */
-		u32 free = ~c->vgic.lr_used & ((1u << c->vgic.n_lrs) - 1), irq = best(c), bit = 1u << irq % 32;
-		struct vgic_bank *b;
-		unsigned n;
-		u64 lr;
-
-		if (irq == VGIC_NO_IRQ)
-			break;
-		if (!free) {
-			starved = true;
-			break;
-		}
-		n = (unsigned)__builtin_ctz(free);
-		b = vgic_bank_of(c, irq);
-		lr = LR_PENDING | irq | (u64)b->priority[irq % 32] << 48 | (b->group & bit ? LR_GROUP1 : 0);
+		lr |= LR_PENDING | (u64)b->priority[irq % 32] << 48 | (b->group & bit ? LR_GROUP1 : 0);
+		if (b->pending & bit)
+			c->vgic.lr_latched |= 1u << n;
 		if (b->hw & bit)
 			lr |= LR_HW | (u64)irq << 32;
 		else if (b->level & bit && !(b->edge & bit))
 			lr |= LR_EOI; /* tells us to look at the line again */
-		b->hw &= ~bit;
 		b->pending &= ~bit;
-		b->in_lr |= bit;
-		c->vgic.lr_used |= 1u << n;
-		c->vgic.lr_irq[n] = (u16)irq;
-		gich_lr_write(n, lr);
 	}
-	/* With a single list register UIE would stay asserted; there the EOI of that one makes room. */
-	starved = starved && c->vgic.n_lrs > 1;
-	if (starved != c->vgic.underflow) {
-		c->vgic.underflow = starved;
-		sysreg_write(ich_hcr_el2, ich_hcr | (starved ? ICH_HCR_UIE : 0));
+	b->in_lr |= bit;
+	if (irq >= 32)
+		vgic_dist.holder[irq] = (u8)c->index;
+	c->vgic.lr_used |= 1u << n;
+	c->vgic.lr_irq[n] = (u16)irq;
+	gich_lr_write(n, lr);
+}
+
+/*
+ * A physical interrupt waits for a guest that does not take it now: until then its line may fall, or have another edge.
+ * The guest takes it now if it is all there is for a CPU that masks nothing.
+ */
+static bool may_fall(struct cpu *c, u32 n)
+{
+	const struct vgic_bank *b = &c->vgic.local;
+	u32 waits = b->hw & ~b->active;
+	u64 vmcr;
+
+	if (likely(!waits))
+		return false;
+	if (n > 1 || !(b->in_lr & b->group & waits) || c->frame.spsr_el2 & SPSR_I)
+		return true;
+	vmcr = sysreg_read(ich_vmcr_el2);
+	return !(vmcr & GICD_CTLR_GRP1) || b->priority[__builtin_ctz(waits)] >= vmcr >> 24 || sysreg_read(ich_ap1r0_el2) ||
+	       sysreg_read(ich_ap0r0_el2);
+}
+
+/* What a CPU has to have in its list registers, as far as there are some. */
+struct found {
+	u16 irq[VGIC_MAX_LRS];
+	u32 n;
+};
+
+static inline void find(struct cpu *c, const struct vgic_bank *b, u32 first, struct found *f)
+{
+	u32 waits = ready(b, vgic_dist.ctlr);
+
+	for (u32 v = waits | b->running; v; v &= v - 1) {
+		u32 bit = (u32)__builtin_ctz(v), irq = first + bit;
+		bool waiting = waits & 1u << bit;
+
+		if (irq >= 32 && (waiting ? vgic_dist.target[irq] : vgic_dist.holder[irq]) != c->index)
+			continue;
+		c->vgic.waits |= waiting;
+		if (f->n < c->vgic.n_lrs)
+			f->irq[f->n] = (u16)irq;
+		f->n++;
 	}
+}
+
+static void find_spis(struct cpu *c, struct found *f)
+{
+	for (u32 busy = vgic_dist.busy; busy; busy &= busy - 1) {
+		u32 n = (u32)__builtin_ctz(busy);
+		const struct vgic_bank *b = &vgic_dist.spi[n];
+
+		find(c, b, 32 * n + 32, f);
+		if (!(b->pending | b->level | b->running | b->in_lr))
+			vgic_dist.busy &= ~(1u << n);
+	}
+}
+
+/* All accesses to the CPU interface trap, or those alone that the policy and ICC_DIR_EL1 ask for. */
+static COLD void set_traps(struct cpu *c, bool on)
+{
+	const u64 all = ICH_HCR_TALL0 | ICH_HCR_TALL1;
+	u64 hcr = sysreg_read(ich_hcr_el2) & ~all; /* ICH_HCR_EL2.En is the debugger's, too */
+
+	c->vgic.traps = on;
+	sysreg_write(ich_hcr_el2, hcr | (on ? all : ich_hcr & all));
+}
+
+void vgic_flush(struct cpu *c)
+{
+	struct found f;
+	bool traps;
+	u32 stale;
+
+	spin_lock(&dist_lock);
+	vgic_fold(c);
+	c->work &= ~WORK_VGIC;
+	if (unlikely(c->vgic.asked != c->vgic.served))
+		serve(c);
+	c->vgic.waits = false;
+	f.n = 0;
+	find(c, &c->vgic.local, 0, &f);
+	if (vgic_dist.busy)
+		find_spis(c, &f);
+	if (likely(f.n <= c->vgic.n_lrs)) {
+		for (u32 i = 0; i < f.n; i++)
+			load(c, i, f.irq[i]);
+		traps = may_fall(c, f.n);
+	} else { /* GICD_CTLR has the groups' bits where ICH_VMCR_EL2 has ICC_IGRPENn_EL1 */
+		u32 best = vgic_best(c, (u32)sysreg_read(ich_vmcr_el2));
+
+		if (best != VGIC_NO_IRQ)
+			load(c, 0, best);
+		traps = true;
+	}
+	spin_unlock(&dist_lock);
+	stale = c->vgic.lr_stale & ~c->vgic.lr_used;
+	c->vgic.lr_stale = 0;
+	for (; stale; stale &= stale - 1)
+		gich_lr_write((unsigned)__builtin_ctz(stale), 0);
+	if (unlikely(traps != c->vgic.traps))
+		set_traps(c, traps);
 }
 
 void vgic_maintenance(struct cpu *c)
 {
-	vgic_sync(c);
-	c->work |= WORK_VGIC;
+	vgic_flush(c); /* the interrupt stays up until what has ended is out of its list register */
 }

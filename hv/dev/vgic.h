@@ -9,8 +9,10 @@
 
 struct vgic_dist {
 	u32 ctlr;
+	u32 busy; /* bit n: in spi[n] something may be pending or running; clear: nothing is */
 	struct vgic_bank spi[VGIC_BANKS - 1];
 	u8 target[VGIC_IRQS]; /* CPU index of IROUTER */
+	u8 holder[VGIC_IRQS]; /* ... of the one that has it in a list register, or acknowledged it */
 };
 extern struct vgic_dist vgic_dist;
 
@@ -27,18 +29,14 @@ void vgic_physical(struct cpu *c, u32 irq);
 void vgic_set_level(u32 irq, bool level);
 /* Makes `irq` pending for the guest once (SGIs, the monitor's `inject irq`). */
 void vgic_set_pending(struct cpu *c, u32 irq);
-/* Moves what is pending into free list registers. Called when WORK_VGIC is set, before the guest goes on. */
+/* Puts what is pending and active into list registers. Called when WORK_VGIC is set, before the guest goes on. */
 void vgic_flush(struct cpu *c);
-/* Takes back list registers that the guest has finished with. */
-void vgic_sync(struct cpu *c);
-/* True if the guest has an interrupt that it could take now or that waits for a list register. */
-bool vgic_pending(struct cpu *c);
 /* Maintenance interrupt (PPI 25). */
 void vgic_maintenance(struct cpu *c);
 
 /* Registers: offset in the frame, size in bytes. What is not there, or not in this width, reads as 0 and ignores writes. */
-u64 vgic_dist_read(struct cpu *c, u32 offset, unsigned size);
-void vgic_dist_write(struct cpu *c, u32 offset, unsigned size, u64 value);
+u64 vgic_dist_read(u32 offset, unsigned size);
+void vgic_dist_write(u32 offset, unsigned size, u64 value);
 /* Words that one load reads whole, so without the lock: GICD_TYPER, GICD_ISENABLER1 and on. False: none of these. */
 static inline bool vgic_dist_peek(u32 offset, u64 *value)
 {
@@ -66,7 +64,10 @@ static inline bool vgic_sgi_targets(u64 value)
 {
 	return value & (BIT(40) | 0xffff);
 }
-/* ICC_SGI1R_EL1 and its like, `value` as written. */
-void vgic_sgi(struct cpu *c, u64 value);
+/* ICC_SGI1R_EL1 and its like, `value` as written. Those that are not of this group are not made pending. */
+void vgic_sgi(struct cpu *c, u64 value, bool group1);
+/* The CPU interface's registers that EL2 traps on its own account, by sysreg_key(). False: none of these, or not so. */
+bool vgic_icc_read(struct cpu *c, u32 key, u64 *value);
+bool vgic_icc_write(struct cpu *c, u32 key, u64 value);
 
 #endif

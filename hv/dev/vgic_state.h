@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between vgic.c, which keeps the state of each interrupt, and vgic_regs.c, which shows it to the guest. */
+/* Between vgic.c, which keeps the state of each interrupt, and those that show it to the guest: vgic_regs.c, vgic_icc.c. */
 #ifndef HV_VGIC_STATE_H
 #define HV_VGIC_STATE_H
 
@@ -9,23 +9,42 @@
 #define GICD_CTLR_GRP0 BIT(0)
 #define GICD_CTLR_GRP1 BIT(1)
 
+/* The interrupts of the board that are the guest's: their line, enable and configuration are the physical ones. */
+#define GUEST_PPIS (1u << IRQ_PMU | 1u << IRQ_VTIMER | 1u << IRQ_PTIMER)
+
 static inline struct vgic_bank *vgic_bank_of(struct cpu *c, u32 irq)
 {
 	return irq < 32 ? &c->vgic.local : &vgic_dist.spi[irq / 32 - 1];
 }
 
-/* The CPU looks at its interrupts before its guest goes on. */
+/* Something of an SPI's bank is pending or running: to be called when that becomes so. */
+static inline void vgic_busy(const struct vgic_bank *b)
+{
+	u64 n = (u64)(b - vgic_dist.spi);
+
+	if (n < VGIC_BANKS - 1)
+		vgic_dist.busy |= 1u << n;
+}
+/* All that follows is under the distributor's lock. The CPU looks at its interrupts before its guest goes on. */
 void vgic_attend(struct cpu *c);
-/* Takes back or updates the list register that holds interrupt `bit` of a bank. */
-typedef u64 vgic_editor(struct vgic_bank *b, u32 bit, u64 lr);
-/* For each list register of this CPU that holds one of `mask` of bank `b`; another CPU is made to look. */
-void vgic_edit(struct cpu *c, struct vgic_bank *b, u32 mask, vgic_editor *edit);
-/* Not pending any more. A physical interrupt behind it may fire again. */
-vgic_editor vgic_clear_pending;
-/* Pending, but not to be taken now: back to the soft state. */
-vgic_editor vgic_take_back;
-vgic_editor vgic_clear_active;
-/* Which of a bank's interrupts are pending and active, wherever that state is. */
-void vgic_state_of(struct cpu *c, struct vgic_bank *b, u32 *pending, u32 *active);
+/* ... and so do those that interrupts `v` of a bank go to, or are in the hands of. `c`: whose bank it is, NULL for SPIs. */
+void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v);
+/* Makes `irq` pending once. */
+void vgic_make_pending(struct cpu *c, u32 irq);
+/*
+ * All of this CPU's list registers are taken back: the state of its interrupts is in their banks until vgic_flush(). What is
+ * pending because of a physical line is so only as long as that is up.
+ */
+void vgic_fold(struct cpu *c);
+/*
+ * No list register holds any of interrupts `mask` of a bank; with `t`, CPU t's hold nothing. CPUs whose guests had some
+ * wait in EL2 until vgic_release() of what this returns. The lock is given up meanwhile.
+ */
+u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask);
+void vgic_release(u32 recalled);
+/* Interrupts `v` of a bank, which no list register holds, are not active any more. */
+void vgic_end(struct cpu *c, struct vgic_bank *b, u32 v);
+/* The pending, enabled and inactive interrupt of highest priority of these groups (GICD_CTLR's bits) for `c`, or VGIC_NO_IRQ. */
+u32 vgic_best(struct cpu *c, u32 groups);
 
 #endif

@@ -10,7 +10,7 @@
 #include "board/board.h"
 #include "board/gic.h"
 #include "board/mmu.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/virtio_device.h"
 
@@ -80,7 +80,7 @@ static struct device *device_of(u64 ipa)
 	return n < VIRTIO_TRANSPORTS ? virtio_devices[n] : NULL;
 }
 
-u64 virtio_read(u64 ipa, unsigned size)
+static u64 register_read(u64 ipa, unsigned size)
 {
 	struct device *d = device_of(ipa);
 	u32 reg = (u32)(ipa % VIRTIO_STRIDE);
@@ -109,6 +109,16 @@ u64 virtio_read(u64 ipa, unsigned size)
 	case REG_GENERATION: return real_read(d, REG_GENERATION);
 	}
 	return 0;
+}
+
+u64 virtio_read(u64 ipa, unsigned size)
+{
+	u64 value;
+
+	spin_lock(&virtio_lock);
+	value = register_read(ipa, size);
+	spin_unlock(&virtio_lock);
+	return value;
 }
 
 static void write_features(struct device *d, u32 value)
@@ -198,7 +208,7 @@ static void write_queue(struct device *d, u32 reg, u32 value)
 	}
 }
 
-void virtio_write(u64 ipa, unsigned size, u64 v)
+static void register_write(u64 ipa, unsigned size, u64 v)
 {
 	struct device *d = device_of(ipa);
 	u32 reg = (u32)(ipa % VIRTIO_STRIDE), value = (u32)v;
@@ -238,6 +248,13 @@ void virtio_write(u64 ipa, unsigned size, u64 v)
 	write_queue(d, reg, value);
 }
 
+void virtio_write(u64 ipa, unsigned size, u64 v)
+{
+	spin_lock(&virtio_lock);
+	register_write(ipa, size, v);
+	spin_unlock(&virtio_lock);
+}
+
 /* --- the board -------------------------------------------------------------------------------------------------- */
 
 bool virtio_interrupt(u32 irq)
@@ -246,7 +263,9 @@ bool virtio_interrupt(u32 irq)
 
 	if (n >= VIRTIO_TRANSPORTS || !virtio_devices[n])
 		return false;
+	spin_lock(&virtio_lock);
 	virtio_queue_collect(virtio_devices[n]);
+	spin_unlock(&virtio_lock);
 	return true;
 }
 

@@ -15,10 +15,10 @@
 
 /* Takes the devices that the policy gives: those whose window has a virtio model. */
 void virtio_init(void);
-/* Register access by address. What is not there reads as zero and ignores writes. Under the `shared` lock. */
+/* Register access by address. What is not there reads as zero and ignores writes. */
 u64 virtio_read(u64 ipa, unsigned size);
 void virtio_write(u64 ipa, unsigned size, u64 value);
-/* The physical interrupt `irq`; false: it is none of ours. Under the `shared` lock. */
+/* The physical interrupt `irq`; false: it is none of ours. */
 bool virtio_interrupt(u32 irq);
 /* EL2's timer rang, or a CPU that may have waited for it is gone: chains that the policy's rate held back go on. */
 void virtio_tick(void);

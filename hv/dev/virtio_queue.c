@@ -4,6 +4,7 @@
  * translated, as fast as the policy lets them, and come back as used elements.
  */
 #include "cpu/alarm.h"
+#include "cpu/locks.h"
 #include "dev/virtio_device.h"
 #include "vm/guestmem.h"
 
@@ -260,6 +261,7 @@ void virtio_tick(void)
 {
 	if (!due)
 		return;
+	spin_lock(&virtio_lock);
 	due = 0;
 	alarm_set(ALARM_VIRTIO, 0);
 	for (unsigned n = 0; n < VIRTIO_TRANSPORTS; n++)
@@ -268,4 +270,5 @@ void virtio_tick(void)
 				virtio_devices[n]->queue[i].waits = false;
 				virtio_queue_notify(virtio_devices[n], i);
 			}
+	spin_unlock(&virtio_lock);
 }

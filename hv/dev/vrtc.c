@@ -4,6 +4,7 @@
 #include "arch/arch.h"
 #include "board/board.h"
 #include "cpu/alarm.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 
 #define DR   0x00
@@ -64,7 +65,7 @@ static void arm(void)
 		match();
 }
 
-void vrtc_tick(void)
+static void tick(void)
 {
 	u32 time, passed, left = rtc.match - rtc.looked;
 
@@ -77,6 +78,15 @@ void vrtc_tick(void)
 		match();
 	else
 		wait(left - passed);
+}
+
+void vrtc_tick(void)
+{
+	if (!rtc.armed)
+		return;
+	spin_lock(&rtc_lock);
+	tick();
+	spin_unlock(&rtc_lock);
 }
 
 u64 vrtc_read(u32 offset)
@@ -101,6 +111,7 @@ void vrtc_write(u32 offset, u64 value)
 {
 	u32 v = (u32)value;
 
+	spin_lock(&rtc_lock);
 	switch (offset) {
 	case MR:
 		rtc.match = v;
@@ -120,4 +131,5 @@ void vrtc_write(u32 offset, u64 value)
 		update();
 		break;
 	}
+	spin_unlock(&rtc_lock);
 }

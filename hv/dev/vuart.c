@@ -2,7 +2,7 @@
 /* The guest's PL011: transmits at once, receives from a ring, interrupts as the real one does. */
 #include "dev/vuart.h"
 #include "board/board.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "log/console.h"
 
@@ -18,7 +18,9 @@
 #define FR_CTS  BIT(0)
 #define FR_DSR  BIT(1)
 #define FR_DCD  BIT(2)
+#define FR_BUSY BIT(3)
 #define FR_RXFE BIT(4)
+#define FR_TXFF BIT(5)
 #define FR_RXFF BIT(6)
 #define FR_TXFE BIT(7)
 #define FR_RI   BIT(8)
@@ -42,7 +44,8 @@ static struct {
 	u32 head, tail; /* ring[head & (RING - 1)] is the next to read */
 	bool broken;    /* the next DR read reports a BREAK */
 	bool level;     /* of the interrupt's line */
-} uart = { .cr = 0x300, .ifls = 0x12 };
+	u32 sending;    /* FR: what is to be sent */
+} uart = { .cr = 0x300, .ifls = 0x12, .sending = FR_TXFE };
 static u8 ring[RING];
 u32 vuart_flags = FR_TXFE | FR_RXFE;
 
@@ -84,8 +87,16 @@ static void flags_changed(void)
 {
 	u32 n = uart.tail - uart.head;
 
-	vuart_flags = (u32)(FR_TXFE | (n == 0 && !uart.broken ? FR_RXFE : 0) | (n >= depth() ? FR_RXFF : 0)) | modem();
+	vuart_flags = (u32)(uart.sending | (n == 0 && !uart.broken ? FR_RXFE : 0) | (n >= depth() ? FR_RXFF : 0)) | modem();
 	update();
+}
+
+void vuart_output(bool empty, bool full)
+{
+	if (uart.sending & FR_TXFF && !full)
+		uart.ris |= INT_TX; /* the FIFO is below its trigger level again */
+	uart.sending = (u32)(empty ? FR_TXFE : full ? FR_BUSY | FR_TXFF : FR_BUSY);
+	flags_changed();
 }
 
 static u32 read_data(struct cpu *c)
@@ -107,7 +118,7 @@ static u32 read_data(struct cpu *c)
 	return v;
 }
 
-u64 vuart_read(struct cpu *c, u32 offset)
+static u64 read(struct cpu *c, u32 offset)
 {
 	static const u8 id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0d, 0xf0, 0x05, 0xb1 };
 
@@ -131,6 +142,16 @@ u64 vuart_read(struct cpu *c, u32 offset)
 	return 0;
 }
 
+u64 vuart_read(struct cpu *c, u32 offset)
+{
+	u64 value;
+
+	spin_lock(&line_lock);
+	value = read(c, offset);
+	spin_unlock(&line_lock);
+	return value;
+}
+
 static void loop_back(u8 byte)
 {
 	if (uart.tail - uart.head < depth()) {
@@ -142,15 +163,23 @@ static void loop_back(u8 byte)
 	}
 }
 
-/* Sent at once, so the FIFO is below its trigger level again. */
-void vuart_transmit(u8 byte)
+/* Sent at once as a rule, so the FIFO is below its trigger level again. */
+static inline void transmit(u8 byte)
 {
 	if (uart.cr & CR_LBE)
 		loop_back(byte);
 	else
 		console_guest(byte);
-	uart.ris |= INT_TX;
+	if (likely(!(uart.sending & FR_TXFF)))
+		uart.ris |= INT_TX;
+}
+
+void vuart_transmit(u8 byte)
+{
+	spin_lock(&line_lock);
+	transmit(byte);
 	update();
+	spin_unlock(&line_lock);
 }
 
 static void receive_break(void)
@@ -181,8 +210,9 @@ void vuart_write(u32 offset, u64 value)
 {
 	u32 v = (u32)value;
 
+	spin_lock(&line_lock);
 	switch (offset) {
-	case 0x00: vuart_transmit((u8)v); break;
+	case 0x00: transmit((u8)v); break;
 	case 0x04: uart.rsr = 0; break; /* ECR */
 	case 0x20: uart.ilpr = v & 0xff; break;
 	case 0x24: uart.ibrd = v & 0xffff; break;
@@ -195,6 +225,7 @@ void vuart_write(u32 offset, u64 value)
 	case 0x48: uart.dmacr = v & 7; break;
 	}
 	flags_changed();
+	spin_unlock(&line_lock);
 }
 
 bool vuart_receive(u8 byte)

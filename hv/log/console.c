@@ -4,9 +4,10 @@
 #include "arch/arch.h"
 #include "board/uart.h"
 #include "cpu/alarm.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "lib/build.h"
 #include "log/line.h"
+#include "log/output.h"
 
 #define RS 0x1e
 #define US 0x1f
@@ -33,6 +34,37 @@ static unsigned deaf;    /* seconds for which the ring has had no room, at most 
 static u64 deaf_due;     /* when the next one is over */
 bool console_polls;
 
+bool console_hold(void)
+{
+	return lock_enter(&line_lock);
+}
+
+void console_release(bool taken)
+{
+	lock_leave(&line_lock, taken);
+}
+
+u32 console_room(void)
+{
+	return output_room();
+}
+
+void console_pump(void)
+{
+	bool taken = console_hold();
+
+	output_pump();
+	console_release(taken);
+}
+
+void console_flush(void)
+{
+	bool taken = console_hold();
+
+	output_flush();
+	console_release(taken);
+}
+
 /* Bytes that cannot be sent as they are: gdb has the line, or they are ours. */
 static void __attribute__((noinline)) guest_wrapped(u8 byte)
 {
@@ -41,11 +73,11 @@ static void __attribute__((noinline)) guest_wrapped(u8 byte)
 		return;
 	}
 	midline = true;
-	uart_put(US);
-	uart_put(byte == RS ? 'e' : 'f');
+	output_put(US);
+	output_put(byte == RS ? 'e' : 'f');
 }
 
-void console_guest(u8 byte)
+static inline void guest_byte(u8 byte)
 {
 	console_guest_bytes++;
 	if (unlikely(gdb_active || (byte & ~1u) == RS)) {
@@ -53,7 +85,28 @@ void console_guest(u8 byte)
 		return;
 	}
 	midline = byte != '\n';
-	uart_put(byte);
+	output_put(byte);
+}
+
+bool console_guest(u8 byte)
+{
+	if (unlikely(!output_takes()))
+		return false;
+	guest_byte(byte);
+	output_pump();
+	return true;
+}
+
+u64 console_guest_text(const u8 *text, u64 n)
+{
+	u64 i;
+
+	spin_lock(&line_lock);
+	for (i = 0; i < n && output_used() < OUTPUT_GUEST; i++)
+		guest_byte(text[i]);
+	output_pump();
+	spin_unlock(&line_lock);
+	return i;
 }
 
 bool console_midline(void)
@@ -61,20 +114,32 @@ bool console_midline(void)
 	return midline;
 }
 
-void console_raw(const char *s, size_t n)
+static void own(const char *s, size_t n)
 {
-	this_cpu()->progress++;
 	if (gdb_active && *s != RS) {
 		gdb_text(s, n);
 		return;
 	}
 	if (midline) { /* records and monitor text begin on a line of their own; log_text.c marks the record `+` */
-		uart_put('\r');
-		uart_put('\n');
+		output_put('\r');
+		output_put('\n');
 		midline = false;
 	}
 	for (size_t i = 0; i < n; i++)
-		uart_put((u8)s[i]);
+		output_put((u8)s[i]);
+}
+
+void console_raw(const char *s, size_t n)
+{
+	bool taken = console_hold();
+
+	this_cpu()->progress++;
+	own(s, n);
+	if (unlikely(locks_void))
+		output_flush();
+	else
+		output_pump();
+	console_release(taken);
 }
 
 static void deaf_wait(void)
@@ -96,6 +161,8 @@ static bool to_guest(u8 byte)
 	return false;
 }
 
+static void input(struct cpu *c);
+
 void console_input_room(struct cpu *c)
 {
 	deaf = 0;
@@ -104,7 +171,7 @@ void console_input_room(struct cpu *c)
 	holding = false;
 	if (to_guest(held)) {
 		uart_rx_interrupt(true);
-		console_input(c);
+		input(c);
 	}
 }
 
@@ -158,7 +225,7 @@ void console_watch(void)
 	alarm_set(ALARM_WATCH, watch_due);
 }
 
-void console_input(struct cpu *c)
+static void input(struct cpu *c)
 {
 	/*
 	 * Cleared first: QEMU raises the interrupt only when the FIFO goes from empty to one byte, so one that comes
@@ -209,6 +276,15 @@ void console_input(struct cpu *c)
 	}
 }
 
+void console_input(struct cpu *c)
+{
+	bool taken = console_hold();
+
+	output_pump();
+	input(c);
+	console_release(taken);
+}
+
 /* Another second in which the guest did not make room. */
 static void deaf_tick(struct cpu *c)
 {
@@ -216,14 +292,29 @@ static void deaf_tick(struct cpu *c)
 		deaf_wait();
 		return;
 	}
+	alarm_set(ALARM_DEAF, 0);
+	c->work |= WORK_DEAF;
+}
+
+void console_deaf(struct cpu *c)
+{
+	bool taken;
+
+	if (deaf < DEAF || !holding) /* it has read meanwhile */
+		return;
 	log_note(c, "input dropped: the guest does not read");
-	holding = false;
-	uart_rx_interrupt(true);
-	console_input(c);
+	taken = console_hold();
+	if (deaf == DEAF && holding) {
+		holding = false;
+		uart_rx_interrupt(true);
+		input(c);
+	}
+	console_release(taken);
 }
 
 void console_tick(struct cpu *c)
 {
+	bool taken = console_hold();
 	u64 due = escape_time + sysreg_read(cntfrq_el0);
 
 	if (escape_seen && counter() >= due) {
@@ -231,13 +322,14 @@ void console_tick(struct cpu *c)
 		to_guest(KEY_ESCAPE);
 	}
 	alarm_set(ALARM_ESCAPE, escape_seen ? due : 0);
-	alarm_set(ALARM_DEAF, holding ? deaf_due : 0);
-	if (holding && counter() >= deaf_due)
+	alarm_set(ALARM_DEAF, holding && deaf < DEAF ? deaf_due : 0);
+	if (holding && deaf < DEAF && counter() >= deaf_due)
 		deaf_tick(c);
 	if (watch_due && counter() >= watch_due) {
 		c->work |= WORK_WATCH;
 		console_watch();
 	}
+	console_release(taken);
 }
 
 int console_getc(int ms)
@@ -245,8 +337,10 @@ int console_getc(int ms)
 	u64 until = ms < 0 ? 0 : counter() + sysreg_read(cntfrq_el0) / 1000 * (u64)ms;
 
 	for (;;) {
-		int byte = vuart_unread();
+		int byte;
 
+		console_flush();
+		byte = vuart_unread();
 		if (byte >= 0)
 			return byte;
 		if (holding) {

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When the log goes to the wire. A guest's line is broken only when records would be lost otherwise. */
+/*
+ * When the log goes to the wire. A guest's line is broken only where records would be lost otherwise, or where a refusal
+ * has waited for its end for half a second: nothing that a guest prints, and no silence of its, keeps that back.
+ */
 #include "log/drain.h"
 #include "arch/arch.h"
+#include "cpu/alarm.h"
 #include "cpu/smp.h"
 #include "cpu/vtime.h"
 #include "log/console.h"
@@ -9,6 +13,7 @@
 
 #define IDLE_BUDGET 4096 /* bytes */
 #define FULL_BUDGET 2048
+#define CROWD       512  /* records */
 
 /* The time it takes is hidden from the guest's virtual counter, unless other CPUs of the guest run meanwhile. */
 static void drain_hidden(struct cpu *c, u32 budget, bool notable_only)
@@ -16,17 +21,39 @@ static void drain_hidden(struct cpu *c, u32 budget, bool notable_only)
 	u64 start = counter();
 
 	log_drain(c, budget, notable_only);
-	log_totals_moved(c);
+	if (!log_notable_waiting(&c->log)) /* what waits goes first, a budget at a time */
+		log_totals_moved(c);
 	if (smp_online() == 1)
 		vtime_hide(counter() - start);
 }
 
-static bool nearly_full(const struct cpu *c)
+/* Too many records wait. Of refusals fewer may: the operator who stops the guest must not wait for all of them. */
+static bool crowded(const struct cpu *c, bool streams)
 {
-	return c->log.seq - c->log.drained >= LOG_RING * 3 / 4;
+	u64 n = c->log.seq - c->log.drained;
+
+	return n >= LOG_RING * 3 / 4 ? streams || log_notable_waiting(&c->log) : n >= CROWD && log_notable_waiting(&c->log);
 }
 
-void drain_work(struct cpu *c, bool all)
+static bool overdue(const struct cpu *c)
+{
+	return c->log_due && counter() >= c->log_due;
+}
+
+/* Half a second from when the first refusal waits; a millisecond from when a budget was used up. */
+static void set_alarm(struct cpu *c)
+{
+	u64 second = sysreg_read(cntfrq_el0);
+
+	if (gdb_active || log_mode == LOG_QUIET || !log_notable_waiting(&c->log))
+		c->log_due = 0; /* the timer's last word is harmless */
+	else if (!c->log_due)
+		alarm_log(counter() + second / 2);
+	else if (overdue(c))
+		alarm_log(counter() + second / 1000);
+}
+
+static void drain_now(struct cpu *c, bool all)
 {
 	bool streams = log_mode == LOG_TEXT || log_mode == LOG_FULL || log_text_sections;
 
@@ -43,14 +70,19 @@ void drain_work(struct cpu *c, bool all)
 		drain_hidden(c, 0, false);
 	} else if (log_mode == LOG_QUIET) {
 		return;
-	} else if (nearly_full(c) && (streams || log_notable_waiting(&c->log))) {
-		/* Whatever the guest leaves unfinished: it must not talk over its refusals until they are overwritten. */
+	} else if (overdue(c) || crowded(c, streams)) {
 		drain_hidden(c, FULL_BUDGET, !streams);
 	} else if (console_midline()) {
 		c->work |= WORK_LOG; /* later, at the end of the guest's line */
 	} else {
 		drain_hidden(c, log_mode == LOG_TEXT ? 0 : FULL_BUDGET, !streams);
 	}
+}
+
+void drain_work(struct cpu *c, bool all)
+{
+	drain_now(c, all);
+	set_alarm(c);
 }
 
 void drain_idle(struct cpu *c)

@@ -9,8 +9,7 @@
  */
 #include "arch/arch.h"
 #include "board/crc32.h"
-#include "cpu/cpu.h"
-#include "cpu/log.h"
+#include "cpu/locks.h"
 #include "lib/build.h"
 #include "lib/string.h"
 #include "log/console.h"
@@ -24,6 +23,7 @@ struct line {
 	struct cpu *c;
 	char *text;
 	size_t n;
+	bool held; /* the line, from when it was known whether the guest's is open */
 };
 
 #define add(line, ...) ((line)->n += ksnprintf((line)->text + (line)->n, ROOM - (line)->n, __VA_ARGS__))
@@ -46,6 +46,30 @@ static void add_seconds(struct line *line, u64 ticks)
 static u64 since_boot(u64 time)
 {
 	return time > log_epoch ? time - log_epoch : 0;
+}
+
+/*
+ * Room for what a step of drain() writes at most. It is waited for with neither the line nor the log held, unless all
+ * others stand still: what was known of the ring's `drained` is to be looked at again.
+ */
+static void make_room(void)
+{
+	bool held = lock_held_here(&log_lock);
+
+	if (likely(console_room() >= 2 * LOG_LINE))
+		return;
+	if (lock_mine(&line_lock)) {
+		console_flush();
+		return;
+	}
+	lock_leave(&log_lock, held);
+	while (console_room() < 2 * LOG_LINE) {
+		console_pump();
+		this_cpu()->progress++;
+		relax();
+	}
+	if (held)
+		spin_lock(&log_lock);
 }
 
 static struct line begin(struct cpu *c, char kind, bool plus, u64 seq, u64 time)
@@ -74,6 +98,7 @@ static size_t end(struct line *line)
 
 	close_line(line);
 	console_raw(line->text, line->n);
+	console_release(line->held);
 	l->written++;
 	return line->n;
 }
@@ -164,8 +189,10 @@ void log_tail(struct cpu *c, unsigned n)
 static size_t lose(struct cpu *c, u64 upto, u64 time)
 {
 	struct log_ring *l = &c->log;
+	bool held = console_hold();
 	struct line line = begin(c, 'L', console_midline(), upto - 1, time);
 
+	line.held = held;
 	add(&line, "lost=%lu from=%lu to=%lu why=overrun", upto - l->drained, l->drained, upto - 1);
 	l->lost += upto - l->drained;
 	return end(&line);
@@ -185,6 +212,7 @@ static size_t flush(struct cpu *c, struct batch *b)
 	if (!n)
 		return 0;
 	b->n = 0;
+	line.held = console_hold();
 	add(&line, "%c@B%s %lu", RS, console_midline() ? "+" : "", b->r[0]->seq);
 	if (c->index)
 		add(&line, ".%u", c->index);
@@ -252,13 +280,16 @@ static size_t write_record(struct cpu *c, struct batch *b, const struct log_reco
 {
 	struct line line;
 	size_t used;
+	bool held;
 
 	if (!wanted(r))
 		return 0;
 	if (log_mode == LOG_FULL && !log_live && r->kind == REC_DECISION)
 		return append(c, b, r);
 	used = flush(c, b);
+	held = console_hold();
 	line = record_line(c, r, console_midline());
+	line.held = held;
 	return used + end(&line);
 }
 
@@ -269,8 +300,10 @@ static void drain(struct cpu *c, u64 budget, u64 upto)
 	u64 used = 0;
 
 	while (l->drained < upto && used < budget) {
-		const struct log_record *r = oldest(l);
+		const struct log_record *r;
 
+		make_room();
+		r = oldest(l);
 		if (r->seq < l->drained || r->seq >= l->seq) { /* not a record: only in a panic on damaged rings */
 			l->drained++;
 			continue;
@@ -291,9 +324,15 @@ static void drain(struct cpu *c, u64 budget, u64 upto)
 static struct line begin_text(struct cpu *c, char kind)
 {
 	struct log_ring *l = &c->log;
+	struct line line;
+	bool held;
 
 	drain(c, ~0UL, l->seq);
-	return begin(c, kind, console_midline(), l->seq, counter());
+	make_room();
+	held = console_hold();
+	line = begin(c, kind, console_midline(), l->seq, counter());
+	line.held = held;
+	return line;
 }
 
 static void end_text(struct line *line)
@@ -347,10 +386,10 @@ void log_line(struct cpu *c, char kind, const char *text)
 	end_text(&line);
 }
 
-/* A batch is begun only when it can be full, or its first record has waited for a second. */
+/* A batch is begun only when it can be full, or its first record has waited for half a second. */
 static bool batch_due(const struct log_ring *l)
 {
-	return l->seq - l->drained >= LOG_BATCH || counter() - oldest(l)->time > sysreg_read(cntfrq_el0);
+	return l->seq - l->drained >= LOG_BATCH || counter() - oldest(l)->time > sysreg_read(cntfrq_el0) / 2;
 }
 
 void log_drain(struct cpu *c, u32 budget, bool notable_only)
@@ -381,6 +420,7 @@ void log_dump(struct cpu *c)
 	for (; l->dumped < l->drained; l->dumped++) {
 		const struct log_record *r = &l->main[l->dumped & (LOG_RING - 1)];
 
+		make_room();
 		if (r->seq == l->dumped && r->kind == REC_DECISION && !wanted(r))
 			append(c, &b, r);
 	}

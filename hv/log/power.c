@@ -3,7 +3,7 @@
 #include "log/power.h"
 #include "arch/arch.h"
 #include "board/integrity.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "lib/print.h"
 #include "lib/psci.h"
@@ -12,11 +12,14 @@
 static void finish(const char *reason)
 {
 	smp_stop_others(this_cpu());
+	lock_enter(&log_lock); /* the operator may be at the monitor of another CPU; and nobody writes any more */
+	console_hold();
 	if (!integrity_holds())
 		kprintf("\ncharter: panic: EL2's text, constants or tables have changed since boot\n");
 	for (unsigned i = 0; i < n_cpus; i++)
 		if (cpus[i]->log.seq)
 			log_finish(cpus[i], reason);
+	console_flush();
 }
 
 void machine_off(const char *reason)

@@ -380,9 +380,9 @@ static bool hit(struct cpu *c, u8 i)
 		if (!p->log)
 			return true;
 		ksnprintf(text, sizeof(text), "mark \"logpoint %d pc=0x%lx x0=0x%lx\"", i - 1, c->frame.elr_el2, c->frame.x[0]);
-		spin_lock(&shared);
+		spin_lock(&log_lock);
 		log_note(c, text);
-		spin_unlock(&shared);
+		spin_unlock(&log_lock);
 	}
 	d->skip = i;
 	begin_step(c, d->step == STEP_USER ? STEP_USER : STEP_OVER);

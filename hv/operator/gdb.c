@@ -2,10 +2,10 @@
 /* gdb's remote protocol: the guest's CPU as one thread, its registers, its memory, its break- and watchpoints. */
 #include "operator/gdb.h"
 #include "arch/arch.h"
-#include "board/uart.h"
 #include "cpu/el1_exception.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/output.h"
 #include "log/power.h"
 #include "operator/debug.h"
 #include "operator/gdb_packet.h"
@@ -35,14 +35,15 @@ static void send(const char *s)
 	static const char digits[] = "0123456789abcdef";
 	u8 sum = 0;
 
-	uart_put('$');
+	output_put('$');
 	for (; *s; s++) {
-		uart_put((u8)*s);
+		output_put((u8)*s);
 		sum = (u8)(sum + *s);
 	}
-	uart_put('#');
-	uart_put((u8)digits[sum >> 4]);
-	uart_put((u8)digits[sum & 15]);
+	output_put('#');
+	output_put((u8)digits[sum >> 4]);
+	output_put((u8)digits[sum & 15]);
+	output_pump();
 }
 
 static void flush_text(void)
@@ -425,7 +426,7 @@ bool gdb_session(struct monitor *m)
 		switch (gdb_feed(&in, (u8)byte)) {
 		case GDB_BAD:
 			if (!no_ack)
-				uart_put('-');
+				output_put('-');
 			if (++bad < BAD_MOST)
 				continue;
 			break;
@@ -435,7 +436,7 @@ bool gdb_session(struct monitor *m)
 		case GDB_DATA:
 			bad = 0;
 			if (!no_ack)
-				uart_put('+');
+				output_put('+');
 			silent = false;
 			if (handle(m, &silent))
 				return true;

@@ -268,9 +268,10 @@ static bool enter(struct monitor *m)
 		return false;
 	}
 	smp_stop_others(c);
-	/* The CPU that panics may hold the lock; no CPU needs it again. */
-	if (strcmp(m->stop_reason, "panic")) {
-		spin_lock(&shared);
+	/* The line is this CPU's while the monitor is open, and the log. */
+	if (!locks_void) {
+		spin_lock(&log_lock);
+		spin_lock(&line_lock);
 		if (!smp_stopped) /* another's monitor has been open meanwhile, and has let them go */
 			smp_stop_others(c);
 	}
@@ -300,8 +301,10 @@ static void resume(struct monitor *m)
 		m->c->record->cost -= (u32)m->spent;
 	debug_resume(m->c);
 	smp_resume_others();
-	lock_restart(&shared);
-	spin_unlock(&shared);
+	lock_restart(&line_lock);
+	spin_unlock(&line_lock);
+	lock_restart(&log_lock);
+	spin_unlock(&log_lock);
 }
 
 /* The next command of hv.init; false: no more. */
@@ -416,9 +419,11 @@ void monitor_note(struct cpu *c, u32 todo)
 {
 	char text[128];
 	const struct trap_frame *f = &c->frame;
+	bool held;
 
 	if (todo & WORK_OFF)
 		machine_off("poweroff");
+	held = console_hold(); /* what is said stays in one piece */
 	if (todo & WORK_STATUS) {
 		ksnprintf(text, sizeof(text), "status pc=0x%lx el=%lu seq=%lu lost=%lu rules=%u/%u", f->elr_el2,
 			  FIELD(f->spsr_el2, 3, 2), c->log.seq, c->log.lost, rules_hit(), policy_n_rules);
@@ -440,4 +445,5 @@ void monitor_note(struct cpu *c, u32 todo)
 		     "^] l  live log      ^] b  BREAK          ^] g  gdb\n"
 		     "^] q  power off     ^] ^]  ^] to the guest\n"
 		     "^] ?  these keys    any other key: both go to the guest\n");
+	console_release(held);
 }

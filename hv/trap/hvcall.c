@@ -68,10 +68,10 @@ bool hvcall_dump_log(struct cpu *c)
 {
 	u64 before = c->log.written;
 
-	spin_lock(&shared);
+	spin_lock(&log_lock);
 	if (may_write(c))
 		drain_work(c, true);
-	spin_unlock(&shared);
+	spin_unlock(&log_lock);
 	return answer(c, c->log.written - before);
 }
 
@@ -92,11 +92,7 @@ static u64 console_write(u64 ipa, u64 size)
 	/* A guest with its MMU or caches off has written past the caches. */
 	if ((sysreg_read(sctlr_el1) & 5) != 5)
 		dcache_clean_range(p, size);
-	spin_lock(&shared);
-	for (u64 i = 0; i < size; i++)
-		console_guest(p[i]);
-	spin_unlock(&shared);
-	return size;
+	return console_guest_text(p, size);
 }
 
 bool hvcall_console_write(struct cpu *c)

@@ -2,7 +2,6 @@
 /* PSCI 1.1 (DEN 0022) and SMCCC 1.1 (DEN 0028) for the guest. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/locks.h"
 #include "cpu/smp.h"
 #include "lib/psci.h"
 #include "log/power.h"
@@ -91,16 +90,13 @@ bool psci_cpu_suspend(struct cpu *c)
 bool psci_cpu_on(struct cpu *c)
 {
 	struct cpu *target = cpu_by_mpidr(argument(c, 1));
-	u64 entry = argument(c, 2), result;
+	u64 entry = argument(c, 2);
 
 	if (!target)
 		return answer(c, ERROR(PSCI_INVALID_PARAMETERS));
 	if (!guest_ram(entry, 4) || entry & 3)
 		return answer(c, ERROR(PSCI_INVALID_ADDRESS));
-	spin_lock(&shared);
-	result = smp_cpu_on(target, entry, argument(c, 3));
-	spin_unlock(&shared);
-	return answer(c, result);
+	return answer(c, smp_cpu_on(target, entry, argument(c, 3)));
 }
 
 bool psci_cpu_off(struct cpu *c)
@@ -136,13 +132,11 @@ bool psci_migrate_info_type(struct cpu *c)
 bool psci_system_off(struct cpu *c)
 {
 	(void)c;
-	spin_lock(&shared); /* the operator may be at the monitor of another CPU */
 	machine_off("poweroff");
 }
 
 bool psci_system_reset(struct cpu *c)
 {
 	(void)c;
-	spin_lock(&shared);
 	guest_reset();
 }

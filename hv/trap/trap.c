@@ -33,6 +33,21 @@ static const class_handler classes[EXC_EC_COUNT] = {
 	[0x25 ... 0x3f] = by_outcome,
 };
 
+/* What is the log's and the operator's. */
+static void log_work(struct cpu *c, u32 todo)
+{
+	spin_lock(&log_lock);
+	if (todo & (WORK_LOG | WORK_DUMP))
+		drain_work(c, todo & WORK_DUMP);
+	if (todo & WORK_DEAF)
+		console_deaf(c);
+	if (todo & WORK_NOTES)
+		monitor_note(c, todo);
+	if (todo & WORK_DEBUG && debug_work(c))
+		c->work |= WORK_MONITOR;
+	spin_unlock(&log_lock);
+}
+
 /* The work that `c->work` asks for before the guest goes on: log, operator, interrupts for the guest. */
 void trap_work(struct cpu *c)
 {
@@ -45,29 +60,21 @@ void trap_work(struct cpu *c)
 		return;
 	if (unlikely(todo & WORK_UNDEFINED))
 		todo |= replay_undo(c);
-	spin_lock(&shared);
-	if (todo & (WORK_LOG | WORK_DUMP))
-		drain_work(c, todo & WORK_DUMP);
-	if (todo & WORK_NOTES)
-		monitor_note(c, todo);
-	if (todo & WORK_DEBUG && debug_work(c))
-		c->work |= WORK_MONITOR;
+	if (todo & (WORK_LOG | WORK_DUMP | WORK_NOTES | WORK_DEBUG | WORK_DEAF))
+		log_work(c, todo);
 	if (todo & WORK_INPUT)
 		console_input(c);
 	if ((todo | c->work) & WORK_MONITOR) {
-		spin_unlock(&shared);
 		do { /* ^] m typed behind `cont` opens it again */
 			c->work &= ~WORK_MONITOR;
 			monitor_run(c, c->stop_reason);
 		} while (c->work & WORK_MONITOR);
-		spin_lock(&shared);
 		console_input(c); /* what came behind the key */
 	}
 	if ((todo | c->work) & WORK_VGIC) {
 		vgic_flush(c);
 		c->work &= ~WORK_VGIC;
 	}
-	spin_unlock(&shared);
 }
 
 /* The policy stopped the guest for good. */
@@ -75,7 +82,6 @@ static void __attribute__((noinline)) stop(struct cpu *c)
 {
 	log_event(c, EV_GUEST_LEAVE, 0, 0);
 	monitor_run(c, "kill");
-	spin_lock(&shared);
 	machine_off("kill");
 }
 
@@ -179,7 +185,6 @@ void trap_irq(struct trap_frame *f)
 	bool park = false;
 
 	c->watch_misses = 0;
-	spin_lock(&shared);
 	/* Bounded: a storm goes on with the next exception, after the guest had its chance. */
 	for (unsigned i = 0; i < 16; i++) {
 		u32 irq = gic_acknowledge();
@@ -201,9 +206,12 @@ void trap_irq(struct trap_frame *f)
 			break;
 		case SGI_ALARM:
 			console_tick(c);
+			spin_lock(&log_lock);
 			debug_tick(c);
+			spin_unlock(&log_lock);
 			virtio_tick();
 			vrtc_tick();
+			c->work |= c->log_due ? WORK_LOG : 0;
 			break;
 		case SGI_KICK:
 			c->work |= WORK_VGIC;
@@ -222,7 +230,6 @@ void trap_irq(struct trap_frame *f)
 		}
 		gic_deactivate(irq);
 	}
-	spin_unlock(&shared);
 	if (park)
 		smp_park(c);
 	if (c->work)

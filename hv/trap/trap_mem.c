@@ -2,7 +2,6 @@
 /* Stage 2 aborts: accesses to MMIO windows, and those that no syndrome describes. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/vuart.h"
 #include "models.h"
@@ -119,9 +118,7 @@ static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, 
 	u64 value;
 
 	/* A register that a model does not have reads as zero and ignores writes. */
-	spin_lock(&shared);
 	value = model_register(d->arg, c, a->ipa, offset, size, a->write, a->value);
-	spin_unlock(&shared);
 	if (!a->write)
 		give(f, a, value);
 	return NEXT;
@@ -272,9 +269,7 @@ static inline void finish_fast(struct trap_frame *f, struct row_state *s)
 
 static void __attribute__((noinline)) fast_send(struct trap_frame *f, struct row_state *s, u64 byte)
 {
-	spin_lock(&shared);
 	vuart_transmit((u8)byte);
-	spin_unlock(&shared);
 	finish_fast(f, s);
 }
 

@@ -3,7 +3,6 @@
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "cpu/el1_exception.h"
-#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "models.h"
 #include "trap/operator.h"
@@ -32,12 +31,24 @@ static inline enum outcome act_allow(struct trap_frame *f, const struct decision
 	return NEXT;
 }
 
+/* The guest's CPU interface, while its list registers can not have all of it. */
+static bool vgic_icc(struct trap_frame *f, u32 iss)
+{
+	u64 value = f->x[iss_rt(iss)];
+	bool done;
+
+	if (iss_is_read(iss))
+		done = vgic_icc_read(cpu_of(f), sysreg_key(iss), &value);
+	else
+		done = vgic_icc_write(cpu_of(f), sysreg_key(iss), value);
+	if (done && iss_is_read(iss))
+		give(f, iss, value);
+	return done;
+}
+
 static enum outcome act_deny(struct trap_frame *f, const struct decision *d, u32 iss)
 {
-	(void)f;
-	(void)d;
-	(void)iss;
-	return UNDEF;
+	return allowed_only(d) && vgic_icc(f, iss) ? NEXT : UNDEF;
 }
 
 static inline enum outcome act_value(struct trap_frame *f, const struct decision *d, u32 iss)
@@ -67,11 +78,8 @@ static inline enum outcome act_mask(struct trap_frame *f, const struct decision 
 
 enum outcome trap_send_sgi(struct trap_frame *f, u64 value)
 {
-	if (!vgic_sgi_targets(value))
-		return NEXT;
-	spin_lock(&shared);
-	vgic_sgi(cpu_of(f), value);
-	spin_unlock(&shared);
+	if (vgic_sgi_targets(value))
+		vgic_sgi(cpu_of(f), value, FIELD(f->esr_el2, 19, 17) == 5); /* op2 of ICC_SGI1R_EL1 */
 	return NEXT;
 }
 

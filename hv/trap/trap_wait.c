@@ -21,11 +21,12 @@ void wait_for_interrupt(struct cpu *c)
 {
 	bool sleep;
 
-	spin_lock(&shared);
+	spin_lock(&log_lock);
 	drain_idle(c);
-	vgic_sync(c); /* what is finished must not look active to the others while we sleep */
-	sleep = !c->work && !vgic_pending(c);
-	spin_unlock(&shared);
+	spin_unlock(&log_lock);
+	vgic_flush(c); /* a line may have fallen */
+	/* What the log keeps back until the guest's line is over has its alarm. */
+	sleep = !(c->work & ~WORK_LOG) && !c->vgic.waits;
 	/*
 	 * Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. The
 	 * watchdog's own is over by then: it does not end the guest's sleep.

@@ -1,25 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen diff OLD NEW`: what changes in meaning, each with an access that shows it and the lines that decide."""
+"""`policygen diff OLD NEW`: what changes in meaning, each with an access that shows it and the lines that decide.
+
+OLD and NEW are policies, or git revisions: then every profile of both is compared, each judged by its own facts.
+"""
 from __future__ import annotations
 
 import argparse
 import sys
 import time
 from dataclasses import dataclass
-from typing import Dict, List, Mapping, Optional, Tuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from policygen.commands import cli
 from policygen.meaning.say import access_text
 from policygen.facts import virtio
 from policygen.facts.arch import ALL_BITS, load_arch
+from policygen.language import store
 from policygen.language.model import Policy
 from policygen.language.overlap import span_of
 from policygen.language.spelling import action_text
 from policygen.meaning.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.paint import Outcome
-from policygen.text import terminal
-from policygen.text.diag import Diagnostics
+from policygen.text import paths, terminal
+from policygen.text.diag import Diagnostics, quoted
+
+if TYPE_CHECKING:
+    from policygen.target.fact_changes import FactChange
 
 HELP = "what changes in meaning between two policies, files, revisions or images"
 CODES = {LOOSER: "PG610", TIGHTER: "PG611", CHANGED: "PG612", REPORTING: "PG613"}
@@ -36,25 +44,32 @@ class Difference:
     features: Tuple[str, ...]               # `sve: hide -> expose`
     claims: Tuple[str, ...]                 # assertions dropped and added, waivers
     bits: Tuple[str, ...]                   # +MDCR_EL2.TPM=1
+    facts: Tuple["FactChange", ...] = ()      # of machines, where the two sides have facts of their own
 
     @property
     def counts(self) -> Dict[str, int]:
         return {kind: sum(change.kind == kind for change in self.changes) for kind in KINDS}
 
     def trips(self, gate: Optional[str]) -> bool:
-        """`looser`: the guest gets more, or a waiver lets it. `any`: any decision, assertion or waiver changed."""
+        """`looser`: the guest gets more, or a waiver or a fact lets it. `any`: any decision, assertion, waiver or fact
+        changed."""
         waived = any(text.startswith("+ waived") for text in self.claims)
-        return gate == "looser" and (bool(self.counts[LOOSER]) or waived) or \
-            gate == "any" and bool(self.changes or self.claims)
+        return gate == "looser" and (bool(self.counts[LOOSER]) or waived or any(item.opens for item in self.facts)) or \
+            gate == "any" and bool(self.changes or self.claims or self.facts)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("old", metavar="OLD", help="a profile, a file, REVISION:FILE, or a built image")
-    parser.add_argument("new", metavar="NEW", help="the same")
+    parser.add_argument("old", metavar="OLD", help="a profile, a file, REVISION:FILE, or a built image; or a REVISION: all "
+                        "of its profiles, by the facts of then")
+    parser.add_argument("new", metavar="NEW", nargs="?", help="the same; after a REVISION: another one, or left out: the "
+                        "working tree")
+    parser.add_argument("--all", action="store_true", help="OLD (and NEW) are revisions, whatever else has that name")
     parser.add_argument("--gate", choices=("looser", "any"), help="exit 1 if something opens, or if anything changes")
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
+    if parsed.all or parsed.new is None or whole(parsed.old) and whole(parsed.new):
+        return run_all(parsed, options)
     start = time.monotonic()
     (old, old_status), (new, new_status) = cli.load(parsed.old, options), cli.load(parsed.new, options)
     if old is None or new is None:
@@ -70,16 +85,92 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     return cli.FAILED if tripped else cli.OK
 
 
+# --- all profiles of two revisions ------------------------------------------------------------------------------
+
+@dataclass(frozen=True)
+class Pair:
+    """A profile in both revisions, or in one: then there is nothing to compare it with."""
+    name: str
+    found: Optional[Difference] = None
+    only: str = ""                          # `is new`, `is gone`
+
+    def trips(self, gate: Optional[str]) -> bool:
+        """A new profile gives a guest all that it gives: somebody has to look at it."""
+        return self.found.trips(gate) if self.found is not None else \
+            gate == "any" or gate == "looser" and self.only == "is new"
+
+
+def whole(name: str) -> bool:
+    """A revision rather than a policy."""
+    return ":" not in name and not Path(name).exists() and not store.Store().is_file(store.find(name)) and \
+        store.revision(name) is not None
+
+
+def run_all(parsed: argparse.Namespace, options: cli.Options) -> int:
+    start, sides = time.monotonic(), []         # type: float, List[Optional[store.Store]]
+    for name in (parsed.old, parsed.new):
+        sides.append(store.revision(name) if name is not None else store.Store())
+        if sides[-1] is None:
+            print(f"policygen: {quoted(name)} is no revision of this repository; a policy needs another to compare with",
+                  file=sys.stderr)
+            return cli.USAGE
+    stems = [place.stems(place.policy_dir()) for place in sides if place is not None]
+    pairs: List[Pair] = []
+    status = cli.OK
+    for name in sorted({*stems[0], *stems[1]}):
+        if name not in stems[0] or name not in stems[1]:
+            pairs.append(Pair(name, only="is gone" if name in stems[0] else "is new"))
+            continue
+        sources = [name if revision is None else f"{revision}:{name}" for revision in (parsed.old, parsed.new)]
+        (old, old_status), (new, new_status) = (cli.load(source, options) for source in sources)
+        if old is None or new is None:
+            status = max(status, old_status, new_status)
+        else:
+            pairs.append(Pair(name, difference(old, new, options.cpu)))
+    tripped = any(pair.trips(parsed.gate) for pair in pairs)
+    if options.format == "json":
+        cli.print_json({"old": parsed.old, "new": parsed.new, "gate": tripped, "policies": [
+            {"name": pair.name, **(as_json(pair.found, pair.trips(parsed.gate)) if pair.found else
+                                   {"only": pair.only, "gate": pair.trips(parsed.gate)})} for pair in pairs]})
+    elif options.format != "text":
+        cli.emit(diagnostics_of(pairs, parsed.gate), options)
+    elif not options.quiet or tripped:
+        print("\n".join(line for pair in pairs for line in lines_of(pair, options)))
+        print(f"{len(pairs)} profiles, {sum(pair.trips(parsed.gate) for pair in pairs)} at the gate; "
+              f"{time.monotonic() - start:.1f} s")
+    return max(status, cli.FAILED if tripped else cli.OK)
+
+
+def lines_of(pair: Pair, options: cli.Options) -> Iterator[str]:
+    yield f"== {pair.name}" + (f" {pair.only}" if pair.only else "")
+    if pair.found is not None:
+        yield from report(pair.found, options)
+
+
+def diagnostics_of(pairs: List[Pair], gate: Optional[str]) -> Diagnostics:
+    out = Diagnostics()
+    for pair in pairs:
+        if pair.found is not None:
+            out.items += diagnostics(pair.found, gate).items
+        else:
+            out.error("PG614", None, f"policy {pair.name} {pair.only}", severity="error" if pair.trips(gate) else "note")
+    return out
+
+
+# --- two policies -----------------------------------------------------------------------------------------------
+
 def difference(old: Policy, new: Policy, cpu: str) -> Difference:
+    from policygen.target.fact_changes import fact_changes     # reads large tables, like the planner
     changes = tuple(compare(old, new))
     features = tuple(f"{name}: {old.features.get(name, 'not said')} -> {new.features.get(name, 'not said')}"
                      for name in sorted({*old.features, *new.features})
                      if old.features.get(name) != new.features.get(name))
     bits: Tuple[str, ...] = ()
-    if changes or features:
+    facts = tuple(fact_changes(old, new))
+    if changes or features or facts:
         bits = tuple(trap_bits(old, new, cpu))
     hashes = meaning_hash(old), meaning_hash(new)
-    return Difference(old, new, hashes, changes, features, tuple(claims(old, new)), bits)
+    return Difference(old, new, hashes, changes, features, tuple(claims(old, new)), bits, facts)
 
 
 def claims(old: Policy, new: Policy) -> List[str]:
@@ -96,10 +187,11 @@ def claims(old: Policy, new: Policy) -> List[str]:
 def trap_bits(old: Policy, new: Policy, cpu: str) -> List[str]:
     """Control bits that one of the two sets and the other does not; those that the CPU lacks say so."""
     from policygen.target import traps
-    arch = load_arch()
     before, after = ({bit.name for bit in traps.plan(policy, cpu).bits} for policy in (old, new))
     out = []
     for name in sorted(before ^ after):
+        with paths.facts_from((new if name in after else old).facts):
+            arch = load_arch()
         control = arch.controls[name]
         there = "" if arch.has_control(control, cpu) else f" (not on {cpu})"
         out.append(f"{'+' if name in after else '-'}{name}={control.traps_when}{there}")
@@ -159,7 +251,7 @@ def line_of(policy: Policy, outcome: Outcome) -> str:
     return f"{entry.place}  {entry.name}: {action_text(entry)}"
 
 
-def report(found: Difference, options: cli.Options, seconds: float) -> List[str]:
+def report(found: Difference, options: cli.Options, seconds: Optional[float] = None) -> List[str]:
     coloured = options.coloured(sys.stdout)
     lines: List[str] = []
     for kind in KINDS:
@@ -173,13 +265,14 @@ def report(found: Difference, options: cli.Options, seconds: float) -> List[str]
                       f"    {access_text(found.new, change.sample)}",
                       f"      was  {line_of(found.old, change.old)}", f"      now  {line_of(found.new, change.new)}"]
     lines += [f"features  {text}" for text in found.features] + [f"claims  {text}" for text in found.claims]
+    lines += [f"facts{'  OPENS' if item.opens else ''}  {item.text}" for item in found.facts]
     lines += ["traps  " + "  ".join(found.bits)] if found.bits else []
     old_hash, new_hash = found.hashes
     lines.append(f"meaning  {old_hash:#018x}" + (" on both sides: every access is decided alike" if old_hash == new_hash
                                                  else f" -> {new_hash:#018x}"))
     counts = "  ".join(f"{kind.lower()} {number}" for kind, number in found.counts.items())
-    lines.append(f"{counts}   (131072 register accesses, every address and width, all calls, 66 exception classes "
-                 f"compared; {seconds:.1f} s)")
+    lines.append(counts if seconds is None else f"{counts}   (131072 register accesses, every address and width, all "
+                 f"calls, 66 exception classes compared; {seconds:.1f} s)")
     return lines
 
 
@@ -189,7 +282,8 @@ def as_json(found: Difference, tripped: bool) -> Dict[str, object]:
     return {"old": found.old.file, "new": found.new.file, "meaning": [f"{h:#018x}" for h in found.hashes],
             "counts": {kind.lower(): number for kind, number in found.counts.items()}, "gate": tripped,
             "changes": [change_json(change, found) for change in found.changes], "features": list(found.features),
-            "claims": list(found.claims), "traps": list(found.bits)}
+            "claims": list(found.claims), "traps": list(found.bits),
+            "facts": [{"opens": item.opens, "text": item.text} for item in found.facts]}
 
 
 def change_json(change: Change, found: Difference) -> Mapping[str, object]:
@@ -214,4 +308,8 @@ def diagnostics(found: Difference, gate: Optional[str]) -> Diagnostics:
                          f"was decided by {line_of(found.old, change.old)}"], severity=severity)
     for text in found.claims:
         out.error("PG606", None, text, severity="error" if found.trips(gate) and "+ waived" in text else "note")
+    for item in found.facts:
+        tripped = gate == "any" or gate == "looser" and item.opens
+        out.error("PG614", None, f"facts: {item.text}",
+                  severity="error" if tripped else "warning" if item.opens else "note")
     return out

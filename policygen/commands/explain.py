@@ -271,9 +271,11 @@ def register_enforced(policy: Policy, access: Access, decision: Decision, cpu: s
     broken = [problem for problem in plan.problems if (access.key, access.direction) in problem.accesses]
     control = plan.traps.get((access.key, access.direction))
     if control is not None and not broken:          # a bit that is there may have no effect: a gap of the machine
-        state = load_arch().controls[control].traps_when
+        state, info = load_arch().controls[control].traps_when, load_arch().reports.get(control)
         if load_arch().has_control(load_arch().controls[control], cpu):
-            return [f"{control}={state}"]
+            decided = evaluator(policy).decide(Access("exceptions", info.number)) if info else None
+            return [f"{control}={state}" + (f": as class {info.name}, without the register: {told(decided)}"
+                                            if info and decided else "")]
     if broken:
         return [f"NOT on {cpu}: {note}" for note in (broken[0].notes or (broken[0].message,))]
     register = load_arch().by_key.get(access.key)

@@ -33,6 +33,8 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 def one(name: str, parsed: argparse.Namespace, options: cli.Options) -> int:
     diags, path = Diagnostics(), store.find(name)
     shown = "<stdin>" if name == "-" else display(path)
+    if name != "-" and not store.Store().is_file(path):         # a pipe would wait for its other end
+        return cli.load(name, options)[1] or cli.USAGE
     if name == "-":
         source = parse(sys.stdin.buffer.read(MAX_BYTES + 1), shown, diags)
     else:

@@ -43,6 +43,9 @@ def report(policy: Policy, cpu: str) -> str:
         seen, replayed = _here(bit.wanted, arch, cpu), _here(bit.collateral, arch, cpu)
         reason = bit.reason or traps.listing(sorted({arch.name(key) for key, _ in bit.wanted}, key=traps.natural), 2)
         lines.append(f"{bit.name:26} {reason[:42]:42} {seen:5} {replayed:9}")
+    for bit in found.bits:
+        if bit.classes and arch.has_control(arch.controls[bit.name], cpu):
+            lines.append(f"{bit.name} takes instructions, too: " + ", ".join(map(": ".join, bit.classes)))
     trapped = _here(tuple(found.traps), arch, cpu)
     lines += ["", f"{trapped} of {_here(None, arch, cpu)} register accesses of {cpu} trap"]
     for problem in found.problems:
@@ -60,7 +63,8 @@ def as_json(policy: Policy, cpu: str) -> Mapping[str, object]:
     return {
         "policy": policy.name, "cpu": cpu, "controls": {name: f"{value:#x}" for name, value in found.controls.items()},
         "bits": [{"control": bit.name, "reason": bit.reason, "wanted": spell(bit.wanted),
-                  "replayed": spell(bit.collateral)} for bit in found.bits],
+                  "replayed": spell(bit.collateral),
+                  "classes": dict(bit.classes)} for bit in found.bits],
         "problems": [{"code": problem.code, "severity": problem.severity, "place": str(problem.place),
                       "entry": problem.subject, "message": problem.message, "notes": list(problem.notes),
                       "accesses": spell(problem.accesses)} for problem in found.problems],

@@ -19,6 +19,7 @@ from policygen.text import paths
 
 DIRECTIONS = (("read", "r"), ("write", "w"))
 N_KEYS = 1 << 16
+SYSREG_CLASS = 0x18
 ALL_BITS = (1 << 64) - 1
 DEFAULT_CPU = "cortex-a57"      # of platforms and commands that name none
 WHOLE = "*"                     # as a field name: the whole register
@@ -88,6 +89,7 @@ class Control:
     traps_when: int                 # 0 or 1; fields of two bits (E2PB, E2TB) trap when 0
     feature: str                    # what it takes for the bit to exist; "" is Armv8.0
     covers: str
+    names_register: bool = True     # a register access that it traps is reported as such (EC 0x18)
 
     @property
     def mask(self) -> int:
@@ -134,6 +136,7 @@ class Arch:
     services: Mapping[str, Tuple[int, int]]     # function numbers, the narrower range before the wider
     replays: Mapping[str, Tuple[str, str]]      # Register.model -> (header of hv/, C call that stands in)
     controls: Mapping[str, Control]             # coarse ones and, as REGISTER.FIELD, fine-grained ones
+    reports: Mapping[str, ExceptionClass]       # controls whose traps name no register, by the class that they report
     cpus: Mapping[str, Cpu]
 
     def name(self, key: int) -> str:
@@ -144,7 +147,7 @@ class Arch:
     def exists(self, register: Register, direction: str, cpu: str) -> bool:
         """Whether EL1 of this CPU model can use the register when nothing traps."""
         model = self.cpus[cpu]
-        if not register.reaches(direction) or register.name in model.lacks:
+        if not register.reaches(direction) or register.name in model.lacks or register.feature in model.lacks:
             return False
         return direction[0] in register.probes.get(model.probe, "") or \
             (not model.measured and register.feature in model.features)
@@ -218,7 +221,8 @@ def _controls() -> Dict[str, Control]:
     out = {}
     for row in _rows("controls.csv"):
         out[row["name"]] = Control(row["name"], row["register"], int(row["bit"]), int(row["width"]),
-                                   int(row["traps_when"]), row["feature"], row["covers"])
+                                   int(row["traps_when"]), row["feature"], row["covers"],
+                                   row["ec"] == f"{SYSREG_CLASS:#04x}")
     for row in _rows("fgt.csv"):
         name = f"{row['register']}.{row['field']}"
         feature = "FEAT_GCIE" if row["register"].startswith("ICH_") else \
@@ -233,8 +237,12 @@ def _named_features(by_key: Mapping[int, Register], controls: Mapping[str, Contr
     return {part for text in texts for part in text.replace("+", " ").split()}
 
 
-@lru_cache(maxsize=None)
 def load_arch() -> Arch:
+    return _load_arch(paths.facts_dir())
+
+
+@lru_cache(maxsize=None)
+def _load_arch(folder: Path) -> Arch:
     by_key: Dict[int, Register] = {}
     registers: Dict[str, Register] = {}
     for row in _rows("sysregs.csv"):
@@ -243,7 +251,7 @@ def load_arch() -> Arch:
         if row["alias"]:
             registers[row["alias"]] = register
     fields = {(row["register"], row["field"]): (int(row["shift"]), int(row["width"])) for row in _rows("fields.csv")}
-    text = (paths.facts_dir() / "arch" / "arch.yaml").read_text(encoding="utf-8")
+    text = (folder / "arch" / "arch.yaml").read_text(encoding="utf-8")
     data: Dict[str, Any] = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     classes = [ExceptionClass(name, facts["number"], facts["from"],
                               tuple(word for word in facts["from"].split() if "." in word))
@@ -256,6 +264,7 @@ def load_arch() -> Arch:
                 fields=fields,
                 classes={item.name: item.number for item in classes},
                 class_info={item.number: item for item in classes},
+                reports={name: item for item in classes for name in item.controls if not controls[name].names_register},
                 services={name: (low, high) for name, (low, high) in data["services"].items()},
                 replays={name: (facts["in"], facts["serve"]) for name, facts in data["replays"].items()},
                 controls=controls, cpus=cpus)

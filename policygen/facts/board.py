@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from policygen.facts import ranges
@@ -111,9 +112,14 @@ def names() -> List[str]:
     return sorted(path.stem for path in (paths.facts_dir() / "platform").glob("*.yaml"))
 
 
-@lru_cache(maxsize=None)
 def load_board(name: str) -> Board:
     """The facts of a platform that exists (see names()); a broken platform file is a bug of the distribution."""
+    return _load_board(paths.facts_dir(), name)
+
+
+@lru_cache(maxsize=None)
+def _load_board(folder: Path, name: str) -> Board:
+    assert folder == paths.facts_dir()
     diags = Diagnostics()
     board = read_board(name, diags)
     if board is None or diags.failed:

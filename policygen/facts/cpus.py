@@ -20,7 +20,7 @@ class Cpu:
     probe: str                      # column of sysregs.csv
     features: Tuple[str, ...]       # of the architecture, beyond what the probe column saw
     measured: bool                  # False: the probe column is another model's
-    lacks: Tuple[str, ...]          # registers of that other model
+    lacks: Tuple[str, ...]          # of what the column saw: registers, and features with all of theirs
     shows: Tuple[str, ...]          # features of policies
 
 
@@ -77,7 +77,7 @@ class _Reader:
             if not probe:
                 self.diags.refuse("PG113", facts["like"].span, f"{other} was not measured either", "no `probe`")
         return Cpu(name, probe[0] if probe else "", self.words(facts, "has", self.known.features, "feature"), measured,
-                   self.words(facts, "lacks", self.known.registers, "register"),
+                   self.words(facts, "lacks", [*self.known.registers, *self.known.features], "register or feature"),
                    self.words(facts, "shows", self.known.shown, "feature of policies"))
 
     def words(self, facts: Dict[str, Node], name: str, known: Collection[str], what: str) -> Tuple[str, ...]:

@@ -72,11 +72,20 @@ class Names:
             return Target(text, ranges.of_keys(self.arch.groups[text]), single=False)
         known = list(self.arch.registers) + [group for group in self.arch.groups if claim or group != "el2"]
         guess = pick(node, known, "PG101", self.kind_of(text), self.diags, "no such register",
-                     describe_register, [SPELLINGS])
+                     describe_register, [SPELLINGS], self.fuller)
         if guess is None:
             return None
         return self._register(guess) if guess in self.arch.registers else \
             Target(guess, ranges.of_keys(self.arch.groups[guess]), single=False)
+
+    def fuller(self, text: str) -> List[str]:
+        """SCTLR is SCTLR_EL1; an encoding in lower case is that of a register."""
+        upper = text.upper()
+        match = ENCODING.match(upper)
+        if match is not None and "*" not in upper:
+            key = make_key(*(int(part.lstrip("C")) for part in match.groups()))
+            return [self.arch.by_key[key].name] if key in self.arch.by_key else []
+        return [name for name in (f"{upper}_EL1", f"{upper}_EL0") if name in self.arch.registers][:1]
 
     @staticmethod
     def kind_of(text: str) -> str:
@@ -143,8 +152,11 @@ class Names:
     def _call_numbers(self, section: str, node: Scalar) -> Optional[Target]:
         span = words.number_range(node.text)
         if span is None or span[1] > 0xffffffff:
-            self.diags.refuse("PG109", node.span, f"{quoted(node.text)} is no function number",
-                              helps=["write 0x86000001, or 0x86000000..0x8600ffff"])
+            ends = [words.number(part.strip()) for part in re.split(r"\.\.|-|:", node.text)]
+            low_high = sorted(end for end in ends if end is not None and end <= 0xffffffff)
+            helps = [f"did you mean {low_high[0]:#x}..{low_high[1]:#x}?"] if len(ends) == len(low_high) == 2 else \
+                ["write 0x86000001, or 0x86000000..0x8600ffff"]
+            self.diags.refuse("PG109", node.span, f"{quoted(node.text)} is no function number", helps=helps)
             return None
         known = self.board.call_at(section, span[0]) if span[0] == span[1] else None
         return Target(node.text, (span,), single=span[0] == span[1], calls=(known,) if known else ())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from policygen.facts import virtio
 from policygen.facts.arch import load_arch
@@ -83,6 +83,14 @@ class ActionReader:
         keyed = [f"{{ {word}: ... }}" for word in schema.keyed_of(section)]
         return f"actions of {section}: {', '.join(bare + tuple(keyed))}"
 
+    @staticmethod
+    def synonyms(section: str) -> Callable[[str], List[str]]:
+        """What another language's word is here; features are hidden rather than denied."""
+        def other(text: str) -> List[str]:
+            word = schema.SYNONYMS.get(text.lower(), text.lower())
+            return [{"allow": "expose", "deny": "hide"}.get(word, word) if section == "features" else word]
+        return other
+
     # --- the action ---------------------------------------------------------------------------------------------
 
     def word(self, node: Scalar, context: Context, modifiers: Modifiers, direction: str) -> Dict[str, Action]:
@@ -99,7 +107,8 @@ class ActionReader:
         if not node.text:
             self.diags.refuse("PG106", node.span, "no action here", helps=[self.action_help(section)])
             return {}
-        word = pick(node, known, "PG106", "action", self.diags, "no such action", helps=[self.action_help(section)])
+        word = pick(node, known, "PG106", "action", self.diags, "no such action", helps=[self.action_help(section)],
+                    other=self.synonyms(section))
         if word is None:
             return {}
         if section == "features":
@@ -171,7 +180,10 @@ class ActionReader:
         layout = {field: place for (name, field), place in load_arch().fields.items() if name == register.name}
         out: List[Tuple[str, int]] = []
         for key, value in written.items if written else ():
-            helps = [f"the fields of {register.name} are not described"] if not layout else []
+            helps = [f"fields of {register.name}: {', '.join(layout)}" if layout else
+                     f"the fields of {register.name} are not described"]
+            elsewhere = [name for name, field in load_arch().fields if field == key.text]
+            helps += [f"{key.text} is a field of {alternatives(elsewhere[:3])}"] if elsewhere else []
             field = pick(key, layout, "PG109", f"{register.name} field", self.diags, "no such field", helps=helps)
             if field is None:
                 continue

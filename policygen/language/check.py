@@ -212,11 +212,12 @@ class _Checker:
 
     @staticmethod
     def new_places(family: Family, reader: EntryReader) -> Set[Place]:
-        """Where the youngest file says something that replaces nothing: a replacement is needed whatever it says."""
+        """Where the youngest file says something that replaces nothing, neither a parent's entry nor what a feature
+        exposes: a replacement is needed whatever it says."""
         said = {(section, key.text) for source in family.sources[:-1] for section in schema.SECTIONS
                 for key in keys_in(source.root.get(section) if source.root else None)}
         return {entry.place for entry in reader.entries if entry.place.file == family.own.file
-                and (entry.section, entry.name.split("+")[0]) not in said}
+                and (entry.section, entry.name.split("+")[0]) not in said and entry.rule not in reader.against_features}
 
     def repeated(self, family: Family) -> None:
         """A child's entry that says what the parent's says."""
@@ -272,6 +273,11 @@ class _Checker:
                     self.diags.refuse("PG118", key.span,
                                       f"{key.text} is this policy's own assertion: remove it instead",
                                       "nothing to waive")
+                    continue
+                if not inherited:
+                    why = "its parents assert nothing" if len(family.sources) > 1 else "this policy extends none"
+                    self.diags.refuse("PG118", key.span, f"{quoted(key.text)} cannot be waived: {why}", "nothing to waive",
+                                      helps=["remove the waiver, or name the parent: `extends: NAME`"])
                     continue
                 name = pick(key, inherited, "PG118", "inherited assertion", self.diags, "nothing to waive")
                 reason = as_text(value, "the reason of a waiver", self.diags)

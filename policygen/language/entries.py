@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right, insort
 from dataclasses import dataclass, replace
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Set, Tuple
 
 from policygen.facts import ranges, virtio
 from policygen.facts.board import Board, Device
@@ -15,6 +15,7 @@ from policygen.language import schema
 from policygen.language.actions import ActionReader, Context
 from policygen.language.model import Action, Entry, Window
 from policygen.language.modifiers import Modifiers, modifiers_of, read_modifiers
+from policygen.language.spelling import written_in
 from policygen.text import words
 from policygen.text.diag import Diagnostics, quoted
 from policygen.text.nodes import as_map, as_number, find, pick
@@ -79,6 +80,7 @@ class EntryReader:
         self.bases: List[int] = []                      # of the windows, sorted
         self.by_base: Dict[int, Window] = {}
         self.features: Dict[str, str] = {}
+        self.against_features: Set[int] = set()         # entries that stand where an exposed feature would allow
 
     def read(self, sections: Mapping[str, Dict[str, Raw]]) -> None:
         for section in schema.SECTIONS:
@@ -87,11 +89,12 @@ class EntryReader:
                 self.slip(section, entries)
             for raw in entries.values():
                 if section == "features":
-                    self.feature(raw, sections["sysregs"])
+                    self.feature(raw)
                 elif section == "mmio":
                     self.mmio(raw)
                 else:
                     self.plain(section, raw)
+        self.step_back()
 
     def slip(self, section: str, entries: Dict[str, Raw]) -> None:
         """A section without a `default` but with something like it."""
@@ -111,7 +114,7 @@ class EntryReader:
 
     # --- features, sysregs, calls, exceptions -------------------------------------------------------------------
 
-    def feature(self, raw: Raw, sysregs: Mapping[str, Raw]) -> None:
+    def feature(self, raw: Raw) -> None:
         arch = self.names.arch
         name = pick(raw.key, arch.features, "PG105", "feature", self.diags)
         if name is None:
@@ -123,11 +126,25 @@ class EntryReader:
         if len(self.diags.items) > failed and not actions:
             return
         self.features[name] = "hide" if actions else "expose"
-        if actions or not keys or any(group in sysregs for group in arch.features[name].groups):
+        if actions or not keys:
             self.add("features", name, raw, actions, target.ranges if actions else ())
-        else:                                   # to expose a feature is to allow its group, unless sysregs speak of it
+        else:                                   # to expose a feature is to allow its group
             allow = Action("allow", raw.key.span.place, why=f"features expose {name}")
             self.add("sysregs", name, raw, {"read": allow, "write": allow}, target.ranges)
+
+    def step_back(self) -> None:
+        """An exposed feature allows its registers unless sysregs speaks of just these, by whatever name."""
+        exposed = {entry.ranges for entry in self.entries if entry.section == "sysregs" and written_in(entry) == "features"}
+        said: Dict[Ranges, Set[str]] = {}
+        for entry in self.entries:
+            if entry.section == "sysregs" and entry.ranges in exposed and written_in(entry) == "sysregs":
+                said.setdefault(entry.ranges, set()).update(entry.actions)
+                self.against_features.add(entry.rule)
+        for entry in self.entries:
+            if entry.section == "sysregs" and entry.ranges in said and written_in(entry) == "features":
+                left = {side: action for side, action in entry.actions.items() if side not in said[entry.ranges]}
+                self.entries[entry.rule] = replace(entry, actions=left) if left else \
+                    replace(entry, section="features", actions={}, ranges=(), size=0)
 
     def plain(self, section: str, raw: Raw) -> None:
         default = raw.key.text == "default"

@@ -87,4 +87,5 @@ CAUSES: Dict[str, Tuple[str, str]] = {
     "PG611": ("policygen diff: allow -> deny", "see that the guest does without"),
     "PG612": ("policygen diff: value 1 -> value 2", "see that it is meant"),
     "PG613": ("policygen diff: log once -> log always", "see that the log is wanted"),
+    "PG614": ("a row of sysregs.csv without its trap bit", "see that it is measured; `--gate looser` stops it in CI"),
 }

@@ -103,6 +103,7 @@ class Policy:
     tests: Tuple[Test, ...] = ()
     files: Tuple[str, ...] = ()                 # this policy and its parents
     accepted: Mapping[str, str] = field(default_factory=dict)  # "PG501 strict.yaml:32" -> reason
+    facts: str = ""                             # the folder of the facts that it is judged by; empty: today's
 
 
 @dataclass(frozen=True)

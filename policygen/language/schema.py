@@ -60,6 +60,14 @@ ACTIONS: Dict[str, ActionWord] = {
     "pause": ActionWord(EVERY, BOTH, "none", "PAUSE", 1, "stop the guest before it takes effect and enter the monitor"),
     "kill": ActionWord(EVERY, BOTH, "none", "KILL", 0, "stop the guest for good"),
 }
+# What other policy languages call them.
+SYNONYMS = {word: action for action, names in {
+    "allow": ("permit", "grant", "accept", "pass", "passthrough", "pass-through", "enable", "yes", "true", "rw"),
+    "deny": ("block", "reject", "refuse", "forbid", "disallow", "prohibit", "disable", "undef", "trap"),
+    "ignore": ("drop", "discard", "wi"), "raz-wi": ("razwi", "zero", "raz"), "kill": ("abort", "terminate", "stop"),
+    "pause": ("break", "ask", "prompt"), "forward": ("inject", "reflect"), "hide": ("mask", "off", "hidden"),
+    "expose": ("show", "visible"),
+}.items() for word in names}
 FEATURE_WORDS = {"hide": "the guest can neither discover nor use it", "expose": "the guest sees what the CPU has"}
 
 LOG_WORDS = ("never", "once", "always")

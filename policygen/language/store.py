@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where policy files are read from: the working tree, or a git revision. Facts about machines are always today's."""
+"""Where policy files are read from: the working tree, or a git revision, which brings its own facts about machines."""
 from __future__ import annotations
 
 import os
 import re
 import subprocess
+from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Dict, List, Optional
 
 from policygen.text import paths
@@ -14,6 +16,8 @@ from policygen.text.source import MAX_BYTES, Source, parse, read
 
 
 PATH = re.compile(r"[A-Za-z0-9._/-]{1,200}\Z")
+FACTS = ("arch", "platform")                        # folders of policy/
+MAX_FACTS = 4 << 20
 
 
 class Store:
@@ -85,6 +89,7 @@ class Revision(Store):
     def __init__(self, revision: str, top: Path) -> None:
         self.revision, self.top = revision, top
         self.folders: Dict[str, List[str]] = {}
+        self.unpacked: Optional["TemporaryDirectory[str]"] = None
 
     def files(self, folder: Path) -> List[str]:
         name = os.path.normpath(folder)
@@ -127,14 +132,34 @@ class Revision(Store):
     def display(self, path: Path) -> str:
         return f"{self.revision}:{os.path.normpath(path)}"
 
+    def facts(self) -> str:
+        """A folder with policy/arch and policy/platform of the commit, to the end of this process; empty: it has none."""
+        if self.unpacked is None:
+            self.unpacked = TemporaryDirectory(prefix="policygen-")
+            for part in FACTS:
+                folder = Path(self.unpacked.name) / part
+                folder.mkdir()
+                for name in self.files(self.policy_dir() / part):
+                    data = _git(self.top, "cat-file", "blob", f"{self.revision}:{self.policy_dir() / part / name}")
+                    if data is not None and len(data) <= MAX_FACTS and PATH.match(name):
+                        (folder / name).write_bytes(data)
+        return self.unpacked.name if all(self.files(self.policy_dir() / part) for part in FACTS) else ""
 
-def revision(text: str) -> Optional[Store]:
+
+def revision(text: str) -> Optional[Revision]:
     """The commit, or None: no repository here, or no such commit in it."""
     here = paths.project_root()
     top = _git(here, "rev-parse", "--show-toplevel")
     if top is None or text.startswith("-") or _git(here, "rev-parse", "--verify", "-q", f"{text}^{{commit}}") is None:
         return None
-    return Revision(text, Path(top.decode().strip()))
+    return _revision(text, Path(top.decode().strip()), _git(here, "rev-parse", f"{text}^{{commit}}") or b"")
+
+
+@lru_cache(maxsize=None)
+def _revision(text: str, top: Path, commit: bytes) -> Revision:
+    """One for each commit, however it is called: what was read of it stays. A branch may move meanwhile."""
+    del commit
+    return Revision(text, top)
 
 
 def _inside(path: Path, folder: Path) -> bool:

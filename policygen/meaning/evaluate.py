@@ -18,6 +18,7 @@ from policygen.facts.names import CALL_IDS, EXCEPTIONS, SYSREGS, arguments
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
 from policygen.language.model import Access, Action, Decision, Entry, Policy
+from policygen.text import paths
 
 ALL = (1 << 64) - 1
 
@@ -243,7 +244,8 @@ _EVALUATORS: "WeakKeyDictionary[Policy, Evaluator]" = WeakKeyDictionary()       
 def evaluator(policy: Policy) -> Evaluator:
     found: Optional[Evaluator] = _EVALUATORS.get(policy)
     if found is None:
-        found = _EVALUATORS[policy] = Evaluator(policy)
+        with paths.facts_from(policy.facts):
+            found = _EVALUATORS[policy] = Evaluator(policy)
     return found
 
 

@@ -16,6 +16,7 @@ from policygen.facts.names import EXCEPTIONS
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
 from policygen.language.model import Action, Entry, Policy
+from policygen.text import paths
 
 MMIO_SIZE = 1 << 30
 WIDTHS = (1, 2, 4, 8)
@@ -69,7 +70,8 @@ class Painted:
 @lru_cache(maxsize=4)
 def paint(policy: Policy) -> Painted:
     """Cached by identity of the policy."""
-    return _Painter(policy).paint()
+    with paths.facts_from(policy.facts):
+        return _Painter(policy).paint()
 
 
 def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:

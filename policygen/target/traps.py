@@ -13,11 +13,14 @@ from policygen.facts import controls as floor
 from policygen.facts.arch import (
     ALL_BITS, DEFAULT_CPU, Arch, Control, Register, encoding, load_arch, make_key, split_key)
 from policygen.facts.board import Gap, load_board
+from policygen.text import paths
 from policygen.text.diag import Place
 from policygen.language.model import Entry, Policy
+from policygen.language.spelling import written_in
 from policygen.meaning.paint import Outcome, Painted, paint
 
 Access = Tuple[int, str]                        # register key, direction
+ENDS = ("deny", "kill")                         # what an exception without a register can do to an access as well
 MPIDR_RES1 = 1 << 31
 HOT_GROUPS = ("core", "mmu", "cache", "tlb", "at", "timer-virt", "gic", "fp")
 HOT_REGISTERS = ("CTR_EL0", "DCZID_EL0")
@@ -44,6 +47,7 @@ class Bit:
     reason: str                                 # of the floor, or what the policy wants
     wanted: Tuple[Access, ...]                  # what the policy wants to see
     collateral: Tuple[Access, ...]              # what it catches besides
+    classes: Tuple[Tuple[str, str], ...] = ()   # of instructions that it catches as well, and what is said of each
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Plan:
 
 
 def plan(policy: Policy, cpu: str = DEFAULT_CPU) -> Plan:
-    return _Planner(policy, cpu).plan()
+    with paths.facts_from(policy.facts):
+        return _Planner(policy, cpu).plan()
 
 
 def gap_of(platform: str, name: str, register: Register, cpu: str) -> Optional[Gap]:
@@ -120,7 +125,8 @@ class _Planner:
         for register, direction in self.accesses():
             catching = [name for name in register.controls(direction) + register.fgt(direction) if name in self.active]
             if catching:
-                traps[register.key, direction] = min(catching, key=lambda name: (name not in floor.FLOOR, name))
+                traps[register.key, direction] = min(catching, key=lambda name: (
+                    name in self.arch.reports, name not in floor.FLOOR, name))
         values = floor.values(self.active, self.arch.controls)
         values["VPIDR_EL2"] = self.vpidr.get(make_key(3, 0, 0, 0, 0), 0)
         values["VMPIDR_EL2"] = self.vpidr.get(make_key(3, 0, 0, 0, 5), 0)
@@ -145,9 +151,12 @@ class _Planner:
 
     def choose(self, register: Register, direction: str) -> None:
         """Adds what it takes to see this access: nothing, a control that hits little else, or a fine-grained bit."""
-        names = [name for name in register.controls(direction) + register.fgt(direction)
-                 if floor.usable(self.arch.controls[name])]
+        usable = [name for name in register.controls(direction) + register.fgt(direction)
+                  if floor.usable(self.arch.controls[name])]
+        names = [name for name in usable if self.tells_enough(name, register, direction)]
         if not names:
+            if usable:
+                self.conflicts[register.key, direction] = self.nameless(usable[0])
             return
         good = [name for name in names if self.sufficient(register, self.arch.controls[name])]
         chosen = next((name for name in good if name in self.active), None)
@@ -160,6 +169,21 @@ class _Planner:
                 return
             self.active[chosen] = self.arch.controls[chosen]
         self.wanted.setdefault(chosen, []).append((register.key, direction))
+
+    def tells_enough(self, name: str, register: Register, direction: str) -> bool:
+        """Whether what the control reports is enough for what the policy says of the access. One that names no register
+        may refuse it, where it takes nothing that features expose."""
+        info = self.arch.reports.get(name)
+        if info is None:
+            return True
+        exposed = any(info.name in self.arch.features[feature].classes
+                      for feature, what in self.policy.features.items() if what == "expose")
+        return self.outcome(register, direction).do in ENDS and not exposed
+
+    def nameless(self, name: str) -> str:
+        info = self.arch.reports[name]
+        covers = self.arch.controls[name].covers.split(" (E2H=1")[0]
+        return f"{name} takes {covers}, and reports class {info.name} without the register"
 
     def blocker(self, name: str) -> str:
         """A member that the policy lets through and that cannot be let through from EL2."""
@@ -222,9 +246,15 @@ class _Planner:
             catching = [name for name in register.controls(direction) + register.fgt(direction)
                         if name in self.active and self.arch.has_control(self.active[name], self.cpu)]
             gaps = [self.gap_for(name, register) for name in catching]
-            if catching and None in gaps:
-                continue
             why = "gap" if catching else self.conflicts.get((register.key, direction), "")
+            if catching and all(name in self.arch.reports for name in catching):
+                info = self.arch.reports[catching[0]]
+                decided = self.painted.exceptions[info.number]
+                if outcome.do in ("allow", "mask") or outcome.do in ENDS and outcome.do == decided.do:
+                    continue                        # unreplayed() tells of the former
+                why = f"{self.nameless(catching[0])}: exceptions say {_said(decided)}"
+            elif catching and None in gaps:
+                continue
             missed.setdefault((outcome.rule, why), []).append((register, direction, gaps[0] if gaps else None))
         problems = [self.unenforced_problem(rule, why, found) for (rule, why), found in sorted(missed.items())]
         return problems + self.never_arrive()
@@ -236,9 +266,16 @@ class _Planner:
         notes = [gap.effect + f" ({gap.control}, seen on {gap.seen})" if gap else why or
                  f"no trap bit of {self.cpu} covers {names}"]
         here = sum(self.arch.exists(register, direction, self.cpu) for register, direction, _ in found)
-        how = f"{here} {'access reaches' if here == 1 else 'accesses reach'} the register" if here else \
+        nameless = {self.arch.reports[name].name for register, direction, _ in found
+                    for name in register.controls(direction) if name in self.arch.reports}
+        arrives = next((self.arch.reports[name].name for register, direction, _ in found
+                        for name in register.controls(direction) if name in self.arch.reports and name in self.active), "")
+        how = f"{here} {'access arrives' if here == 1 else 'accesses arrive'} as class {arrives}" if arrives else \
+            f"{here} {'access reaches' if here == 1 else 'accesses reach'} the register" if here else \
             f"{len(found)} {'access is' if len(found) == 1 else 'accesses are'} UNDEFINED instead"
-        return Problem("error" if self.explicit(entry) and gap is None else "note", entry.place, entry.name,
+        meant = self.explicit(entry) or nameless and entry.section == "sysregs" and entry.name != "default" and \
+            written_in(entry) == "sysregs"
+        return Problem("error" if meant and gap is None else "note", entry.place, entry.name,
                        f"this rule cannot be enforced on {self.cpu}: {how}",
                        f"says {_said(self.painted.sysregs[found[0][1]][found[0][0].key])}", tuple(notes),
                        self.ways_out(entry), tuple((register.key, direction) for register, direction, _ in found))
@@ -270,12 +307,13 @@ class _Planner:
 
     def unreplayed(self, traps: Mapping[Access, str]) -> List[Problem]:
         """Registers that a control of the floor catches, that the policy lets through, and that EL2 cannot replay."""
+        told = {name for info, _ in self.explicit_classes() for name in info.controls if name in self.arch.reports}
         missed: Dict[int, List[Tuple[Register, str]]] = {}
         for register, direction in self.accesses():
             outcome = self.outcome(register, direction)
             stuck = register.replay == "none" if outcome.do == "allow" else \
                 outcome.do == "mask" and register.replay != "plain"
-            if stuck and (register.key, direction) in traps and self.arch.exists(register, direction, self.cpu) and \
+            if stuck and (register.key, direction) in traps and traps[register.key, direction] not in told and self.arch.exists(register, direction, self.cpu) and \
                     self.gap_for(traps[register.key, direction], register) is None:
                 missed.setdefault(outcome.rule, []).append((register, direction))
         problems = []
@@ -301,6 +339,7 @@ class _Planner:
                 problems.append(Problem("error", entry.place, entry.name, f"this rule decides nothing: {info.name} "
                                         "never reaches EL2 while a guest runs at EL1", said, helps=("remove it",)))
                 continue
+            problems += self.taken(info, entry, said)
             gap = next((gap for gap in self.gaps if info.name in gap.exceptions), None)
             there = [name for name in info.controls if self.arch.has_control(self.arch.controls[name], self.cpu)]
             if gap is not None:
@@ -314,6 +353,24 @@ class _Planner:
                                         (f"no trap bit of {self.cpu} covers {info.name}",), self.ways_out(entry)))
         return problems
 
+    def taken(self, info: "_Class", entry: Entry, said: str) -> List[Problem]:
+        """Registers that the policy gives and that the controls of a class take, with all its instructions."""
+        found = [(register, direction) for register, direction in self.accesses()
+                 if self.outcome(register, direction).do in ("allow", "mask") and
+                 self.arch.exists(register, direction, self.cpu) and
+                 any(name in info.controls and name in self.arch.reports and self.arch.has_control(self.arch.controls[name], self.cpu)
+                     for name in register.controls(direction))]
+        if not found:
+            return []
+        names = listing(sorted({register.name for register, _ in found}, key=natural))
+        allowed = self.policy.entries[self.outcome(*found[0]).rule]
+        return [Problem("error", entry.place, entry.name, f"this rule takes {names} from the guest, which "
+                        f"{allowed.name} gives it ({allowed.place})", said,
+                        (self.nameless(info.controls[0]) + "; none of these ever runs",),
+                        (f"remove it, or hide what it takes: features: {{ {allowed.name}: hide }}"
+                         if written_in(allowed) == "features" else "remove it, or deny what it takes",),
+                        tuple((register.key, direction) for register, direction in found))]
+
     # --- reporting ----------------------------------------------------------------------------------------------
 
     def bits(self) -> Tuple[Bit, ...]:
@@ -324,7 +381,9 @@ class _Planner:
             collateral = tuple(access for access in members
                                if self.painted.sysregs[access[1]][access[0]].do == "allow")
             reason = floor.FLOOR.get(name) or (self.arch.controls[name].covers if not wanted else "")
-            out.append(Bit(name, reason, wanted, collateral))
+            classes = tuple((info.name, _said(self.painted.exceptions[info.number]))
+                            for info in self.arch.class_info.values() if name in info.controls)
+            out.append(Bit(name, reason, wanted, collateral, classes))
         return tuple(out)
 
     def notes(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from policygen.facts import controls
-from policygen.facts.arch import Register, encoding, load_arch
+from policygen.facts.arch import ExceptionClass, Register, encoding, load_arch
 from policygen.facts.board import Gap
 from policygen.language.model import Access, Decision, Policy
 from policygen.language.overlap import spoken
@@ -210,6 +210,8 @@ class Judge:
         if seen.flag:
             if not catching:
                 return "", "it trapped, and no control that is set says so", ""
+            if catching in self.arch.reports:
+                return self.as_class(seen, key, expected, self.arch.reports[catching])
             return (*self.trapped(seen, key, register, expected), "")
         if seen.letter != "o":
             if seen.letter == "x" and not _like_absent(seen.value or 0):
@@ -230,6 +232,20 @@ class Judge:
         if plain:
             return (ORDER[1], "", "") if gap else ("", f"it ran, and {active[0]} did not trap it", "")
         return "", f"the policy says {expected.do}, and it ran", gap
+
+    def as_class(self, seen: Seen, key: int, expected: Decision, info: ExceptionClass) -> Tuple[str, str, str]:
+        """A trap that names no register: what is said of its class happens, and that is what is said of the register, or
+        the planner has told that it is not."""
+        decided = self.reference.decide(Access("exceptions", info.number))
+        if (seen.flag == "-") != (decided.verdict == "DENY"):
+            return "", f"class {info.name} counted as {'a denial' if seen.flag == '-' else 'no denial'}, which it is not", ""
+        injected = EC_UNKNOWN if decided.do == "deny" else info.number
+        if seen.letter != ("u" if injected == EC_UNKNOWN else "x") or injected and (seen.value or 0) >> 26 != injected:
+            return "", f"{_word(seen)} instead of {decided.do} of class {info.name}", ""
+        if expected.do == decided.do == "deny":
+            return ORDER[3], "", ""
+        told = (key, seen.direction) in self.problems
+        return "", f"it came as class {info.name}, which says {decided.do}", f"class {info.name}" if told else ""
 
     def controls(self, register: Register, direction: str) -> List[str]:
         """Controls of the register that are set."""

@@ -71,6 +71,7 @@ CODES: Dict[str, str] = {
     "PG611": "`diff`: the guest gets less than it did.",
     "PG612": "`diff`: the guest gets something else, neither more nor less.",
     "PG613": "`diff`: the same decision, logged or counted otherwise.",
+    "PG614": "`diff`: a fact about machines changed, or a profile is on one side only.",
     "PG901": "A comment `# ignore ...` for something that is not reported.",
     "PG902": "A comment `# ignore ...` in the wrong form, without a reason, or for a code that cannot be ignored.",
 }

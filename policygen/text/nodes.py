@@ -2,7 +2,7 @@
 """Typed access to nodes: the value, or None after one complaint."""
 from __future__ import annotations
 
-from typing import Callable, Iterable, List, Optional, Tuple
+from typing import Callable, Iterable, List, Optional, Sequence as Sequence_, Tuple
 
 from policygen.text import words
 from policygen.text.diag import MANY, Diagnostics, quoted
@@ -48,23 +48,28 @@ def as_number(node: Node, what: str, diags: Diagnostics, *, low: int = 0, high: 
                      helps=["numbers: 4096, 0x1000, 0x0900_0000; sizes: 4K, 16M, 1G"] if "number" in form else [])
         return None
     if not low <= value <= high:
-        diags.refuse("PG111", node.span, f"{what} must be {shown_range(low, high)}, this is {value:#x}")
+        assert isinstance(node, Scalar)
+        diags.refuse("PG111", node.span, f"{what} must be {shown_range(low, high, node.text)}, this is {node.text}")
         return None
     return value
 
 
-def shown_range(low: int, high: int) -> str:
-    return f"{low}..{high}" if high < 1000 else f"{low:#x}..{high:#x}"
+def shown_range(low: int, high: int, written: str) -> str:
+    """In the base that the number was written in."""
+    return f"{low:#x}..{high:#x}" if written[:2] in ("0x", "0X") else f"{low}..{high}"
 
 
 def pick(node: Scalar, known: Iterable[str], code: str, what: str, diags: Diagnostics, label: str = "",
-         describe: Callable[[str], str] = str, helps: Iterable[str] = ()) -> Optional[str]:
-    """The word, or the only one that can have been meant (so that one slip is one complaint), or None."""
+         describe: Callable[[str], str] = str, helps: Iterable[str] = (),
+         other: Optional[Callable[[str], Sequence_[str]]] = None) -> Optional[str]:
+    """The word, or the only one that can have been meant (so that one slip is one complaint), or None. `other`: the words
+    that go by this other name."""
     candidates = list(known)
     if node.text in candidates:
         return node.text
     diags.asked += 1
-    close = words.nearest(node.text, candidates) if diags.asked < MANY else []
+    close = [word for word in other(node.text) if word in candidates] if other is not None else []
+    close = close or (words.nearest(node.text, candidates) if diags.asked < MANY else [])
     guess = [f"did you mean {alternatives([describe(word) for word in close])}?"] if close else list(helps)
     if not close and not guess and len(candidates) <= 12:
         guess = [f"known: {', '.join(sorted(candidates))}"]

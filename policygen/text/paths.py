@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
+from typing import Iterator, List
 
 from policygen.text.escape import printable
 
@@ -16,10 +19,29 @@ def project_root() -> Path:
     return clone if (clone / "policy" / "platform").is_dir() else Path.cwd()
 
 
+_FACTS: List[Path] = []             # innermost last: see facts_from()
+
+
 def facts_dir() -> Path:
-    """The folder with arch/ and platform/: of the clone, else the copy that was installed with the package."""
-    clone = PACKAGE.parent / "policy"
-    return clone if (clone / "platform").is_dir() else PACKAGE / "installed"
+    """The folder with arch/ and platform/: of the clone, else the copy that was installed with the package; inside of
+    facts_from(), that of a revision."""
+    return _FACTS[-1] if _FACTS else _own_facts(PACKAGE)
+
+
+@contextmanager
+def facts_from(folder: str) -> Iterator[None]:
+    """Facts are read from this folder meanwhile; empty: from where they were."""
+    _FACTS.append(Path(folder) if folder else facts_dir())
+    try:
+        yield
+    finally:
+        _FACTS.pop()
+
+
+@lru_cache(maxsize=None)
+def _own_facts(package: Path) -> Path:
+    clone = package.parent / "policy"
+    return clone if (clone / "platform").is_dir() else package / "installed"
 
 
 def header(name: str = "policy/policy.h") -> Path:

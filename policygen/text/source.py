@@ -16,6 +16,7 @@ from typing import Dict, List, Optional, Tuple, Union
 import yaml  # type: ignore[import]
 
 from policygen.text.diag import Diagnostics, Ignore, Span, quoted
+from policygen.text.slips import blank, slip
 
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 12
@@ -186,14 +187,9 @@ class _Builder:
         if "'\\t'" in problem or self.lines[at.line - 1][:at.col].endswith("\t"):
             self.diags.error("PG011", at, "a tab: YAML is indented with blanks only", "a tab")
             return
-        helps = []
-        if "mapping values are not allowed" in problem:
-            helps.append("a `: ` inside text needs quotes around the text")
-        if "could not find expected ':'" in problem:
-            helps.append("every line of a map is `key: value`")
-        context = f" {error.context}" if error.context and error.context_mark is not None else ""
-        self.diags.error("PG001", at, f"not valid YAML: {problem}{context and ' (' + context.strip() + ')'}",
-                         helps=helps)
+        line, col, message, helps = slip(error, self.lines)
+        if not self.diags.complained(self.shown, line, line):
+            self.diags.error("PG001", Span(self.shown, line, col, col + 1), message, helps=helps)
 
     def walk(self, text: str) -> Optional[Node]:
         """Events to nodes, with a stack of our own."""
@@ -276,9 +272,12 @@ class _Builder:
             if unspeakable := UNSPEAKABLE.search(text):
                 self.diags.refuse("PG002", span, f"text with a control character: U+{ord(unspeakable.group()):04X}")
                 return None
+        elif strange := blank(text):
+            self.diags.refuse("PG002", span, f"{strange}: YAML takes it for a letter", helps=["type a blank instead"])
+            return None
         elif BOOLEAN.match(text):
             self.diags.refuse("PG007", span, f"{quoted(text)} is a boolean to some YAML readers and text to others",
-                              helps=[f'if it is text, quote it: "{text}"'])
+                              helps=[f'an action is a word, such as allow or deny; only text is quoted: "{text}"'])
             return None
         elif OCTAL.match(text):
             digits = text.lstrip("+-").replace("_", "").lstrip("0") or "0"

@@ -5,13 +5,16 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "cpu/locks.h"
 
 u64 fake_now, fake_step = 3;
+#define PATIENCE 1000
+
 static struct cpu cpu[3];
 static unsigned me;
 
-u64 fake_sysreg_read(const char *name) { (void)name; return (u64)&cpu[me]; }
+u64 fake_sysreg_read(const char *name) { return strcmp(name, "cntfrq_el0") ? (u64)&cpu[me] : 5 * PATIENCE; }
 
 /* Follows the arrows, one by one, in plain numbers: holder[lock], waits[cpu], -1: nobody, none. */
 static bool behind_another(const int holder[2], const int waits[3], int c)
@@ -58,21 +61,40 @@ static void blame(void)
 	printf("cases=%u\n", n);
 }
 
-/* Nobody waits here, so the wait is what the clock goes on meanwhile; a monitor's session is not counted. */
+static struct spinlock *contended;
+static unsigned pauses, drawn;
+
+/* Other CPUs have the lock for as many pauses as are left. */
+static void others(void)
+{
+	if (!pauses--)
+		abort();
+	drawn += contended->next != contended->serving;
+	if (!pauses)
+		contended->busy = 0;
+}
+
+/* Waits that end in time, and those that need a ticket; and one during which the monitor was open. */
 static void measure(void)
 {
-	struct spinlock *l = locks[0];
+	struct spinlock *l = contended = locks[0];
 
-	l->serving = l->next = 7;
-	fake_step = 50;
-	spin_wait(l, 7);
-	if (l->longest_wait != 50 || cpu[0].waits)
-		abort();
-	fake_step = 20;
-	spin_wait(l, 7);
+	fake_step = 1;
+	fake_others = others;
+	for (unsigned n = 1; n < 3 * PATIENCE; n += 7) {
+		l->longest_wait = drawn = 0;
+		l->busy = 1;
+		pauses = n;
+		lock_take(l); /* the target's, not the fake */
+		if (!l->busy || cpu[0].waits || l->next != l->serving || pauses || l->longest_wait < (n < PATIENCE ? n : PATIENCE))
+			abort();
+		if ((drawn > 0) != (n > PATIENCE)) /* the clock goes on by one at every look */
+			abort();
+	}
 	lock_restart(l);
-	if (l->longest_wait != 50 || l->taken != fake_now)
+	if (l->taken != fake_now)
 		abort();
+	l->busy = 0;
 }
 
 int main(int argc, char **argv)

@@ -21,7 +21,7 @@ RAM, RAM_PA, RAM_SIZE = 0x40000000, 0x42000000, 0x30000000
 WORD = {1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: MASK}
 (REPLAY_READ, REPLAY_WRITE, DEVICE_READ, DEVICE_WRITE, MODEL_READ, MODEL_WRITE, SGI, CLEAN, IC, MONITOR, CPU_ON,
  CPU_OFF, CONSOLE, DROP, DEACTIVATE, DISABLE, PHYSICAL, INPUT, TICK, MAINTENANCE, PARK, FLUSH, NOTE, WFI,
- SYNC, DEBUG, VIRTIO, RTC, COUNT) = range(1, 30)
+ DEBUG, VIRTIO, RTC, COUNT) = range(1, 29)
 CPUS, ODD_ARE_OFF, ZVA = range(7), 1, 128      # trap_host.c
 HVC, SMC, SYSREG, IABT, DABT, SERROR, WFX = 0x16, 0x17, 0x18, 0x20, 0x24, 0x2f, 0x01
 NOT_SUPPORTED, INVALID, DENIED, BAD_ADDRESS = -1 & MASK, -2 & MASK, -3 & MASK, -9 & MASK
@@ -176,7 +176,7 @@ class Model:
 
     @staticmethod
     def sleep(t: Trap, out: Outcome) -> None:
-        out.ops.append((SYNC, 0, 0, 0))
+        out.ops.append((FLUSH, 0, 0, 0))
         if not out.recorded:                        # a record to be completed is work: the guest asks again
             out.ops += [(WFI, 0, 0, 0)] * (1 + (t.x[30] & 1))       # EL2's own FIQ wakes no guest
 
@@ -238,7 +238,7 @@ class Model:
         elif do in ("emulate", "vgic-sgi"):
             assert do != "emulate" or d.model == "vgic-sgi"
             if value & (1 << 40 | 0xffff):
-                out.ops.append((SGI, value, 0, 0))
+                out.ops.append((SGI, value, int(key & 7 == 5), 0))      # op2 of ICC_SGI1R_EL1
         if given is not None:
             out.x[rt] = given
         # the record shows what was written, or what was read

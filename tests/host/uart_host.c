@@ -10,7 +10,7 @@
 #include "cpu/alarm.h"
 #include "lib/build.h"
 #include "log/console.h"
-#include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "operator/gdb.h"
 #include "board/uart.h"
 #include "uart_model.h"
@@ -54,7 +54,25 @@ u64 fake_sysreg_read(const char *name)
 	return U_SECOND;
 }
 void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; abort(); }
-void uart_put(u8 byte) { u_add(&out, byte); }
+/* The board's transmit FIFO: for how many bytes it has room. */
+static u64 room;
+static bool tx_on;
+bool uart_ready(void) { return room > 0; }
+void uart_wait(void)
+{
+	room += !room;
+}
+void uart_send(u8 byte)
+{
+	same(room > 0, 1, "whether there was room");
+	room--;
+	u_add(&out, byte);
+}
+void uart_tx_interrupt(bool on)
+{
+	same(on, !tx_on, "an interrupt that is turned");
+	tx_on = on;
+}
 int uart_get(void)
 {
 	same(cleared > 0, 1, "whether the interrupt was cleared before the look");
@@ -102,11 +120,14 @@ static void same_queue(struct u_queue *hv, struct u_queue *model, const char *wh
 		same((u64)hv->at[k], (u64)model->at[k], what);
 }
 
+static bool slow; /* the UART, in every other run */
+static bool deafened; /* what trap_work() is to do next */
+
 static void check(void)
 {
 	u32 work = (u.open ? WORK_MONITOR : 0) | (u.status ? WORK_STATUS : 0) | (u.dump ? WORK_DUMP : 0) | (u.live ? WORK_LIVE : 0) |
 		   (u.quit ? WORK_QUIT : 0) | (u.keys ? WORK_KEYS : 0) | (u.off ? WORK_OFF : 0) | (u.more ? WORK_INPUT : 0) |
-		   (u.watch ? WORK_WATCH : 0);
+		   (u.watch ? WORK_WATCH : 0) | (u.deafened ? WORK_DEAF : 0);
 
 	same_queue(&out, &u.out, "what goes out");
 	same_queue(&packet, &u.packet, "what goes to gdb");
@@ -114,6 +135,9 @@ static void check(void)
 	same(wire.n, u.wire.n, "input that nobody has read");
 	same(level, u_interrupt(), "the interrupt's line");
 	same(rx_on, !u.rx_off, "the board's receive interrupt");
+	same(tx_on, u.left.n > 0, "the board's transmit interrupt");
+	same(room, u.room, "room in the board's FIFO");
+	same(fake_holds, 0, "locks that are left taken");
 	same(alarms[ALARM_ESCAPE], u.escape_due, "the alarm of ^]");
 	same(u.holding ? alarms[ALARM_DEAF] : 0, u.holding ? u.deaf_due : 0, "the alarm of a full ring");
 	same(alarms[ALARM_WATCH], u.watch_due, "the alarm of traps -w");
@@ -124,8 +148,9 @@ static void check(void)
 	same(cpu.work, work, "what is asked of EL2");
 	if (u.open)
 		same(strcmp(cpu.stop_reason, u.why), 0, "why the monitor opens");
+	deafened |= u.deafened;
 	cpu.work = 0;
-	u.open = u.status = u.dump = u.live = u.quit = u.keys = u.off = u.more = u.watch = false;
+	u.deafened = u.open = u.status = u.dump = u.live = u.quit = u.keys = u.off = u.more = u.watch = false;
 }
 
 /* --- what happens ------------------------------------------------------------------------------------------------ */
@@ -207,18 +232,48 @@ static void prompt(void)
 	same(sleeps, 0, "sleeps");
 }
 
+static void input(void)
+{
+	console_input(&cpu);
+	u_pump();
+	u_input();
+}
+
+static void write_text(void)
+{
+	static u8 text[4096];
+	u32 n = any(3) ? any(40) : any(4097);
+
+	for (u32 k = 0; k < n; k++)
+		text[k] = any(30) ? 'a' + (u8)any(26) : any(2) ? '\n' : 0x1e + (u8)any(2);
+	same(console_guest_text(text, n), u_text(text, n), "how much of it was written");
+}
+
 static void step(void)
 {
 	static const char *const own[] = { "\x1e@D 1\r\n", "hv> ", "a line\n" };
 	const char *s;
 
 	cleared = 0;
-	switch (any(16)) {
+	if (deafened && any(2)) {
+		doing = "a note";
+		deafened = false;
+		spin_lock(&log_lock);
+		console_deaf(&cpu);
+		spin_unlock(&log_lock);
+		u_tell_deaf();
+	}
+	if (!any(4)) /* a FIFO that is slow, and one that takes everything */
+		room = u.room = slow ? any(3) * any(100) : 1 << 20;
+	switch (any(17)) {
 	case 0: case 1: operator(); /* fall through */
 	case 2:
 		doing = "input";
-		console_input(&cpu);
-		u_input();
+		input();
+		break;
+	case 16:
+		doing = "a text of the guest";
+		write_text();
 		break;
 	case 3:
 		doing = "time";
@@ -272,8 +327,7 @@ static void deaf(void)
 	for (unsigned k = 0; k < 5000; k++)
 		sent('a' + (int)any(26));
 	for (unsigned k = any(14); k--;) {
-		console_input(&cpu);
-		u_input();
+		input();
 		check();
 		fake_now = u.now += U_SECOND + any(2) - any(2);
 		console_tick(&cpu);
@@ -299,6 +353,8 @@ int main(int argc, char **argv)
 		}
 		state = seed;
 		u_reset();
+		slow = seed % 2;
+		room = u.room = 1 << 20;
 		for (steps = 0; steps < 1000; steps++) {
 			step();
 			if (steps == 500 && any(2))

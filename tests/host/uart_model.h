@@ -8,6 +8,10 @@
 #define U_BREAK  0x400
 #define U_RING   4096
 #define U_MANY   20000
+#define U_RING_OUT 16384 /* what may wait for the UART, and how much of that is the guest's: full, and a driver's burst more */
+#define U_FULL   4096
+#define U_BURST  64
+#define U_BUDGET 128
 #define U_SECOND 62500000UL
 
 struct u_queue {
@@ -26,6 +30,9 @@ static struct {
 	struct u_queue ring;     /* what the guest has not read */
 	/* the line */
 	struct u_queue wire;     /* what the operator has sent and nobody has read */
+	struct u_queue left;     /* what waits for the UART */
+	unsigned long room;      /* bytes that the UART takes before it says that it is full */
+	bool full;               /* the guest's FIFO, as it is shown */
 	struct u_queue out;      /* what went out, since the driver has looked */
 	struct u_queue packet;   /* ... as gdb's text */
 	bool gdb, escapes, monitor;
@@ -36,7 +43,7 @@ static struct {
 	unsigned deaf, notes;
 	unsigned long escape_due, deaf_due, watch_due; /* alarms; 0: none */
 	/* what is asked of EL2 */
-	bool open, status, dump, live, quit, keys, off, more, watch;
+	bool open, status, dump, live, quit, keys, off, more, watch, deafened;
 	const char *why;
 } u;
 
@@ -64,19 +71,62 @@ static void u_reset(void)
 
 /* --- the guest's output ------------------------------------------------------------------------------------------ */
 
+/* The guest hears of room where there was none. */
+static void u_shown(void)
+{
+	bool full = u.left.n >= U_FULL;
+
+	u.sent = u.sent || (u.full && !full);
+	u.full = full;
+}
+
+static void u_pump(void)
+{
+	for (unsigned k = 0; k < U_BUDGET && u.left.n && u.room; k++, u.room--)
+		u_add(&u.out, u_take(&u.left));
+	u_shown();
+}
+
+/* Waits for the UART as long as it takes. */
+static void u_flush(void)
+{
+	u.room = u.room > u.left.n ? u.room - u.left.n : 0;
+	while (u.left.n)
+		u_add(&u.out, u_take(&u.left));
+	u_shown();
+}
+
+static void u_put(int byte)
+{
+	if (u.left.n == U_RING_OUT)
+		u_flush();
+	u_add(&u.left, byte);
+}
+
 static void u_guest(int byte)
 {
 	u.guest_bytes++;
 	if (u.gdb) {
 		u_add(&u.packet, byte);
 	} else if (byte == 0x1e || byte == 0x1f) {
-		u_add(&u.out, 0x1f);
-		u_add(&u.out, byte == 0x1e ? 'e' : 'f');
+		u_put(0x1f);
+		u_put(byte == 0x1e ? 'e' : 'f');
 		u.midline = true;
 	} else {
-		u_add(&u.out, byte);
+		u_put(byte);
 		u.midline = byte != '\n';
 	}
+}
+
+/* HV_CONSOLE_WRITE: how much of it there is room for. */
+static unsigned u_text(const unsigned char *text, unsigned n)
+{
+	unsigned k = 0;
+
+	while (k < n && u.left.n < U_FULL)
+		u_guest(text[k++]);
+	u_pump();
+	return k;
 }
 
 /* EL2's own: a record begins with RS, and no packet of gdb's has it. */
@@ -85,15 +135,17 @@ static void u_own(const char *s, unsigned n)
 	if (u.gdb && s[0] != 0x1e) {
 		for (unsigned k = 0; k < n; k++)
 			u_add(&u.packet, (unsigned char)s[k]);
+		u_pump();
 		return;
 	}
 	if (u.midline) {
-		u_add(&u.out, '\r');
-		u_add(&u.out, '\n');
+		u_put('\r');
+		u_put('\n');
 	}
 	u.midline = false;
 	for (unsigned k = 0; k < n; k++)
-		u_add(&u.out, (unsigned char)s[k]);
+		u_put((unsigned char)s[k]);
+	u_pump();
 }
 
 /* --- input: EL2's, or the guest's -------------------------------------------------------------------------------- */
@@ -222,13 +274,12 @@ static void u_tick(void)
 		u.escape_due = 0;
 	if (!u.holding)
 		u.deaf_due = 0;
-	else if (u.now >= u.deaf_due) {
+	else if (u.deaf < 10 && u.now >= u.deaf_due) {
 		if (++u.deaf < 10) {
 			u_another_second();
 		} else {
-			u.notes++;
-			u.holding = u.rx_off = false;
-			u_input();
+			u.deaf_due = 0;
+			u.deafened = true;
 		}
 	}
 	if (u.watching && u.now >= u.watch_due) {
@@ -237,9 +288,20 @@ static void u_tick(void)
 	}
 }
 
+/* ... which the log says later, unless the guest has read meanwhile. */
+static void u_tell_deaf(void)
+{
+	if (u.deaf < 10 || !u.holding)
+		return;
+	u.notes++;
+	u.holding = u.rx_off = false;
+	u_input();
+}
+
 /* What the monitor reads at once; -1: nothing. First what was sent to a guest that does not receive. */
 static int u_getc(void)
 {
+	u_flush();
 	if (u.ring.n && !(u.cr & 1 && u.cr & 0x200))
 		return u_take(&u.ring);
 	if (u.holding) {
@@ -272,7 +334,7 @@ static bool u_modem(unsigned out)
 }
 static unsigned u_flags(void)
 {
-	return 1u << 7 | (u.ring.n || u.broken ? 0 : 1u << 4) | (u.ring.n >= u_fifo() ? 1u << 6 : 0) | (unsigned)u_modem(11) |
+	return (u.left.n ? 1u << 3 : 1u << 7) | (u.full ? 1u << 5 : 0) | (u.ring.n || u.broken ? 0 : 1u << 4) | (u.ring.n >= u_fifo() ? 1u << 6 : 0) | (unsigned)u_modem(11) |
 	       (unsigned)u_modem(10) << 1 | (unsigned)u_modem(12) << 2 | (unsigned)u_modem(13) << 8;
 }
 
@@ -315,13 +377,16 @@ static void u_write(unsigned at, unsigned v)
 {
 	switch (at) {
 	case 0x00:
-		if (!u_loops())
+		if (u_loops()) {
+			if (u.ring.n < u_fifo())
+				u_add(&u.ring, v & 0xff);
+			else
+				u.overrun = u.lost = true;
+		} else if (u.left.n < U_FULL + U_BURST) {
 			u_guest(v & 0xff);
-		else if (u.ring.n < u_fifo())
-			u_add(&u.ring, v & 0xff);
-		else
-			u.overrun = u.lost = true;
-		u.sent = true;
+			u_pump();
+		}
+		u.sent = u.sent || !u.full;
 		break;
 	case 0x04:
 		u.errors = 0;

@@ -22,7 +22,7 @@ def parse(data: bytes) -> "tuple[source.Source | None, Diagnostics]":
     (b"", "PG010", "1:1"), (b"a: \x00b\n", "PG002", "1:4"), (b"a: 1\nb: \xff\n", "PG002", "2:4"),
     (b"a: 1\n\tb: 2\n", "PG011", "2:1"), (b"x" * (source.MAX_BYTES + 1), "PG002", "1:1"),
     (b"[" * 100000, "PG009", "1:13"), (b"a: {" * 100, "PG009", "1:48"), (b"a: \x1b[2J\n", "PG002", "1:4"),
-    (b"a: '\n", "PG001", "2:1"), (b"a: 1\na: 2\n", "PG003", "2:1"), (b"a: 1\r\nb: on\r\n", "PG007", "2:4"),
+    (b"a: '\n", "PG001", "1:4"), (b"a: 1\na: 2\n", "PG003", "2:1"), (b"a: 1\r\nb: on\r\n", "PG007", "2:4"),
     ("\ufeffé: yes\n".encode(), "PG007", "1:4"), (b"a: 0o10\nb: 08\n", "PG008", "2:4"),
 ])
 def test_refused(data: bytes, code: str, place: str) -> None:

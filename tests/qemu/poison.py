@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every register that EL1 has, by the architecture's list (policy/arch), written and read by EL2. Whatever this CPU lacks
-is passed over as the guest's replays are (hv/trap/replay.c): no list of ours says what a CPU has."""
+"""Every register that EL1 has, by the architecture's list (policy/arch), written and read by EL2. Whatever this CPU
+lacks is passed over as the guest's replays are (hv/trap/replay.c): no list of ours says what a CPU has."""
 import re
 import sys
 from pathlib import Path
@@ -11,15 +11,17 @@ from vm import ROOT
 sys.path.insert(0, str(ROOT))
 from policygen.facts.arch import encoding, load_arch, split_key  # noqa: E402
 
-# What a reset need not write: PSTATE; what another register shows or a clock moves; what vendors define; EL2's own view
-# of ICC_*; SP_EL0, which is loaded on the way in; the double lock, which would stop EL2; what firmware says of the board;
-# RMR_EL1, which resets; what only Debug state has; what tells of writes (PMSWINC, PMZR); random numbers; activity
-# monitors, which count for the machine and which EL2 may not write; profiling and tracing buffers and system PMUs, which
-# the floor keeps from every guest, without a replay.
-NOT_RESET = re.compile(
-    r"NZCV|DAIF|SPSel|PAN|UAO|DIT|TCO|SSBS|ALLINT|CurrentEL|OSDLR_EL1|ICC_.*|.*_TVAL_EL0|PMX.*|PM(INTEN|CNTEN|OVS)CLR.*|SP_EL0"
-    r"|L2.*|CPU.*|CBAR.*|CNTFRQ_EL0|RMR_EL1|DLR_EL0|DSPSR_EL0|DBGDTR.*|PMSWINC_EL0|PMZR_EL0|RNDR.*|CNT[PV]CT.*|ISR_EL1"
-    r"|MDCCSR_EL0|OSLAR_EL1|AMEV.*|AMC.*|PMS(CR|ICR|IRR|N?EVFR|FCR|LATFR|IDR|DSFR)_EL1|PMB.*|TRB.*|SPM.*|TRC.*|TRFCR.*|ERX.*")
+# What a reset need not write: PSTATE; what another register shows or a clock moves; what vendors define; EL2's
+# own view of ICC_*; SP_EL0, which is loaded on the way in; the double lock, which would stop EL2; what firmware
+# says of the board; RMR_EL1, which resets; what only Debug state has; what tells of writes (PMSWINC, PMZR);
+# random numbers; activity monitors, which count for the machine and which EL2 may not write; profiling and
+# tracing buffers and system PMUs, which the floor keeps from every guest, without a replay.
+NOT_RESET = re.compile("|".join("""
+    NZCV DAIF SPSel PAN UAO DIT TCO SSBS ALLINT CurrentEL OSDLR_EL1 ICC_.* .*_TVAL_EL0 PMX.*
+    PM(INTEN|CNTEN|OVS)CLR.* SP_EL0 L2.* CPU.* CBAR.* CNTFRQ_EL0 RMR_EL1 DLR_EL0 DSPSR_EL0 DBGDTR.* PMSWINC_EL0
+    PMZR_EL0 RNDR.* CNT[PV]CT.* ISR_EL1 MDCCSR_EL0 OSLAR_EL1 AMEV.* AMC.*
+    PMS(CR|ICR|IRR|N?EVFR|FCR|LATFR|IDR|DSFR)_EL1 PMB.* TRB.* SPM.* TRC.* TRFCR.* ERX.*
+    """.split()))
 
 
 def registers() -> List[Tuple[str, int]]:
@@ -29,7 +31,7 @@ def registers() -> List[Tuple[str, int]]:
 
 
 def plant(tree: Path) -> int:
-    """Into a copy of the sources: poison(v) and look(u64 *out), `names` and N_NAMES, in poison.h. How many there are."""
+    """Into a copy of the sources: poison(v) and look(u64 *out), `names` and N_NAMES, in poison.h. How many."""
     found = registers()
     stubs = "".join(f"\tmrs x0, {encoding(key)}\n\tret\n\tmsr {encoding(key)}, x0\n\tret\n" for _, key in found)
     for name in ("vmcr", "ap0r0", "ap1r0", "lr0", "lr3"):

@@ -64,7 +64,7 @@ static void fault(unsigned which)
     case 10: gic_send_sgi(0, SGI_KICK); asm volatile("msr daifclr, #2"); for (;;) wfi();
     case 11: ((void (*)(void))(vectors + 0x380))(); break;  /* no model of QEMU can be given a physical SError */
     case 12: refused_access(); break;
-    case 13: spin_lock(&shared); asm volatile("udf #0"); break;
+    case 13: spin_lock(&line_lock); asm volatile("udf #0"); break;
     case 14: panic("%s", (const char *)0x80000000); break;  /* the report itself faults */
     case 20: reset_twice(); break;
     }
@@ -95,7 +95,8 @@ def planted(tree: Path) -> Path:
     text = main.read_text()
     assert text.count("\tc->online = true;\n") == 1 and text.count("\nvoid main(void)\n{") == 1
     text = text.replace("\tc->online = true;\n", "\tfault(bootargs.image);\n\tc->online = true;\n")
-    main.write_text(text.replace("\nvoid main(void)\n{", '#include "boot/poison.h"\n' + PLANT + "\nvoid main(void)\n{"))
+    planting = '#include "boot/poison.h"\n#include "cpu/locks.h"\n' + PLANT
+    main.write_text(text.replace("\nvoid main(void)\n{", planting + "\nvoid main(void)\n{"))
     flags = (tree / "Makefile").read_text()
     (tree / "Makefile").write_text(flags.replace("-Wstack-usage=1024", "-Wno-infinite-recursion"))
     return build("default", tree=tree)

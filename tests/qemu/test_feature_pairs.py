@@ -9,7 +9,7 @@ from typing import Dict, List, Set, Tuple
 
 import pytest
 
-from vm import ROOT, bootargs, build, machine, run
+from vm import ROOT, attacker, bootargs, build, machine, run
 
 sys.path.insert(0, str(ROOT))
 from policygen.facts import controls  # noqa: E402
@@ -143,7 +143,7 @@ def test_every_pair_is_entered(tree: Path, tmp_path: Path, rows: List[Dict[str, 
                     text.replace(mark, HOOK % lines + hooked))
     vcpu.write_text("extern const struct trap_controls *controls;\n".join(
         re.split(r"(?m)(?=^#define HCR_TLOR)", vcpu.read_text().replace("policy_traps", "(*controls)"))))
-    (tree / "guest/attack/attack.c").write_text(GUEST)
+    attacker(tree, GUEST)
     policy_of(tree / "policy", {name: "hide" for name in load_arch().features}, SYSREGS[0])     # any that is accepted
     elf = build("pairs", "GUEST=attack", f"CPU={cpu}", tree=tree)
     done = run(machine(elf, "-no-reboot", *bootargs(tmp_path, "unattended=1 log=quiet"), cpu=cpu))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A guest's first state: it finds nothing of before, on its first CPU and on those that it starts, whatever is exposed."""
+"""A guest's first state: it finds nothing of before, on its first CPU and on others, whatever is exposed."""
 import re
 from pathlib import Path
 from typing import Dict, Tuple
@@ -7,7 +7,7 @@ from typing import Dict, Tuple
 import pytest
 
 from poison import plant, registers
-from vm import bootargs, build, machine, run
+from vm import attacker, bootargs, build, machine, run
 
 # All that there is, to read in the guest. What EL2 can not stand in for and does not give is UNDEFINED, in both boots.
 OPEN = """\
@@ -15,7 +15,8 @@ policy: 1
 name: open
 about: everything is let through, where it can be
 platform: qemu-virt
-features: { fp: expose, pmu: expose, sve: expose, sme: expose, mte: expose, pauth: expose, ras: expose, lor: expose, spe: hide }
+features: { fp: expose, pmu: expose, sve: expose, sme: expose, mte: expose, pauth: expose, ras: expose, lor: expose,
+            spe: hide }
 sysregs: { default: allow }
 mmio: { default: deny, uart0: { emulate: pl011 } }
 hvc: { default: deny, hv: allow }
@@ -93,11 +94,6 @@ void main(void)
 LEFT = """
     .arch armv8.2-a+fp+simd+sve
     .text
-    .global second
-second:
-    bl run_prepare
-    bl main_again
-    b .
     .global vectors_left
 vectors_left:
     mrs x1, id_aa64pfr0_el1
@@ -164,9 +160,8 @@ def opened(tree: Path) -> Path:
     plant(tree)
     (tree / "policy/open.yaml").write_text(OPEN)
     found = registers()
-    (tree / "guest/attack/attack.c").write_text(GUEST % (", ".join(opcode(key) for _, key in found),
-                                                         ", ".join(f'"{name}"' for name, _ in found)))
-    (tree / "guest/attack/snippets.S").write_text(LEFT)
+    attacker(tree, GUEST % (", ".join(opcode(key) for _, key in found),
+                            ", ".join(f'"{name}"' for name, _ in found)), LEFT)
     for name, call in (("main.c", "vcpu_reset(c, guest.entry"), ("smp.c", "vcpu_reset(c, c->start_entry")):
         source = tree / "hv/boot" / name
         text = source.read_text()
@@ -189,7 +184,7 @@ def looked(elf: Path, folder: Path, cpu: str, pattern: int) -> Dict[Tuple[str, s
 
 @pytest.mark.parametrize("cpu", ["cortex-a57", "neoverse-n1", "max"])
 def test_a_guest_finds_nothing_of_before(tree: Path, tmp_path: Path, cpu: str) -> None:
-    """Two boots, with other patterns in every register at EL2: in the guest they look the same, and vectors are zero."""
+    """Two boots, other patterns in every register at EL2: the guest sees the same twice, and vectors are zero."""
     elf = opened(tree)
     one, other = (looked(elf, tmp_path, cpu, pattern) for pattern in (5, 10))
     assert one.keys() == other.keys() and len(one) > 2 * 100, len(one)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from test_debug import CODE, program
-from vm import PROMPT, bootargs, build, decode, machine, run
+from vm import PROMPT, attacker, bootargs, build, decode, machine, run
 
 POLICY = """\
 policy: 1
@@ -87,21 +87,12 @@ void main(void)
     cpu_hvc(0x84000008, 0, 0, 0);
 }
 """
-SECOND = """
-    .text
-    .global second
-second:
-    bl run_prepare
-    bl main_again
-    b .
-"""
 
 
 @pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
 def test_what_is_let_pass_can_not_be_exchanged(tree: Path, tmp_path: Path, cpu: str) -> None:
     (tree / "policy/exchanged.yaml").write_text(POLICY)
-    (tree / "guest/attack/attack.c").write_text(GUEST)
-    (tree / "guest/attack/snippets.S").write_text(SECOND)
+    attacker(tree, GUEST)
     elf = build("exchanged", "GUEST=attack", tree=tree)
     rules = json.loads((elf.parent / "gen/rules.json").read_text())["rules"]
     rule = next(rule["rule"] for rule in rules if rule["name"] == "ACTLR_EL1")

@@ -50,6 +50,15 @@ def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "", cache: bo
     return tree / folder / "hypervisor.elf"
 
 
+def attacker(tree: Path, code: str, assembly: str = "") -> None:
+    """In a copy of the sources: GUEST=attack is this, in C and in assembly, which begins in main()."""
+    for path in (tree / "guest/attack").iterdir():
+        if path.name != "start.S":
+            path.unlink()
+    (tree / "guest/attack/attack.c").write_text(code)
+    (tree / "guest/attack/snippets.S").write_text(assembly)
+
+
 def machine(elf: Path, *extra: str, cpu: str = "cortex-a57", nic: bool = False, smp: int = 1,
             shape: str = "virt,virtualization=on,gic-version=3") -> List[str]:
     """The command line that README.md gives."""

@@ -5,7 +5,7 @@
 # at as it stands ($(value)), with make's own functions alone, and fixed: nothing in it is expanded afterwards. Texts that
 # are free (HVINIT, LINUX_CMDLINE) go to a tool as environment, never as part of a command.
 
-override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL V
+override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS V
 override NUMBERS := TIMEOUT SEED COUNT STORM MUTANTS FUZZ_SECONDS FUZZ_SEED SESSION
 override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE
 override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK RESULTS
@@ -31,6 +31,7 @@ override takes.GUEST := diag, bench, sweep, fuzz or attack
 override takes.SEED := a number: where the hostile guest begins
 override takes.COUNT := a number: how many decisions it is for
 override takes.STORM := 0 to 2: what else the hostile guest does
+override takes.FLOODS := $(a_switch): the attacking guest floods, as a key says
 override takes.BRIEF := $(a_switch): the sweep leaves out what repeats
 override takes.LINUX_IMAGE := a kernel: Image, gzipped or EFI zboot
 override takes.LINUX_DTB := its DTB; without one that of the QEMU that will run

@@ -12,7 +12,9 @@
 #include "operator/gdb.h"
 #include "vm/inject.h"
 #include "vm/guestmem.h"
+#include "log/output.h"
 #include "log/power.h"
+#include "cpu/locks.h"
 #include "cpu/record.h"
 #include "board/integrity.h"
 #include "cpu/smp.h"
@@ -181,9 +183,13 @@ void vgic_set_pending(struct cpu *c, u32 irq)
 	(void)irq;
 }
 
-void uart_put(u8 byte)
+void output_put(u8 byte)
 {
 	putchar(byte);
+}
+
+void output_pump(void)
+{
 }
 
 /* gdb.c has them, where it is linked. */
@@ -231,7 +237,7 @@ void smp_resume_others(void)
 {
 }
 
-void console_guest(u8 byte)
+bool console_guest(u8 byte)
 {
 	console_guest_bytes++;
 	midline = byte != '\n';
@@ -240,6 +246,30 @@ void console_guest(u8 byte)
 		byte = byte == 0x1e ? 'e' : 'f';
 	}
 	putchar(byte);
+	return true;
+}
+
+bool console_hold(void)
+{
+	return lock_enter(&line_lock);
+}
+
+void console_release(bool held)
+{
+	lock_leave(&line_lock, held);
+}
+
+u32 console_room(void)
+{
+	return 1 << 16;
+}
+
+void console_pump(void)
+{
+}
+
+void console_flush(void)
+{
 }
 
 bool console_midline(void)

@@ -71,7 +71,13 @@ void replay_write(const char *stub, u64 value);
 u64 gich_lr_read(unsigned n);
 void gich_lr_write(unsigned n, u64 value);
 
-static inline void relax(void) {}
+/* A host test whose CPUs wait for each other has this. */
+__attribute__((weak)) void fake_relax(void);
+static inline void relax(void)
+{
+	if (fake_relax)
+		fake_relax();
+}
 
 /* By table: the instructions are not there. */
 static inline bool crc32_present(void) { return false; }

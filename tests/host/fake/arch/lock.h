@@ -11,7 +11,7 @@
 #include "arch/arch.h"
 
 struct spinlock {
-	u32 next, serving;
+	u32 busy, next, serving;
 	u64 holder, taken, longest_wait, longest_hold;
 	const char *name;
 	u32 order;
@@ -21,17 +21,30 @@ struct spinlock {
 __attribute__((weak)) struct spinlock *fake_held[FAKE_LOCKS]; /* the first fake_holds are taken, the last one last */
 __attribute__((weak)) unsigned fake_holds;
 
+#define LOCK_PATIENCE(second) ((second) / 5)
+
+/* What other CPUs do while this one waits. */
+__attribute__((weak)) void (*fake_others)(void);
+
 static inline u32 ticket_draw(u32 *next) { return (*next)++; }
-static inline u32 ticket_serving(const u32 *serving) { return *serving; }
 static inline void ticket_wait(const u32 *serving, u32 mine)
 {
-	if (*serving != mine)
-		abort();
+	while (*serving != mine)
+		fake_others();
 }
+static inline void lock_store(u32 *to, u32 v) { *to = v; }
+static inline bool lock_try(u32 *busy) { return *busy ? false : (*busy = 1); }
+static inline void lock_pause(const u32 *busy)
+{
+	(void)busy;
+	fake_others();
+}
+void lock_take(struct spinlock *l);
+void lock_give(struct spinlock *l);
 
-void spin_wait(struct spinlock *l, u32 mine);
+static inline bool lock_taken(const struct spinlock *l) { return l->busy; }
 
-static inline bool lock_taken(const struct spinlock *l) { return l->next != l->serving; }
+static inline bool lock_held_here(const struct spinlock *l) { return lock_taken(l); }
 
 static inline void spin_lock(struct spinlock *l)
 {
@@ -42,7 +55,7 @@ static inline void spin_lock(struct spinlock *l)
 			last ? last->name : "itself");
 		abort();
 	}
-	ticket_draw(&l->next);
+	l->busy = 1;
 	fake_held[fake_holds++] = l;
 }
 
@@ -58,7 +71,7 @@ static inline void spin_unlock(struct spinlock *l)
 	}
 	for (fake_holds--; i < fake_holds; i++)
 		fake_held[i] = fake_held[i + 1];
-	l->serving++;
+	l->busy = 0;
 }
 
 /* What a longjmp() left taken. */

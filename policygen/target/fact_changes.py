@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an edit of facts changes for a policy that no decision of it shows: an access that is no longer seen, a register
+that EL2 stands in for otherwise, a device, a call or memory that is another."""
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Dict, Iterator, List, Mapping, Tuple
+
+from policygen.facts.arch import Arch, Register, load_arch
+from policygen.facts.board import Board, load_board
+from policygen.facts.controls import MEMBERS
+from policygen.language.model import Policy
+from policygen.meaning.compare import SIDES
+from policygen.meaning.paint import paint
+from policygen.target import traps
+from policygen.text import paths
+
+# Of a platform: prose, and what only says which machine to start.
+SILENT = ("name", "file", "machine", "cpus", "groups", "models", "gaps")
+
+
+@dataclass(frozen=True)
+class FactChange:
+    opens: bool                     # the guest may get more by it, as far as anybody can tell from here
+    text: str
+
+
+def fact_changes(old: Policy, new: Policy) -> List[FactChange]:
+    """Empty when both are judged by the same facts."""
+    if old.facts == new.facts:
+        return []
+    (before, ground), (after, now) = _facts(old), _facts(new)
+    return [*_seen(old, new, before, after), *_controls(old, new, before, after), *_registers(new, before, after),
+            *_classes(before, after), *_board(ground, now)]
+
+
+def _facts(policy: Policy) -> Tuple[Arch, Board]:
+    with paths.facts_from(policy.facts):
+        return load_arch(), load_board(policy.platform)
+
+
+def _listed(names: Mapping[str, None]) -> str:
+    return traps.listing(sorted(names, key=traps.natural))
+
+
+def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
+    """Accesses that are not simply allowed, and that a control took to EL2 on one side only."""
+    was, now = traps.plan(old), traps.plan(new)
+    lost: Dict[str, Dict[str, None]] = {}
+    won: Dict[str, Dict[str, None]] = {}
+    for out, side, other, policy, arch in ((lost, was, now, new, before), (won, now, was, new, after)):
+        for (key, direction), control in side.traps.items():
+            if (key, direction) not in other.traps and not paint(policy).sysregs[direction][key].plain:
+                out.setdefault(control, {})[f"{direction} {arch.name(key)}"] = None
+    yield from (FactChange(True, f"{_listed(names)}: {control} takes them to EL2 no longer, and no decision holds")
+                for control, names in sorted(lost.items()))
+    yield from (FactChange(False, f"{_listed(names)}: {control} takes them to EL2") for control, names in sorted(won.items()))
+
+
+def _controls(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
+    """A control that both set, and that is another bit now, or traps in the other state."""
+    was, now = ({bit.name for bit in traps.plan(policy).bits} for policy in (old, new))
+    for name in sorted(was & now):
+        a, b = before.controls[name], after.controls[name]
+        if (a.register, a.mask, a.traps_when) != (b.register, b.mask, b.traps_when) and a.register in MEMBERS:
+            yield FactChange(True, f"{name} was {a.register} {a.mask:#x} and is {b.register} {b.mask:#x}, "
+                             f"trapping when {b.traps_when}")
+        elif a.feature != b.feature:
+            yield FactChange(True, f"{name} was of {a.feature or 'every CPU'} and is of {b.feature or 'every CPU'}")
+
+
+def _registers(new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
+    """What a replayed access does; which direction there is."""
+    for name, register in sorted(after.registers.items()):
+        was = before.registers.get(name)
+        if was is None:
+            continue
+        if was.key != register.key:
+            yield FactChange(True, f"{name} was another encoding: {before.name(was.key)} is now {after.name(register.key)}")
+        elif _stand_in(was) != _stand_in(register):
+            given = [side for side in SIDES if paint(new).sysregs[side][register.key].do in ("allow", "mask")]
+            wider = register.write_mask & ~was.write_mask != 0 or register.replay != was.replay
+            yield FactChange(bool(given) and wider, f"{name}: EL2 stands in for it as {_stand_in(register)}, "
+                             f"was {_stand_in(was)}")
+        elif (was.access, was.undefined, was.el0) != (register.access, register.undefined, register.el0):
+            yield FactChange(False, f"{name} was {was.access} {was.undefined} and is {register.access} {register.undefined}")
+
+
+def _stand_in(register: Register) -> str:
+    return register.replay if register.write_mask == (1 << 64) - 1 else f"{register.replay}, bits {register.write_mask:#x}"
+
+
+def _classes(before: Arch, after: Arch) -> Iterator[FactChange]:
+    for number, info in after.class_info.items():
+        was = before.class_info.get(number)
+        if was is not None and was != info:
+            yield FactChange(True, f"class {info.name} comes to EL2 by {info.origin}, was {was.origin}")
+
+
+def _board(before: Board, after: Board) -> Iterator[FactChange]:
+    for field in fields(Board):
+        was, now = getattr(before, field.name), getattr(after, field.name)
+        if was == now or field.name in SILENT:
+            continue
+        if isinstance(now, Mapping):
+            for name in sorted({*was, *now}):
+                if was.get(name) != now.get(name):
+                    what = "is gone" if name not in now else "is new" if name not in was else "is another"
+                    yield FactChange(True, f"{field.name[:-1]} {name} of the platform {what}")
+        else:
+            yield FactChange(True, f"{field.name} of the platform was {_told(was)} and is {_told(now)}")
+    for gap in after.gaps:
+        if gap not in before.gaps:
+            yield FactChange(True, f"a gap of {gap.control} is accepted: {gap.effect}")
+
+
+def _told(value: object) -> str:
+    return "..".join(f"{part:#x}" for part in value) if isinstance(value, tuple) else \
+        f"{value:#x}" if isinstance(value, int) else str(value)

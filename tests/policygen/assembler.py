@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the assemblers of the distribution call each encoding of MRS, MSR, SYS and SYSL: names that are not ours."""
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Dict, Iterator, List, Tuple
+
+Named = Dict[int, Tuple[str, str]]          # register key -> its name, and the directions that the assembler has: "r", "w"
+SPELLED = re.compile(r"s[0-3]_[0-7]_c\d+_c\d+_[0-7]\Z")
+GENERIC = ("sys", "sysl", "msr", "mrs", ".inst", "udf", "xaflag", "axflag", "cfinv", "hint")
+
+
+def keys() -> Iterator[int]:
+    """op0 of 1 to 3."""
+    yield from range(1 << 14, 1 << 16)
+
+
+def instruction(key: int, read: bool) -> int:
+    """On x1: x31 and x0 have spellings of their own."""
+    return 0xd5000000 | read << 21 | (key >> 14 & 3) << 19 | (key >> 11 & 7) << 16 | (key >> 7 & 15) << 12 | \
+        (key >> 3 & 15) << 8 | (key & 7) << 5 | 1
+
+
+def collect(texts: List[str]) -> Named:
+    """`texts`: for each key a write and a read, disassembled."""
+    out: Named = {}
+    for number, key in enumerate(keys()):
+        for text, direction in zip(texts[2 * number:2 * number + 2], ("w", "r")):
+            name = named(text, key >> 14 == 1)
+            if name:
+                out[key] = name, out.get(key, ("", ""))[1] + direction
+    return out
+
+
+def named(text: str, operation: bool) -> str:
+    """As the tables write it: TLBI_VMALLE1, PMCR_EL0; empty: the assembler has no name."""
+    words = text.split("//")[0].replace(",", " ").split()
+    if not words or operation and words[0] in GENERIC or not operation and words[0] not in ("mrs", "msr"):
+        return ""
+    rest = [word for word in words if word not in ("x1", "w1")]
+    if operation:
+        return "_".join(rest).upper()
+    return rest[1].upper() if len(rest) > 1 and not SPELLED.match(rest[1].lower()) else ""
+
+
+def gnu(folder: Path) -> Named:
+    source, binary = folder / "all.s", folder / "all.o"
+    source.write_text("".join(f".inst {instruction(key, read):#x}\n" for key in keys() for read in (False, True)),
+                      encoding="ascii")
+    subprocess.run(["aarch64-linux-gnu-as", "-o", str(binary), str(source)], check=True)
+    done = subprocess.run(["aarch64-linux-gnu-objdump", "-d", str(binary)], check=True, stdout=subprocess.PIPE, text=True)
+    return collect([line.split("\t", 2)[2].replace("\t", " ") for line in done.stdout.splitlines()
+                    if re.match(r" +[0-9a-f]+:\t", line)])
+
+
+def llvm(tool: str) -> Named:
+    text = "".join(" ".join(f"{instruction(key, read) >> shift & 0xff:#x}" for shift in (0, 8, 16, 24)) + "\n"
+                   for key in keys() for read in (False, True))
+    done = subprocess.run([tool, "--disassemble", "-triple=aarch64", "-mattr=+all"], input=text, check=True, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    lines = [line.strip().replace("\t", " ") for line in done.stdout.splitlines() if line.strip() and
+             not line.strip().startswith(".")]
+    return collect(lines)
+

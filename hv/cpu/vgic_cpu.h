@@ -18,7 +18,9 @@ struct vgic_bank {
 	u32 running; /* active since a CPU acknowledged it, with the group and priority that it had then */
 	u32 running_group;
 	u8 priority[32], running_priority[32];
+	u8 pad[24];
 };
+_Static_assert(sizeof(struct vgic_bank) == 128, "a shift to find it");
 
 struct vgic_cpu {
 	struct vgic_bank local; /* SGIs and PPIs */

@@ -262,15 +262,15 @@ void vgic_set_level(u32 irq, bool level)
 	struct vgic_bank *b = vgic_bank_of(NULL, irq);
 	u32 bit = 1u << irq % 32;
 
+	if (!!(b->level & bit) == level) /* nobody else drives it */
+		return;
 	spin_lock(&dist_lock);
-	if (!!(b->level & bit) != level) {
-		b->level ^= bit;
-		vgic_busy(b);
-		if (level && b->edge & bit)
-			b->pending |= bit;
-		if (level || (b->in_lr & bit && !(b->edge & bit)))
-			vgic_attend_all(NULL, b, bit);
-	}
+	b->level ^= bit;
+	vgic_busy(b);
+	if (level && b->edge & bit)
+		b->pending |= bit;
+	if (level || (b->in_lr & bit && !(b->edge & bit)))
+		vgic_attend_all(NULL, b, bit);
 	spin_unlock(&dist_lock);
 }
 

@@ -88,7 +88,9 @@ endif
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-declarations -Wshadow -Wundef
 COMMON := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector -fno-common -fno-asynchronous-unwind-tables \
 	-mstrict-align -mno-outline-atomics -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARN)
-HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fno-omit-frame-pointer -Wstack-usage=1024
+# No frame pointer: gdb has .debug_frame, and a panic's report scans the stack. Nothing is aligned for the fetch units.
+HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fomit-frame-pointer -falign-functions=4 -falign-jumps=4 \
+	-falign-loops=4 -falign-labels=4 -Wstack-usage=1024
 FAST_CFLAGS := -fomit-frame-pointer -ffixed-x29
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments

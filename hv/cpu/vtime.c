@@ -27,7 +27,7 @@ static bool waits(u64 ctl)
 
 void vtime_init(void)
 {
-	u64 soon = sysreg_read(cntfrq_el0) / 100000;
+	u64 soon = sysreg_read(cntfrq_el0) / 1000000;
 
 	sysreg_write(cntvoff_el2, -AHEAD);
 	/* Two deadlines, both ahead when they were set: behind the later one the earlier has come, if it ever does. */

@@ -197,6 +197,7 @@ static void set_control(u32 cr)
 	changed = was ^ modem();
 	uart.ris |= (u32)((changed & FR_RI ? BIT(0) : 0) | (changed & FR_CTS ? BIT(1) : 0) | (changed & FR_DCD ? BIT(2) : 0) |
 			  (changed & FR_DSR ? BIT(3) : 0));
+	flags_changed();
 }
 
 static void set_line(u32 lcr)
@@ -204,6 +205,7 @@ static void set_line(u32 lcr)
 	if (uart.cr & CR_LBE && lcr & ~uart.lcr & LCRH_BRK)
 		receive_break();
 	uart.lcr = lcr;
+	flags_changed();
 }
 
 void vuart_write(u32 offset, u64 value)
@@ -224,7 +226,7 @@ void vuart_write(u32 offset, u64 value)
 	case 0x44: uart.ris &= ~v; break;
 	case 0x48: uart.dmacr = v & 7; break;
 	}
-	flags_changed();
+	update();
 	spin_unlock(&line_lock);
 }
 

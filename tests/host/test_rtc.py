@@ -10,6 +10,6 @@ from hvl_host import FLAGS, ROOT, run, src
 
 def test_as_the_manual_has_it(tmp_path: Path) -> None:
     program = tmp_path / "rtc_host"
-    subprocess.run(["gcc", *FLAGS, "tests/host/rtc_host.c", src("vrtc"), "-o", str(program)], cwd=ROOT, check=True)
+    subprocess.run(["gcc", *FLAGS, "tests/host/rtc_host.c", src("vrtc"), src("locks"), "-o", str(program)], cwd=ROOT, check=True)
     said, _ = run(program, b"", ["1", "30"])
     assert said == b"seeds=30\n"

@@ -41,6 +41,11 @@ for i in 1 2 3; do sleep 0.2; done
 echo "READY-$((6*7))"; read line; echo "GOT=$line"
 stty -echo; echo "PASTE-$((6*7))"; head -c @PASTE@ | md5sum
 """
+# The clock, and its alarm: nothing else ends the sleep.
+CLOCK_CHECK = r"""
+hwclock -r -f /dev/rtc0 > /dev/null; echo "HWCLOCK=$?"
+echo +2 > /sys/class/rtc/rtc0/wakealarm; echo freeze > /sys/power/state; echo "AWAKE=$?"
+"""
 PASTE = 100_000             # bytes, in lines, as a person pastes a file into a terminal
 
 DISK_SIZE, DISK_PATTERN = 32 << 20, 16 << 20        # the pattern from the start, what the guest writes above it
@@ -200,8 +205,13 @@ def _full(machine: Machine) -> None:
 
 
 def busybox(setup: Setup) -> None:
-    """A small initramfs with one CPU."""
-    _with_devices(setup, "busybox1", _used(1), SELF_CHECK.replace("@PASTE@", str(PASTE)), (), [], 1)
+    """A small initramfs with one CPU, which sleeps until its clock wakes it."""
+    def use(machine: Machine) -> None:
+        machine.expect("HWCLOCK=0", "the clock")
+        machine.expect("AWAKE=0", "its alarm, which ends a sleep")
+        _used(1)(machine)
+
+    _with_devices(setup, "busybox1", use, CLOCK_CHECK + SELF_CHECK.replace("@PASTE@", str(PASTE)), (), [], 1)
 
 
 def smp(setup: Setup) -> None:

@@ -108,10 +108,11 @@ def unique(lines: List[str]) -> List[str]:
     return list({line.split(":")[0]: line for line in lines}.values())
 
 
-def modifiers(pick: random.Random, limits: bool = True) -> str:
+def modifiers(pick: random.Random, limits: Tuple[int, ...] = (5000, 10000)) -> str:
+    """What many accesses share has a high limit: the sweep keeps to it, and waits."""
     out = pick.choice(("", "", ", log: always", ", log: once", ", log: never"))
     if limits and pick.random() < 0.15:
-        out += f", limit: {pick.choice((1, 5, 100, 10000))}/s"
+        out += f", limit: {pick.choice(limits)}/s"
         out += pick.choice(("", ", over: deny", ", over: kill"))
     return out + pick.choice(("", "", f", why: because of {pick.randrange(99)}"))
 
@@ -138,7 +139,7 @@ def action(pick: random.Random, register: Register) -> str:
     kinds += ["value", "allow-read"] if register.access != "wo" else []
     kinds += ["raz-wi", "ignore"] if register.access == "rw" else []
     kind = pick.choice(kinds)
-    more = modifiers(pick)
+    more = modifiers(pick, (1, 5, 100, 10000))
     return {"mask": f"{{ mask: {pick.getrandbits(64):#x}{more} }}",
             "value": f"{{ read: {{ value: {pick.getrandbits(64):#x} }} }}",
             "allow-read": "{ read: allow, write: deny }", "ignore": f"{{ write: ignore{more} }}"}.get(
@@ -173,7 +174,7 @@ def calls(pick: random.Random, section: str) -> List[str]:
 
 def exceptions(pick: random.Random) -> List[str]:
     names = [name for name, number in load_arch().classes.items() if number < 64]
-    return [f"  {name}: {{ do: {pick.choice(('forward', 'deny', 'allow'))}{modifiers(pick, False)} }}"
+    return [f"  {name}: {{ do: {pick.choice(('forward', 'deny', 'allow'))}{modifiers(pick, ())} }}"
             for name in pick.sample(names, 3)]
 
 

@@ -111,8 +111,8 @@ def run_all(parsed: argparse.Namespace, options: cli.Options) -> int:
     for name in (parsed.old, parsed.new):
         sides.append(store.revision(name) if name is not None else store.Store())
         if sides[-1] is None:
-            print(f"policygen: {quoted(name)} is no revision of this repository; a policy needs another to compare with",
-                  file=sys.stderr)
+            need = "required: NEW, unless OLD is a revision" if parsed.new is None else "revisions are compared with revisions"
+            print(f"policygen diff: {need}; {quoted(name)} is none", file=sys.stderr)
             return cli.USAGE
     stems = [place.stems(place.policy_dir()) for place in sides if place is not None]
     pairs: List[Pair] = []
@@ -129,9 +129,8 @@ def run_all(parsed: argparse.Namespace, options: cli.Options) -> int:
             pairs.append(Pair(name, difference(old, new, options.cpu)))
     tripped = any(pair.trips(parsed.gate) for pair in pairs)
     if options.format == "json":
-        cli.print_json({"old": parsed.old, "new": parsed.new, "gate": tripped, "policies": [
-            {"name": pair.name, **(as_json(pair.found, pair.trips(parsed.gate)) if pair.found else
-                                   {"only": pair.only, "gate": pair.trips(parsed.gate)})} for pair in pairs]})
+        cli.print_json({"old": parsed.old, "new": parsed.new, "gate": tripped,
+                        "policies": [pair_json(pair, pair.trips(parsed.gate)) for pair in pairs]})
     elif options.format != "text":
         cli.emit(diagnostics_of(pairs, parsed.gate), options)
     elif not options.quiet or tripped:
@@ -139,6 +138,11 @@ def run_all(parsed: argparse.Namespace, options: cli.Options) -> int:
         print(f"{len(pairs)} profiles, {sum(pair.trips(parsed.gate) for pair in pairs)} at the gate; "
               f"{time.monotonic() - start:.1f} s")
     return max(status, cli.FAILED if tripped else cli.OK)
+
+
+def pair_json(pair: Pair, tripped: bool) -> Dict[str, object]:
+    told: Dict[str, object] = {"only": pair.only, "gate": tripped} if pair.found is None else as_json(pair.found, tripped)
+    return {"name": pair.name, **told}
 
 
 def lines_of(pair: Pair, options: cli.Options) -> Iterator[str]:

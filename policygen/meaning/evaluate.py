@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import replace
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 from weakref import WeakKeyDictionary
 
 from policygen.facts import ranges
@@ -28,9 +28,10 @@ class Evaluator:
 
     def __init__(self, policy: Policy) -> None:
         self.policy, self.arch, self.board = policy, load_arch(), load_board(policy.platform)
-        self.by_section: Dict[str, List[Entry]] = {section: [] for section in schema.SECTIONS}
+        found: Dict[str, List[Entry]] = {section: [] for section in schema.SECTIONS}
         for entry in policy.entries:
-            self.by_section[entry.section].append(entry)
+            found[entry.section].append(entry)
+        self.by_section: Dict[str, Sequence[Entry]] = dict(found)
         self.defaults = {section: next(entry for entry in self.by_section[section] if entry.name == "default")
                          for section in schema.NEEDS_DEFAULT}
         self.hidden_keys: Dict[int, Entry] = {}                       # register key -> the feature's entry

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union, overload
 
 from policygen.language.spelling import expect_text
 from policygen.facts import ranges
@@ -12,7 +13,7 @@ from policygen.facts.arch import load_arch
 from policygen.language import schema
 from policygen.language.model import Access, Action, Assertion, Decision, Entry, Policy, Test
 from policygen.language.overlap import spoken
-from policygen.meaning import judge
+from policygen.meaning import evaluate, judge
 from policygen.meaning.evaluate import Evaluator, evaluator
 
 Claim = Union[Assertion, Test]
@@ -42,10 +43,33 @@ def measure(policy: Policy) -> Strength:
     return _Measure(replace(policy, mode="enforce")).run()
 
 
+class _Swapped(Sequence[Entry]):
+    """Entries with another one at one place; the list of all may be long, and is not copied for each flip."""
+
+    def __init__(self, entries: Sequence[Entry], at: int, flipped: Entry) -> None:
+        self.entries, self.at, self.flipped = entries, at, flipped
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, at: int) -> Entry: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Entry]: ...
+
+    def __getitem__(self, at: Union[int, slice]) -> Union[Entry, Sequence[Entry]]:
+        if isinstance(at, slice):
+            return [self[number] for number in range(*at.indices(len(self)))]
+        return self.flipped if at == self.at else self.entries[at]
+
+
 class _Measure:
     def __init__(self, policy: Policy) -> None:
         self.policy, self.reference = policy, evaluator(policy)
         self.claims: List[Claim] = [*(claim for claim in policy.asserts if claim.waived is None), *policy.tests]
+        self.places = {entry.rule: at for entries in self.reference.by_section.values() for at, entry in enumerate(entries)}
+        self.pieces: Dict[str, List[Tuple[int, int]]] = {}      # by section: see cells()
         # What claims look at, by the rule that decides it: a flip of that rule can change nothing else.
         self.watched: Dict[int, List[Tuple[Claim, Access]]] = {}
         for claim in self.claims:
@@ -60,10 +84,11 @@ class _Measure:
         for entry in self.policy.entries:
             decides = not entry.actions                     # a feature that is exposed says nothing here
             for flip in self.flips(entry):
-                sample = self.sample(flip)
+                other = self.evaluator(flip)
+                sample = self.sample(flip, other)
                 if sample is not None:
                     decides, count = True, count + 1
-                    if not self.noticed(flip):
+                    if not self.noticed(flip, other):
                         survivors.append((flip, suggested(self.policy, flip.entry, *sample)))
             unreachable += [] if decides else [entry]
         return Strength(count, tuple(survivors), tuple(unreachable))
@@ -85,7 +110,7 @@ class _Measure:
             return Evaluator(replace(self.policy, features={**self.policy.features, flip.entry.name: "expose"}))
         out = copy.copy(self.reference)
         section = flip.entry.section
-        swapped = [flip.flipped if entry.rule == flip.entry.rule else entry for entry in out.by_section[section]]
+        swapped = _Swapped(out.by_section[section], self.places[flip.entry.rule], flip.flipped)
         out.by_section = {**out.by_section, section: swapped}
         if flip.entry.name == "default":
             out.defaults = {**out.defaults, section: flip.flipped}
@@ -93,8 +118,7 @@ class _Measure:
 
     # --- who notices --------------------------------------------------------------------------------------------
 
-    def noticed(self, flip: Flip) -> bool:
-        other = self.evaluator(flip)
+    def noticed(self, flip: Flip, other: Evaluator) -> bool:
         for claim, access in self.looking(flip):
             decision = other.decide(access)
             if not judge.holds(claim, access, decision):
@@ -113,9 +137,8 @@ class _Measure:
 
     # --- what would notice --------------------------------------------------------------------------------------
 
-    def sample(self, flip: Flip) -> Optional[Tuple[Access, Decision]]:
+    def sample(self, flip: Flip, other: Evaluator) -> Optional[Tuple[Access, Decision]]:
         """An access that the flip decides otherwise, best one that people know by name."""
-        other = self.evaluator(flip)
         for access in self.candidates(flip):
             before, after = self.reference.decide(access), other.decide(access)
             if outcome(before) != outcome(after):
@@ -129,14 +152,15 @@ class _Measure:
             return
         if entry.section == "sysregs":
             by_key = load_arch().by_key                     # what every CPU has comes first
-            named = sorted((key for key in by_key if ranges.contains(entry.ranges, key)),
-                           key=lambda key: (by_key[key].feature != "", key))
+            inside = (key for key in ranges.keys(entry.ranges) if key in by_key) if entry.size < len(by_key) else \
+                (key for key in by_key if ranges.contains(entry.ranges, key))
+            named = sorted(inside, key=lambda key: (by_key[key].feature != "", key))
             known = [key for key in named if load_arch().by_key[key].has(flip.direction)]
             others = [key for low, high in entry.ranges for key in range(low, min(high, low + 64) + 1)
                       if key not in load_arch().by_key]
             yield from (Access("sysregs", key, flip.direction) for key in (*known, *others))
             return
-        for low, high in self.reference.cells(entry.section, entry.ranges):
+        for low, high in self.cells(entry):
             if entry.section in schema.CALLS:
                 for args in judge.arguments(_nobody(entry), entry.actions[""]):
                     yield Access(entry.section, low, args=args)
@@ -145,6 +169,18 @@ class _Measure:
                 yield from (Access("mmio", low, flip.direction, width) for width in widths)
             else:
                 yield Access(entry.section, low)
+
+    def cells(self, entry: Entry) -> Iterator[Tuple[int, int]]:
+        """Pieces of the entry in each of which one decision holds."""
+        if entry.section not in self.pieces:
+            everything = evaluate.whole(entry.section, self.policy.platform)
+            self.pieces[entry.section] = list(self.reference.cells(entry.section, everything))
+        pieces = self.pieces[entry.section]
+        for low, high in entry.ranges:
+            at = bisect_left(pieces, (low, low))
+            while at < len(pieces) and pieces[at][0] <= high:
+                yield pieces[at]
+                at += 1
 
     def feature_candidates(self, entry: Entry) -> Iterator[Access]:
         arch = load_arch()

@@ -307,13 +307,14 @@ class _Planner:
 
     def unreplayed(self, traps: Mapping[Access, str]) -> List[Problem]:
         """Registers that a control of the floor catches, that the policy lets through, and that EL2 cannot replay."""
-        told = {name for info, _ in self.explicit_classes() for name in info.controls if name in self.arch.reports}
+        told = {name for info, _ in self.explicit_classes() for name in info.controls if name in self.arch.reports} | {""}
         missed: Dict[int, List[Tuple[Register, str]]] = {}
         for register, direction in self.accesses():
             outcome = self.outcome(register, direction)
             stuck = register.replay == "none" if outcome.do == "allow" else \
                 outcome.do == "mask" and register.replay != "plain"
-            if stuck and (register.key, direction) in traps and traps[register.key, direction] not in told and self.arch.exists(register, direction, self.cpu) and \
+            if stuck and traps.get((register.key, direction), "") not in told and \
+                    self.arch.exists(register, direction, self.cpu) and \
                     self.gap_for(traps[register.key, direction], register) is None:
                 missed.setdefault(outcome.rule, []).append((register, direction))
         problems = []
@@ -358,8 +359,8 @@ class _Planner:
         found = [(register, direction) for register, direction in self.accesses()
                  if self.outcome(register, direction).do in ("allow", "mask") and
                  self.arch.exists(register, direction, self.cpu) and
-                 any(name in info.controls and name in self.arch.reports and self.arch.has_control(self.arch.controls[name], self.cpu)
-                     for name in register.controls(direction))]
+                 any(name in info.controls and name in self.arch.reports and
+                     self.arch.has_control(self.arch.controls[name], self.cpu) for name in register.controls(direction))]
         if not found:
             return []
         names = listing(sorted({register.name for register, _ in found}, key=natural))

@@ -63,4 +63,3 @@ def llvm(tool: str) -> Named:
     lines = [line.strip().replace("\t", " ") for line in done.stdout.splitlines() if line.strip() and
              not line.strip().startswith(".")]
     return collect(lines)
-

@@ -115,3 +115,13 @@ def test_a_register_that_is_refused_by_its_class_arrives_as_that(policy_file: Po
     assert judge.verdict.differences == [] and judge.verdict.covered == {"class SVE": 1}
     assert any("1 access arrives as class SVE" in item.message or "2 accesses arrive as class SVE" in item.message
                for item in review(policy_file(text), cpu="max").diags.items)
+
+
+def test_what_the_virtual_gic_takes_itself_is_no_difference(policy_file: PolicyFile) -> None:
+    policy, diags = load_policy(policy_file(given("gic: allow")))
+    assert policy is not None, diags.render()
+    key = load_arch().registers["ICC_DIR_EL1"].key
+    for letter, flag, differs in (("o", "+", False), ("o", "-", True), ("u", "+", True)):
+        judge = Judge(policy, "cortex-a57")
+        judge.note(Seen("sysregs", "write", 1, key, 1, 1, (0, 0), letter, flag, None), key, 1)
+        assert bool(judge.verdict.differences) == differs, (letter, flag)

@@ -48,7 +48,7 @@ def test_what_is_noticed_fails_and_what_survives_passes(name: str) -> None:
                 other = replace(policy, entries=entries)
             diags = Diagnostics()
             judge(other, diags)
-            alive = (entry.rule, flip.what, flip.direction) in survivors or measure.sample(flip) is None
+            alive = (entry.rule, flip.what, flip.direction) in survivors or measure.sample(flip, measure.evaluator(flip)) is None
             assert diags.failed != alive, (entry.name, flip.what)
 
 

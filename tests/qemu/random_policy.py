@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Policies that nobody wrote: of one seed always the same, legal in form, in chains of parents, with every kind of entry.
+
+What policygen refuses of them is taken out line by line; what is left is a policy that it accepts for a CPU model.
+"""
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from policygen.facts.arch import Register, load_arch
+from policygen.facts.board import load_board
+from policygen.target.review import review
+
+# Without these the sweep cannot speak, count, or survive its exceptions.
+NEEDED = ("ESR_EL1", "ELR_EL1", "SPSR_EL1", "VBAR_EL1", "SCTLR_EL1", "CPACR_EL1", "SP_EL0", "SPSel", "FAR_EL1", "DAIF",
+          "CurrentEL", "CNTVCT_EL0", "CNTFRQ_EL0")
+SURE = ("core", "timer-virt")
+PARENTS = ("default", "strict", "permissive", "")
+BROKEN = re.compile(r"assertion (\S+) does not hold")
+ROUNDS = 12
+BASE = """\
+features: {{ {features} }}
+mmio: {{ default: {mmio} }}
+hvc: {{ default: deny }}
+smc: {{ default: {{ do: deny, as: undef }} }}
+exceptions: {{ default: forward }}
+sysregs:
+  default: {sysregs}
+  core: allow
+  timer-virt: allow
+"""
+
+
+def make(seed: int, cpu: str, folder: Path) -> Optional[Path]:
+    """Writes a policy and its parents that policygen accepts for this CPU model; None: nothing of this seed was left."""
+    pick = random.Random(seed)
+    parent = pick.choice(PARENTS)
+    for number in range(pick.randint(1, 3)):
+        name = f"random-{seed}-{number}"
+        path = folder / f"{name}.yaml"
+        lines = written(pick, name, parent, number)
+        if not settled(path, lines, cpu):
+            return None
+        parent = name
+    return path
+
+
+def settled(path: Path, lines: List[str], cpu: str) -> bool:
+    """Takes out the lines that are complained of until none is."""
+    for _ in range(ROUNDS):
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        found = review(str(path), cpu=cpu)
+        bad = {item.span.line for item in found.diags.items if item.severity == "error" and item.span is not None
+               and Path(item.span.file).name == path.name}
+        if found.good:
+            return True
+        broken = {match.group(1) for item in found.diags.items if item.code == "PG601" and item.span is not None
+                  and Path(item.span.file).name != path.name and (match := BROKEN.match(item.message))}
+        if broken:                      # promises of the parents that this child does not keep
+            lines += [*([] if "waive:" in lines else ["waive:"]), *(f"  {name}: random policy" for name in sorted(broken))]
+            continue
+        before, sections = len(lines), {"sysregs:", "mmio:", "hvc:", "smc:", "exceptions:", "assert:", "waive:"}
+        lines = [line for number, line in enumerate(lines, 1) if number not in bad or not line.startswith("  ")]
+        lines = [line for at, line in enumerate(lines)
+                 if line not in sections or at + 1 < len(lines) and lines[at + 1].startswith("  ")]
+        if len(lines) == before:
+            return False
+    return False
+
+
+def written(pick: random.Random, name: str, parent: str, depth: int) -> List[str]:
+    lines = ["policy: 1", f"name: {name}", "platform: qemu-virt", f"mode: {pick.choice(('enforce', 'enforce', 'audit'))}"]
+    sections: Dict[str, List[str]] = {section: [] for section in ("sysregs", "mmio", "hvc", "smc", "exceptions", "assert")}
+    if parent:
+        lines.append(f"extends: {parent}")
+    else:
+        shown = {feature: pick.choice(("hide", "hide", "expose")) for feature in load_arch().features if feature != "gicv3"}
+        for feature, word in shown.items():
+            if any(shown[needed] == "hide" for needed in load_arch().features[feature].needs):
+                shown[feature] = "hide"
+        features = ", ".join(f"{feature}: {word}" for feature, word in shown.items())
+        base = BASE.format(features=features, mmio=pick.choice(("deny", "raz-wi")), sysregs=pick.choice(("deny", "raz-wi")))
+        head, rest = base.split("sysregs:\n")
+        for line in head.splitlines():
+            section, _, body = line.partition(": { default: ")
+            if body:
+                sections[section].append(f"  default: {body[:-2]}")
+            else:
+                lines.append(line)
+        sections["sysregs"] += rest.splitlines()
+    sections["hvc"] += ["  HV_GET_STATUS: allow", "  HV_CONSOLE_WRITE: allow"]
+    sections["sysregs"] += unique(registers(pick))
+    sections["mmio"] += unique(devices(pick, depth))
+    sections["hvc"] += unique(calls(pick, "hvc"))
+    sections["smc"] += unique(calls(pick, "smc"))
+    sections["exceptions"] += unique(exceptions(pick))
+    sections["assert"] += unique(claims(pick, depth))
+    for section, entries in sections.items():
+        if entries:
+            lines += [f"{section}:", *entries]
+    return lines
+
+
+def unique(lines: List[str]) -> List[str]:
+    return list({line.split(":")[0]: line for line in lines}.values())
+
+
+def modifiers(pick: random.Random, limits: Tuple[int, ...] = (5000, 10000)) -> str:
+    """What many accesses share has a high limit: the sweep keeps to it, and waits."""
+    out = pick.choice(("", "", ", log: always", ", log: once", ", log: never"))
+    if limits and pick.random() < 0.15:
+        out += f", limit: {pick.choice(limits)}/s"
+        out += pick.choice(("", ", over: deny", ", over: kill"))
+    return out + pick.choice(("", "", f", why: because of {pick.randrange(99)}"))
+
+
+def registers(pick: random.Random) -> List[str]:
+    arch, out = load_arch(), []
+    named = [register for register in arch.by_key.values() if register.name not in NEEDED]
+    for group in pick.sample([group for group in arch.groups if group not in (*SURE, "el2")], 6):
+        out.append(f"  {group}: {{ do: {pick.choice(('allow', 'deny', 'raz-wi', 'allow', 'deny'))}{modifiers(pick)} }}")
+    for register in pick.sample(named, 24):
+        out.append(f"  {register.name}: {action(pick, register)}")
+    for _ in range(2):
+        space = f"S3_{pick.randrange(4)}_C15_C{pick.randrange(16)}_*"
+        out.append(f"  {space}: {pick.choice(('raz-wi', 'deny', '{ write: { mask: 0x1 } }', '{ read: { value: 5 } }'))}")
+    return out
+
+
+def action(pick: random.Random, register: Register) -> str:
+    fields = [(field, width) for (name, field), (_, width) in load_arch().fields.items() if name == register.name]
+    if fields and pick.random() < 0.5:
+        field, width = pick.choice(fields)
+        return f"{{ read: {{ fields: {{ {field}: {pick.randrange(1 << width)} }} }} }}"
+    kinds = ["allow", "deny", "mask"]
+    kinds += ["value", "allow-read"] if register.access != "wo" else []
+    kinds += ["raz-wi", "ignore"] if register.access == "rw" else []
+    kind = pick.choice(kinds)
+    more = modifiers(pick, (1, 5, 100, 10000))
+    return {"mask": f"{{ mask: {pick.getrandbits(64):#x}{more} }}",
+            "value": f"{{ read: {{ value: {pick.getrandbits(64):#x} }} }}",
+            "allow-read": "{ read: allow, write: deny }", "ignore": f"{{ write: ignore{more} }}"}.get(
+                kind, f"{{ do: {kind}{more} }}")
+
+
+def devices(pick: random.Random, depth: int) -> List[str]:
+    out = []
+    board = load_board("qemu-virt")
+    for device in pick.sample(list(board.devices.values()), 6):
+        kinds = ["deny", "raz-wi"] + ([f"emulate {device.model}"] * 2 if device.model else [])
+        kind = pick.choice(kinds)
+        said = f"emulate: {kind.split()[1]}" if kind.startswith("emulate") else f"do: {kind}"
+        out.append(f"  {device.name}: {{ {said}{modifiers(pick)}{pick.choice(('', ', width: [4]', ', width: [1, 4]'))} }}")
+    at = 0x0b000000 + 0x100000 * depth + pick.randrange(64) * 0x1000 + pick.choice((0, 0, 0x1a0))
+    out.append(f"  w{depth}: {{ at: {at:#x}, size: {pick.choice((4, 0x100, 0x1000))}, default: {{ read: {{ value: "
+               f"{pick.randrange(1 << 8)} }}, write: {pick.choice(('deny', 'ignore'))} }}, regs: {{ 0x0: raz-wi }} }}")
+    return out
+
+
+def calls(pick: random.Random, section: str) -> List[str]:
+    out = []
+    names = [call.name for call in load_board("qemu-virt").calls.values()
+             if section in call.by and not call.name.startswith("HV_") and "OFF" not in call.name and "RESET" not in call.name]
+    kinds = ("allow", "deny", "{ do: deny, as: DENIED }", "{ do: deny, as: INVALID_PARAMETERS, log: always }",
+             "{ value: 7, limit: 100/s }", "{ value: 0x123456789abcdef }", "{ do: kill }")
+    for name in pick.sample(names, 4):
+        out.append(f"  {name}: {pick.choice(kinds)}")
+    first = pick.choice((0x86000000, 0xc6000000, 0x80000000)) + pick.randrange(32, 200)
+    return [*out, f"  {first:#x}..{first + pick.choice((1, 4, 255)):#x}: {pick.choice(kinds[1:])}"]
+
+
+def exceptions(pick: random.Random) -> List[str]:
+    names = [name for name, number in load_arch().classes.items() if number < 64]
+    return [f"  {name}: {{ do: {pick.choice(('forward', 'deny', 'allow'))}{modifiers(pick, ())} }}"
+            for name in pick.sample(names, 3)]
+
+
+def claims(pick: random.Random, depth: int) -> List[str]:
+    arch, out = load_arch(), []
+    targets = [group for group in arch.groups if group not in SURE]
+    targets += [register.name for register in arch.by_key.values() if register.name not in NEEDED]
+    for number, target in enumerate(pick.sample(targets, 8)):
+        said: Tuple[str, str] = pick.choice((("always", "deny"), ("never", "allow"), ("never", "pause")))
+        out.append(f"  a{depth}-{number}: {{ {pick.choice(('read', 'write', 'access'))}: {target}, {said[0]}: {said[1]} }}")
+    return out

@@ -325,7 +325,7 @@ R ?= $(B)/record
 record: $(ELF) ## record a run of the diagnostic guest (R=build/record), to be looked at with `make replay`
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
 	@$(call write_bootargs,$(B)/bootargs)
-	$(Q)$(PYTHON) tools/record.py --elf $(ELF) --bootargs $(B)/bootargs --qemu '$(QEMU)' --machine '$(QEMU_MACHINE)' -- '$(R)'
+	$(Q)$(PYTHON) tools/record.py --elf $(ELF) --bootargs $(B)/bootargs --qemu '$(QEMU)' --machine "$(QEMU_MACHINE)" -- '$(R)'
 
 GDB ?=
 SESSION ?=

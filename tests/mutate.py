@@ -472,7 +472,7 @@ class Target:
         said = vm.make("-n", "-B", "V=1", "all", "POLICY=default", f"B={first.relative_to(ROOT)}").stdout
         compiled = re.finditer(r"^.*-c (hv/[\w/]+\.c) .*$", said, re.M)
         self.commands = {m.group(1): shlex.split(m.group(0)) for m in compiled}
-        link = re.search(r"^.*-T linker/hv.ld.*$", said, re.M)
+        link = re.search(r"^.*-T \S*hv\.ld .*$", said, re.M)
         assert link and "hv/trap/trap.c" in self.commands
         self.link = shlex.split(link.group(0))
         self.first = str(first.relative_to(ROOT))

@@ -92,7 +92,8 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     named: Dict[str, List[str]] = {}
     for name in board.names():
         for word, kind, _ in known_names(board.load_board(name)):
-            named.setdefault(kind, []).append(word)
+            if word not in named.setdefault(kind, []):      # boards share most of their names
+                named[kind].append(word)
     after = {**{option: put(words) for option, words in choices(sum(by_verb.values(), [])).items()},
              "|".join(PATHS): 'mapfile -t COMPREPLY < <(compgen -f -- "$word"); return' if bash else "_files; return",
              "hvc|smc": put(named["call"] + named["group of calls"]), "exception": put(named["exception class"]),

@@ -66,7 +66,7 @@ def test_what_would_need_a_monitor_is_refused(elf: Path, tmp_path: Path) -> None
     said = run(machine(elf, *bootargs(tmp_path, 'hv.init="status"'))).stdout.decode(errors="replace")
     assert "hv.init needs the monitor" in said and "passed" not in said
     for word, reason in (("HVINIT=status", "no monitor for HVINIT="), ("LOCKED=1", "no monitor for LOCKED="),
-                         ("MONITOR=yes", "MONITOR=yes: 0 or 1")):
+                         ("MONITOR=yes", "MONITOR=yes: 1, or 0 for an image without monitor")):
         done = make("all", "MONITOR=0", word, check=False, cache=False)
         assert done.returncode != 0 and reason in done.stdout and len(done.stdout.splitlines()) <= 2, done.stdout
 

@@ -14,7 +14,8 @@ LOOPS = {
     "a wait for the lock": (2, "trap/trap.c", "\tswitch (v) {\n\tcase NEXT:\n",
                             "for (unsigned i = 0; i < 2; i++)\n\t\tspin_lock(&log_lock);"),
     "an interrupt": (3, "trap/trap.c", "\tif (park)\n", "for (;;)\n\t\tbarrier();"),
-    "the work behind a trap": (4, "log/drain.c", "\tlog_drain(c, budget, notable_only);\n", "while (c->log.seq > 9)\n\t\trelax();"),
+    "the work behind a trap": (4, "log/drain.c", "\tlog_drain(c, budget, notable_only);\n",
+                               "while (c->log.seq > 9)\n\t\trelax();"),
     "the boot": (5, "boot/guestload.c", "\tif (g->is_linux)\n", "for (;;)\n\t\tbarrier();"),
 }
 

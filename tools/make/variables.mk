@@ -6,12 +6,12 @@
 # are free (HVINIT, LINUX_CMDLINE) go to a tool as environment, never as part of a command.
 
 override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS V
-override NUMBERS := TIMEOUT SEED COUNT STORM MUTANTS FUZZ_SECONDS FUZZ_SEED SESSION
+override NUMBERS := TIMEOUT SEED COUNT PROGRAMS STORM MUTANTS FUZZ_SECONDS FUZZ_SEED SESSION
 override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE
 override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK RESULTS
-override PROGRAMS := QEMU CROSS_COMPILE PYTHON CC OBJCOPY OBJDUMP
+override TOOLS := QEMU CROSS_COMPILE PYTHON CC OBJCOPY OBJDUMP
 override TEXTS := HVINIT LINUX_CMDLINE LINUX_NET SCENARIOS
-override KNOWN := $(FILES) $(CHOICES) $(TEXTS) $(SWITCHES) $(NUMBERS) $(PROGRAMS)
+override KNOWN := $(FILES) $(CHOICES) $(TEXTS) $(SWITCHES) $(NUMBERS) $(TOOLS)
 
 override a_switch := 1, or 0 for off
 override a_name := letters, digits and ._/+@- alone, no - in front
@@ -28,6 +28,7 @@ override takes.UART_LOG := the log of a run (build/uart.log), a file that is not
 override takes.MONITOR := 1, or 0 for an image without monitor and breakpoints: the whole line belongs to the guest
 override takes.LOCKED := $(a_switch): a monitor that only looks
 override takes.GUEST := diag, bench, sweep, fuzz or attack
+override takes.PROGRAMS := a number: of random programs for the interrupt controller (1200)
 override takes.SEED := a number: where the hostile guest begins
 override takes.COUNT := a number: how many decisions it is for
 override takes.STORM := 0 to 2: what else the hostile guest does
@@ -116,12 +117,12 @@ not_an_option = $(foreach name,$(filter $(GIVEN),$(1)),$(if $(filter -%,$(firstw
 $(call characters,$(NUMBERS),$(DIGITS))
 $(call characters,SEQ,$(DIGITS) .)
 $(call characters,$(SWITCHES) $(CHOICES),$(filter-out / + @,$(PLAIN)))
-$(call characters,$(FILES) $(filter-out CC PYTHON,$(PROGRAMS)),$(PLAIN),,$(a_name))
+$(call characters,$(FILES) $(filter-out CC PYTHON,$(TOOLS)),$(PLAIN),,$(a_name))
 $(call characters,CC PYTHON,$(PLAIN) =,$(space),words of $(a_name))
 $(call characters,SCENARIOS,$(PLAIN),$(space))
 $(call characters,LINUX_NET,$(PLAIN) $(comma) : =)
 $(call characters,HVINIT,$(PRINTABLE),$(space))
-$(call not_an_option,$(FILES) $(PROGRAMS) SCENARIOS)
+$(call not_an_option,$(FILES) $(TOOLS) SCENARIOS)
 $(call one_of,$(SWITCHES),0 1)
 $(call one_of,STORM,0 1 2)
 $(call one_of,MODE,audit enforce)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locks that nobody is kept out of: whoever comes while one is free takes it, until somebody has waited for LOCK_PATIENCE.
- * That one draws a ticket; those with a ticket come first, in its order. A strict order from the first moment on would
- * hand the lock to CPUs whose turn a busy host has not come to, and all others would wait for that each time.
+ * Locks that starve no CPU: a free lock goes to the first CPU that tries it, until one has waited for LOCK_PATIENCE. That
+ * CPU draws a ticket, and CPUs with tickets come first, in their order. Tickets from the first moment on would hand the
+ * lock to vCPU threads that a busy host does not run, and all others would wait for them each time.
  * cpu/locks.h has the locks that there are and the order they are taken in.
  */
 #ifndef HV_ARCH_LOCK_H
@@ -13,10 +13,10 @@
 #define LOCK_PATIENCE(second) ((second) / 5) /* ticks */
 
 struct spinlock {
-	volatile u32 busy;  /* somebody is in */
-	volatile u32 next, serving; /* tickets of those who have waited long: of the next to draw one, of whose turn it is */
-	volatile u64 holder; /* TPIDR_EL2 of the CPU that is in; 0: nobody, or it has only just come */
-	u64 taken;          /* CNTPCT when it came in */
+	volatile u32 busy;  /* it is held */
+	volatile u32 next, serving; /* tickets of CPUs that have waited long: the next one, the one whose turn it is */
+	volatile u64 holder; /* TPIDR_EL2 of the CPU that holds it; 0: free, or only just taken */
+	u64 taken;          /* CNTPCT when it was taken */
 	u64 longest_wait, longest_hold; /* ticks, without what an open monitor took */
 	const char *name;
 	u32 order;          /* enum lock_order: the host build checks it, the target never looks */

@@ -103,15 +103,15 @@ struct cpu {
 	struct row_state *rows;  /* policy_n_rows of them */
 	struct row_state *row;   /* the row that decided the trap being handled */
 	struct log_record *record; /* its record, or NULL */
-	u64 log_due;             /* CNTPCT when a refusal must be on the line, whatever the guest does; 0: none waits */
 	u64 *limit_time;         /* GCRA theoretical arrival time, by limit */
-	u64 *logged_once;              /* log once: what has been logged, LOGGED_SLOTS tags */
+	u64 *logged_once;        /* log once: what has been logged, LOGGED_SLOTS tags */
 	u32 work;                /* WORK_* */
 	u32 index;               /* 0.. */
 	struct lookups lookup_cache[LOOKUPS];
 	struct log_ring log;
+	u64 log_due;             /* CNTPCT when a refusal must be on the line, whatever the guest does; 0: none waits */
 	struct vgic_cpu vgic;
-	const char *stop_reason;       /* why the monitor opens: "key", "break", "pause", "rule", "panic", "kill" */
+	const char *stop_reason; /* why the monitor opens: "key", "break", "pause", "rule", "panic", "kill" */
 	u64 stopped_seq;         /* seq of the decision we stopped on, or ~0 */
 	bool online;             /* runs the guest, or is on its way there */
 	bool leaves;             /* ... and is about to go off */

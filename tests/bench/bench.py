@@ -234,7 +234,9 @@ def listing(elf: Path) -> Traced:
     found, booting, entries, ticks, waiting = Traced(), True, 0, 0, False
     names: Dict[int, str] = {}
     current: Optional["Counter[str]"] = None
-    for pc in trace(elf, (el2.address("scrub"), el2.behind("scrub"))):
+    scrubbing = el2.address("clear"), el2.behind("scrub")
+    assert {el2.at(pc) for pc in range(*scrubbing, 4)} == {"clear", "find_set", "scrub"}, "not side by side"
+    for pc in trace(elf, scrubbing):
         if pc < GUEST_END:
             booting, current = False, None
             key = operations.get(pc)

@@ -329,6 +329,7 @@ static void load(struct cpu *c, unsigned n, u32 irq)
 	}
 	b->in_lr |= bit;
 	if (irq >= 32)
+		/* cppcheck-suppress arrayIndexOutOfBoundsCond ; callers pass INTIDs below VGIC_IRQS */
 		vgic_dist.holder[irq] = (u8)c->index;
 	c->vgic.lr_used |= 1u << n;
 	c->vgic.lr_irq[n] = (u16)irq;

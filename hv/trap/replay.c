@@ -15,7 +15,7 @@ bool replay_faulted(struct trap_frame *f)
 {
 	struct cpu *c = this_cpu();
 
-	if (f->elr_el2 - (u64)replay_begin >= (u64)(replay_end - replay_begin) || esr_class(f->esr_el2) == EC_IABT_CUR)
+	if (f->elr_el2 - (u64)replay_begin >= (u64)replay_end - (u64)replay_begin || esr_class(f->esr_el2) == EC_IABT_CUR)
 		return false;
 	c->undone.elr = c->frame.elr_el2;
 	c->undone.spsr = c->frame.spsr_el2;

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from policygen.facts.arch import N_KEYS, make_key, split_key
+from policygen.facts.names import arguments
 from policygen.facts.contract import load_contract
 from policygen.language.model import Access
 from policygen.target.verify import CONTROLS, FREE, LIMIT, ROW, Row, Said, Tables, row_at
@@ -225,7 +226,7 @@ class Reader:
             if row >= len(rows) or not rows[row].where:
                 return row
             x1_low, x1_high, x2_low, x2_high = wheres[rows[row].where]
-            x1, x2 = access.args
+            x1, x2 = arguments(access.key, access.args)
             return row if x1_low <= x1 <= x1_high and x2_low <= x2 <= x2_high else rows[row].otherwise
         return asked
 

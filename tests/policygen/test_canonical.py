@@ -76,7 +76,7 @@ def test_every_field_is_in_the_form_and_comes_back(kind: Type[Any], name: str) -
     before = policy()
     after = changed(before, kind, name)
     assert canonical.dump(before, 1) != canonical.dump(after, 1)
-    assert parts(canonical.load(canonical.dump(after, 1))) == parts(after)
+    assert parts(canonical.load(json.loads(canonical.dump(after, 1)))) == parts(after)
 
 
 @pytest.mark.parametrize("change, said", [

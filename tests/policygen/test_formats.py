@@ -140,7 +140,7 @@ def documented() -> Dict[str, List[str]]:
     rows, text = {}, (HERE.parents[1] / "policy" / "README.md").read_text(encoding="utf-8")
     for line in text[text.index("### JSON"):].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("| `") else []
-        for command, keys in zip(cells[0].split(" · "), cells[1].split(" · ")) if cells else ():
+        for command, keys in zip(cells[0].split(" · "), cells[1].split("; of revisions")[0].split(" · ")) if cells else ():
             rows[command.strip("`")] = re.findall(r"`([a-z_]+)`", keys)
     return rows
 

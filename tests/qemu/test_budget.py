@@ -15,9 +15,9 @@ BOUNDS = {"0x4": 4096 * 60, "0x2": 1 << 14, "0x1": 16384 * 600, "0x84000008": 16
 
 
 def traced() -> str:
-    """The permissive profile with a record of everything that traps: each has its cost."""
+    """The permissive profile with a record of everything that traps: each has its cost. FP's trap names no register."""
     text = (ROOT / "policy" / "permissive.yaml").read_text(encoding="utf-8").partition("\nassert:")[0]
-    text = re.sub(r"^(  [\w-]+): allow$", r"\1: { do: allow, log: always }", text, flags=re.M)
+    text = re.sub(r"^(  (?!fp:)[\w-]+): allow$", r"\1: { do: allow, log: always }", text, flags=re.M)
     return re.sub(r"\{ emulate: ([\w-]+) \}", r"{ emulate: \1, log: always }", text)
 
 

@@ -76,7 +76,7 @@ REPORTS = {
     "a write to constants": (2, r"synchronous exception at EL2 \(SP_EL2\).*esr 000000009[67][0-9a-f]{4}4f"),
     "a jump into data": (3, r"synchronous exception at EL2 \(SP_EL2\).*esr 000000008600000[df]"),
     "a jump into the guest's memory": (4, r"synchronous exception at EL2 \(SP_EL2\).*esr 000000008600000[def]"),
-    "the stack's guard page": (5, r"stack overflow.*esr 0000000096000047"),
+    "the stack's guard page": (5, r"stack overflow.*esr 000000009[67][0-9a-f]{4}47"),
     "an undefined instruction": (6, r"synchronous exception at EL2 \(SP_EL2\).*esr 0000000002000000"),
     "an address that is not mapped": (7, r"exception at EL2 \(SP_EL2\).*esr 000000009[67][0-9a-f]{4}4[567]"),
     "SP_EL0 selected": (8, r"synchronous exception at EL2 \(SP_EL0\).*esr 0000000002000000"),

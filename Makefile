@@ -116,7 +116,7 @@ POLICY_DEPS := $(filter %.yaml,$(POLICY)) $(PROFILES:%=policy/%.yaml) guest/lib/
 # One make at a time makes what is in build/: each hands the work to another make, which holds the folder's lock.
 ifneq ($(CHARTER_MAKES),$(abspath $(B)))
 take_turn = mkdir -p $(B) && exec 9> $(B)/.lock && { flock -n 9 || { echo 'waiting for a make that is at work in $(B)' >&2; flock 9; }; } &&
-in_turn = $(Q)$(if $(DRY),,$(take_turn)) CHARTER_MAKES=$(abspath $(B)) $(MAKE) --no-print-directory 'PYTHON=$(PYTHON)' $@
+in_turn = $(Q)$(if $(DRY),,$(take_turn)) CHARTER_MAKES=$(abspath $(B)) $(MAKE) --no-print-directory 'PYTHON=$(PYTHON)' 'POLICY=$(POLICY)' $@
 DRY := $(findstring n,$(filter-out --%,-$(firstword $(MAKEFLAGS))))
 all $(ELF): FORCE ## build build/hypervisor.elf with POLICY= and the diagnostic guest
 	+$(in_turn)
@@ -427,7 +427,7 @@ lint: all ## static checks of C, Python and shell
 	$(Q)cppcheck -q --error-exitcode=1 --inline-suppr --enable=warning,portability --suppress=missingInclude \
 		--suppress=unusedStructMember -D__aarch64__ -Ihv hv
 	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -I{} $(CC) $(HV_CFLAGS) -fanalyzer -c {} -o /dev/null
-	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$$@" -- --target=aarch64-linux-gnu -w -Ihv \
+	$(Q)printf '%s\n' $(HV_SRC) | xargs -P 2 -n 6 sh -c 'clang-tidy --quiet "$$@" -- --target=aarch64-linux-gnu -w -Ihv -I$(G) \
 		$(filter -std=% -ffreestanding -mgeneral-regs-only,$(HV_CFLAGS)) 2>/dev/null' clang-tidy
 	$(Q)$(FLAKE8)
 	$(Q)$(MYPY)

@@ -2,7 +2,7 @@
 /* The locks, waiting for one, and what the watchdog asks of them. */
 #include "cpu/locks.h"
 
-#define LOCK(n, o) { .name = n, .order = o }
+#define LOCK(n, o) { .name = (n), .order = (o) }
 
 struct spinlock cpus_lock = LOCK("cpus", ORDER_CPUS);
 struct spinlock log_lock = LOCK("log", ORDER_LOG);

@@ -91,7 +91,7 @@ COMMON := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protect
 # No frame pointer: gdb has .debug_frame, and a panic's report scans the stack. Nothing is aligned for the fetch units.
 HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fomit-frame-pointer -falign-functions=4 -falign-jumps=4 \
 	-falign-loops=4 -falign-labels=4 -Wstack-usage=1024
-FAST_CFLAGS := -fomit-frame-pointer -ffixed-x29
+FAST_CFLAGS := -ffixed-x29
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
@@ -169,8 +169,7 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
-# What a guest waits for is made fast, the rest small. The fastest do without the frame pointer, which they leave alone: a
-# backtrace passes over their functions.
+# What a guest waits for is made fast, the rest small. The fastest leave x29 alone: they were measured so.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
 	policy/policy vm/inject dev/vgic dev/vuart board/uart log/log
 QUICK := trap/trap_wait cpu/vtime log/drain board/gic vm/guestmem vm/cache lib/string

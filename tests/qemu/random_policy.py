@@ -91,8 +91,8 @@ def written(pick: random.Random, name: str, parent: str, depth: int) -> List[str
             else:
                 lines.append(line)
         sections["sysregs"] += rest.splitlines()
-    sections["hvc"] += ["  HV_GET_STATUS: allow", "  HV_CONSOLE_WRITE: allow"]
-    sections["sysregs"] += unique(registers(pick))
+    sections["hvc"] += ["  HV_GET_STATUS: allow", "  HV_CONSOLE_WRITE: allow", "  PSCI_SYSTEM_OFF: allow"]
+    sections["sysregs"] += unique(registers(pick)) + [f"  {name}: allow" for name in NEEDED]
     sections["mmio"] += unique(devices(pick, depth))
     sections["hvc"] += unique(calls(pick, "hvc"))
     sections["smc"] += unique(calls(pick, "smc"))

@@ -23,8 +23,6 @@
 
 #define SPSR_I BIT(7)
 
-#define COLD __attribute__((cold)) /* smaller rather than faster: what a guest does seldom */
-
 struct vgic_dist vgic_dist;
 
 static u64 ich_hcr; /* what vcpu.c asked for, and every ICC_DIR_EL1: the interrupt may be anywhere */

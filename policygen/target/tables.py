@@ -36,12 +36,12 @@ class Row:
 
 @dataclass
 class Stub:
-    """A replay stub: what reads and what writes the real register at EL2."""
-    number: int
+    """A replay stub: what reads and what writes the real register at EL2, a half each."""
     key: int
     name: str
     read: bool = False
     write: bool = False
+    number: int = 0         # of the half that reads; the next one writes
 
     @property
     def spelling(self) -> str:
@@ -156,7 +156,7 @@ class _Layout:
         if len(mmio_leaves) > 256:
             raise TooLarge(f"{len(mmio_leaves)} different 2 MiB blocks of windows: the tables hold 256")
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
-                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.stubs.values()),
+                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.placed()),
                      tuple(self.passing()), root, mmio_leaves, mmio_ranges, default, straddle, calls, exceptions,
                      passthrough(self.painted))
 
@@ -215,13 +215,21 @@ class _Layout:
             for direction in ("read", "write"):
                 if register.reaches(direction):
                     for half in self.needs(register, direction, self.painted.sysregs[direction][key]):
-                        stub = self.stubs.setdefault(key, Stub(len(self.stubs) + 1, key, register.name))
+                        stub = self.stubs.setdefault(key, Stub(key, register.name))
                         stub.read, stub.write = stub.read or half == "read", stub.write or half == "write"
         for register, direction in self.passable():     # behind those that rows use
             if not register.model and (direction == "read" or register.write_mask):
-                stub = self.stubs.setdefault(register.key, Stub(len(self.stubs) + 1, register.key, register.name))
+                stub = self.stubs.setdefault(register.key, Stub(register.key, register.name))
                 stub.read, stub.write = stub.read or direction == "read", stub.write or direction == "write"
+        after = 2               # 0: nothing to replay
+        for stub in self.placed():
+            stub.number = after if stub.read else after - 1
+            after += stub.read + stub.write
         self.known = known
+
+    def placed(self) -> List[Stub]:
+        """Those that only write come first: no two have one number."""
+        return sorted(self.stubs.values(), key=lambda stub: stub.read)
 
     def passable(self) -> Iterator[Tuple[Register, str]]:
         """What traps and EL2 can do in the guest's place, of the registers that some machine was seen to have."""

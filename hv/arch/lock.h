@@ -19,7 +19,8 @@ struct spinlock {
 	u64 taken;          /* CNTPCT when it was taken */
 	u64 longest_wait, longest_hold; /* ticks, without what an open monitor took */
 	const char *name;
-	u32 order;          /* enum lock_order: the host build checks it, the target never looks */
+	u32 order;          /* enum lock_order: the host build checks it, the target only at boot */
+	struct spinlock *behind; /* the next one in that order, or NULL */
 };
 
 /* Takes the next number. */
@@ -53,6 +54,56 @@ static inline void ticket_wait(const volatile u32 *serving, u32 mine)
 static inline void lock_store(volatile u32 *to, u32 v)
 {
 	asm volatile("stlr %w1, %0" : "=Q"(*to) : "rZ"(v) : "memory");
+}
+static inline u32 atomic_load(const volatile u32 *from)
+{
+	u32 v;
+
+	asm volatile("ldar %w0, %1" : "=r"(v) : "Q"(*from) : "memory");
+	return v;
+}
+/* Sets bits that another CPU takes. What was stored before is seen by whoever has taken them. */
+static inline void atomic_or(volatile u32 *to, u32 bits)
+{
+	u32 v, failed;
+
+	asm volatile("1:	ldxr	%w0, %2\n"
+		     "	orr	%w0, %w0, %w3\n"
+		     "	stlxr	%w1, %w0, %2\n"
+		     "	cbnz	%w1, 1b\n"
+		     : "=&r"(v), "=&r"(failed), "+Q"(*to)
+		     : "r"(bits)
+		     : "memory");
+}
+/* All the bits that others have set, once. */
+static inline u32 atomic_take(volatile u32 *from)
+{
+	u32 v, failed;
+
+	asm volatile("1:	ldaxr	%w0, %2\n"
+		     "	stxr	%w1, wzr, %2\n"
+		     "	cbnz	%w1, 1b\n"
+		     : "=&r"(v), "=&r"(failed), "+Q"(*from)
+		     :
+		     : "memory");
+	return v;
+}
+/* True: it was `old`, and is `v`. */
+static inline bool atomic_replace(volatile u64 *at, u64 old, u64 v)
+{
+	u64 was;
+	u32 failed = 1;
+
+	asm volatile("1:	ldaxr	%0, %2\n"
+		     "	cmp	%0, %3\n"
+		     "	b.ne	2f\n"
+		     "	stlxr	%w1, %4, %2\n"
+		     "	cbnz	%w1, 1b\n"
+		     "2:\n"
+		     : "=&r"(was), "+&r"(failed), "+Q"(*at)
+		     : "r"(old), "r"(v)
+		     : "memory", "cc");
+	return !failed;
 }
 /* True: it was not busy, and is. */
 static inline bool lock_try(volatile u32 *busy)

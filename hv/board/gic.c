@@ -199,6 +199,7 @@ void gic_enable(u32 cpu, u32 irq, bool on)
 
 void gic_send_sgi(u32 cpu, u32 irq)
 {
+	dsb_ish(); /* what was stored before is seen by the CPU that it comes to */
 	/* QEMU virt numbers CPUs of one cluster by Aff0, up to 16 of them. */
 	sysreg_write(icc_sgi1r_el1, (u64)irq << 24 | 1u << cpu);
 	isb();

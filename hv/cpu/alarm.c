@@ -7,7 +7,7 @@
 
 #define ENABLE 1
 
-static u64 deadlines[ALARM_COUNT]; /* 0: none */
+static volatile u64 deadlines[ALARM_COUNT]; /* 0: none */
 
 static void arm(u64 when)
 {
@@ -32,6 +32,20 @@ void alarm_set(enum alarm which, u64 when)
 {
 	deadlines[which] = when;
 	arm(first());
+}
+
+void alarm_set_earlier(enum alarm which, u64 when)
+{
+	u64 was = deadlines[which];
+
+	while ((!was || when < was) && !atomic_replace(&deadlines[which], was, when))
+		was = deadlines[which];
+	arm(first());
+}
+
+bool alarm_is_set(enum alarm which)
+{
+	return deadlines[which];
 }
 
 void alarm_log(u64 when)

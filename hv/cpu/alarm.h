@@ -9,6 +9,9 @@ enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, A
 
 /* This CPU is interrupted (SGI_ALARM) when CNTPCT reaches `when`; 0: no longer. */
 void alarm_set(enum alarm which, u64 when);
+/* The same, unless it is set to come earlier: of several CPUs that set it at a time, the earliest holds. */
+void alarm_set_earlier(enum alarm which, u64 when);
+bool alarm_is_set(enum alarm which);
 /* The same for this CPU alone, whose log_due this is. */
 void alarm_log(u64 when);
 /* Sleeps until CNTPCT reaches `until` (0: no limit) or an interrupt of EL2's own is pending; the alarms wait. */

@@ -11,14 +11,17 @@ enum lock_order {
 	ORDER_LOG,    /* which records of any CPU have gone to the line, and what the operator's keys ask for */
 	ORDER_LINE,   /* the UART, what is to be sent on it, whose input comes; the guest's PL011 */
 	ORDER_RTC,    /* the guest's PL031 */
-	ORDER_VIRTIO, /* the mediated virtio devices and their queues */
-	ORDER_DIST,   /* the guest's distributor and redistributors */
+	ORDER_VIRTIO, /* one mediated virtio device and its queues: each has its own lock */
+	ORDER_DIST,   /* the guest's distributor, and the redistributors of CPUs that are off */
 	ORDER_RULES,  /* flags of rows, which not only their own CPU changes */
 	ORDER_COUNT
 };
 
-extern struct spinlock cpus_lock, log_lock, line_lock, rtc_lock, virtio_lock, dist_lock, rules_lock;
-extern struct spinlock *const locks[ORDER_COUNT];
+extern struct spinlock cpus_lock, log_lock, line_lock, rtc_lock, dist_lock, rules_lock;
+extern struct spinlock *const locks; /* the first one; `behind` leads to the last, in their order */
+
+/* A lock more, at boot: none of its order is taken while another of it is held. `name` stays. */
+void lock_add(struct spinlock *l, const char *name, enum lock_order order);
 
 /* A panic: whoever holds a lock may be gone, and nobody waits for one any more to say what happened. */
 extern bool locks_void;

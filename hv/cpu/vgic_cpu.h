@@ -22,15 +22,29 @@ struct vgic_bank {
 };
 _Static_assert(sizeof(struct vgic_bank) == 128, "a shift to find it");
 
+/* An access to another CPU's redistributor, which that CPU makes. */
+struct vgic_request {
+	u32 reg, size;
+	u64 value;
+	bool write;
+	volatile u32 done;
+};
+
+/* While the CPU is on, no other one touches this but what is said to be another's. */
 struct vgic_cpu {
 	struct vgic_bank local; /* SGIs and PPIs */
+	volatile u32 sent;      /* others': interrupts of `local` that they have made pending */
+	volatile u32 askers;    /* others': CPUs whose `request` is for this one */
+	volatile bool live;     /* under the distributor's lock: it is on; else its redistributor is anybody's who has that lock */
+	struct vgic_request request; /* this CPU's, for one that it waits for */
 	u16 lr_irq[VGIC_MAX_LRS];
 	u32 lr_used;            /* bit n: list register n holds lr_irq[n] */
+	u32 lr_spis;            /* ... which is an SPI */
 	u32 lr_latched;         /* ... which was pending by itself, whatever its line does */
 	u32 lr_stale;           /* ours again, but what it held is still in it */
 	u32 n_lrs;
 	u32 waker;
-	u32 asked, served;      /* how often other CPUs wanted its list registers, and had them */
+	volatile u32 asked, served; /* others', under the distributor's lock: how often they wanted its SPIs, and had them */
 	bool waits;             /* something was pending when vgic_flush() looked last */
 	bool traps;             /* its CPU interface is vgic_icc.c: ICH_HCR_EL2.TALL0 and TALL1 are set */
 };

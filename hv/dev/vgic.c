@@ -65,6 +65,7 @@ COLD void vgic_cpu_init(struct cpu *c)
 	struct vgic_bank *b = &c->vgic.local;
 
 	spin_lock(&dist_lock);
+	c->vgic.live = true;
 	if (!c->vgic.n_lrs) { /* the redistributor keeps its state while its CPU is off */
 		c->vgic.n_lrs = (u32)(sysreg_read(ich_vtr_el2) & 0x1f) + 1;
 		if (c->vgic.n_lrs > VGIC_MAX_LRS)
@@ -149,11 +150,14 @@ void vgic_fold(struct cpu *c)
 	u32 waits;
 
 	if (c->vgic.lr_used) {
+		bool entered = c->vgic.lr_spis && lock_enter(&dist_lock);
+
 		for (u32 used = c->vgic.lr_used; used; used &= used - 1)
 			fold(c, (unsigned)__builtin_ctz(used));
 		c->vgic.lr_stale |= c->vgic.lr_used;
-		c->vgic.lr_used = 0;
+		c->vgic.lr_used = c->vgic.lr_spis = 0;
 		c->work |= WORK_VGIC;
+		lock_leave(&dist_lock, entered);
 	}
 	waits = b->hw & ~b->active;
 	if (waits) {
@@ -162,31 +166,44 @@ void vgic_fold(struct cpu *c)
 	}
 }
 
-COLD u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask)
+/* What other CPUs have made pending. */
+static inline void receive(struct cpu *c)
 {
-	struct cpu *c = this_cpu();
+	if (unlikely(c->vgic.sent))
+		c->vgic.local.pending |= atomic_take(&c->vgic.sent);
+}
+
+static COLD u32 recall_spis(struct cpu *c, struct vgic_bank *b, u32 mask)
+{
 	u32 recalled = 0;
 
 	for (;;) {
-		struct cpu *holder = t;
-		u32 held = b->in_lr & mask;
+		struct cpu *holder;
+		u32 held;
 
 		vgic_fold(c);
-		if (t ? !t->vgic.lr_used : !(held &= b->in_lr))
+		held = b->in_lr & mask;
+		if (!held)
 			return recalled;
-		if (!t)
-			holder = cpus[vgic_dist.holder[((u32)(b - vgic_dist.spi) + 1) * 32 + (u32)__builtin_ctz(held)]];
+		holder = cpus[vgic_dist.holder[((u32)(b - vgic_dist.spi) + 1) * 32 + (u32)__builtin_ctz(held)]];
 		if (!(recalled & 1u << holder->index))
 			holder->vgic.asked++;
 		recalled |= 1u << holder->index;
 		spin_unlock(&dist_lock);
 		gic_send_sgi(holder->index, SGI_KICK);
-		while (*(volatile u32 *)&holder->vgic.lr_used) {
-			c->progress++;
-			relax();
-		}
+		while (*(volatile u32 *)&holder->vgic.lr_spis)
+			vgic_meanwhile(c);
 		spin_lock(&dist_lock);
 	}
+}
+
+COLD u32 vgic_recall(struct cpu *c, struct vgic_bank *b, u32 mask)
+{
+	if (!c)
+		return recall_spis(this_cpu(), b, mask);
+	vgic_fold(c); /* of a CPU that is off there is nothing */
+	receive(c);
+	return 0;
 }
 
 COLD void vgic_release(u32 recalled)
@@ -195,15 +212,23 @@ COLD void vgic_release(u32 recalled)
 		cpus[__builtin_ctz(recalled)]->vgic.served++;
 }
 
-/* Those that recalled this CPU's list registers find them empty; who comes now waits for the next time. */
+COLD void vgic_meanwhile(struct cpu *c)
+{
+	vgic_answer(c);
+	if (c->vgic.lr_spis && c->vgic.asked != c->vgic.served)
+		vgic_fold(c);
+	c->progress++;
+	relax();
+}
+
+/* Those that recalled this CPU's SPIs find its list registers empty; who comes now waits for the next time. */
 static COLD void serve(struct cpu *c)
 {
 	u32 until = c->vgic.asked;
 
-	while ((int)(until - *(volatile u32 *)&c->vgic.served) > 0) {
+	while ((int)(until - c->vgic.served) > 0) {
 		spin_unlock(&dist_lock);
-		c->progress++;
-		relax();
+		vgic_meanwhile(c);
 		spin_lock(&dist_lock);
 	}
 }
@@ -212,6 +237,8 @@ COLD void vgic_cpu_exit(struct cpu *c)
 {
 	spin_lock(&dist_lock);
 	vgic_fold(c);
+	vgic_answer(c); /* those who ask from here on see that it is off */
+	c->vgic.live = false;
 	c->vgic.lr_stale = 0;
 	let_go(c, c->vgic.local.hw);
 	/* Its active priorities are gone: what is active stays so until somebody deactivates it. */
@@ -225,9 +252,8 @@ COLD void vgic_cpu_exit(struct cpu *c)
 void vgic_physical(struct cpu *c, u32 irq)
 {
 	struct vgic_bank *b = &c->vgic.local;
-	u32 bit = 1u << irq; /* a PPI */
+	u32 bit = 1u << irq;
 
-	spin_lock(&dist_lock);
 	if (b->in_lr & bit) /* the one before, which the guest has ended */
 		vgic_fold(c);
 	b->hw |= bit;
@@ -235,23 +261,30 @@ void vgic_physical(struct cpu *c, u32 irq)
 		b->pending |= bit;
 	else
 		b->level |= bit;
-	spin_unlock(&dist_lock);
 	c->work |= WORK_VGIC;
 }
 
-COLD void vgic_make_pending(struct cpu *c, u32 irq)
+void vgic_send(struct cpu *c, u32 irq)
 {
-	struct vgic_bank *b = vgic_bank_of(c, irq);
-
-	vgic_busy(b);
-	b->pending |= 1u << irq % 32; /* in a list register already: vgic_flush() adds it there */
-	vgic_attend_all(irq < 32 ? c : NULL, b, 1u << irq % 32);
+	if (here(c)) /* in a list register already: vgic_flush() adds it there */
+		c->vgic.local.pending |= 1u << irq;
+	else
+		atomic_or(&c->vgic.sent, 1u << irq);
+	vgic_attend(c);
 }
 
 COLD void vgic_set_pending(struct cpu *c, u32 irq)
 {
+	struct vgic_bank *b = vgic_bank_of(c, irq);
+
+	if (irq < 32) {
+		vgic_send(c, irq);
+		return;
+	}
 	spin_lock(&dist_lock);
-	vgic_make_pending(c, irq);
+	vgic_busy(b);
+	b->pending |= 1u << irq % 32;
+	vgic_attend_all(NULL, b, 1u << irq % 32);
 	spin_unlock(&dist_lock);
 }
 
@@ -326,9 +359,11 @@ static void load(struct cpu *c, unsigned n, u32 irq)
 		b->pending &= ~bit;
 	}
 	b->in_lr |= bit;
-	if (irq >= 32)
+	if (irq >= 32) {
 		/* cppcheck-suppress arrayIndexOutOfBoundsCond ; callers pass INTIDs below VGIC_IRQS */
 		vgic_dist.holder[irq] = (u8)c->index;
+		c->vgic.lr_spis |= 1u << n;
+	}
 	c->vgic.lr_used |= 1u << n;
 	c->vgic.lr_irq[n] = (u16)irq;
 	gich_lr_write(n, lr);
@@ -376,7 +411,7 @@ static inline void find(struct cpu *c, const struct vgic_bank *b, u32 first, str
 	}
 }
 
-static void find_spis(struct cpu *c, struct found *f)
+static COLD void __attribute__((noinline)) find_spis(struct cpu *c, struct found *f)
 {
 	for (u32 busy = vgic_dist.busy; busy; busy &= busy - 1) {
 		u32 n = (u32)__builtin_ctz(busy);
@@ -398,34 +433,52 @@ static COLD void set_traps(struct cpu *c, bool on)
 	sysreg_write(ich_hcr_el2, hcr | (on ? all : ich_hcr & all));
 }
 
+/* More wait than there are list registers. GICD_CTLR has the groups' bits where ICH_VMCR_EL2 has ICC_IGRPENn_EL1. */
+static COLD void __attribute__((noinline)) load_best(struct cpu *c, bool locked)
+{
+	u32 best;
+
+	if (!locked)
+		spin_lock(&dist_lock);
+	best = vgic_best(c, (u32)sysreg_read(ich_vmcr_el2));
+	if (best != VGIC_NO_IRQ)
+		load(c, 0, best);
+	if (!locked)
+		spin_unlock(&dist_lock);
+}
+
 void vgic_flush(struct cpu *c)
 {
 	struct found f;
-	bool traps;
+	bool traps, spis;
 	u32 stale;
 
-	spin_lock(&dist_lock);
+	if (unlikely(c->vgic.askers))
+		vgic_answer(c);
+	receive(c);
+	/* An SPI that becomes pending behind this look comes with a kick, and so does a CPU that wants this one's. */
+	spis = vgic_dist.busy || c->vgic.lr_spis || c->vgic.asked != c->vgic.served;
+	if (spis)
+		spin_lock(&dist_lock);
 	vgic_fold(c);
 	c->work &= ~WORK_VGIC;
-	if (unlikely(c->vgic.asked != c->vgic.served))
+	if (unlikely(c->vgic.asked != c->vgic.served && spis))
 		serve(c);
 	c->vgic.waits = false;
 	f.n = 0;
 	find(c, &c->vgic.local, 0, &f);
-	if (vgic_dist.busy)
+	if (spis)
 		find_spis(c, &f);
 	if (likely(f.n <= c->vgic.n_lrs)) {
 		for (u32 i = 0; i < f.n; i++)
 			load(c, i, f.irq[i]);
 		traps = may_fall(c, f.n);
-	} else { /* GICD_CTLR has the groups' bits where ICH_VMCR_EL2 has ICC_IGRPENn_EL1 */
-		u32 best = vgic_best(c, (u32)sysreg_read(ich_vmcr_el2));
-
-		if (best != VGIC_NO_IRQ)
-			load(c, 0, best);
+	} else {
+		load_best(c, spis);
 		traps = true;
 	}
-	spin_unlock(&dist_lock);
+	if (spis)
+		spin_unlock(&dist_lock);
 	stale = c->vgic.lr_stale & ~c->vgic.lr_used;
 	c->vgic.lr_stale = 0;
 	for (; stale; stale &= stale - 1)

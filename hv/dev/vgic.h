@@ -23,13 +23,16 @@ struct trap_frame;
 void vgic_cpu_init(struct cpu *c);
 /* Its end: an SPI that waits for it goes back to where another CPU may get it. */
 void vgic_cpu_exit(struct cpu *c);
-/* The physical interrupt `irq` was acknowledged (priority dropped, not deactivated): it is the guest's. */
+/* The physical interrupt `irq`, a PPI, was acknowledged (priority dropped, not deactivated): it is the guest's. */
 void vgic_physical(struct cpu *c, u32 irq);
 /* A device of ours drives its line. Level-sensitive. */
 void vgic_set_level(u32 irq, bool level);
 /* Makes `irq` pending for the guest once (SGIs, the monitor's `inject irq`). */
 void vgic_set_pending(struct cpu *c, u32 irq);
-/* Puts what is pending and active into list registers. Called when WORK_VGIC is set, before the guest goes on. */
+/*
+ * Does what other CPUs wait for, and puts what is pending and active into list registers. Called when WORK_VGIC is set,
+ * before the guest goes on. Without the distributor's lock where no SPI is about.
+ */
 void vgic_flush(struct cpu *c);
 /* Maintenance interrupt (PPI 25). */
 void vgic_maintenance(struct cpu *c);

@@ -10,6 +10,8 @@
 #define IIDR       0x43bu
 #define PIDR2      0x3bu /* architecture revision 3 */
 
+#define GICR_ISPENDR0 0x10200u
+
 /* The physical enable of the board's interrupts that are the guest's. */
 static void mirror_enable(struct cpu *c, u32 changed, bool on)
 {
@@ -41,16 +43,13 @@ static u64 bits_read(struct cpu *c, struct vgic_bank *b, u32 offset)
 	return offset < 0x300 ? pending : active;
 }
 
-/* `c`: whose bank it is, NULL for SPIs. */
 static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 {
-	u32 recalled, kind = offset / 0x80;
+	u32 kind = offset / 0x80, recalled = vgic_recall(c, b, kind == 1 ? ~0u : v);
 
-	if (kind == 1)
-		v ^= b->group;
-	recalled = vgic_recall(c, b, v);
 	switch (kind) {
 	case 1: /* IGROUPR */
+		v ^= b->group;
 		b->group ^= v;
 		break;
 	case 2: /* ISENABLER */
@@ -177,29 +176,12 @@ static void route(u32 irq, u64 affinity)
 	vgic_release(recalled);
 }
 
-/* No CPU has anything in its list registers that was decided by the old groups: GICD_CTLR.RWP is never seen. */
-static void enable_groups(u32 groups)
-{
-	u32 recalled = 0;
-
-	if (groups == vgic_dist.ctlr)
-		return;
-	for (unsigned i = 0; i < n_cpus; i++)
-		recalled |= vgic_recall(cpus[i], &cpus[i]->vgic.local, 0);
-	vgic_dist.ctlr = groups;
-	for (unsigned i = 0; i < n_cpus; i++)
-		vgic_attend(cpus[i]);
-	vgic_release(recalled);
-}
-
 static void dist_write(u32 offset, unsigned size, u64 value)
 {
 	if (size == 4) {
 		u32 v = (u32)value;
 
-		if (offset == 0) {
-			enable_groups(v & (GICD_CTLR_GRP0 | GICD_CTLR_GRP1));
-		} else if (has_bits(offset)) {
+		if (has_bits(offset)) {
 			u32 word = offset % 0x80 / 4;
 
 			if (word > 0 && word < VGIC_BANKS)
@@ -216,78 +198,142 @@ static void dist_write(u32 offset, unsigned size, u64 value)
 		route((offset - 0x6000) / 8, value);
 }
 
-void vgic_dist_write(u32 offset, unsigned size, u64 value)
-{
-	spin_lock(&dist_lock);
-	dist_write(offset, size, value);
-	spin_unlock(&dist_lock);
-}
-
 /* The redistributor frames stand one after the other, 128 KiB each: which CPU's, or NULL. */
 static struct cpu *frame_of(u32 offset)
 {
 	return offset / GICR_STRIDE < n_cpus ? cpus[offset / GICR_STRIDE] : NULL;
 }
 
-static u64 redist_read(u32 offset, unsigned size)
+/* Of a frame, where only a word is read: it needs not be this CPU's. */
+static u64 redist_peek(struct cpu *t, u32 reg, unsigned size)
 {
-	struct cpu *t = frame_of(offset);
-	u32 index = offset / GICR_STRIDE, reg = offset % GICR_STRIDE;
-	struct vgic_bank *b;
+	const struct vgic_bank *b = &t->vgic.local;
 	u64 typer;
 
-	if (!t)
-		return 0;
-	b = &t->vgic.local;
 	switch (reg) {
 	case 0x0004: return IIDR;
 	case 0x0008:
 	case 0x000c:
-		typer = (u64)index << 32 | index << 8 | (index + 1 == n_cpus ? BIT(4) : 0);
+		typer = (u64)t->index << 32 | t->index << 8 | (t->index + 1 == n_cpus ? BIT(4) : 0);
 		return size == 8 ? typer : reg == 0x000c ? typer >> 32 : typer & 0xffffffff;
 	case 0x0014: return t->vgic.waker;
 	case 0xffe8: return PIDR2;
 	case 0x10c00: return config_read(b, 0);
 	case 0x10c04: return config_read(b, 1);
 	}
-	if (has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4)
-		return bits_read(t, b, reg - 0x10000);
 	if (reg >= 0x10400 && reg < 0x10420 && size < 8)
 		return priority_read(b, reg, size);
 	return 0;
 }
 
-u64 vgic_redist_read(u32 offset, unsigned size)
+static bool redist_has_bits(u32 reg, unsigned size)
 {
-	u64 value;
-
-	spin_lock(&dist_lock);
-	value = redist_read(offset, size);
-	spin_unlock(&dist_lock);
-	return value;
+	return has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4;
 }
 
-static void redist_write(u32 offset, unsigned size, u64 value)
+static void redist_write(struct cpu *t, u32 reg, unsigned size, u64 value)
+{
+	if (reg == 0x0014) /* WAKER: ChildrenAsleep follows ProcessorSleep at once */
+		t->vgic.waker = value & 2 ? 6 : 0;
+	else if (reg == 0x10c04) /* ICFGR0 is fixed: SGIs are edge-triggered */
+		config_write(t, &t->vgic.local, 1, (u32)value);
+	else if (redist_has_bits(reg, size))
+		bits_write(t, &t->vgic.local, reg - 0x10000, (u32)value);
+	else if (reg >= 0x10400 && reg < 0x10420 && size < 8)
+		priority_write(t, &t->vgic.local, reg, size, value);
+}
+
+/* In the frame of this CPU, or of one that is off. */
+static void access(struct cpu *t, struct vgic_request *r)
+{
+	if (r->write)
+		redist_write(t, r->reg, r->size, r->value);
+	else
+		r->value = bits_read(t, &t->vgic.local, r->reg - 0x10000);
+}
+
+COLD void vgic_answer(struct cpu *c)
+{
+	for (u32 who = atomic_take(&c->vgic.askers); who; who &= who - 1) {
+		struct vgic_request *r = &cpus[__builtin_ctz(who)]->vgic.request;
+
+		access(c, r);
+		lock_store(&r->done, 1);
+	}
+}
+
+/* In another CPU's frame. */
+static COLD u64 ask(struct cpu *t, u32 reg, u32 size, bool write, u64 value)
+{
+	struct cpu *c = this_cpu();
+	struct vgic_request *r = &c->vgic.request;
+
+	*r = (struct vgic_request){ .reg = reg, .size = size, .write = write, .value = value };
+	spin_lock(&dist_lock);
+	if (!t->vgic.live) {
+		access(t, r);
+		spin_unlock(&dist_lock);
+		return r->value;
+	}
+	atomic_or(&t->vgic.askers, 1u << c->index);
+	spin_unlock(&dist_lock);
+	gic_send_sgi(t->index, SGI_KICK);
+	while (!atomic_load(&r->done))
+		vgic_meanwhile(c);
+	return r->value;
+}
+
+u64 vgic_redist_read(u32 offset, unsigned size)
+{
+	struct cpu *t = frame_of(offset);
+	u32 reg = offset % GICR_STRIDE;
+
+	if (!t)
+		return 0;
+	if (!redist_has_bits(reg, size))
+		return redist_peek(t, reg, size);
+	if (t != this_cpu())
+		return ask(t, reg, size, false, 0);
+	return bits_read(t, &t->vgic.local, reg - 0x10000);
+}
+
+void vgic_redist_write(u32 offset, unsigned size, u64 value)
 {
 	struct cpu *t = frame_of(offset);
 	u32 reg = offset % GICR_STRIDE;
 
 	if (!t)
 		return;
-	if (reg == 0x0014) /* WAKER: ChildrenAsleep follows ProcessorSleep at once */
-		t->vgic.waker = value & 2 ? 6 : 0;
-	else if (reg == 0x10c04) /* ICFGR0 is fixed: SGIs are edge-triggered */
-		config_write(t, &t->vgic.local, 1, (u32)value);
-	else if (has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4)
-		bits_write(t, &t->vgic.local, reg - 0x10000, (u32)value);
-	else if (reg >= 0x10400 && reg < 0x10420 && size < 8)
-		priority_write(t, &t->vgic.local, reg, size, value);
+	if (t == this_cpu())
+		redist_write(t, reg, size, value);
+	else
+		ask(t, reg, size, true, value);
 }
 
-void vgic_redist_write(u32 offset, unsigned size, u64 value)
+/* No CPU has anything in its list registers that was decided by the old groups: GICD_CTLR.RWP is never seen. */
+static COLD void enable_groups(u32 groups)
 {
+	bool same;
+
 	spin_lock(&dist_lock);
-	redist_write(offset, size, value);
+	same = vgic_dist.ctlr == groups;
+	vgic_dist.ctlr = groups;
+	spin_unlock(&dist_lock);
+	/* Reading what is pending takes a CPU's list registers back, and by then it fills them by the new groups. */
+	for (unsigned i = 0; i < n_cpus && !same; i++)
+		vgic_redist_read(i * GICR_STRIDE + GICR_ISPENDR0, 4);
+	if (!same)
+		vgic_attend(this_cpu());
+}
+
+void vgic_dist_write(u32 offset, unsigned size, u64 value)
+{
+	if (offset == 0 && size == 4) {
+		enable_groups((u32)value & (GICD_CTLR_GRP0 | GICD_CTLR_GRP1));
+		return;
+	}
+	spin_lock(&dist_lock);
+	dist_write(offset, size, value);
 	spin_unlock(&dist_lock);
 }
 
@@ -296,14 +342,12 @@ void vgic_sgi(struct cpu *c, u64 value, bool group1)
 	u32 irq = (u32)FIELD(value, 27, 24);
 	bool all_others = value & BIT(40);
 
-	spin_lock(&dist_lock);
 	for (u32 i = 0; i < n_cpus; i++) {
 		/* One cluster: Aff1 to Aff3 and the range selector must be 0 for anybody to be meant. */
 		bool meant = all_others ? i != c->index :
 					  !(value & 0x00fff0ff00ff0000UL) && value & BIT(i);
 
 		if (meant && (cpus[i]->vgic.local.group >> irq & 1) == group1)
-			vgic_make_pending(cpus[i], irq);
+			vgic_send(cpus[i], irq);
 	}
-	spin_unlock(&dist_lock);
 }

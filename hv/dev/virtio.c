@@ -13,6 +13,7 @@
 #include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/virtio_device.h"
+#include "lib/string.h"
 
 #define MAGIC               0x74726976 /* "virt" */
 #define STATUS_FEATURES_OK  8u
@@ -80,15 +81,11 @@ static struct device *device_of(u64 ipa)
 	return n < VIRTIO_TRANSPORTS ? virtio_devices[n] : NULL;
 }
 
-static u64 register_read(u64 ipa, unsigned size)
+static u64 register_read(const struct device *d, u32 reg, unsigned size)
 {
-	struct device *d = device_of(ipa);
-	u32 reg = (u32)(ipa % VIRTIO_STRIDE);
 	const struct queue *q;
 	u64 value;
 
-	if (!d) /* a transport without a device, or whose device the model does not serve */
-		return size == 4 ? reg == REG_MAGIC ? MAGIC : reg == REG_VERSION : 0;
 	if (reg >= REG_CONFIG)
 		return size <= 4 && reg % size == 0 && guarded_read(d->pa + reg, size, &value) ? value : 0;
 	if (size != 4)
@@ -113,11 +110,15 @@ static u64 register_read(u64 ipa, unsigned size)
 
 u64 virtio_read(u64 ipa, unsigned size)
 {
+	struct device *d = device_of(ipa);
+	u32 reg = (u32)(ipa % VIRTIO_STRIDE);
 	u64 value;
 
-	spin_lock(&virtio_lock);
-	value = register_read(ipa, size);
-	spin_unlock(&virtio_lock);
+	if (!d) /* a transport without a device, or whose device the model does not serve */
+		return size == 4 ? reg == REG_MAGIC ? MAGIC : reg == REG_VERSION : 0;
+	spin_lock(&d->lock);
+	value = register_read(d, reg, size);
+	spin_unlock(&d->lock);
 	return value;
 }
 
@@ -208,13 +209,10 @@ static void write_queue(struct device *d, u32 reg, u32 value)
 	}
 }
 
-static void register_write(u64 ipa, unsigned size, u64 v)
+static void register_write(struct device *d, u32 reg, unsigned size, u64 v)
 {
-	struct device *d = device_of(ipa);
-	u32 reg = (u32)(ipa % VIRTIO_STRIDE), value = (u32)v;
+	u32 value = (u32)v;
 
-	if (!d)
-		return;
 	if (reg >= REG_CONFIG) {
 		if (!d->broken && !d->read_only && size <= 4 && reg % size == 0)
 			guarded_write(d->pa + reg, size, v);
@@ -250,9 +248,13 @@ static void register_write(u64 ipa, unsigned size, u64 v)
 
 void virtio_write(u64 ipa, unsigned size, u64 v)
 {
-	spin_lock(&virtio_lock);
-	register_write(ipa, size, v);
-	spin_unlock(&virtio_lock);
+	struct device *d = device_of(ipa);
+
+	if (!d)
+		return;
+	spin_lock(&d->lock);
+	register_write(d, (u32)(ipa % VIRTIO_STRIDE), size, v);
+	spin_unlock(&d->lock);
 }
 
 /* --- the board -------------------------------------------------------------------------------------------------- */
@@ -263,9 +265,9 @@ bool virtio_interrupt(u32 irq)
 
 	if (n >= VIRTIO_TRANSPORTS || !virtio_devices[n])
 		return false;
-	spin_lock(&virtio_lock);
+	spin_lock(&virtio_devices[n]->lock);
 	virtio_queue_collect(virtio_devices[n]);
-	spin_unlock(&virtio_lock);
+	spin_unlock(&virtio_devices[n]->lock);
 	return true;
 }
 
@@ -319,6 +321,10 @@ static void probe_transport(unsigned n, const struct decision *row, u32 version,
 {
 	struct device *d = boot_alloc(sizeof(*d), 64);
 
+	memcpy(d->lock_name, "virtio", 6);
+	d->lock_name[6] = (char)('0' + n / 10);
+	d->lock_name[7] = (char)('0' + n % 10);
+	lock_add(&d->lock, d->lock_name, ORDER_VIRTIO);
 	d->pa = VIRTIO_PA + n * VIRTIO_STRIDE;
 	d->irq = VIRTIO_IRQ + n;
 	d->version = version;

@@ -4,6 +4,7 @@
 #define HV_VIRTIO_DEVICE_H
 
 #include "arch/arch.h"
+#include "arch/lock.h"
 #include "dev/virtio.h"
 
 #define REG_MAGIC          0x000
@@ -90,6 +91,8 @@ struct queue {
 _Static_assert(QUEUE_MAX * 16 + 6 + QUEUE_MAX * 2 <= 2 * PAGE && 6 + QUEUE_MAX * 8 <= PAGE, "the shadow ring fits");
 
 struct device {
+	struct spinlock lock;      /* all that follows but what never changes, the queues, and the real device */
+	char lock_name[9];         /* "virtio31" */
 	u64 pa;
 	u32 irq, version, type, vendor;
 	bool read_only;

@@ -10,7 +10,6 @@
 #include "vm/guestmem.h"
 #include "vm/inject.h"
 
-#define UART_DR 0x00
 #define UART_FR 0x18
 
 struct access {
@@ -267,13 +266,16 @@ static inline void finish_fast(struct trap_frame *f, struct row_state *s)
 		finish(f, s, pc, ticks);
 }
 
-static void __attribute__((noinline)) fast_send(struct trap_frame *f, struct row_state *s, u64 byte)
+static void __attribute__((noinline)) fast_uart_write(struct trap_frame *f, struct row_state *s, u32 offset, u64 value)
 {
-	vuart_transmit((u8)byte);
+	vuart_write(offset, value);
 	finish_fast(f, s);
 }
 
-/* A console writes a character: it asks whether there is room, then sends. The flags fit into the smallest access. */
+/*
+ * A console writes a character: it asks whether there is room, then sends. The flags fit into the smallest access, and of
+ * what is written no register has more.
+ */
 static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
 {
 	u64 offset = ipa - s->decision->value, *reg = &f->x[dabt_rt(esr)];
@@ -281,8 +283,8 @@ static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr,
 	if (offset == UART_FR && !(esr & (DABT_WNR | DABT_SSE))) {
 		*reg = vuart_flags;
 		finish_fast(f, s);
-	} else if (offset == UART_DR && esr & DABT_WNR) {
-		fast_send(f, s, *reg);
+	} else if (esr & DABT_WNR) {
+		fast_uart_write(f, s, (u32)offset, low_bits(*reg, dabt_log2_size(esr)));
 	} else {
 		slow_path(f, s, ipa);
 	}

@@ -388,7 +388,6 @@ void vgic_dist_write(u32 o, unsigned size, u64 v)
 u64 vgic_redist_read(u32 o, unsigned size) { return model(MODEL_VGIC_REDIST, false, o, size, 0); }
 void vgic_redist_write(u32 o, unsigned size, u64 v) { model(MODEL_VGIC_REDIST, true, o, size, v); }
 u32 vuart_flags = 0x90;
-void vuart_transmit(u8 byte) { model(MODEL_PL011, true, 0, 4, byte); }
 u64 vuart_read(struct cpu *c, u32 o)
 {
 	(void)c;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an edit of facts changes for a policy that no decision of it shows: an access that is no longer seen, a register
-that EL2 stands in for otherwise, a device, a call or memory that is another."""
+"""Effects of an edit of facts that no decision of a policy shows: an access that EL2 no longer sees, a register that it
+stands in for in another way, another device, call or memory."""
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
@@ -15,18 +15,18 @@ from policygen.meaning.paint import paint
 from policygen.target import traps
 from policygen.text import paths
 
-# Of a platform: prose, and what only says which machine to start.
+# Fields of a platform that change nothing for a guest: prose, and the machine to start.
 SILENT = ("name", "file", "machine", "cpus", "groups", "models", "gaps")
 
 
 @dataclass(frozen=True)
 class FactChange:
-    opens: bool                     # the guest may get more by it, as far as anybody can tell from here
+    opens: bool                     # the guest may get more by it, as far as facts can tell
     text: str
 
 
 def fact_changes(old: Policy, new: Policy) -> List[FactChange]:
-    """Empty when both are judged by the same facts."""
+    """The changes between two policies' facts; none if the facts are the same."""
     if old.facts == new.facts:
         return []
     (before, ground), (after, now) = _facts(old), _facts(new)
@@ -44,7 +44,7 @@ def _listed(names: Mapping[str, None]) -> str:
 
 
 def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """Accesses that are not simply allowed, and that a control took to EL2 on one side only."""
+    """Accesses that are not plain `allow` and that a control takes to EL2 on one side only."""
     was, now = traps.plan(old), traps.plan(new)
     lost: Dict[str, Dict[str, None]] = {}
     won: Dict[str, Dict[str, None]] = {}
@@ -58,7 +58,7 @@ def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactC
 
 
 def _controls(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """A control that both set, and that is another bit now, or traps in the other state."""
+    """Controls that both sides set, and whose bit or polarity differs."""
     was, now = ({bit.name for bit in traps.plan(policy).bits} for policy in (old, new))
     for name in sorted(was & now):
         a, b = before.controls[name], after.controls[name]
@@ -70,7 +70,7 @@ def _controls(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[F
 
 
 def _registers(new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """What a replayed access does; which direction there is."""
+    """Registers that EL2 replays in another way, or that have other directions."""
     for name, register in sorted(after.registers.items()):
         was = before.registers.get(name)
         if was is None:

@@ -170,6 +170,6 @@ void guest_load(struct guest *g)
 		load_linux(g);
 	else
 		load_bundled(g);
-	dsb_sy();     /* clean before the instruction cache forgets, or it may take the old bytes again ("IC IALLUIS") */
+	dsb_sy();     /* before the instruction cache is invalidated, or it fetches the old bytes ("IC IALLUIS") */
 	ic_ialluis(); /* the guest will execute these bytes */
 }

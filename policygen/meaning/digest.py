@@ -11,13 +11,13 @@ from policygen.meaning.paint import WIDTHS, Cell, Outcome, Painted, paint
 
 
 def meaning_hash(policy: Policy) -> int:
-    """64 bits of SHA-256 over all decisions; knows no names, places, comments, rule numbers or order."""
+    """64 bits of SHA-256 over all decisions; names, places, comments, rule numbers and order do not enter."""
     return int.from_bytes(_digest(paint(policy))[:8], "big")
 
 
 def _digest(painted: Painted) -> bytes:
     numbers: Dict[str, int] = {}                # an outcome's content -> number, by first appearance
-    seen: Dict[int, int] = {}                   # the same, by identity: most accesses share their outcome
+    seen: Dict[int, int] = {}                   # the same by identity: most accesses share their outcome
 
     def number(outcome: Outcome) -> int:
         if id(outcome) not in seen:
@@ -32,7 +32,7 @@ def _digest(painted: Painted) -> bytes:
     beyond = [number(outcome) for outcome in (*painted.mmio_outside, *painted.mmio_straddle)]
     calls: Dict[str, List[Tuple[int, int]]] = {}
     for section in ("hvc", "smc"):
-        merged: List[Tuple[int, int]] = []      # (first, outcome), equal neighbours as one
+        merged: List[Tuple[int, int]] = []      # (first, outcome), with equal neighbours joined
         for first, _, outcome in painted.calls[section]:
             if not merged or merged[-1][1] != number(outcome):
                 merged.append((first, number(outcome)))
@@ -44,7 +44,7 @@ def _digest(painted: Painted) -> bytes:
 
 
 def united(painted: Painted) -> List[Cell]:
-    """The cells, with a border left out where no access that crosses it can tell."""
+    """The cells, without borders that make no difference to an access across them."""
     out: List[Cell] = []
     for cell in painted.mmio:
         before = out[-1] if out else None
@@ -67,7 +67,7 @@ def _of_width(cell: Cell, side: int, width: int) -> Outcome:
 
 
 def content(outcome: Optional[Outcome]) -> Optional[Tuple[object, ...]]:
-    """All that tells two outcomes apart, but for who wrote them. RAZWI and EMUL are two words for one thing."""
+    """All fields that tell outcomes apart, without the rule. RAZWI and EMUL are two words for one behaviour."""
     if outcome is None:
         return None
     return (outcome.do, outcome.verdict == "WOULD", outcome.log, outcome.refuse, outcome.model, outcome.value,

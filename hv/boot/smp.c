@@ -28,7 +28,7 @@ unsigned n_cpus;
 volatile bool smp_stopped;
 
 /* Fills the stack below `top`, which is not above SP, with a pattern: the monitor shows how deep the stack went. */
-static void paint(char *block, u64 top)
+static void mark_stack(char *block, u64 top)
 {
 	u64 *p = (u64 *)(block + CPU_GUARD_SIZE);
 
@@ -48,7 +48,7 @@ void smp_init(void)
 
 		for (u64 *p = (u64 *)c; p < (u64 *)(c + 1); p++)
 			*p = 0;
-		paint(block, i ? (u64)c : (u64)__builtin_frame_address(0) - 256);
+		mark_stack(block, i ? (u64)c : (u64)__builtin_frame_address(0) - 256);
 		c->index = i;
 		c->stopped_seq = ~0UL;
 		cpus[i] = c;

@@ -11,7 +11,7 @@
 #include "log/console.h"
 #include "operator/monitor_cmd.h"
 
-#define STACK_PAINT 0x5a
+#define STACK_PATTERN 0x5a
 #define TRAIL       16
 
 u64 guest_sp(const struct trap_frame *f)
@@ -196,7 +196,7 @@ void monitor_el2(struct monitor *m, const char *args)
 
 	if (!no_more(args))
 		return;
-	while (p < (const u8 *)top && *p == STACK_PAINT)
+	while (p < (const u8 *)top && *p == STACK_PATTERN)
 		p++;
 	monitor_sysregs(m, "el2");
 	kprintf("stack   %lu of %lu bytes used at most\n", top - (u64)p, size);

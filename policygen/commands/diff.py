@@ -22,7 +22,7 @@ from policygen.language.overlap import span_of
 from policygen.language.spelling import action_text
 from policygen.meaning.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
 from policygen.meaning.digest import meaning_hash
-from policygen.meaning.paint import Outcome
+from policygen.meaning.layout_map import Outcome
 from policygen.text import paths, terminal
 from policygen.text.diag import Diagnostics, quoted
 

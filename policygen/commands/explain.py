@@ -19,7 +19,7 @@ from policygen.language.overlap import spoken
 from policygen.language.spelling import action_text
 from policygen.meaning.evaluate import evaluator
 from policygen.meaning.say import told
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.meaning.say import access_text, because
 from policygen.target import traps
 from policygen.target.tables import passthrough
@@ -242,7 +242,7 @@ def enforced(policy: Policy, access: Access, decision: Decision, cpu: str) -> Li
     if access.section == "sysregs":
         return register_enforced(policy, access, decision, cpu)
     if access.section == "mmio":
-        free = next((item for item in passthrough(paint(policy)) if item.base <= access.key <= item.last), None)
+        free = next((item for item in passthrough(layout_map(policy)) if item.base <= access.key <= item.last), None)
         if free is None or not (free.read if access.direction == "read" else free.write):
             return ["stage 2 does not map it" + (" for writing" if free and free.read else "") + ": each access faults"]
         return ["stage 2 maps the real device: runs without a trap"]

@@ -14,7 +14,7 @@ from policygen.facts.names import SMC32, arguments
 from policygen.language import schema
 from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.digest import content
-from policygen.meaning.paint import MMIO_SIZE, WIDTHS, Cell, Outcome, Painted, paint
+from policygen.meaning.layout_map import MMIO_SIZE, WIDTHS, Cell, LayoutMap, Outcome, layout_map
 
 LOOSER, TIGHTER, CHANGED, REPORTING = KINDS = ("LOOSER", "TIGHTER", "CHANGED", "REPORTING")
 SIDES = ("read", "write")
@@ -45,7 +45,7 @@ class Change:
 
 def compare(old: Policy, new: Policy) -> List[Change]:
     """The changes, sorted: openings first, then by section and place."""
-    a, b = paint(old), paint(new)
+    a, b = layout_map(old), layout_map(new)
     found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b), *_calls(a, b), *_exceptions(a, b)]
     return sorted(_both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
                                                          change.new.rule, change.keys, change.direction))
@@ -160,7 +160,7 @@ def _bare(outcome: Outcome) -> Tuple[object, ...]:
 
 # --- section by section -----------------------------------------------------------------------------------------
 
-def _sysregs(a: Painted, b: Painted) -> Iterator[Change]:
+def _sysregs(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for direction in SIDES:
         groups = _Groups()
         known: Dict[Tuple[int, int], bool] = {}
@@ -178,7 +178,7 @@ def _of_width(cell: Cell, side: int, width: int) -> Outcome:
     return cell.rows[side] if width in cell.widths[side] else cell.refuse[side]
 
 
-def _pieces(a: Painted, b: Painted) -> Iterator[Tuple[int, int, Cell, Cell]]:
+def _pieces(a: LayoutMap, b: LayoutMap) -> Iterator[Tuple[int, int, Cell, Cell]]:
     """Both maps, cut at the borders of both."""
     i = j = low = 0
     while low < MMIO_SIZE:
@@ -188,7 +188,7 @@ def _pieces(a: Painted, b: Painted) -> Iterator[Tuple[int, int, Cell, Cell]]:
         i, j, low = i + (old.last == high), j + (new.last == high), high + 1
 
 
-def _mmio(a: Painted, b: Painted) -> Iterator[Change]:
+def _mmio(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         for low, high, old, new in _pieces(a, b):
@@ -214,7 +214,7 @@ def _at(cells: Sequence[Cell], straddle: Outcome, side: int, start: int, width: 
     return _of_width(touched[0], side, width) if len(touched) == 1 else straddle
 
 
-def _crossing(a: Painted, b: Painted) -> Iterator[Change]:
+def _crossing(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     """Accesses that touch two pieces: allowed if both are decided alike, else refused."""
     pieces = list(_pieces(a, b))
     reach = max(WIDTHS) - 1                             # bytes beyond the border that an access may touch
@@ -244,7 +244,7 @@ def _distinct(cells: Sequence[Cell]) -> List[Cell]:
     return list({cell.base: cell for cell in cells}.values())
 
 
-def _outside(a: Painted, b: Painted) -> Iterator[Change]:
+def _outside(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         old, new = a.mmio_outside[side], b.mmio_outside[side]
@@ -253,7 +253,7 @@ def _outside(a: Painted, b: Painted) -> Iterator[Change]:
         yield from groups.changes("mmio", direction, outside=True)
 
 
-def _calls(a: Painted, b: Painted) -> Iterator[Change]:
+def _calls(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for section in ("hvc", "smc"):
         groups = _Groups()
         i = j = low = 0
@@ -297,7 +297,7 @@ def leaf(outcome: Outcome, x1: int, x2: int) -> Outcome:
     return replace(outcome, where=None, otherwise=None)
 
 
-def _exceptions(a: Painted, b: Painted) -> Iterator[Change]:
+def _exceptions(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     groups = _Groups()
     for number, (old, new) in enumerate(zip(a.exceptions, b.exceptions)):
         if groups.differ(old, new):

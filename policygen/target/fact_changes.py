@@ -11,7 +11,7 @@ from policygen.facts.board import Board, load_board
 from policygen.facts.controls import MEMBERS
 from policygen.language.model import Policy
 from policygen.meaning.compare import SIDES
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target import traps
 from policygen.text import paths
 
@@ -50,7 +50,7 @@ def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactC
     won: Dict[str, Dict[str, None]] = {}
     for out, side, other, policy, arch in ((lost, was, now, new, before), (won, now, was, new, after)):
         for (key, direction), control in side.traps.items():
-            if (key, direction) not in other.traps and not paint(policy).sysregs[direction][key].plain:
+            if (key, direction) not in other.traps and not layout_map(policy).sysregs[direction][key].plain:
                 out.setdefault(control, {})[f"{direction} {arch.name(key)}"] = None
     yield from (FactChange(True, f"{_listed(names)}: {control} takes them to EL2 no longer, and no decision holds")
                 for control, names in sorted(lost.items()))
@@ -78,7 +78,7 @@ def _registers(new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
         if was.key != register.key:
             yield FactChange(True, f"{name} was another encoding: {before.name(was.key)} is now {after.name(register.key)}")
         elif _stand_in(was) != _stand_in(register):
-            given = [side for side in SIDES if paint(new).sysregs[side][register.key].do in ("allow", "mask")]
+            given = [side for side in SIDES if layout_map(new).sysregs[side][register.key].do in ("allow", "mask")]
             wider = register.write_mask & ~was.write_mask != 0 or register.replay != was.replay
             yield FactChange(bool(given) and wider, f"{name}: EL2 stands in for it as {_stand_in(register)}, "
                              f"was {_stand_in(was)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lays painted decisions out as the tables of hv/policy/policy.h: numbered rows, pages, hash slots. Writes no text."""
+"""Lays all decisions out as the tables of hv/policy/policy.h: numbered rows, pages, hash slots. Writes no text."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
@@ -7,7 +7,7 @@ from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, make_key, split_key
 from policygen.language.model import Policy
-from policygen.meaning.paint import Cell, Outcome, Painted, hidden_fields, paint
+from policygen.meaning.layout_map import Cell, LayoutMap, Outcome, hidden_fields, layout_map
 from policygen.target.traps import Plan
 from policygen.text import escape
 from policygen.text.escape import C
@@ -120,10 +120,10 @@ def lay_out(policy: Policy, plan: Plan) -> Image:
     return _Layout(policy, plan).image()
 
 
-def passthrough(painted: Painted) -> Tuple[Passthrough, ...]:
+def passthrough(layout: LayoutMap) -> Tuple[Passthrough, ...]:
     """Whole pages of a real device that the guest may use without a trap."""
     out: List[Passthrough] = []
-    for cell in painted.mmio:
+    for cell in layout.mmio:
         free = [outcome.plain and outcome.real and widths == (1, 2, 4, 8)
                 for outcome, widths in zip(cell.rows, cell.widths)]
         base, after = -(-cell.base // PAGE) * PAGE, (cell.last + 1) // PAGE * PAGE
@@ -136,7 +136,7 @@ class _Layout:
     def __init__(self, policy: Policy, plan: Plan) -> None:
         self.policy, self.plan = policy, plan
         self.arch: Arch = load_arch()
-        self.painted: Painted = paint(policy)
+        self.layout: LayoutMap = layout_map(policy)
         self.rows: Dict[Row, int] = {}
         self.limits: Dict[Tuple[int, int, int], int] = {}       # (rule, rate, over row) -> index
         self.wheres: Dict[Tuple[int, int, int, int], int] = {}
@@ -146,9 +146,9 @@ class _Layout:
     def image(self) -> Image:
         page, leaves = self.sysregs()
         root, mmio_leaves, mmio_ranges = self.mmio()
-        default, straddle = self.pair(self.painted.mmio_outside), self.pair(self.painted.mmio_straddle)
+        default, straddle = self.pair(self.layout.mmio_outside), self.pair(self.layout.mmio_straddle)
         calls = {section: self.calls(section) for section in ("hvc", "smc")}
-        exceptions = tuple(self.row(outcome, "exceptions", "") for outcome in self.painted.exceptions)
+        exceptions = tuple(self.row(outcome, "exceptions", "") for outcome in self.layout.exceptions)
         sizes = {"rows": len(self.rows), "rules": len(self.policy.entries), "ranges": len(mmio_ranges)}
         for what, count in sizes.items():
             if count > MAX_U16:
@@ -158,7 +158,7 @@ class _Layout:
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
                      ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.stubs.values()),
                      tuple(self.passing()), root, mmio_leaves, mmio_ranges, default, straddle, calls, exceptions,
-                     passthrough(self.painted))
+                     passthrough(self.layout))
 
     # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class _Layout:
             register = known[key]
             for direction in ("read", "write"):
                 if register.reaches(direction):
-                    for half in self.needs(register, direction, self.painted.sysregs[direction][key]):
+                    for half in self.needs(register, direction, self.layout.sysregs[direction][key]):
                         stub = self.stubs.setdefault(key, Stub(len(self.stubs) + 1, key, register.name))
                         stub.read, stub.write = stub.read or half == "read", stub.write or half == "write"
         for register, direction in self.passable():     # stubs that no row uses stand behind the others
@@ -280,7 +280,7 @@ class _Layout:
         for direction in ("read", "write"):
             column: List[int] = []
             numbers[direction] = column
-            for key, outcome in enumerate(self.painted.sysregs[direction]):
+            for key, outcome in enumerate(self.layout.sysregs[direction]):
                 register = self.known.get(key)
                 if register is not None and register.reaches(direction):
                     column.append(self.row(outcome, "sysregs", direction, register, direction))
@@ -304,7 +304,7 @@ class _Layout:
         """Cuts cells at page borders, unless they cover whole pages; then lays out pages, and blocks of pages."""
         found: List[Range] = []
         first: List[int] = [0] * ((1 << 30) // PAGE)
-        pieces = [piece for cell in self.painted.mmio for piece in self.pieces(cell)]
+        pieces = [piece for cell in self.layout.mmio for piece in self.pieces(cell)]
         at = 0
         while at < len(pieces):
             base, last, _ = pieces[at]
@@ -351,7 +351,7 @@ class _Layout:
     def calls(self, section: str) -> CallTable:
         exact: List[Tuple[int, int]] = []
         spans: List[Tuple[int, int, int]] = []
-        for first, last, outcome in self.painted.calls[section]:
+        for first, last, outcome in self.layout.calls[section]:
             row = self.row(outcome, section, section)
             if first == last:
                 exact.append((first, row))      # a slot finds it before any span is searched

@@ -18,7 +18,7 @@ from policygen.text import paths
 from policygen.text.diag import Place
 from policygen.language.model import Entry, Policy
 from policygen.language.spelling import written_in
-from policygen.meaning.paint import Outcome, Painted, paint
+from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map
 
 Access = Tuple[int, str]                        # register key, direction
 ENDS = ("deny", "kill")                         # possible for an access whose exception names no register
@@ -80,7 +80,7 @@ class _Planner:
     def __init__(self, policy: Policy, cpu: str) -> None:
         self.policy, self.cpu = policy, cpu
         self.arch: Arch = load_arch()
-        self.painted: Painted = paint(policy)
+        self.layout: LayoutMap = layout_map(policy)
         self.gaps: Tuple[Gap, ...] = tuple(gap for gap in load_board(policy.platform).gaps
                                            if not gap.cpus or cpu in gap.cpus)
         self.registers: List[Register] = [*self.arch.by_key.values(), *self.unnamed()]
@@ -110,7 +110,7 @@ class _Planner:
                     yield register, direction
 
     def outcome(self, register: Register, direction: str) -> Outcome:
-        return self.painted.sysregs[direction][register.key]
+        return self.layout.sysregs[direction][register.key]
 
     def wants(self, register: Register, direction: str) -> bool:
         return not self.outcome(register, direction).plain and register.key not in self.vpidr
@@ -224,7 +224,7 @@ class _Planner:
 
     def explicit_classes(self) -> Iterator[Tuple["_Class", Entry]]:
         """Classes whose own entry needs EL2 to see them."""
-        for number, outcome in enumerate(self.painted.exceptions):
+        for number, outcome in enumerate(self.layout.exceptions):
             entry = self.policy.entries[outcome.rule]
             info = self.arch.class_info.get(number)
             quiet = outcome.do in ("allow", "forward") and outcome.log == "never" and outcome.limit is None
@@ -252,7 +252,7 @@ class _Planner:
             why = "gap" if catching else self.conflicts.get((register.key, direction), "")
             if catching and all(name in self.arch.reports for name in catching):
                 info = self.arch.reports[catching[0]]
-                decided = self.painted.exceptions[info.number]
+                decided = self.layout.exceptions[info.number]
                 if outcome.do in ("allow", "mask") or outcome.do in ENDS and outcome.do == decided.do:
                     continue                        # unreplayed() complains of allow and mask
                 why = f"{self.nameless(catching[0])}: exceptions say {_said(decided)}"
@@ -280,7 +280,7 @@ class _Planner:
             written_in(entry) == "sysregs"
         return Problem("error" if meant and gap is None else "note", entry.place, entry.name,
                        f"this rule cannot be enforced on {self.cpu}: {how}",
-                       f"says {_said(self.painted.sysregs[found[0][1]][found[0][0].key])}", tuple(notes),
+                       f"says {_said(self.layout.sysregs[found[0][1]][found[0][0].key])}", tuple(notes),
                        self.ways_out(entry), tuple((register.key, direction) for register, direction, _ in found))
 
     def ways_out(self, entry: Entry) -> Tuple[str, ...]:
@@ -299,12 +299,12 @@ class _Planner:
                 continue
             lost = [(key, side) for side in ("read", "write") if side in entry.actions for low, high in entry.ranges
                     for key in range(low, high + 1) if (key, side) not in arriving]
-            lost = [(key, side) for key, side in lost if self.painted.sysregs[side][key].rule == entry.rule and
-                    self.painted.sysregs[side][key].do not in ("allow", "deny")]
+            lost = [(key, side) for key, side in lost if self.layout.sysregs[side][key].rule == entry.rule and
+                    self.layout.sysregs[side][key].do not in ("allow", "deny")]
             if lost and len(lost) == sum(high - low + 1 for low, high in entry.ranges) * len(entry.actions):
                 problems.append(Problem(
                     "error", entry.place, entry.name, f"this rule decides nothing: {entry.name} is UNDEFINED at EL1 "
-                    "and never reaches EL2", f"says {_said(self.painted.sysregs[lost[0][1]][lost[0][0]])}",
+                    "and never reaches EL2", f"says {_said(self.layout.sysregs[lost[0][1]][lost[0][0]])}",
                     helps=("remove it, or accept the gap:  # ignore PG501: <reason>",), accesses=tuple(lost)))
         return problems
 
@@ -338,7 +338,7 @@ class _Planner:
     def exceptions(self) -> List[Problem]:
         problems = []
         for info, entry in self.explicit_classes():
-            said = f"says {_said(self.painted.exceptions[info.number])}"
+            said = f"says {_said(self.layout.exceptions[info.number])}"
             if info.origin == "never":
                 problems.append(Problem("error", entry.place, entry.name, f"this rule decides nothing: {info.name} "
                                         "never reaches EL2 while a guest runs at EL1", said, helps=("remove it",)))
@@ -384,9 +384,9 @@ class _Planner:
             wanted = tuple(self.wanted.get(name, ()))
             members = [(register.key, direction) for register, direction in self.members.get(name, ())]
             collateral = tuple(access for access in members
-                               if self.painted.sysregs[access[1]][access[0]].do == "allow")
+                               if self.layout.sysregs[access[1]][access[0]].do == "allow")
             reason = floor.FLOOR.get(name) or (self.arch.controls[name].covers if not wanted else "")
-            classes = tuple((info.name, _said(self.painted.exceptions[info.number]))
+            classes = tuple((info.name, _said(self.layout.exceptions[info.number]))
                             for info in self.arch.class_info.values() if name in info.controls)
             out.append(Bit(name, reason, wanted, collateral, classes))
         return tuple(out)

@@ -18,7 +18,7 @@ from policygen.language.model import Policy
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target import render, traps
 from policygen.text import strict_json
 
@@ -222,7 +222,7 @@ def test_the_canonical_form_reads_back(name: str) -> None:
     text = canonical.dump(found, meaning_hash(found))
     again = canonical.load(strict_json.parse(text.encode()))
     assert canonical.dump(again, meaning_hash(again)) == text and meaning_hash(again) == meaning_hash(found)
-    assert paint(again) == paint(found)
+    assert layout_map(again) == layout_map(found)
 
 
 def test_what_a_policy_says_cannot_leave_its_comment_or_string(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from policygen.language import store
 from policygen.language.model import Policy
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target import render, verify
 from policygen.target.tables import call_hash, perfect_hash
 
@@ -120,7 +120,7 @@ def test_tables_agree_with_the_reference(name: str, mode: str, crowded: Path) ->
 
 
 def test_crowded_audit_and_enforce_differ(crowded: Path) -> None:
-    assert paint(load(str(crowded), "audit")).sysregs != paint(load(str(crowded), "enforce")).sysregs
+    assert layout_map(load(str(crowded), "audit")).sysregs != layout_map(load(str(crowded), "enforce")).sysregs
 
 
 # --- damage -----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from policygen.language.model import Access, Policy
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.evaluate import decide, evaluator
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.meaning.say import told
 from policygen.target.review import review
 from policygen.text import source
@@ -298,11 +298,11 @@ def test_pieces_are_decided_as_a_whole(name: str, mode: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SHIPPED), st.sampled_from(["enforce", "audit"]), st.integers(0, 0xffff), st.sampled_from([0, 1]))
-def test_agrees_with_the_painter(name: str, mode: str, key: int, side: int) -> None:
-    """Two implementations, one that decides and one that paints (`policygen verify` compares every access)."""
+def test_agrees_with_the_layout_map(name: str, mode: str, key: int, side: int) -> None:
+    """Two implementations, one for a single access and one for all (`policygen verify` compares every access)."""
     direction = ("read", "write")[side]
     policy = kept(name, mode)
-    decision, outcome = decide(policy, Access("sysregs", key, direction)), paint(policy).sysregs[direction][key]
+    decision, outcome = decide(policy, Access("sysregs", key, direction)), layout_map(policy).sysregs[direction][key]
     assert (decision.entry.rule, decision.do, decision.verdict) == (outcome.rule, outcome.do, outcome.verdict)
 
 

@@ -57,7 +57,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Painted:
+class LayoutMap:
     """The decisions for all accesses."""
     sysregs: Mapping[str, Tuple[Outcome, ...]]  # direction -> by register key
     mmio: Tuple[Cell, ...]                      # cover 0 .. 1 GiB
@@ -68,10 +68,10 @@ class Painted:
 
 
 @lru_cache(maxsize=4)
-def paint(policy: Policy) -> Painted:
+def layout_map(policy: Policy) -> LayoutMap:
     """The map of a policy, cached by its identity."""
     with paths.facts_from(policy.facts):
-        return _Painter(policy).paint()
+        return _Mapper(policy).layout_map()
 
 
 def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:
@@ -87,7 +87,7 @@ def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:
     return hidden
 
 
-class _Painter:
+class _Mapper:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.arch: Arch = load_arch()
@@ -99,12 +99,12 @@ class _Painter:
                 continue
             self.by_section.setdefault(entry.section, []).append(entry)
 
-    def paint(self) -> Painted:
+    def layout_map(self) -> LayoutMap:
         sysregs = {direction: self.sysregs(direction) for direction in ("read", "write")}
         cells = self.mmio()
         outside, straddle = self.mmio_default()
-        return Painted(sysregs, cells, outside, straddle, {section: self.calls(section) for section in ("hvc", "smc")},
-                       self.exceptions())
+        return LayoutMap(sysregs, cells, outside, straddle, {section: self.calls(section) for section in ("hvc", "smc")},
+                         self.exceptions())
 
     def widest_first(self, section: str, key: str) -> List[Tuple[Entry, Action]]:
         """Entries with an action for direction `key`. Equal sizes that disagree cannot overlap: check.py refuses them."""
@@ -204,22 +204,22 @@ class _Painter:
             cutters += [self.demanded("mmio", direction) for direction in ("read", "write")]
         cells: List[Cell] = []
         for low, high, active in ranges.sweep(((0, MMIO_SIZE - 1),), cutters):
-            painted: Dict[str, Tuple[Entry, Action, int]] = {}
+            uppermost: Dict[str, Tuple[Entry, Action, int]] = {}
             for number in active:
                 if number < len(stack):
                     _, entry, base = stack[number]
-                    painted.update({side: (entry, action, base) for side, action in entry.actions.items()})
-            cell = self.cell(low, high, painted)
+                    uppermost.update({side: (entry, action, base) for side, action in entry.actions.items()})
+            cell = self.cell(low, high, uppermost)
             if cells and cells[-1] == replace(cell, base=cells[-1].base, last=cells[-1].last):
                 cells[-1] = replace(cells[-1], last=high)
             else:
                 cells.append(cell)
         return tuple(cells)
 
-    def cell(self, low: int, high: int, painted: Mapping[str, Tuple[Entry, Action, int]]) -> Cell:
+    def cell(self, low: int, high: int, uppermost: Mapping[str, Tuple[Entry, Action, int]]) -> Cell:
         rows, refuse = [], []
         for direction in ("read", "write"):
-            entry, action, base = painted[direction]
+            entry, action, base = uppermost[direction]
             outcome = self.outcome(entry, action, "mmio")
             outcome = self.audited(low, high, direction, outcome)
             real = self.board.real(low, high)
@@ -228,7 +228,7 @@ class _Painter:
                                 base=base if outcome.do == "emulate" else 0))
             refuse.append(self.audited(low, high, direction, self.refusal(entry, action)))
         return Cell(low, high, (rows[0], rows[1]), (refuse[0], refuse[1]),
-                    (painted["read"][1].widths, painted["write"][1].widths))
+                    (uppermost["read"][1].widths, uppermost["write"][1].widths))
 
     def audited(self, low: int, high: int, direction: str, outcome: Outcome) -> Outcome:
         if self.policy.mode != "audit" or outcome.do != "deny" or \
@@ -266,8 +266,8 @@ class _Painter:
         cutters += [demanded, tuple((number, number) for number in models)]     # each alone: neighbours differ
         out: List[Tuple[int, int, Outcome]] = []
         for low, high, active in ranges.sweep(((0, 0xffffffff),), cutters):
-            painted = [number for number in active if number < len(entries)]
-            found = entries[painted[-1]] if painted else None
+            matching = [number for number in active if number < len(entries)]
+            found = entries[matching[-1]] if matching else None
             if found is None:
                 raise ValueError(f"the policy says nothing of {section} {low:#x}")
             forced = ranges.contains(demanded, low)

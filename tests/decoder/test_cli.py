@@ -603,7 +603,8 @@ def test_a_reader_that_leaves_is_no_drama(command: str, tmp_path: Path) -> None:
 
 def test_ctrl_c_is_no_drama() -> None:
     child = subprocess.Popen([sys.executable, str(TOOL), "show"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE)
+                             stderr=subprocess.PIPE,    # a shell's background job, as this may be, ignores SIGINT
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
     encoder = session(trailer=False)
     for _ in range(530):  # enough for a first flush, too little to fill a pipe that nobody reads

@@ -24,7 +24,7 @@ from policygen.text.diag import Diagnostics  # noqa: E402
 
 T = TypeVar("T")
 STAGES = ("check", "judge", "layout", "plan", "diff", "render")
-FREE = 0x0b000000                                   # nothing of the platform is there for 16 MiB
+FREE = 0x0b000000                                   # 16 MiB without a device of the platform
 
 
 def policy(entries: int) -> str:

@@ -359,7 +359,7 @@ test: all check-policy ## the complete local gate
 # Tests of the parts that an edit breaks most often: names, types, rooms, single files of EL2 and of tools, one boot.
 QUICK_TESTS := $(wildcard tests/*/test_floors.py) $(addprefix tests/host/test_,$(addsuffix .py,rooms unreached text log uart batch \
 	gdb_packet monitor dis)) $(addprefix tests/policygen/test_policygen_,source.py parts.py) tests/policygen/test_layout.py \
-	tests/decoder/test_wire.py tests/guestprep/test_prep_image.py tests/guestprep/test_linux_end.py \
+	tests/decoder/test_wire.py tests/docs/test_comments.py tests/guestprep/test_prep_image.py tests/guestprep/test_linux_end.py \
 	'tests/qemu/test_diag.py::test_profile[default]'
 .PHONY: check
 check: all check-policy ## types, style, rooms, policies, the short tests and one boot: after each edit, 90 seconds at most

@@ -239,7 +239,7 @@ def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
         (n, 0))]
     for (x0, immediate), ec in product(odd, (HVC, SMC)):
         yield Trap((x0, *[0] * 30), 0x40000000, 0x3c5, ec << 26 | 1 << 25 | immediate)
-    asked += [(5, ec << 26 | dice.getrandbits(26), dice.getrandbits(64)) for ec in range(64)]      # what is reported
+    asked += [(5, ec << 26 | dice.getrandbits(26), dice.getrandbits(64)) for ec in range(64)]      # the reported class
     for (number, x1, x2), ec in product(asked, (HVC, SMC)):
         yield Trap((number, x1, x2, *registers(dice)[3:]), dice.getrandbits(62) << 2, 0x3c5, ec << 26 | 1 << 25)
 

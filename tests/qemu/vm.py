@@ -105,7 +105,7 @@ def decode(log: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 class Console:
-    """A machine with somebody at its console."""
+    """A machine with an operator at its console."""
 
     def __init__(self, command: List[str]) -> None:
         self.child = pexpect.spawn(command[0], command[1:], timeout=TIMEOUT, encoding="utf-8", codec_errors="replace",

@@ -17,7 +17,7 @@ from policygen.text.source import Mapping as MapNode, Node, read
 from policygen.text.words import size as parse_size
 
 CONDUITS = ("hvc", "smc")
-WINDOWS = 0x40000000            # MMIO_SIZE of hv/policy/policy.h: the windows' share of the IPA space
+MMIO_SIZE = 0x40000000          # the windows' share of the IPA space, as in hv/policy/policy.h
 BLOCK = 0x200000
 EL2_SIZE = 32 << 20             # EL2's image and boot memory, at the start of RAM
 SERVES = {"mmio": ("read", "write"), "calls": ("serve",), "sysregs": ("serve",)}   # parts of a model for a section
@@ -230,8 +230,8 @@ class _Reader:
         """Checks the limits that EL2's tables and the image rely on (hv/board/mmu.c, linker/hv.ld)."""
         node = self.root.get("ram") or self.root.get("memory") or self.root
         size = ram[1] - ram[0] + 1
-        if ram[0] != WINDOWS or memory[0] != WINDOWS:
-            self.diags.refuse("PG112", node.span, f"RAM begins at {WINDOWS:#x}: below are the windows of devices, "
+        if ram[0] != MMIO_SIZE or memory[0] != MMIO_SIZE:
+            self.diags.refuse("PG112", node.span, f"RAM begins at {MMIO_SIZE:#x}: below are the windows of devices, "
                               "which EL2 maps by one block and the tables of MMIO cover", "elsewhere")
         if backing % BLOCK or size % BLOCK:
             self.diags.refuse("PG112", node.span, "EL2 maps the guest's RAM by blocks of 2M: `size` and `real` are "

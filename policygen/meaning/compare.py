@@ -10,12 +10,12 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import ranges, virtio
 from policygen.facts.arch import ALL_BITS, load_arch
-from policygen.facts.board import load_board
+from policygen.facts.board import MMIO_SIZE, load_board
 from policygen.facts.names import SMC32, arguments
 from policygen.language import schema
 from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.digest import content
-from policygen.meaning.layout_map import MMIO_SIZE, WIDTHS, Cell, LayoutMap, Outcome, layout_map
+from policygen.meaning.layout_map import WIDTHS, Cell, LayoutMap, Outcome, layout_map
 from policygen.text import paths
 
 LOOSER, TIGHTER, CHANGED, REPORTING = KINDS = ("LOOSER", "TIGHTER", "CHANGED", "REPORTING")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares the words of policygen with the enums of hv/policy/policy.h, before tables are written."""
+"""Compares the words and numbers of policygen with hv/policy/policy.h, before tables are written."""
 from __future__ import annotations
 
 from policygen.facts.arch import load_arch
-from policygen.facts.board import load_board, names
+from policygen.facts.board import MMIO_SIZE, load_board, names
 from policygen.facts.contract import agreed, load_contract
 from policygen.facts.names import EXCEPTIONS
 from policygen.language import schema
@@ -30,6 +30,9 @@ def check_agreement() -> None:
     replays = {register.model: "" for register in load_arch().by_key.values() if register.model}
     agreed("column `replay` of policy/arch/sysregs.csv", {**replays, **{model: "" for model in words.models}}, "model",
            words.models)
+    if words.mmio_size != MMIO_SIZE:
+        raise BrokenFacts(f"MMIO_SIZE of policygen/facts/board.py is {MMIO_SIZE:#x}, and that of "
+                          f"{paths.display(paths.header())} {words.mmio_size:#x}")
     if words.classes != EXCEPTIONS[0][1] + 1:
         raise BrokenFacts(f"policygen/facts/names.py has {EXCEPTIONS[0][1] + 1} exception classes, and "
                           f"{paths.display(paths.header())} has {words.classes}")

@@ -4,7 +4,6 @@ are data: the edit of a copy of the tree, the targets made of it, and the words 
 from __future__ import annotations
 
 import importlib
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -91,13 +90,7 @@ OMISSIONS = [
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the sources, with everything built once."""
-    out = tmp_path_factory.mktemp("truths")
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.splitlines()
-    for name in files:
-        if not name.startswith("tests/") and (ROOT / name).is_file():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, out / name)
+    out = vm.sources(tmp_path_factory.mktemp("truths"), but="tests/")
     vm.make("build/gen/stamp", tree=out)
     return out
 

@@ -81,6 +81,7 @@ class Board:
     name: str
     file: str
     machine: str                        # QEMU's options, without CPUs and memory
+    drivers: str                        # EL2's own: a folder of hv/board/
     memory: Tuple[int, int]             # first and last PA of memory
     ram: Tuple[int, int]                # first and last IPA of the guest's RAM
     backing: int                        # its first PA
@@ -199,14 +200,15 @@ class _Reader:
         found = self.root.get("interrupts")
         lines = as_map(found, "interrupts", self.diags) if found is not None else None
         interrupts = {key.text: self.number(lines, key.text) for key, _ in lines.items} if lines else {}
-        own = Board(self.text(self.root, "name") or "", file, self.text(self.root, "machine") or "", memory, ram,
-                    backing, interrupts, devices, calls, groups, models,
+        own = Board(self.text(self.root, "name") or "", file, self.text(self.root, "machine") or "",
+                    self.text(self.root, "drivers") or "", memory, ram, backing, interrupts, devices, calls, groups, models,
                     self.cpus(base), self.gaps())
         if base is None:
             return own
         merged = {part: {**getattr(base, part), **getattr(own, part)}
                   for part in ("interrupts", "devices", "calls", "groups", "models")}
-        return replace(own, machine=own.machine or base.machine, gaps=own.gaps or base.gaps, **merged)
+        return replace(own, machine=own.machine or base.machine, drivers=own.drivers or base.drivers,
+                       gaps=own.gaps or base.gaps, **merged)
 
     def place(self, name: str) -> Optional[MapNode]:
         node = self.root.get(name)

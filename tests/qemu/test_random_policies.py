@@ -12,7 +12,7 @@ import pytest
 
 import random_policy
 from test_sweep import verify
-from vm import bootargs, build, machine, run
+from vm import SLOW_CPU, bootargs, build, machine, run
 
 CPUS = ("cortex-a57", "cortex-a72", "neoverse-n1", "max")
 COUNT = int(os.environ.get("RANDOM_POLICIES", "4"))
@@ -26,7 +26,7 @@ def test_accepted_means_that_the_sweep_agrees(tmp_path: Path, seed: int) -> None
         path, start = random_policy.make(start, cpu, tmp_path), start + 1
         assert start < 1000 * seed + 20, "twenty policies in a row are refused: the generator writes nothing legal"
     elf = build("random", f"POLICY={path}", "GUEST=sweep", "BRIEF=1", f"CPU={cpu}", tag=f"-{seed}")
-    done = run(machine(elf, *bootargs(tmp_path, "unattended=1 log=quiet"), cpu=cpu))
+    done = run(machine(elf, *SLOW_CPU, *bootargs(tmp_path, "unattended=1 log=quiet"), cpu=cpu))
     log = tmp_path / "sweep.log"
     log.write_bytes(done.stdout)
     assert done.returncode == 0, done.stdout[-2000:]

@@ -20,6 +20,8 @@ CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
 # or gets no CPU from a busy host, its seconds of wall time.
 CPU_SECONDS = int(os.environ.get("VM_CPU", "300"))
 TIMEOUT = int(os.environ.get("VM_TIMEOUT", "600"))
+# An instruction takes 128 ns of the machine's time: a guest that waits for a rate limit has waited after few of them.
+SLOW_CPU = ("-icount", "shift=7,sleep=off")
 PROMPT = "hv> "
 DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
 

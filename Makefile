@@ -95,9 +95,17 @@ FAST_CFLAGS := -ffixed-x29
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
+DRY := $(findstring n,$(filter-out --%,-$(firstword $(MAKEFLAGS))))
 # Sources of the operator's monitor, or their replacement in an image without one.
 OPERATOR := $(filter-out hv/operator/none.c,$(call sources,$(wildcard hv/operator/*.c)))
-HV_SRC := $(filter-out $(if $(filter 0,$(MONITOR)),$(OPERATOR),hv/operator/none.c),$(call sources,$(wildcard hv/*/*.c)))
+# The board's drivers, a folder of hv/board/: DRIVERS, from the platform file. Only the inner make (below) needs it exact.
+ifeq ($(CHARTER_MAKES)$(DRY),$(abspath $(B)))
+include $(G)/board.mk
+else
+DRIVERS := *
+endif
+HV_SRC := $(filter-out $(if $(filter 0,$(MONITOR)),$(OPERATOR),hv/operator/none.c),\
+	$(call sources,$(wildcard hv/*/*.c hv/board/$(DRIVERS)/*.c)))
 HV_ASM := $(call sources,$(wildcard hv/*/*.S))
 HV_OBJ := $(HV_SRC:%.c=$(B)/%.o) $(HV_ASM:%.S=$(B)/%.o) $(B)/gen/policy_tables.o $(B)/gen/replay.o $(B)/gen/build.o
 # The bundled guest, a folder of guest/: diag (the diagnostic guest), bench (measures), sweep (makes every access), fuzz
@@ -117,7 +125,6 @@ POLICY_DEPS := $(filter %.yaml,$(POLICY)) $(PROFILES:%=policy/%.yaml) guest/lib/
 ifneq ($(CHARTER_MAKES),$(abspath $(B)))
 take_turn = mkdir -p $(B) && exec 9> $(B)/.lock && { flock -n 9 || { echo 'waiting for a make that is at work in $(B)' >&2; flock 9; }; } &&
 in_turn = $(Q)$(if $(DRY),,$(take_turn)) CHARTER_MAKES=$(abspath $(B)) $(MAKE) --no-print-directory 'PYTHON=$(PYTHON)' 'POLICY=$(POLICY)' $@
-DRY := $(findstring n,$(filter-out --%,-$(firstword $(MAKEFLAGS))))
 all $(ELF): FORCE ## build build/hypervisor.elf with POLICY= and the diagnostic guest
 	+$(in_turn)
 $(B)/%: FORCE
@@ -125,19 +132,20 @@ $(B)/%: FORCE
 else
 all: $(ELF) $(B)/hypervisor.bin $(B)/compile_commands.json
 
-# Stamps that change when a flag, or the choice of a policy, changes; their dependents are then made again.
-$(B)/flags $(B)/choice: FORCE
+# Stamps that change when a flag, the choice of a policy or the list of files changes; their dependents are then made again.
+$(B)/flags $(B)/choice $(B)/objects: FORCE
 	@mkdir -p $(B)
 	@printf '%s\n' $(STAMP_$(@F)) > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
 STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+STAMP_objects = '$(HV_OBJ)' '$(GUEST_OBJ)' '$(GUEST_LIB)'
 STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BOARD) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-GEN := models.h platform.h platform.json qemu.machine qemu.bootargs policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
+GEN := board.mk models.h platform.h platform.json qemu.machine qemu.bootargs policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
 
 ON_BOARD = $(if $(BOARD),--board $(BOARD))
 # policygen replaces only files that changed, so the stamp tells that it ran.
@@ -171,8 +179,8 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 
 # Code on which a guest waits is made fast, the rest small. Fast code without x29 was measured to be faster.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
-	policy/policy vm/inject dev/vgic dev/vuart board/uart log/log
-QUICK := trap/trap_wait cpu/vtime log/drain board/gic vm/guestmem vm/cache lib/string
+	policy/policy vm/inject dev/vgic dev/vuart board/$(DRIVERS)/uart log/log
+QUICK := trap/trap_wait cpu/vtime log/drain board/$(DRIVERS)/gic vm/guestmem vm/cache lib/string
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)
 $(SMALL:%.c=$(B)/%.o): private HV_CFLAGS += -Os
@@ -222,7 +230,7 @@ $(B)/guest/lib.a: $(GUEST_LIB)
 	$(Q)$(CROSS_COMPILE)ar rcs $@ $(GUEST_LIB)
 
 # A function of the diagnostic guest that the linker throws away is a check that no code calls.
-$(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a $(B)/guest.ld
+$(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a $(B)/guest.ld $(B)/objects
 	$(call say,LD,$@)
 	$(Q)LC_ALL=C $(CC) $(HV_LDFLAGS) -Wl,--print-gc-sections -T $(B)/guest.ld $(GUEST_OBJ) $(B)/guest/lib.a -o $@ 2> $@.said || \
 		{ cat $@.said >&2; exit 1; }
@@ -232,7 +240,7 @@ $(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a $(B)/guest.ld
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
-$(ELF): $(HV_OBJ) $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
+$(ELF): $(HV_OBJ) $(B)/objects $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HV_LDFLAGS) -T $(B)/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
 	$(Q)$(PYTHON) tools/seal.py $@
@@ -359,7 +367,7 @@ test: all check-policy ## the complete local gate
 # Tests of the parts that an edit breaks most often: names, types, rooms, single files of EL2 and of tools, one boot.
 QUICK_TESTS := $(wildcard tests/*/test_floors.py) $(addprefix tests/host/test_,$(addsuffix .py,rooms unreached text log uart batch \
 	gdb_packet monitor dis)) $(addprefix tests/policygen/test_policygen_,source.py parts.py) tests/policygen/test_layout.py \
-	tests/decoder/test_wire.py tests/guestprep/test_prep_image.py tests/guestprep/test_linux_end.py \
+	tests/decoder/test_wire.py tests/docs/test_comments.py tests/guestprep/test_prep_image.py tests/guestprep/test_linux_end.py \
 	'tests/qemu/test_diag.py::test_profile[default]'
 .PHONY: check
 check: all check-policy ## types, style, rooms, policies, the short tests and one boot: after each edit, 90 seconds at most

@@ -262,7 +262,7 @@ class Suite:
     make: Callable[[], List[Hold]]
     folder: Path
     tables: Optional[Path] = None
-    like: Optional["Suite"] = None                  # it has the same objects, but for the tables
+    like: Optional["Suite"] = None                  # its objects are the same, but for the tables
     level: str = "-O0"                              # options of the compiler; -O1 for long runs
     holds: List[Hold] = field(default_factory=list)
     objects: Dict[str, Path] = field(default_factory=dict)

@@ -29,7 +29,7 @@ struct row_state {
 	u8 pad[3];
 	const struct decision *decision; /* a row of policy_rows[], or decide_init()'s copy with an ID register's value */
 	u64 header;       /* header of its records, without the trap's part */
-	u64 would;      /* those of `hits` that a rule changed at run time let pass */
+	u64 would;      /* the hits that a rule changed at run time let pass */
 	u64 cleared_hits, cleared_cost; /* hits, cost and would at the operator's `traps clear` */
 };
 _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to find it");
@@ -102,7 +102,7 @@ struct cpu {
 	u64 entered;             /* CNTPCT at the trap being handled */
 	struct row_state *rows;  /* policy_n_rows of them */
 	struct row_state *row;   /* the row that decided the trap being handled */
-	struct log_record *record; /* that decision's record, or NULL */
+	struct log_record *record; /* record of that decision, or NULL */
 	u64 *limit_time;         /* GCRA theoretical arrival time, by limit */
 	u64 *logged_once;        /* tags of accesses that `log: once` has logged, LOGGED_SLOTS of them */
 	u32 work;                /* WORK_* */

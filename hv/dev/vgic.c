@@ -141,7 +141,7 @@ static void fold(struct cpu *c, unsigned n)
 	} else if (b->hw & bit) {
 		let_go(c, bit);
 	} else if (irq >= 32 && (b->pending | b->level) & bit && vgic_dist.target[irq] != c->index) {
-		vgic_attend(cpus[vgic_dist.target[irq]]); /* that CPU has waited for the EOI */
+		vgic_attend(cpus[vgic_dist.target[irq]]); /* the target CPU has waited for this EOI */
 	}
 }
 

@@ -14,7 +14,6 @@
 #include "lib/string.h"
 #include "log/console.h"
 
-#define RS           0x1e
 #define HEADER_EVERY 4096
 #define ROOM         (LOG_LINE - 16) /* for a line's text; the rest is for the checksum */
 #define RULES_A_LINE 1700            /* bytes of rN=... in one @S */

@@ -11,7 +11,6 @@
 #include "log/console.h"
 #include "operator/monitor_cmd.h"
 
-#define STACK_PATTERN 0x5a
 #define TRAIL       16
 
 u64 guest_sp(const struct trap_frame *f)

@@ -18,7 +18,7 @@ from policygen.text.source import Scalar
 ENCODING = re.compile(r"S([0-9*])_([0-9*])_(C[0-9]{1,2}|C?\*)_(C[0-9]{1,2}|C?\*)_([0-9*])\Z")
 LIMITS = (3, 7, 15, 15, 7)
 SYSREGS: Ranges = ((0, 0xffff),)
-NO_FUNCTION = 0xffffffff        # hv/trap/trap_call.c: the number of HVC #1, or of a malformed x0
+NO_FUNCTION = 0xffffffff        # hv/trap/hvcall.h: the number of HVC #1, or of a malformed x0
 CALL_IDS: Ranges = ((0, 0xffffffff),)
 SMC32 = range(0x80000000, 0xc0000000)   # 32-bit functions: their arguments are W registers (SMCCC, "Function Identifiers")
 EXCEPTIONS: Ranges = ((0, 65),)
@@ -214,5 +214,5 @@ def known_names(board: Board) -> Iterator[Tuple[str, str, str]]:
 
 
 def function_of(x0: int, esr: int) -> int:
-    """The function that a call is for: function_of() of hv/trap/trap_call.c."""
+    """The function that a call is for: call_function() of hv/trap/hvcall.h."""
     return NO_FUNCTION if esr & 0xffff or x0 >> 32 and not x0 & 1 << 31 else x0 & 0xffffffff

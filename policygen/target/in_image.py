@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from policygen.facts.arch import N_KEYS, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.facts.names import arguments
 from policygen.facts.contract import load_contract
 from policygen.language.model import Access
@@ -20,7 +21,7 @@ from policygen.target.verify import CONTROLS, FREE, LIMIT, ROW, Row, Said, Table
 from policygen.text.elf import Elf
 from policygen.text.strict_json import Malformed
 
-PAGE, BLOCK, MMIO_SIZE = 1 << 12, 1 << 21, 1 << 30
+PAGE, BLOCK = 1 << 12, 1 << 21
 RANGE, SLOT, SPAN, CALLS, WHERE, RULE, WINDOW = (struct.Struct(f"<{form}") for form in (
     "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "4Q", "QQQQ", "IIQHH4x"))
 MAX_TEXT, MAX_MAP = 1 << 16, 16 << 20

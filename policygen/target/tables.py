@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.language.model import Policy
 from policygen.meaning.layout_map import Cell, LayoutMap, Outcome, hidden_fields, layout_map
 from policygen.target.traps import Plan
@@ -303,7 +304,7 @@ class _Layout:
     def mmio(self) -> Tuple[Tuple[int, ...], Tuple[Tuple[int, ...], ...], Tuple[Range, ...]]:
         """Cuts cells at page borders, unless they cover whole pages; then lays out pages, and blocks of pages."""
         found: List[Range] = []
-        first: List[int] = [0] * ((1 << 30) // PAGE)
+        first: List[int] = [0] * (MMIO_SIZE // PAGE)
         pieces = [piece for cell in self.layout.mmio for piece in self.pieces(cell)]
         at = 0
         while at < len(pieces):

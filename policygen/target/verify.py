@@ -22,6 +22,7 @@ from typing import IO, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_arch, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.facts.contract import Contract, load_contract
 from policygen.language import schema
 from policygen.language.model import Access, Action, Decision, Policy
@@ -40,7 +41,6 @@ FREE = struct.Struct("<IIBBBBHH")
 QUESTION = struct.Struct("<IIQQQ")
 STUB = re.compile(r"(mrs\s+x0, |msr\s+|sys\s+)(S\d_\d_C\d+_C\d+_\d|#\d, C\d+, C\d+, #\d)(, x0)?\Z")
 PAGE = 4096
-IPA_END = 1 << 30
 TIMEOUT = 120       # seconds; a corrupt table may make the lookup run away
 CFLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
@@ -273,13 +273,13 @@ class Verifier:
     def addresses(self) -> Iterator[Access]:
         """Both sides of every border: each byte within a double word of it, in each width."""
         points = {point for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform))
-                  for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < IPA_END}
+                  for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < MMIO_SIZE}
         points.update((self.reference.board.ram[1] + 1, 0xfffffff8, 1 << 32, 1 << 39))
         for point in sorted(points):
             for width in (1, 2, 4, 8):
                 for direction in ("read", "write"):
                     # An access that reaches into guest RAM is in no window: every policy refuses it.
-                    if point >= IPA_END or point + width <= IPA_END:
+                    if point >= MMIO_SIZE or point + width <= MMIO_SIZE:
                         yield Access("mmio", point, direction, width)
 
     def pages(self) -> Iterator[Tuple[Access, int]]:

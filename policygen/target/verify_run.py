@@ -11,7 +11,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ExceptionClass, Register, encoding, load_arch
-from policygen.facts.board import Gap
+from policygen.facts.board import MMIO_SIZE, Gap
 from policygen.language.model import Access, Decision, Policy
 from policygen.language.overlap import spoken
 from policygen.meaning.evaluate import Evaluator, evaluator
@@ -136,7 +136,7 @@ class Judge:
     def pieces(self, seen: Seen) -> Iterator[Tuple[int, int]]:
         """Cuts a series into parts with one decision each."""
         at, left = seen.first, seen.count
-        if seen.section != "mmio" or at >= sweep.IPA_END:
+        if seen.section != "mmio" or at >= MMIO_SIZE:
             end = sweep.ram_end(self.policy)
             cells = [(0, end - 1), (end, ALL)] if seen.section == "mmio" else \
                 list(self.reference.cells(seen.section, ((0, 0xffffffff),)))
@@ -153,16 +153,16 @@ class Judge:
 
     def mmio_cells(self) -> List[Tuple[int, int]]:
         if not hasattr(self, "_cells"):
-            self._cells = list(self.reference.cells("mmio", ((0, sweep.IPA_END - 1),)))
+            self._cells = list(self.reference.cells("mmio", ((0, MMIO_SIZE - 1),)))
         return self._cells
 
     # --- one outcome --------------------------------------------------------------------------------------------
 
     def note(self, seen: Seen, key: int, count: int) -> None:
-        ram = seen.section == "mmio" and sweep.IPA_END <= key < sweep.ram_end(self.policy)
-        expected = self.reference.decide(Access(seen.section, key if seen.section != "mmio" or key < sweep.IPA_END
+        ram = seen.section == "mmio" and MMIO_SIZE <= key < sweep.ram_end(self.policy)
+        expected = self.reference.decide(Access(seen.section, key if seen.section != "mmio" or key < MMIO_SIZE
                                                 else 0, seen.direction, seen.width, seen.args)) \
-            if seen.section != "mmio" or key < sweep.IPA_END else self.outside(seen)
+            if seen.section != "mmio" or key < MMIO_SIZE else self.outside(seen)
         gap = ""
         if ram:
             what, why = ORDER[1], "" if (seen.letter, seen.flag) == ("o", "") else "RAM is the guest's own"

@@ -118,7 +118,7 @@ def test_the_floor_holds_for_a_policy_that_allows_everything(tmp_path: Path) -> 
     for name in controls.FLOOR:
         control = load_arch().controls[name]
         if control.register not in plan.controls:
-            assert name == "ICC_SRE_EL2.Enable", f"{name}: who writes it?"      # hv/board/gic.c does
+            assert name == "ICC_SRE_EL2.Enable", f"{name}: who writes it?"      # hv/board/virt/gic.c does
             continue
         value = plan.controls[control.register] & control.mask
         assert value == (control.mask if control.traps_when else 0), name

@@ -531,7 +531,7 @@ static void off(void)
 		return;
 	for (unsigned n = 0; n < 32; n++)
 		if (M_WIRED >> n & 1)
-			wire(n, false); /* they stop with their CPU */
+			wire(n, false); /* physical timers stop with their CPU */
 	vgic_cpu_exit(cpus[me]);
 	cpus[me]->work = 0;
 	for (unsigned n = 0; n < 32; n++)

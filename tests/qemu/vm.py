@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,17 @@ TIMEOUT = int(os.environ.get("VM_TIMEOUT", "600"))
 SLOW_CPU = ("-icount", "shift=7,sleep=off")
 PROMPT = "hv> "
 DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
+
+
+def sources(folder: Path, but: str = "build/") -> Path:
+    """Copies the sources into `folder`, as a stranger's clone has them, without those whose path begins with `but`."""
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.splitlines()
+    for name in files:
+        if (ROOT / name).is_file() and not name.startswith(but):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
 
 
 def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True,
@@ -107,7 +119,7 @@ def decode(log: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 class Console:
-    """A machine with somebody at its console."""
+    """A machine with an operator at its console."""
 
     def __init__(self, command: List[str]) -> None:
         self.child = pexpect.spawn(command[0], command[1:], timeout=TIMEOUT, encoding="utf-8", codec_errors="replace",

@@ -26,7 +26,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.lines: List[str] = []
-        self.cuts: List[str] = []   # those about parts that are not read
+        self.cuts: List[str] = []   # remarks about parts that are not read
 
     @property
     def truncated(self) -> bool:

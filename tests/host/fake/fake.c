@@ -375,7 +375,7 @@ struct cpu *fake_cpu(void)
 	char *block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
 	struct cpu *c = (struct cpu *)(block + CPU_STRUCT_OFFSET);
 
-	memset(block, 0x5a, CPU_STRUCT_OFFSET);
+	memset(block, STACK_PATTERN, CPU_STRUCT_OFFSET);
 	memset(c, 0, sizeof(*c));
 	c->rows = calloc(policy_n_rows, sizeof(*c->rows));
 	for (unsigned i = 0; i < policy_n_rows; i++) {

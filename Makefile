@@ -362,7 +362,7 @@ PYTEST = $(TESTPY) -m pytest -q -p no:cacheprovider
 test: all check-policy ## the complete local gate
 	@$(havetests)
 	@$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(PYTEST) -n 2 tests/host/test_mutate.py tests/qemu tests
+	$(Q)$(PYTEST) -n 2 tests
 
 # Tests of the parts that an edit breaks most often: names, types, rooms, single files of EL2 and of tools, one boot.
 QUICK_TESTS := $(wildcard tests/*/test_floors.py) $(addprefix tests/host/test_,$(addsuffix .py,rooms unreached text log uart batch \

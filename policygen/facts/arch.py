@@ -56,7 +56,7 @@ class Register:
     write: Tuple[str, ...]
     read_fgt: Tuple[str, ...]       # fine-grained bits, likewise
     write_fgt: Tuple[str, ...]
-    replay: str                     # plain, none, or the model that stands in for the access at EL2
+    replay: str                     # plain, none, vgic, or the model that stands in for the access at EL2
     write_mask: int                 # bits that a replayed write may change
     probes: Mapping[str, str]       # probe column -> directions that executed at EL1 with no control on
 
@@ -76,7 +76,13 @@ class Register:
 
     @property
     def model(self) -> Optional[str]:
-        return None if self.replay in ("plain", "none") else self.replay
+        return None if self.replay in ("plain", "none", "vgic") else self.replay
+
+    def gives(self, do: str, direction: str) -> bool:
+        """Whether EL2 can do in the guest's place what lets a trapped access through: allow, mask, or pause."""
+        if do == "allow":
+            return self.replay != "none"
+        return self.replay == "plain" and (do != "mask" or direction == "read" or self.access == "rw")
 
 
 @dataclass(frozen=True)

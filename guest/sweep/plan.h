@@ -15,7 +15,8 @@ struct span {
 	u64 x1, x2;      /* calls */
 };
 #define PASS_OVER 1u /* would stop the guest */
-#define SAME      2u /* writes what a read gives; else zero */
+#define SAME      2u /* m: writes what a read gives; else zero */
+#define ZERO      4u /* s: writes zero, since a read does not give what is there; else what it gives */
 
 extern const struct span plan[];
 extern const u32 plan_spans;

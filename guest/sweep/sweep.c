@@ -53,8 +53,8 @@ static u64 call_stub(const u32 *stub, u64 x0)
 }
 
 /*
- * What a register holds is written to it, so that SCTLR_EL1, VBAR_EL1, SP_EL0 and their like stay as they are. An
- * operation gets an address of ours where it takes one: cache maintenance by VA (not by set/way) and AT.
+ * What a register holds is written to it, so that SCTLR_EL1, VBAR_EL1, SP_EL0 and their like stay as they are; zero, where
+ * that cannot be read. An operation gets an address of ours where it takes one: cache maintenance by VA (not by set/way) and AT.
  */
 static u64 operand(const struct span *s, u64 at, const u32 *read_stub)
 {
@@ -63,6 +63,8 @@ static u64 operand(const struct span *s, u64 at, const u32 *read_stub)
 
 	if (s->kind == 's' && at >> 14 == 1)
 		return crn == 7 && crm != 3 && !set_way ? SCRATCH : 0;
+	if (s->flags & ZERO)
+		return 0;
 	quietly = true;
 	if (s->kind == 's')
 		CATCH(value = call_stub(read_stub, 0));

@@ -92,7 +92,7 @@ class Control:
     register: str
     bit: int
     width: int
-    traps_when: int                 # 0 or 1; fields of two bits (E2PB, E2TB) trap when 0
+    traps_when: int                 # 0 or 1; fields of two bits (E2PB, E2TB, nFGDTn_EL1) trap when 0
     feature: str                    # what it takes for the bit to exist; "" is Armv8.0
     covers: str
     names_register: bool = True     # a register access that it traps is reported as such (EC 0x18)
@@ -233,7 +233,8 @@ def _controls() -> Dict[str, Control]:
         name = f"{row['register']}.{row['field']}"
         feature = "FEAT_GCIE" if row["register"].startswith("ICH_") else \
             "FEAT_FGT2" if row["register"].endswith("2_EL2") and "TR2" in row["register"] else "FEAT_FGT"
-        out[name] = Control(name, row["register"], int(row["bit"]), 1, int(row["traps_when"]), feature, row["field"])
+        out[name] = Control(name, row["register"], int(row["bit"]), int(row["width"] or 1), int(row["traps_when"]), feature,
+                            row["field"])
     return out
 
 

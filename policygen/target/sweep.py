@@ -16,7 +16,7 @@ SPARSE = 61                     # coprime to what windows are aligned to
 SPARSE_KEYS = 13                # coprime to what each field of an encoding has
 WHOLE, BRIEF, SAMPLE = 0, 1, 2  # how much is tried: all; one page in SPARSE; of encodings without a name one in SPARSE_KEYS, too
 IPA_END = WINDOWS              # where the windows of devices end and RAM begins
-PASS_OVER, SAME = 1, 2          # as in guest/sweep/plan.h
+PASS_OVER, SAME, ZERO = 1, 2, 4 # as in guest/sweep/plan.h
 WIDTHS = (1, 2, 4, 8)
 SIGNS = {sign: C(sign) for sign in "smhcrw-"}
 # Calls that end the guest or put it to sleep when they are served.
@@ -105,11 +105,16 @@ class _Planner:
                     yield replace(like, first=low, step=SPARSE_KEYS, count=count, flags=flags, pace=pace)
 
     def sysreg(self, key: int, direction: str) -> Tuple[int, int]:
-        """A write is preceded by a read."""
-        sides = ("read",) if direction == "r" else ("read", "write")
-        found = [_treat(decision.do, decision.limit) for decision in
-                 (self.reference.decide(Access("sysregs", key, side)) for side in sides)]
-        return max(flags for flags, _ in found), sum(pace for _, pace in found)
+        """A write is preceded by a read that gives what there is to write. A constant might not: it could turn a register of
+        the sweep's own CPU into anything."""
+        read = self.reference.decide(Access("sysregs", key, "read"))
+        if direction == "r":
+            return _treat(read.do, read.limit)
+        write = self.reference.decide(Access("sysregs", key, "write"))
+        flags, pace = _treat(write.do, write.limit)
+        if read.do != "allow" or read.limit is not None and read.over == "kill":
+            return flags | ZERO, pace
+        return flags, pace + _treat(read.do, read.limit)[1]
 
     # --- memory -------------------------------------------------------------------------------------------------
 

@@ -205,10 +205,10 @@ $(B)/gen/%.o: $(G)/%.S $(B)/flags
 	$(call say,AS,$<)
 	$(Q)$(CC) $(HV_CFLAGS) -I$(G) -c $< -o $@
 
-# Every access that the sweep makes under this policy.
+# Every access that the sweep makes under this policy: of its objects this alone is the policy's.
 $(G)/sweep_plan.h: $(G)/stamp
 	$(Q)$(PYTHON) -m policygen verify $(POLICY) $(if $(MODE),--mode $(MODE)) $(ON_BOARD) $(if $(BRIEF),--brief) --plan $@
-$(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
+$(B)/guest/sweep/plan.o: $(G)/sweep_plan.h
 
 $(B)/guest/fuzz/fuzz.o: private GUEST_CFLAGS += $(FUZZ)
 $(B)/guest/attack/attack.o: private GUEST_CFLAGS += $(ATTACK)

@@ -225,7 +225,7 @@ def test_rules_of_policies_built_before_are_found_by_their_hash(rules: Path, tmp
     kept.mkdir()
     (kept / "3b1c77aaffffffff.json").write_text("broken")
     (kept / "3b1c77aa00112233.json").write_text(rules.read_text())
-    places, ran = Places(None, kept), Session("")
+    places, ran = Places(None, (kept,)), Session("")
     for name, place in (("strict#3b1c77aa", "policy/strict.yaml:41"), ("strict#deadbeef", None), ("strict#", None),
                         ("x#../../x", None)):
         ran.header = {"policy": name}

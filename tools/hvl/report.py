@@ -8,9 +8,7 @@ from typing import Deque, Dict, List, Optional, Tuple
 
 from .escape import Html, markup, together
 from .fields import View
-from .files import inside
 from .record import DECISIONS, Rec, VERDICTS, number, seconds, what
-from .rules import ROOT
 from .run import Output, Run, completeness, span
 from .sequence import End, Start
 from .summary import _ns
@@ -28,7 +26,6 @@ _KEYS = 1024        # rules told apart in one column
 _CONSOLE = 400      # characters of the console beside a denial
 _CONTEXT = 3
 
-_FILES, _SOURCE = 32, 1 << 20       # of a policy
 BEGINS = Html("<!doctype html><html lang=en><meta charset=utf-8><title>Charter: what the hypervisor decided</title>")
 
 _STYLE = """body{font:14px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
@@ -295,23 +292,22 @@ class Report:
         out.line(together([*parts, markup("</svg>")]))
 
     def _source(self, out: Output) -> None:
-        """The policy's files with hits in the margin, where the places of rules.json are files below ours."""
+        """The policy's files as they were compiled, with hits in the margin."""
         places = self.view.places
         hits = self.tally.rule_hits()
         lines: Dict[str, Dict[int, List[int]]] = {}
         for each in places.numbers(self.view.session):
             rule = places.rule(self.view.session, each)
             where = rule.source() if rule is not None else None
-            if where is not None and (where[0] in lines or len(lines) < _FILES):
+            if where is not None:
                 lines.setdefault(where[0], {}).setdefault(where[1], []).append(each)
         refused = {rule for (_, _, _, rule) in self.tally.refused}
-        for file in sorted(lines):
-            data = inside(ROOT, file, _SOURCE)
-            if data is None:
-                continue
-            out.line(markup("<h2>{}</h2><table class=src>", file))
-            for at, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
-                rules = lines[file].get(at, [])
+        for source in places.sources(self.view.session):
+            today = {None: "", True: "", False: " The file of this name in the tree differs today."}[source.today()]
+            out.line(markup("<h2>{}</h2><p>As it ran, sha256 {}.{}</p><table class=src>", source.file,
+                            source.sha256[:16], today))
+            for at, line in enumerate(source.lines, 1):
+                rules = lines.get(source.file, {}).get(at, [])
                 count = sum(hits.get(rule, 0) for rule in rules)
                 style = "refused" if refused.intersection(rules) else "never" if rules and not count else ""
                 out.line(markup("<tr class='{}'><td class=n>{}<td class=n>{}<td>{}</tr>", style,

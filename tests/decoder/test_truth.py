@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
+from random import Random
 from typing import Any, Dict, List, Optional
 
 import pytest
 
 from encoder import Encoder
+from hvl.acts import Stops
+from hvl.record import Rec
 from hvl import rules as rules_module
 from test_cli import run
 
@@ -95,3 +99,130 @@ def test_rules_that_were_changed_are_refused(more: Dict[str, Any], tmp_path: Pat
     rules_of(tmp_path / "rules.json", more=more)
     done = run("summary", "--policy", str(tmp_path / "rules.json"), stdin=Encoder().bytes())
     assert done.returncode == 2 and b"were changed since" in done.stderr
+
+
+# --- nothing while the guest stood ------------------------------------------------------------------------
+
+def stood(mode: str = "notable") -> Encoder:
+    """Two vCPUs with 100,000 decisions a second that are counted only; the monitor is open from 3 s to 103 s."""
+    encoder = Encoder(policy="gone#3b1c77aa", mode=mode)
+    encoder.header()
+    for cpu in (0, 1):
+        encoder.record("E", "guest+ entry=0x40000000 el=1", cpu=cpu)
+    encoder.now = 1_000_000_000
+    encoder.record("S", "dec=1 deny=0 emul=1 r1=1/9")
+    encoder.record("S", "dec=1 deny=0 emul=1 r1=1/9", cpu=1)
+    encoder.now = 3_000_000_000
+    encoder.record("E", "mon+ why=key", cpu=1)
+    encoder.now += 50_000_000_000
+    encoder.record("S", "dec=200001 deny=0 emul=200001 r1=200001/900000", cpu=1)      # `dump`
+    encoder.now += 50_000_000_000
+    encoder.record("E", "mon- paused=100.000000000", cpu=1)
+    encoder.now = 104_000_000_000
+    for cpu in (0, 1):
+        encoder.record("S", "dec=300001 deny=0 emul=300001 r1=300001/1900000", cpu=cpu)
+    encoder.decision(0, "msr.r PMCR_EL0")
+    encoder.record("S", "dec=300002 deny=1 emul=300001 r1=300001/1900000 r0=1/70")
+    encoder.trailer()
+    return encoder
+
+
+def test_no_decision_is_drawn_while_the_guest_stood(tmp_path: Path) -> None:
+    """What @S counts is laid out over the time in which it happened: 1 to 3 s and 103 to 104 s."""
+    rules_of(tmp_path / "rules.json")
+    log = tmp_path / "uart.log"
+    log.write_bytes(stood().bytes())
+    text = html(log, "--policy", str(tmp_path / "rules.json"))
+    chart = text[text.index("Decisions over time"):text.index("<h2>Rules</h2>")]
+    drawn = [(int(n), at) for n, at in re.findall(r"<title>counted (\d+) at ([^<]*)</title>", chart)]
+    assert sum(n for n, _ in drawn) == 2 * 300_001
+    times = [float(at[:-2]) / 1000 if at.endswith("ms") else float(at[:-1]) for _, at in drawn]
+    assert not [t for t in times if 3.1 < t < 102.9] and max(times) > 103 and len(times) > 25
+    first = sum(n for (n, _), t in zip(drawn, times) if t < 3.05)
+    assert abs(first - 2 * 200_001) < 40_000, "two thirds of it before the stop"
+    assert "the guest stood here for 100.000s, from 3.000000016 on (key)" in chart
+    assert "without 100.000s in which the guest stood" in chart
+
+
+def test_the_guests_own_time() -> None:
+    """A second telling: stops of any order of length, times in, before and behind them."""
+    r = Random(5)
+    for _ in range(50):
+        stops, spans, t = Stops(), [], 0
+        for _ in range(r.randrange(6)):
+            since = t + r.randrange(1, 100)
+            t = since + r.randrange(1, 100)
+            spans.append((since, t))
+            for kind, at, body in (("mon+", since, "why=key"), ("mon-", t, "paused=1.0")):
+                stops.event(Rec("E", False, 1, 0, at, f"{kind} {body}", 0), 10**9)
+        for at in range(0, 700, 3):
+            own = sum(not any(since <= tick < until for since, until in spans) for tick in range(at))
+            assert stops.own(at) == own, (at, spans)
+            assert stops.own(stops.real(own)) == own
+
+
+def test_a_table_that_was_looked_at_stops_nobody() -> None:
+    """^] s and `traps -w` say something in between; a stop without an end is none yet."""
+    for why, paused in (("keys", 0), ("watch", 10), ("key", 0)):
+        stops = Stops()
+        stops.event(Rec("E", False, 1, 0, 10, f"mon+ why={why}", 0), 0)
+        stops.event(Rec("E", False, 2, 0, 20, "mon- paused=x", 0), paused)
+        assert stops.own(100) == 100 and not stops.spans
+    stops.event(Rec("E", False, 1, 0, 110, "mon+ why=key", 0), 0)
+    assert stops.own(150) == 110
+
+
+# --- what the operator changed -----------------------------------------------------------------------------
+
+CHANGES = [("P", "rule=r0 field=verdict old=DENY new=WOULD by=monitor hash=3b1c77aa", "r0: DENY -> WOULD by monitor"),
+           ("E", "overruled rule=r0 pc=0x40001000 by=monitor answer=allow", "r0 overruled once: allow at pc 0x40001000"),
+           ("E", "write addr=0x1000 value=0x5", "memory 0x1000 = 0x5"), ("E", "set x0=0x1 old=0x0", "set x0=0x1 old=0x0"),
+           ("E", "inject undef", "inject undef"), ("E", "set time.hide=off", "set time.hide=off")]
+HARMLESS = ["set esc=none", "set live=on", "set time.hide=on", "mark \"x\"", "status pc=0x1", "log mode=text", "boot"]
+
+
+def changed(acts: List[Any]) -> bytes:
+    encoder = Encoder(policy="gone#3b1c77aa")
+    encoder.header()
+    encoder.record("E", "guest+ entry=0x40000000 el=1")
+    encoder.decision(0, "msr.r PMCR_EL0")
+    for kind, body in acts:
+        encoder.record(kind, body)
+    encoder.record("S", "dec=2 deny=1 would=1 r0=2/140")
+    encoder.trailer()
+    return encoder.bytes()
+
+
+@pytest.mark.parametrize("kind,body,said", CHANGES)
+def test_each_change_is_told_at_the_top(kind: str, body: str, said: str) -> None:
+    wire = changed([(kind, body)])
+    lines = run("summary", stdin=wire).stdout.decode().splitlines()
+    assert said in "\n".join(lines[:6]) and "1 change by the operator" in lines[1], lines
+    done = run("check", stdin=wire)
+    assert done.returncode == 0 and b"log complete, 1 change by the operator" in done.stdout
+    text = run("html", stdin=wire).stdout.decode()
+    head = text[:text.index("Decisions over time")]
+    assert "<span class='badge hand'>COMPLETE, 1 change by the operator</span>" in head
+    assert said.replace(">", "&gt;") in head and "1 decisions were let through that the policy refuses" in head
+
+
+def test_a_run_that_nobody_touched_is_green() -> None:
+    wire = changed([("E", body) for body in HARMLESS])
+    assert b"change" not in run("check", stdin=wire).stdout + run("summary", stdin=wire).stdout
+    assert "<span class='badge'>COMPLETE</span>" in run("html", stdin=wire).stdout.decode()
+    assert run("check", "--untouched", stdin=wire).returncode == 0
+
+
+def test_all_changes_are_counted_and_can_be_forbidden() -> None:
+    wire = changed([(kind, body) for kind, body, _ in CHANGES] * 40)
+    assert b"log complete, 240 changes by the operator" in run("check", stdin=wire).stdout
+    assert "and 140 more" in run("html", stdin=wire).stdout.decode()
+    done = run("check", "--untouched", stdin=wire)
+    assert done.returncode == 1 and b"r0: DENY -> WOULD by monitor" in done.stderr and b"FAIL: 240 findings" in done.stdout
+
+
+def test_a_refusal_that_was_overruled_is_shown_as_such() -> None:
+    """Its record has what the policy says; the answer came behind it."""
+    text = run("html", stdin=changed([("E", CHANGES[1][1])])).stdout.decode()
+    assert "overruled by the operator: allow</summary>" in text
+    assert "overruled by the operator: allow</summary>" not in run("html", stdin=changed([])).stdout.decode()

@@ -9,7 +9,7 @@ from .expr import compile_filter
 from .fields import View
 from .files import create
 from .record import DECISIONS, Rec, what
-from .run import FINDING, INCOMPLETE, Output, Run, completeness
+from .run import FINDING, INCOMPLETE, Output, Run, changes, completeness
 from .sequence import End, Start
 from .tally import Tally
 
@@ -39,7 +39,8 @@ class Case:
 
 class Check:
     def __init__(self, run: Run, out: Output, fail_on: List[str], require: List[str], max_lost: int,
-                 max_cost: Optional[float], junit: Optional[str], github: bool) -> None:
+                 max_cost: Optional[float], junit: Optional[str], github: bool,
+                 untouched: bool) -> None:
         self._run = run
         self._out = out
         self._fail_on = [Rule(text) for text in fail_on]
@@ -48,6 +49,8 @@ class Check:
         self._max_cost = max_cost
         self._junit = junit
         self._github = github
+        self._untouched = untouched
+        self._changes = 0
         self._cases: List[Case] = []
         self._weak = False
 
@@ -98,6 +101,12 @@ class Check:
         self._cases.append(Case(name + "the log is complete", 0 if whole else INCOMPLETE, text))
         if not whole and self._github:
             self._out.line(annotation(f"session {s.number}: {text}", None))
+        self._changes += s.changes
+        if self._untouched:
+            found = [f"{rec.seq}{f'.{rec.cpu}' if rec.cpu else ''}: {what}" for rec, what in s.changed[:_LISTED]]
+            more = f"\nand {s.changes - len(found)} more" if s.changes > len(found) else ""
+            self._cases.append(Case(name + "the operator changed nothing", FINDING if s.changes else 0,
+                                    "\n".join(found) + more, s.changes))
         wrong = self._run.places.mismatch(s)
         if wrong:
             self._cases.append(Case(name + "the policy is the one given", 5, wrong))
@@ -138,6 +147,7 @@ class Check:
         failed = any(case.code for case in self._cases)
         plural = "finding" if findings == 1 else "findings"
         self._out.line(f"{'FAIL' if failed else 'ok'}: {findings} {plural}, log {'complete' if whole else 'INCOMPLETE'}"
+                       + (f", {changes(self._changes)}" if self._changes else "")
                        + (", weak: without sentinels it could be forged" if self._weak else "")
                        + (", policy does not match" if any(case.code == 5 for case in self._cases) else ""))
         if self._junit is not None:

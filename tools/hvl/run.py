@@ -183,7 +183,14 @@ def completeness(s: Session, allowed: int = 0) -> str:
     silent = sorted(number for number, cpu in s.cpus.items() if cpu.received and not cpu.sent)
     which = f" of cpu {silent[0]}" if silent and s.trailer is not None else ""
     parts.append("trailer ok" if s.ended else f"no trailer{which}: capture cut")
+    if s.changes:
+        parts.append(changes(s.changes))
     return f"{word}  " + ", ".join(parts)
+
+
+def changes(count: int) -> str:
+    """What the operator did to a run, in words; empty: nothing."""
+    return "" if not count else f"{count} change{'s' * (count != 1)} by the operator"
 
 
 def span(ns: float) -> str:

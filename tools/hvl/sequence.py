@@ -18,6 +18,7 @@ from collections import deque
 from typing import Deque, Dict, List, Optional, Tuple, Union
 
 from . import batch
+from .acts import Stops, change
 from .escape import terminal
 from .gaps import Gaps
 from .record import Rec, nanoseconds, number
@@ -32,6 +33,7 @@ _LOSSES = 16             # losses listed one by one
 _CPUS = 512              # counters that one session may have
 _MIXED = 3               # records of another session; fewer are damage
 _KEYS = 64               # words of a header; a header of ours has 10
+_CHANGES = 100           # of the operator's, listed one by one
 _AHEAD = 256             # lost ranges announced before the counter gets there
 
 
@@ -84,6 +86,9 @@ class Session:
         self.guest_bytes = 0
         self.paused = 0
         self.monitors = 0
+        self.stops = Stops()
+        self.changes = 0                        # of the policy and the guest, by the operator
+        self.changed: List[Tuple[Rec, str]] = []        # the first of them
         self.trailer: Optional[Rec] = None
         self.cpus: Dict[int, Cpu] = {}
         self.held_mode = False  # once a header said so: the monitor can change the mode, the gaps stay
@@ -338,6 +343,11 @@ class Sequencer:
         kind = rec.kind
         if kind in "DA":
             return
+        changed = change(rec) if kind in "EP" else None
+        if changed is not None:
+            s.changes += 1
+            if len(s.changed) < _CHANGES:
+                s.changed.append((rec, changed))
         if kind == "H":
             s.header.update((key, value) for key, value in rec.f.kv.items()
                             if key in s.header or len(s.header) < _KEYS)
@@ -361,6 +371,8 @@ class Sequencer:
             s.windows = batch.windows(rec.body)
         elif event == "guest+" and rec.t is not None and not rec.cpu:
             s.start_time = rec.t
+        if event in ("mon+", "mon-"):
+            s.stops.event(rec, nanoseconds(rec.f.kv.get("paused", "").rstrip("s")) or 0)
         if event in ("mon+", "gdb+"):
             self._stream = "monitor" if event == "mon+" else "gdb"
             self._stream_gap = s._gaps()

@@ -7,12 +7,13 @@ from typing import Any, Dict, List, Optional
 from .escape import terminal, to_json
 from .fields import View
 from .record import Rec, VERDICTS
-from .run import Output, Run, completeness, percent, span
+from .run import Output, Run, completeness, percent, span, stamp
 from .sequence import End, Session, Start
 from .tally import Tally
 
 _ALWAYS = ("DENY", "WOULD", "KILL")
 _NEVER_SHOWN = 12
+_CHANGES = 12
 
 
 def _hertz(session: Session) -> str:
@@ -73,6 +74,12 @@ class Summary:
         line(f"session {s.number}   build {s.name('build')}   policy {s.name('policy')}   "
              f"guest {s.name('guest')}   cpu {s.name('cpu')}   {_hertz(s)}{source}")
         line(f"log         {completeness(s)}")
+        for rec, text in s.changed[:_CHANGES]:
+            line(f"changed     {rec.seq}{f'.{rec.cpu}' if rec.cpu else ''}  {stamp(rec.t)}  {text}")
+        if s.changes > _CHANGES:
+            line(f"changed     and {s.changes - _CHANGES} more (show -f 'kind in (P, E)')")
+        if tally.verdict("WOULD"):
+            line(f"let through {tally.verdict('WOULD')} decisions that the policy refuses (WOULD)")
         total_ns = s.guest_time
         cost = tally.cost_ticks()
         ns = s.ns(cost)
@@ -94,8 +101,7 @@ class Summary:
             shown = " ".join(f"r{r}" for r in never[:_NEVER_SHOWN]) + (" ..." if len(never) > _NEVER_SHOWN else "")
             line(f"never hit    {len(never)} of {rules} rules: {shown}".rstrip(": ")
                  + f"        (coverage: {100 * (rules - len(never)) // rules} %)")
-        line(f"exceptions   {tally.exceptions}     markers {tally.marks}     monitor entries {s.monitors}"
-             + (f"     policy changes {tally.changes}" if tally.changes else ""))
+        line(f"exceptions   {tally.exceptions}     markers {tally.marks}     monitor entries {s.monitors}")
 
     def _decisions(self, tally: Tally) -> None:
         counts = [(tally.verdict(word), word) for word in VERDICTS]
@@ -183,5 +189,6 @@ def as_dict(tally: Tally, view: View) -> Dict[str, Any]:
                       "verdicts": {word: tally.verdict(word) for word in VERDICTS}},
         "rows": rows, "denied": refused, "rules": {f"r{r}": n for r, n in sorted(tally.rule_hits().items())},
         "never_hit": tally.never_hit(view), "exceptions": tally.exceptions, "markers": tally.marks,
-        "monitor_entries": s.monitors, "policy_changes": tally.changes,
+        "monitor_entries": s.monitors, "changes": s.changes,
+        "changed": [{"seq": rec.seq, "cpu": rec.cpu, "t": stamp(rec.t), "what": text} for rec, text in s.changed],
     }

@@ -109,7 +109,6 @@ class Tally:
         self.cost = 0
         self.exceptions = 0
         self.marks = 0
-        self.changes = 0
         # @S: each CPU's last word on each counter, and on each rule's hits and cost. A rule that no @S names has none.
         self._totals_of: Dict[int, Dict[str, int]] = {}
         self._rules_of: Dict[int, Dict[int, Tuple[int, int]]] = {}
@@ -126,8 +125,6 @@ class Tally:
             self.marks += rec.f.event == "mark"
         elif kind == "S":
             self._totals(rec)
-        elif kind == "P":
-            self.changes += 1
 
     def _decision(self, rec: Rec) -> None:
         body = rec.f

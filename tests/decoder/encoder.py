@@ -52,7 +52,7 @@ class Encoder:
     def guest(self, data: bytes) -> None:
         """Bytes of the guest's (or, in the monitor, of the monitor's)."""
         (self.monitor_out if self.in_monitor else self.guest_out).extend(data)
-        if not self.in_monitor:
+        if not self.in_monitor and self.seq[0]:         # before the header it is somebody else's
             self.guest_bytes += len(data)
         self._put(data.replace(b"\x1f", b"\x1ff").replace(b"\x1e", b"\x1fe"))
         if data:

@@ -226,3 +226,65 @@ def test_a_refusal_that_was_overruled_is_shown_as_such() -> None:
     text = run("html", stdin=changed([("E", CHANGES[1][1])])).stdout.decode()
     assert "overruled by the operator: allow</summary>" in text
     assert "overruled by the operator: allow</summary>" not in run("html", stdin=changed([])).stdout.decode()
+
+
+# --- the guest's text ------------------------------------------------------------------------------------------
+
+def chatty() -> Encoder:
+    encoder = Encoder()
+    encoder.guest(b"make: something else's line, which hides nothing\n")
+    encoder.header()
+    for n in range(30):
+        encoder.guest(b"line %d of the guest\r\n" % n)
+        encoder.guest(b"bare\nhalf ")
+        encoder.decision(0, "msr.r PMCR_EL0")
+    encoder.trailer()
+    encoder.guest(b"qemu-system-aarch64: terminating on signal 15\n")
+    return encoder
+
+
+def test_text_of_the_guest_that_is_missing_makes_a_log_incomplete() -> None:
+    wire = chatty().bytes()
+    assert run("check", stdin=wire).returncode == 0
+    short = wire.replace(b"line 7 of the guest\r\n", b"")
+    done = run("check", stdin=short)
+    assert done.returncode == 4 and b"guest text short by 21 bytes" in done.stderr
+    assert run("check", "--max-text", "20", stdin=short).returncode == 4
+    assert run("check", "--max-text", "21", stdin=short).returncode == 0
+    assert "INCOMPLETE</span>" in run("html", stdin=short).stdout.decode()
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
+def test_line_ends_that_were_all_rewritten_are_no_loss_and_hide_none(end: bytes) -> None:
+    def rewritten(wire: bytes) -> bytes:
+        return wire.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n").replace(b"\r\n", end)
+    wire = chatty().bytes()
+    assert run("check", stdin=rewritten(wire)).returncode == 0
+    short = b"".join(line for line in rewritten(wire).splitlines(True) if not re.match(rb"line 1?[0-9] of", line))
+    assert run("check", stdin=short).returncode == 4
+
+
+def test_text_that_gdb_was_given_is_not_missing() -> None:
+    encoder = Encoder()
+    encoder.header()
+    encoder.record("E", "mon+ why=gdb")
+    encoder.record("E", "gdb+")
+    said = b"what the guest said meanwhile\r\n" * 9
+    packets = b"".join(b"$O%s#00+" % said[at:at + 20].hex().encode() for at in range(0, len(said), 20))
+    encoder.guest(b"$qSupported#37+" + packets + b"$OK#9a")
+    encoder.guest_bytes = len(said)
+    encoder.record("E", "gdb-")
+    encoder.record("E", "mon- paused=1.0")
+    encoder.trailer()
+    wire = encoder.bytes()
+    for chunk in (wire, wire):
+        assert run("check", stdin=chunk).returncode == 0
+    assert b"short by 20 bytes" in run("check", stdin=wire.replace(packets[:44], b"")).stderr
+
+
+def test_text_that_was_altered_on_the_way_is_said_and_not_counted() -> None:
+    lines = chatty().bytes().replace(b"half ", b"half\r\n").splitlines(True)
+    stamped = b"".join(b"2026-11-30T06:00:00.1Z " + line for line in lines)
+    done = run("check", stdin=stamped)
+    assert b"time stamps" in done.stderr
+    assert b"guest text altered on the way" in run("summary", stdin=stamped).stdout

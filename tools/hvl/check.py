@@ -38,7 +38,7 @@ class Case:
 
 
 class Check:
-    def __init__(self, run: Run, out: Output, fail_on: List[str], require: List[str], max_lost: int,
+    def __init__(self, run: Run, out: Output, fail_on: List[str], require: List[str], max_lost: int, max_text: int,
                  max_cost: Optional[float], junit: Optional[str], github: bool,
                  untouched: bool) -> None:
         self._run = run
@@ -46,6 +46,7 @@ class Check:
         self._fail_on = [Rule(text) for text in fail_on]
         self._require = [Rule(text) for text in require]
         self._max_lost = max_lost
+        self._max_text = max_text
         self._max_cost = max_cost
         self._junit = junit
         self._github = github
@@ -95,9 +96,9 @@ class Check:
     def _session(self, tally: Tally, view: View) -> None:
         s = tally.session
         name = f"session {s.number}: "
-        whole = s.complete(self._max_lost)
+        whole = s.complete(self._max_lost, self._max_text)
         self._weak = self._weak or s.weak > 0
-        text = completeness(s, self._max_lost)
+        text = completeness(s, self._max_lost, self._max_text)
         self._cases.append(Case(name + "the log is complete", 0 if whole else INCOMPLETE, text))
         if not whole and self._github:
             self._out.line(annotation(f"session {s.number}: {text}", None))

@@ -123,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--fail-on", action="append", default=[], metavar="EXPR", help="no record may be so")
     p.add_argument("--require", action="append", default=[], metavar="EXPR", help="some record must be so")
     p.add_argument("--max-lost", type=_positive, default=0, metavar="N", help="records that may lack (0)")
+    p.add_argument("--max-text", type=_positive, default=0, metavar="N", help="bytes of guest text that may lack (0)")
     p.add_argument("--max-cost", type=_percentage, metavar="P", help="share of the time in EL2, in percent")
     p.add_argument("--untouched", action="store_true", help="nor may the operator have changed anything")
     p.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML")
@@ -188,8 +189,8 @@ def _view(args: argparse.Namespace) -> int:
         "csv": lambda: write_csv(run, out, args.fields),
         "trace": lambda: Trace(run, out).go(),
         "html": lambda: write_html(run, out),
-        "check": lambda: Check(run, out, args.fail_on, args.require, args.max_lost, args.max_cost, args.junit,
-                               args.github, args.untouched).go(),
+        "check": lambda: Check(run, out, args.fail_on, args.require, args.max_lost, args.max_text, args.max_cost,
+                               args.junit, args.github, args.untouched).go(),
         "console": lambda: write_stream(run, out, "guest", args.cast, exact),
         "monitor": lambda: write_stream(run, out, "monitor", args.cast, exact),
     }

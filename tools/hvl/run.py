@@ -155,9 +155,9 @@ class Run:
         return max(self.codes, default=0)
 
 
-def completeness(s: Session, allowed: int = 0) -> str:
+def completeness(s: Session, allowed: int = 0, text: int = 0) -> str:
     """The line that says whether a log is whole."""
-    word = "COMPLETE" if s.complete(allowed) else "INCOMPLETE"
+    word = "COMPLETE" if s.complete(allowed, text) else "INCOMPLETE"
     span = "" if s.first is None else f" in {s.first}..{s.last}"
     parts = [f"{s.records} records{span}" + (" (the head was cut)" if s.head_cut else "")]
     lost = f"lost {s.lost}"
@@ -180,6 +180,8 @@ def completeness(s: Session, allowed: int = 0) -> str:
         parts.append(f"weak {s.weak} (no sentinel: could be forged)")
     if s.text_short:
         parts.append(f"guest text short by {s.text_short} bytes")
+    elif s.text.altered and not s.weak:
+        parts.append("guest text altered on the way")
     silent = sorted(number for number, cpu in s.cpus.items() if cpu.received and not cpu.sent)
     which = f" of cpu {silent[0]}" if silent and s.trailer is not None else ""
     parts.append("trailer ok" if s.ended else f"no trailer{which}: capture cut")

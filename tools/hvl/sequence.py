@@ -15,12 +15,13 @@ any gap, are a session whose header was lost.
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, Dict, List, Optional, Tuple, Union
+from typing import Callable, Deque, Dict, List, Optional, Tuple, Union
 
 from . import batch
 from .acts import Stops, change
 from .escape import terminal
 from .gaps import Gaps
+from .guesttext import GuestText
 from .record import Rec, nanoseconds, number
 from .wire import Damaged, Text, Token
 
@@ -83,7 +84,7 @@ class Session:
         self.batched = 0                        # in batches that this decoder cannot open
         self.windows: List[batch.Window] = []   # names of addresses, for what is in batches
         self.weak = 0
-        self.guest_bytes = 0
+        self.text = GuestText()
         self.paused = 0
         self.monitors = 0
         self.stops = Stops()
@@ -111,9 +112,9 @@ class Session:
 
     @property
     def text_short(self) -> int:
-        """Bytes of the guest's that EL2 sent and that are not here. Foreign text between records can hide some."""
+        """Bytes of the guest's that EL2 sent and that are not here."""
         sent = number(self.trailer.f.kv.get("guestbytes", "")) if self.trailer else None
-        return max(0, (sent or 0) - self.guest_bytes)
+        return 0 if self.head_cut else self.text.short(sent or 0)
 
     @property
     def guest_time(self) -> int:
@@ -124,9 +125,10 @@ class Session:
     def head_cut(self) -> bool:
         return bool(self.first)
 
-    def complete(self, allowed: int = 0) -> bool:
+    def complete(self, allowed: int = 0, text: int = 0) -> bool:
+        """Is everything here but for so many records and so many bytes of the guest's text?"""
         return (self.lost + self.missing <= allowed and self.damaged <= allowed and not self.suspect
-                and not self.head_cut and self.ended)
+                and not self.head_cut and self.ended and self.text_short <= text)
 
     @property
     def ended(self) -> bool:
@@ -225,6 +227,7 @@ class Sequencer:
         self._out: List[Event] = []
         # Where a session stands that was left for another, or not believed: cpu -> next seq, time.
         self._gone: Dict[int, Tuple[int, Optional[int]]] = {}
+        self.altered: Callable[[], bool] = bool    # was text changed on the way?
         self._gone_on = 0                       # its records that came all the same
 
     # --- in ---------------------------------------------------------------------------------------------
@@ -247,9 +250,13 @@ class Sequencer:
     def finish(self) -> List[Event]:
         self._settle()
         if self.session.records:
-            self._out.append(End(self.session))
+            self._end(self.session)
         out, self._out = self._out, []
         return out
+
+    def _end(self, session: Session) -> None:
+        session.text.altered = session.text.altered or self.altered() or session.weak > 0
+        self._out.append(End(session))
 
     def _settle(self) -> None:
         """Decides everything that waits, as no successor will."""
@@ -302,7 +309,9 @@ class Sequencer:
         elif isinstance(thing, Text):
             thing.stream = self._stream
             if self._stream == "guest":
-                s.guest_bytes += len(thing.data)
+                s.text.add(thing.data)
+            elif self._stream == "gdb":
+                s.text.gdb(thing.data)
         elif isinstance(thing, Damaged):
             s.damaged += thing.count
         elif isinstance(thing, Suspect):
@@ -310,9 +319,9 @@ class Sequencer:
         elif isinstance(thing, _Switch):
             new = thing.session
             if s.records:
-                self._out.append(End(s))
+                self._end(s)
             else:  # nothing but damage so far: it is the new session's
-                new.damaged, new.suspect, new.guest_bytes = s.damaged, s.suspect, s.guest_bytes
+                new.damaged, new.suspect, new.text = s.damaged, s.suspect, s.text
             self._out_session = new
             self._stream = "guest"
             return
@@ -323,6 +332,8 @@ class Sequencer:
         s = self._out_session
         if not s.records:
             s.first = rec.seq
+            if rec.kind == "H" and not rec.seq:
+                s.text = GuestText()                # what came before is somebody else's
             self.sessions += 1
             s.number = self.sessions
             self._out.append(Start(s))
@@ -360,6 +371,7 @@ class Sequencer:
             self._stream_event(rec)
         elif kind == "Z":
             s.trailer = rec
+            s.text.ends(rec.end)
             cpu.sent = number(rec.f.kv.get("records", "")) or 0
             cpu.lost = number(rec.f.kv.get("lost", "")) or 0
             s.lost = max(s.lost, sum(c.lost for c in s.cpus.values()))

@@ -24,6 +24,7 @@ import pytest
 import trace_rules
 from chrome import BROWSER
 from encoder import Encoder
+from hvl.cli import main
 from hvl.rules import Places
 from hvl.sequence import Session
 
@@ -31,11 +32,30 @@ TOOL = Path(__file__).resolve().parents[2] / "tools" / "log_decode.py"
 DENY = 'DENY r31 msr.r PMCR_EL0 pc=0xffff800008011a44 el=1 cost=70 esr=0x6230e419'
 
 
-def run(*args: str, stdin: bytes = b"", cwd: Optional[Path] = None) -> "subprocess.CompletedProcess[bytes]":
+def start(*args: str, stdin: bytes = b"", cwd: Optional[Path] = None) -> "subprocess.CompletedProcess[bytes]":
+    """In a process of its own, as people do."""
     done = subprocess.run([sys.executable, str(TOOL), *args], input=stdin, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=6000, cwd=cwd)
     assert b"Traceback" not in done.stderr, done.stderr.decode()
     return done
+
+
+def run(*args: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """In this process: hundreds of starts take minutes."""
+    streams = [io.TextIOWrapper(io.BytesIO(data), encoding="utf-8") for data in (stdin, b"", b"")]
+    before = sys.stdin, sys.stdout, sys.stderr
+    sys.stdin, sys.stdout, sys.stderr = streams
+    try:
+        status = main(list(args))
+    except SystemExit as error:         # argparse
+        status = error.code if isinstance(error.code, int) else 1
+    finally:
+        sys.stdin, sys.stdout, sys.stderr = before
+    said = []
+    for stream in streams[1:]:
+        stream.flush()
+        said.append(stream.detach().getvalue())     # type: ignore[attr-defined]
+    return subprocess.CompletedProcess(list(args), status, *said)
 
 
 def session(denied: int = 3, trailer: bool = True, mark: str = "diag done", policy: str = "strict#3b1c77aa",
@@ -95,7 +115,7 @@ def test_summary(log: Path, rules: Path) -> None:
 
 @pytest.mark.parametrize("args", [[], ["--summary"], ["summary"], ["-"], ["summary", "-"]])
 def test_summary_is_what_one_gets_from_stdin_anywhere(args: List[str], log: Path, tmp_path: Path) -> None:
-    done = run(*args, stdin=log.read_bytes(), cwd=tmp_path)
+    done = start(*args, stdin=log.read_bytes(), cwd=tmp_path)
     assert done.returncode == 0 and b"COMPLETE  24 records" in done.stdout
 
 
@@ -510,14 +530,14 @@ def test_show_damaged(log: Path) -> None:
 
 def test_live_passes_the_console_and_keeps_the_capture(log: Path, tmp_path: Path) -> None:
     records, copy = tmp_path / "records", tmp_path / "copy"
-    done = run("--live", "--log", str(records), "--tee", str(copy), stdin=log.read_bytes())
+    done = start("--live", "--log", str(records), "--tee", str(copy), stdin=log.read_bytes())
     encoder = session()
     assert done.returncode == 0 and copy.read_bytes() == log.read_bytes()
     assert b"half line\r\n" in done.stdout and b"hv> cont" in done.stdout and b"\x1e" not in done.stdout
     assert len(done.stdout) == len(encoder.guest_out) + len(encoder.monitor_out)
     assert len(records.read_text().splitlines()) == 24
-    assert run("--live", "--hide", stdin=log.read_bytes()).stdout == done.stdout
-    assert b"mrs PMCR_EL0" in run("--live", stdin=log.read_bytes()).stdout
+    assert start("--live", "--hide", stdin=log.read_bytes()).stdout == done.stdout
+    assert b"mrs PMCR_EL0" in start("--live", stdin=log.read_bytes()).stdout
 
 
 def test_live_does_not_wait_for_what_may_not_come() -> None:

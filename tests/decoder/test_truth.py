@@ -147,7 +147,7 @@ def test_no_decision_is_drawn_while_the_guest_stood(tmp_path: Path) -> None:
 def test_the_guests_own_time() -> None:
     """A second telling: stops of any order of length, times in, before and behind them."""
     r = Random(5)
-    for _ in range(50):
+    for _ in range(12):
         stops, spans, t = Stops(), [], 0
         for _ in range(r.randrange(6)):
             since = t + r.randrange(1, 100)
@@ -155,7 +155,7 @@ def test_the_guests_own_time() -> None:
             spans.append((since, t))
             for kind, at, body in (("mon+", since, "why=key"), ("mon-", t, "paused=1.0")):
                 stops.event(Rec("E", False, 1, 0, at, f"{kind} {body}", 0), 10**9)
-        for at in range(0, 700, 3):
+        for at in range(0, 700, 7):
             own = sum(not any(since <= tick < until for since, until in spans) for tick in range(at))
             assert stops.own(at) == own, (at, spans)
             assert stops.own(stops.real(own)) == own
@@ -288,3 +288,52 @@ def test_text_that_was_altered_on_the_way_is_said_and_not_counted() -> None:
     done = run("check", stdin=stamped)
     assert b"time stamps" in done.stderr
     assert b"guest text altered on the way" in run("summary", stdin=stamped).stdout
+
+
+# --- counts ----------------------------------------------------------------------------------------------------
+
+def summary(wire: bytes, *more: str) -> str:
+    done = run("summary", *more, stdin=wire)
+    assert done.returncode == 0, done
+    return done.stdout.decode()
+
+
+def test_counts_are_those_of_the_totals() -> None:
+    """Of 600,003 decisions one has a record: the table is by rule, and has what EL2 counted."""
+    text = summary(stood().bytes())
+    assert re.search(r"^decisions   600003    EMUL 600002  DENY 1 .*totals from @S, exact$", text, re.M)
+    rows = dict(re.findall(r"^(r[0-9]+) +([0-9]+) ", text, re.M))
+    assert rows == {"r1": "600002", "r0": "1"} and "600002 of them have no record" in text
+    one, = json.loads(summary(stood().bytes(), "--json"))["sessions"]
+    assert one["rules"] == {"r0": 1, "r1": 600002} and one["decisions"]["exact"] is True
+    assert re.search(r"^class +logged ", summary(stood().bytes(), "--by", "class"), re.M)
+
+
+def test_what_came_behind_the_last_totals_is_added() -> None:
+    """A log that was cut has totals up to some time, and records behind it; each CPU its own."""
+    encoder = Encoder(mode="notable")
+    encoder.header()
+    encoder.record("S", "dec=1000 deny=10 emul=990 r1=990/99 r0=10/70")
+    for n in range(4):
+        encoder.decision(0, "msr.r PMCR_EL0")
+    text = summary(encoder.bytes())
+    assert re.search(r"^decisions   1004    EMUL 990  DENY 14 .*totals from @S up to 0.000 s, then counted", text, re.M)
+    assert re.search(r"^r0 +14 ", text, re.M) and re.search(r"^r1 +990 ", text, re.M) and "1000 of them have no record" in text
+    encoder.decision(0, "msr.r PMCR_EL0", cpu=1)
+    assert "counted from the records: no @S of every CPU" in summary(encoder.bytes())
+
+
+def test_what_was_asked_for_is_counted_alone() -> None:
+    text = summary(stood().bytes(), "-f", "verdict==DENY")
+    assert re.search(r"^decisions   1    DENY 1 .*counted from the records that were asked for$", text, re.M)
+    assert "600002" not in text and "have no record" not in text
+
+
+def test_refusals_without_a_record_are_counted_too() -> None:
+    encoder = Encoder(mode="notable")
+    encoder.header()
+    encoder.decision(0, "msr.r PMCR_EL0")
+    encoder.record("S", "dec=40 deny=40 r0=40/70")
+    encoder.trailer()
+    text = summary(encoder.bytes())
+    assert "(39 more have no record)" in text and re.search(r"^denied +logged ", text, re.M)

@@ -102,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub.add_parser(name, help=text, description=text, parents=list(parents))
 
     p = add("summary", "one screen about each session", common, select)
-    p.add_argument("--by", choices=sorted(KEYS), default="class")
+    p.add_argument("--by", choices=sorted(KEYS), help="of the table; class, or rule where not all was logged")
     p.add_argument("--top", type=_positive, default=20, metavar="N", help="rows of each table")
     p.add_argument("--json", action="store_true")
     p = add("show", "the records, one line each", common, select)

@@ -29,7 +29,7 @@ class Profile:
         for event, view in run.events():
             if isinstance(event, Start):
                 self._close(tally)
-                tally = Tally(event.session, view.places)
+                tally = Tally(event.session, view.places, partial=run.partial)
                 self.session = self.session or event.session
             elif isinstance(event, Rec) and run.passes(event, view):
                 if tally is not None:

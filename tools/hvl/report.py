@@ -100,9 +100,9 @@ class Denial:
 class Report:
     """One session."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, partial: bool) -> None:
         self.view = view
-        self.tally = Tally(view.session, view.places, "rule")
+        self.tally = Tally(view.session, view.places, "rule", partial)
         self.rate = Slots()
         self.heat = Slots()
         self.marks: List[Tuple[int, str]] = []
@@ -262,7 +262,7 @@ class Report:
                             "text-anchor='end'>{2}</text></svg>", height + 15, self._at(0), self._at(used),
                             self._stops(used, 1000, 0, height), note))
         key = together(markup("<span style='background:{}'></span>{}", _COLOURS[w], w)
-                       for w in VERDICTS if self.tally.verdicts.get(w))
+                       for w in VERDICTS if any(w in slot for slot in slots))
         parts.append(markup("<p class='key'>{}<span style='background:{}'></span>counted, not logged</p>", key,
                             _COLOURS["counted"]))
         out.line(together(parts))
@@ -273,9 +273,7 @@ class Report:
 
     def _rules(self) -> List[Tuple[int, int, int]]:
         """(rule, decisions, ticks) by time in EL2: the hypervisor's own totals where there are any."""
-        costs = {int(name[1:]): row.costs.total for name, row in self.tally.rows.items() if name[1:].isdigit()}
-        costs.update({rule: max(cost, costs.get(rule, 0)) for rule, (_, cost) in self.tally.rule_totals.items()})
-        rows = [(rule, hits, costs.get(rule, 0)) for rule, hits in self.tally.rule_hits().items() if hits]
+        rows = [(rule, hits, cost) for rule, (hits, cost) in self.tally.rule_counts().items() if hits]
         return sorted(rows, key=lambda row: (-row[2], -row[1], row[0]))
 
     def _bars(self, out: Output) -> None:
@@ -306,7 +304,9 @@ class Report:
                 buckets[power] = buckets.get(power, 0) + n
         if not buckets:
             return
-        out.line(markup("<h2>Cost of a decision</h2><table><tr><th class=n>from<th class=n>decisions<th></tr>"))
+        silent = self.tally.total() - self.tally.decisions
+        of = f" (of the {self.tally.decisions} that are in the log)" if silent > 0 else ""
+        out.line(markup("<h2>Cost of a decision{}</h2><table><tr><th class=n>from<th class=n>decisions<th></tr>", of))
         most = max(buckets.values())
         for power in range(min(buckets), max(buckets) + 1):
             n = buckets.get(power, 0)
@@ -337,7 +337,7 @@ class Report:
     def _source(self, out: Output) -> None:
         """The policy's files as they were compiled, with hits in the margin."""
         places = self.view.places
-        hits = self.tally.rule_hits()
+        counts = self.tally.rule_counts()
         lines: Dict[str, Dict[int, List[int]]] = {}
         for each in places.numbers(self.view.session):
             rule = places.rule(self.view.session, each)
@@ -351,7 +351,7 @@ class Report:
                             source.sha256[:16], today))
             for at, line in enumerate(source.lines, 1):
                 rules = lines.get(source.file, {}).get(at, [])
-                count = sum(hits.get(rule, 0) for rule in rules)
+                count = sum(counts.get(rule, (0, 0))[0] for rule in rules)
                 style = "refused" if refused.intersection(rules) else "never" if rules and not count else ""
                 out.line(markup("<tr class='{}'><td class=n>{}<td class=n>{}<td>{}</tr>", style,
                                 count if rules else "", at, line))
@@ -399,7 +399,7 @@ def write_html(run: Run, out: Output) -> None:
     for event, view in run.events():
         if isinstance(event, Start):
             sessions += 1
-            report = Report(view) if sessions <= _SESSIONS else None
+            report = Report(view, run.partial) if sessions <= _SESSIONS else None
         elif report is None:
             continue
         elif isinstance(event, Text):

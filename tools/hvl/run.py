@@ -116,6 +116,11 @@ class Run:
     def passes(self, rec: Rec, view: View) -> bool:
         return self.in_time(rec) and (self.test is None or self.test(view.of(rec)))
 
+    @property
+    def partial(self) -> bool:
+        """Are some records left out?"""
+        return self.test is not None or self.options.since is not None or self.options.until is not None
+
     def in_time(self, rec: Rec) -> bool:
         o = self.options
         return ((o.since is None or (rec.t is not None and rec.t >= o.since))

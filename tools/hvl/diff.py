@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple
 
 from .fields import View
-from .record import VERDICTS, Rec, group
+from .record import VERDICTS, Rec, group, touched
 from .run import FINDING, Output, Run, span
 from .sequence import Session, Start
 from .tally import Tally
@@ -48,7 +48,7 @@ class Profile:
         first = group(f) if "class" not in ignored else "*"
         if "op" in ignored:
             first = f.cls or "?"
-        second = "" if f.cls == "mmio" and f.off is not None or f.cls == "exc" or "name" in ignored else f.name or ""
+        second = "" if f.cls == "mmio" and f.off is not None or f.cls == "exc" or "name" in ignored else touched(f) or ""
         key = (first, second)
         if key not in self.things and len(self.things) >= _MOST:
             key = ("(other)", "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .fields import View
-from .record import Body, Rec, VERDICTS, group, number
+from .record import Body, Rec, VERDICTS, group, number, touched
 from .rules import Places
 from .sequence import Session
 
@@ -90,7 +90,7 @@ KEYS: Dict[str, Callable[[Body], str]] = {
     "class": group,
     "rule": lambda b: "?" if b.rule is None else f"r{b.rule}",
     "pc": by_pc,
-    "reg": lambda b: b.name or "?",
+    "reg": lambda b: touched(b) or "?",
 }
 
 
@@ -170,7 +170,7 @@ class Tally:
             counts.rules[body.rule] = hits + body.n, cost + (body.cost or 0)
 
     def _refusal(self, rec: Rec, body: Body, verdict: str) -> None:
-        name = body.name or group(body)
+        name = touched(body) or group(body)
         if body.cls == "mmio" and body.off is not None:
             name += f"+0x{body.off:x}"
         subject = f"{name} {body.op}" if body.op else f"{body.cls} {name}" if body.cls else name

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from typing import Any, Dict, List, Optional, Tuple
 
 from .fields import View
-from .record import DECISIONS, Rec, call_name, number, seconds
+from .record import DECISIONS, Rec, number, seconds, touched
 from .run import Output, Run, span
 from .sequence import End, Session, Start
 
@@ -181,8 +181,7 @@ class Trace:
         if until is not None:
             end = min(end, until)
         drawn = vcpu.place_late(start, end) if rec.late else vcpu.place(start, end)
-        call = call_name(f)
-        name = f"{f.cls or '?'}{'.' + f.op if f.op else ''} {call or f.name or ''}".rstrip()
+        name = f"{f.cls or '?'}{'.' + f.op if f.op else ''} {touched(f) or ''}".rstrip()
         name += f" x{f.n}" if f.n > 1 else ""
         args = {"seq": rec.seq, "t": seconds(t), "rule": None if f.rule is None else f"r{f.rule}", "src": place, "n": f.n,
                 "cost_ns": cost, "pc": None if f.pc is None else hex(f.pc)}

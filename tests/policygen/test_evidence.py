@@ -113,7 +113,7 @@ def test_the_rules_that_travel_are_those_of_the_image(tmp_path: Path, built: Cal
     log.line("H", f"hvl=1 build=t policy={policy.name}#{meaning_hash(policy) >> 32:08x} rules={said['wording']} "
                   "guest=t#00000001 cpu=1 cntfrq=62500000 ring=16384 esc=^] log=text")
     path = str(log.end(tmp_path / "uart.log"))
-    assert [source["file"] for source in said["sources"]] [:1] == ["policy/strict.yaml"] and \
+    assert [source["file"] for source in said["sources"]][:1] == ["policy/strict.yaml"] and \
         said["sources"][1]["file"].endswith("child.yaml")
     for source in said["sources"]:
         data = (ROOT / source["file"]).read_bytes()

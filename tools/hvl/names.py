@@ -21,7 +21,7 @@ _CALLS: Dict[Tuple[str, int], str] = {(by, int(number, 16)): name for name, call
 _SERVICES = [(int(low, 16), int(high, 16), name) for name, (low, high) in _DATA["services"].items()]
 
 
-def call_by(conduit: str, number: int, immediate: int) -> Optional[str]:
+def call_by(conduit: str, number: int, immediate: int = 0) -> Optional[str]:
     """The function's name; else that of the service whose number it is, with an offset (SDEI+0x1); else None.
 
     `conduit`: hvc or smc, by which it came. A name is the same by both, but our own calls are none by smc, and behind

@@ -22,7 +22,7 @@ from hvl.names import MODES
 QEMU = "qemu-system-aarch64"
 MACHINE = "-M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G"
 DUMP_SECONDS = 30
-# QEMU's options go through a shell that splits words; `guestfwd=` and `smb=` would run or give more than a network.
+# Options pass through a shell that splits words; `guestfwd=` and `smb=` would run programs or open more than a network.
 NAME = re.compile(r"[A-Za-z0-9._/+,:=@%~-]+")
 NET = re.compile(r"user(,(restrict|net|host|dns|dhcpstart|hostname|ipv4|ipv6|hostfwd)=[A-Za-z0-9.:/_-]+)*")
 COMMANDS = re.compile(r"[ !#-~]*")
@@ -85,7 +85,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def dump_dtb(qemu: str, machine: List[str], cpus: int, report: Report) -> Optional[bytes]:
-    """The DTB of the machine that will run, which QEMU writes instead of starting it."""
+    """The DTB of the machine that will run, which QEMU writes and then exits."""
     with tempfile.TemporaryDirectory(prefix="charter-") as scratch:
         target = Path(scratch, "virt.dtb")
         command = [qemu, *machine, *([] if "-smp" in machine else ["-smp", str(cpus)]),
@@ -113,7 +113,7 @@ def cpu_model(machine: List[str]) -> str:
 
 
 def at_start_of_ram(kernel: image.Image) -> bytes:
-    """What is loaded at the start of RAM so that the Image lies at its text_offset (not 0 before Linux 5.8).
+    """The file at the start of RAM, when the Image lies at a text_offset other than 0 (before Linux 5.8).
 
     EL2 reads the header at the start of RAM in any case: a copy of it goes there, into memory that is free.
     """
@@ -123,7 +123,7 @@ def at_start_of_ram(kernel: image.Image) -> bytes:
 
 
 def bootargs(kernel: bytes, initrd: bytes, dtb: bytes, options: argparse.Namespace) -> bytes:
-    """What EL2 is told; it trusts none of it."""
+    """The boot arguments; EL2 checks them again."""
     words = ["charter1", "guest=linux", f"image={len(kernel)}", f"initrd={len(initrd)}", f"dtb={len(dtb)}",
              f"log={options.log}"]
     if options.unattended:
@@ -134,7 +134,7 @@ def bootargs(kernel: bytes, initrd: bytes, dtb: bytes, options: argparse.Namespa
 
 
 def hidden_features(policy_windows: Optional[str], report: Report) -> FrozenSet[str]:
-    """What policygen wrote beside the windows says which features the policy hides."""
+    """Features that the policy hides, from the canonical form beside the windows."""
     if policy_windows is None:
         return frozenset()
     canonical = os.path.join(os.path.dirname(policy_windows), "policy.canonical.json")
@@ -145,7 +145,7 @@ def hidden_features(policy_windows: Optional[str], report: Report) -> FrozenSet[
 
 
 def check_out(out: Path, inputs: Sequence[Optional[str]], report: Report) -> None:
-    """Only what an earlier run wrote is written over: an input, or somebody's Image and initrd, is not."""
+    """Refuses to overwrite a file that no earlier run wrote: it may be an input, or a person's Image or initrd."""
     there = [out / name for name in OUTPUTS if os.path.lexists(out / name)]
     for name in inputs:
         if name is not None and any(os.path.exists(path) and os.path.samefile(name, path) for path in there):
@@ -157,11 +157,11 @@ def check_out(out: Path, inputs: Sequence[Optional[str]], report: Report) -> Non
 
 
 OUTPUTS = ("Image", "initrd", "guest.dtb", "bootargs", "qemu.args")
-ARGS = b"-device\nloader,file="     # how qemu.args begins
+ARGS = b"-device\nloader,file="     # first bytes of qemu.args
 
 
 def write(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
-    """Each file appears whole or not at all; None removes what an earlier run left."""
+    """Writes each file whole or not at all; None removes an earlier run's file."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
@@ -176,7 +176,7 @@ def write(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
 
 
 def prepare(options: argparse.Namespace, report: Report) -> List[str]:
-    """Everything: checks all inputs, then writes if there was no complaint. Returns what to tell."""
+    """The whole run: checks all inputs, then writes if there was no complaint. Returns the lines to print."""
     room = "guest RAM below the DTB"
     raw = read_file(options.image, image.MAX_UNPACKED, room, report)
     kernel = image.load_image(options.image, raw, cpu_model(options.machine), report) if raw is not None else None

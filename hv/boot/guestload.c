@@ -12,7 +12,7 @@
 
 #define IMAGE_MAGIC 0x644d5241 /* "ARM\x64" */
 #define FDT_MAGIC   0xd00dfeed
-#define STRIDE      (1UL << 25) /* bytes: a moment's work */
+#define STRIDE      (1UL << 25) /* bytes that take no noticeable time */
 #define PA(ipa)     ((u64)(ipa) - GUEST_IPA + GUEST_PA)
 
 struct guest_id guest_id;
@@ -25,7 +25,7 @@ struct image_header {
 	u32 magic, res5;
 };
 
-/* One loaded thing: IPA range [base, base + size). */
+/* One loaded file: IPA range [base, base + size). */
 struct part {
 	const char *name;
 	u64 base, size;
@@ -41,7 +41,7 @@ static bool inside_ram(const struct part *p)
 	return p->base >= GUEST_IPA && p->size <= GUEST_SIZE && p->base - GUEST_IPA <= GUEST_SIZE - p->size;
 }
 
-/* A guest begins with its caches off: what EL2 writes for it must reach memory. */
+/* A guest begins with its caches off: EL2's writes for it must reach memory. */
 static void __attribute__((noinline)) clear(u64 *p, const u64 *end)
 {
 	const u64 *from = p;
@@ -59,7 +59,7 @@ static u64 *__attribute__((noinline)) find_set(u64 *p, const u64 *last)
 	return p;
 }
 
-/* Zeroes [from, to). Memory that is zero already is only read: the host need not back it. */
+/* Zeroes [from, to). Memory that is zero already is only read, so that the host need not back it. */
 static void __attribute__((noinline)) scrub(u64 from, u64 to)
 {
 	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to);
@@ -84,7 +84,7 @@ static void scrub_by_strides(u64 from, u64 to)
 	scrub(from, to);
 }
 
-/* Everything but `parts`, which are sorted by base and disjoint. */
+/* Zeroes RAM outside `parts`, which are sorted by base and disjoint. */
 static void scrub_rest(const struct part *parts, unsigned n)
 {
 	u64 at = GUEST_IPA;
@@ -148,14 +148,16 @@ static void load_linux(struct guest *g)
 			panic("%s: IPA 0x%lx + 0x%lx overlaps %s at 0x%lx", parts[i - 1].name, parts[i - 1].base,
 			      parts[i - 1].size, parts[i].name, parts[i].base);
 	}
-	/* Without an initrd between them, Image and DTB are neighbours. */
+	/* Without an initrd, Image and DTB are neighbours. */
 	if (parts[0].base + parts[0].size > parts[2].base)
 		panic("Image: IPA 0x%lx + 0x%lx overlaps DTB at 0x%lx", parts[0].base, parts[0].size, parts[2].base);
 
-	/* Loaded by hand, without boot arguments, the initrd's length is unknown: then nothing is scrubbed. */
+	/* Without boot arguments the initrd's length is unknown: then nothing is scrubbed. */
 	if (bootargs.image)
 		scrub_rest(parts, 3);
-	/* The header tells kernels apart well enough; a checksum of 32 MiB would be most of our boot. */
+	/*
+	 * An Image is named by its header, which tells kernels apart; a checksum of 32 MiB would take most of the boot.
+	 */
 	guest_id = (struct guest_id){ "linux", crc32(0, (const char *)h, 4096) };
 	g->entry = GUEST_IPA + h->text_offset;
 	g->context = LINUX_DTB_IPA;
@@ -168,6 +170,6 @@ void guest_load(struct guest *g)
 		load_linux(g);
 	else
 		load_bundled(g);
-	dsb_sy();     /* clean before the instruction cache forgets, or it may take the old bytes again ("IC IALLUIS") */
-	ic_ialluis(); /* the guest will execute what was written */
+	dsb_sy();     /* before the instruction cache is invalidated, or it fetches the old bytes ("IC IALLUIS") */
+	ic_ialluis(); /* the guest will execute these bytes */
 }

@@ -40,7 +40,7 @@ def write_csv(run: Run, out: Output, names: Optional[List[str]]) -> None:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     for rec, view in run.records():
-        if run.test is None and rec.kind not in DECISIONS:  # a table of decisions, unless told otherwise
+        if run.test is None and rec.kind not in DECISIONS:  # columns of a table of decisions, unless told otherwise
             continue
         view.of(rec)
         writer.writerow([cell(shown(name, view)) for name in columns])
@@ -56,7 +56,7 @@ def _drain(buffer: io.StringIO, out: Output) -> None:
 
 
 def schema() -> Ready:
-    """JSON Schema of a line of `json`, which is also the list of what filters and --fields know."""
+    """JSON Schema of a line of `json`, which also lists the fields for filters and --fields."""
     properties: Dict[str, Any] = {"v": {"const": 1, "description": "version of this form"}}
     for name, field in FIELDS.items():
         if field.hexadecimal:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words for what records hold as numbers: names.json, a copy of the build/gen/names.json that policygen renders.
+"""Words for numbers of the log: names.json, a copy of the build/gen/names.json that policygen renders.
 
-The decoder needs no build: the copy is shipped, and a test says which name of it is not current.
+The decoder needs no build, so the copy is shipped; a test names each word that is not current.
 """
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Dict, Optional, Tuple
 
 _DATA: Dict[str, Any] = json.loads(Path(__file__).with_name("names.json").read_text(encoding="utf-8"))
-_WIDE = 1 << 30  # of a function number: the form with 64-bit arguments
+_WIDE = 1 << 30  # bit of a function number: the form with 64-bit arguments
 
 VERDICTS: Tuple[str, ...] = tuple(_DATA["verdicts"])
 MODES: Tuple[str, ...] = tuple(_DATA["modes"])

@@ -169,7 +169,7 @@ class Places:
         return None if found is None else found.place
 
     def refuses(self, session: Session, verdict: Optional[str], rule: Optional[int]) -> bool:
-        """Did the guest not get what it asked for? `default: raz-wi` refuses; an entry that says raz-wi is a model."""
+        """Whether the guest got less than it asked for. `default: raz-wi` refuses; an entry's own raz-wi is a model."""
         if verdict != "RAZWI" or rule is None:
             return verdict in REFUSALS
         found = self.rule(session, rule)

@@ -9,9 +9,9 @@ from .record import Body, Rec, VERDICTS, group, number, touched
 from .rules import Places
 from .sequence import Session
 
-_ROWS = 10_000      # rows of one table; a guest that scans addresses must not cost memory
+_ROWS = 10_000      # rows of one table: a guest that scans addresses must not cost memory
 _RULES = 1 << 18    # totals of rules, over all CPUs
-_PCS = 64           # instructions told apart in one row of refusals
+_PCS = 64           # instructions shown in one row of refusals
 OTHER = "(other)"
 _NO_COUNTER = ("part", "rules", "waiting")
 
@@ -70,7 +70,7 @@ class Row:
 
 
 class Refusal:
-    """What was denied, and by whom it was wanted."""
+    """Denials of one subject, and the instructions that wanted it."""
 
     def __init__(self, seq: int) -> None:
         self.count = 0

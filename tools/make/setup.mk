@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What must be installed: the packages for building and running, those for testing, and how they come.
 
-# `make setup run` and the like need no more than these. Git brings Perl, and who has a clone has git.
+# Packages for `make setup run` and its like. Git brings Perl, and a clone's owner has git.
 LIGHT_GOALS := all run run-linux check-policy clean help
 LIGHT := make gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-system-arm ipxe-qemu \
 	python3 python3-yaml python3-jinja2 python3-pyelftools python3-libfdt

@@ -153,7 +153,7 @@ $(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
 	@mkdir -p $(G)
 	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
-	@mkdir -p $(B)/rules && cp $(G)/rules.json $(B)/rules/$$(sed -n 's/^ *"hash": "\([0-9a-f]*\)".*/\1/p' $(G)/rules.json).json
+	@mkdir -p $(B)/rules && cp $(G)/rules.json $(B)/rules/$$(sed -n 's/^ "\(hash\|wording\)": "\([0-9a-f]*\)".*/\2/p' $(G)/rules.json | paste -sd.).json
 	@touch $@
 $(addprefix $(G)/,$(GEN)): $(G)/stamp ;
 

@@ -220,7 +220,8 @@ struct sysreg_name {
 /* --- defined in build/gen/ ------------------------------------------------------------------------- */
 extern const char policy_name[];
 extern const char policy_file[]; /* as policygen takes it: "policy/strict.yaml" */
-extern const u64 policy_hash; /* meaning hash: equal if and only if the decisions are */
+extern const u64 policy_hash; /* meaning hash: equal iff the decisions are equal */
+extern const u32 policy_wording; /* equal iff rules have the same numbers and stand in the same text */
 extern const struct decision policy_rows[];
 extern const u16 policy_n_rows;
 extern const struct rule_info policy_rules[];

@@ -303,9 +303,9 @@ run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLI
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
 	@test -n '$(FDTPY)' || { echo 'no python3 with libfdt: run make setup (Debian package python3-libfdt)' >&2; exit 2; }
 	$(Q)$(FDTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
-		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline="$$LINUX_CMDLINE") \
+		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(filter LINUX_CMDLINE,$(GIVEN)),--cmdline="$$LINUX_CMDLINE") \
 		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json $(if $(LOG),--log $(LOG)) \
-		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT") $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') \
+		$(if $(UNATTENDED),--unattended) $(if $(LINUX_VERBATIM),--verbatim) $(if $(HVINIT),--hv-init="$$HVINIT") $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') \
 		$(if $(LINUX_NET),--net '$(LINUX_NET)') --out $(B)/linux
 ifeq ($(UNATTENDED),)
 	$(Q)$(keep_log)

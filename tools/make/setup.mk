@@ -11,7 +11,7 @@ BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chro
 FUZZER = clang $(if $(filter jammy,$(shell sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)),,libclang-rt-dev)
 FULL_ONLY = git gcc libc6-dev $(if $(shell command -v npm),,npm) pre-commit python3-pytest python3-pytest-xdist python3-hypothesis \
 	python3-pexpect python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy \
-	cppcheck shellcheck flake8 mypy gdb-multiarch strace debootstrap zsh $(FUZZER) $(BROWSER)
+	cppcheck shellcheck flake8 mypy gdb-multiarch strace debootstrap zsh zstd lz4 $(FUZZER) $(BROWSER)
 OTHER_GOALS := $(filter-out setup,$(MAKECMDGOALS))
 PACKAGES = $(LIGHT) $(if $(and $(OTHER_GOALS),$(if $(filter-out $(LIGHT_GOALS),$(OTHER_GOALS)),,light)),,$(FULL_ONLY))
 

@@ -5,7 +5,7 @@
 # at as it stands ($(value)), with make's own functions alone, and fixed: nothing in it is expanded afterwards. Texts that
 # are free (HVINIT, LINUX_CMDLINE) go to a tool as environment, never as part of a command.
 
-override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS V
+override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS LINUX_VERBATIM V
 override NUMBERS := TIMEOUT SEED COUNT PROGRAMS STORM MUTANTS FUZZ_SECONDS FUZZ_SEED SESSION
 override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE
 override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK RESULTS
@@ -34,10 +34,11 @@ override takes.COUNT := a number: how many decisions it is for
 override takes.STORM := 0 to 2: what else the hostile guest does
 override takes.FLOODS := $(a_switch): the attacking guest floods, as a key says
 override takes.BRIEF := $(a_switch): the sweep leaves out what repeats
-override takes.LINUX_IMAGE := a kernel: Image, gzipped or EFI zboot
+override takes.LINUX_IMAGE := a kernel: Image, packed in any way, or EFI zboot
 override takes.LINUX_DTB := its DTB; without one that of the QEMU that will run
 override takes.LINUX_INITRD := an initrd
 override takes.LINUX_CMDLINE := the kernel command line, one line of any text, handed on as it stands
+override takes.LINUX_VERBATIM := $(a_switch): the command line as it stands, without the panic=-1 of UNATTENDED=1
 override takes.LINUX_DISK := a raw disk image
 override takes.LINUX_NET := user, with options of QEMU behind commas
 override takes.R := the folder of a recording (build/record)

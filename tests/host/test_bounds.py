@@ -183,7 +183,8 @@ WORDS = ["unattended=1", "esc=none", "guest=linux", "log=text", "log=notable", "
          "image=4294967295", "initrd=10", "dtb=4096", "entry=1073741824", "x0=18446744073709551615", "initrd_at=8",
          "part=1+2"]
 BAD = ["unattended=0", "esc=", "guest=linux2", "log=", "log=loud", "image=", "image=x", "image=18446744073709551616",
-       "image=99999999999999999999", "part=1", "part=1+", "part=1-2", "part=+2", "part=1+2+3", "part=1+2" + " part=3+4" * 8, "dtb=-1", "initrd=0x10", 'hv.init="', "hv.init=a", "x", "="]
+       "image=99999999999999999999", "part=1", "part=1+", "part=1-2", "part=+2", "part=1+2+3", "part=1+2" + " part=3+4" * 8,
+       "dtb=-1", "initrd=0x10", 'hv.init="', "hv.init=a", "x", "="]
 
 
 def texts() -> List[bytes]:

@@ -13,7 +13,7 @@
 #define IMAGE_MAGIC 0x644d5241 /* "ARM\x64" */
 #define FDT_MAGIC   0xd00dfeed
 #define HASHED      (1UL << 22) /* bytes of a kernel that are enough to tell it */
-#define STRIDE      (1UL << 25) /* bytes: a moment's work */
+#define STRIDE      (1UL << 25) /* bytes that take no noticeable time */
 #define PA(ipa)     ((u64)(ipa) - GUEST_IPA + GUEST_PA)
 
 struct guest_id guest_id;
@@ -44,7 +44,7 @@ static bool inside_ram(const struct boot_part *p)
 	return p->base >= GUEST_IPA && p->size <= GUEST_SIZE && p->base - GUEST_IPA <= GUEST_SIZE - p->size;
 }
 
-/* A guest begins with its caches off: what EL2 writes for it must reach memory. */
+/* A guest begins with its caches off: EL2's writes for it must reach memory. */
 static void __attribute__((noinline)) clear(u64 *p, const u64 *end)
 {
 	const u64 *from = p;
@@ -62,7 +62,7 @@ static u64 *__attribute__((noinline)) find_set(u64 *p, const u64 *last)
 	return p;
 }
 
-/* Zeroes [from, to). Memory that is zero already is only read: the host need not back it. */
+/* Zeroes [from, to). Memory that is zero already is only read, so that the host need not back it. */
 static void __attribute__((noinline)) scrub(u64 from, u64 to)
 {
 	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to);
@@ -91,7 +91,7 @@ static void scrub_by_strides(u64 from, u64 to)
 	scrub(from, to);
 }
 
-/* Everything but `parts`, which are sorted by base and disjoint. */
+/* Zeroes RAM outside `parts`, which are sorted by base and disjoint. */
 static void scrub_rest(const struct boot_part *parts, unsigned n)
 {
 	u64 at = GUEST_IPA;
@@ -186,10 +186,12 @@ static void load_linux(struct guest *g)
 		      LINUX_DTB_MAX);
 	check(parts, 3, what);
 
-	/* Loaded by hand, without boot arguments, the initrd's length is unknown: then nothing is scrubbed. */
+	/* Without boot arguments the initrd's length is unknown: then nothing is scrubbed. */
 	if (bootargs.image)
 		scrub_rest(parts, 3);
-	/* The header tells kernels apart well enough; a checksum of 32 MiB would be most of our boot. */
+	/*
+	 * An Image is named by its header, which tells kernels apart; a checksum of 32 MiB would take most of the boot.
+	 */
 	guest_id = (struct guest_id){ "linux", crc32(0, (const char *)h, 4096) };
 	g->entry = GUEST_IPA + h->text_offset;
 	g->context = LINUX_DTB_IPA;
@@ -205,6 +207,6 @@ void guest_load(struct guest *g)
 	else
 		load_bundled(g);
 	*BEGUN = 1;
-	dsb_sy();     /* clean before the instruction cache forgets, or it may take the old bytes again ("IC IALLUIS") */
-	ic_ialluis(); /* the guest will execute what was written */
+	dsb_sy();     /* before the instruction cache is invalidated, or it fetches the old bytes ("IC IALLUIS") */
+	ic_ialluis(); /* the guest will execute these bytes */
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which guest runs, and its memory before it does: checked, scrubbed, in place. */
+/* The guest that runs, and its memory before its first instruction: checked, scrubbed, in place. */
 #ifndef HV_GUESTLOAD_H
 #define HV_GUESTLOAD_H
 

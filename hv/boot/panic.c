@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EL2's own faults: polled output, no lock, no ring writes; the frame, EL2's registers and the last decisions, then
- * the monitor, or power-off when unattended.
+ * EL2's own faults: polled output, no lock, no ring writes; prints the frame, EL2's registers and the last decisions,
+ * then opens the monitor, or powers off when unattended.
  */
 #include "lib/panic.h"
 #include <stdarg.h>
@@ -39,7 +39,10 @@ static void report_end(void)
 	machine_off("panic");
 }
 
-/* A panic inside a panic report: one line by hand, then off. One of another CPU: the first is reported. */
+/*
+ * A panic inside a panic report prints one line by hand and powers off. A panic of another CPU waits: the first is
+ * reported.
+ */
 static void check_depth(void)
 {
 	if (!__atomic_exchange_n(&begun, true, __ATOMIC_SEQ_CST)) {
@@ -68,7 +71,7 @@ void panic(const char *format, ...)
 	report_end();
 }
 
-/* Words on this CPU's stack, from `p` on, that point to code: the callers, and perhaps some of earlier calls. */
+/* Prints words on this CPU's stack, from `p` on, that point to code: the callers, and perhaps some of earlier calls. */
 static void say_calls(const u64 *p)
 {
 	u64 top = (u64)this_cpu();

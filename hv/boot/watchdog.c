@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A loop of EL2's that does not end is a panic with its registers, not silence. EL2's timer is the only interrupt that
- * EL2 takes while it works. Looks are counted, not time: a host that stands still makes one of many.
+ * Turns an endless loop of EL2 into a panic with its registers. EL2's timer is the only interrupt that EL2 takes while
+ * it works. The watchdog counts looks, not time: a host that was suspended makes one look of many seconds.
  */
 #include "boot/watchdog.h"
 #include "board/gic.h"
@@ -21,8 +21,8 @@ void watchdog_start(struct cpu *c)
 }
 
 /*
- * Whether this CPU has been in one trap for three looks without progress. One that waits for a lock does not stand still:
- * the lock's holder is looked at, on its own CPU.
+ * Whether this CPU has been in one trap for three looks without progress. A CPU that waits for a lock is not blamed:
+ * the lock's holder has its own looks.
  */
 static bool stands(struct cpu *c)
 {
@@ -34,7 +34,7 @@ static bool stands(struct cpu *c)
 	return c->watch_misses == MISSES;
 }
 
-/* It has had the same lock all the time and printed nothing, wherever it is now: others wait for ever. */
+/* Whether this CPU has held the same lock for three looks and printed nothing, so that others wait for ever. */
 static bool keeps_lock(struct cpu *c)
 {
 	const struct spinlock *l = lock_held(c);
@@ -53,7 +53,7 @@ bool watchdog_bites(struct trap_frame *f)
 	u64 now = counter();
 
 	if (f->elr_el2 - (u64)guest_return < (u64)guest_returned - (u64)guest_return)
-		f->elr_el2 = (u64)guest_return; /* ELR_EL2 and SPSR_EL2 are lost: from the frame, once more */
+		f->elr_el2 = (u64)guest_return; /* ELR_EL2 and SPSR_EL2 were overwritten: restores from the frame again */
 	if (now >= c->watch_due) {
 		bool keeps = keeps_lock(c), stuck = stands(c);
 

@@ -5,7 +5,7 @@
 
 struct bootargs bootargs = { .log = -1 };
 
-/* If `*p` begins with `word`, steps over it. */
+/* Steps over `word` if `*p` begins with it. */
 static bool skip(const char **p, const char *end, const char *word)
 {
 	const char *s = *p;
@@ -82,7 +82,7 @@ bool bootargs_parse(const char *text, size_t size, struct bootargs *out, const c
 
 	*bad = NULL;
 	if (!skip(&p, end, "charter1"))
-		return true; /* nothing there: started by hand */
+		return true; /* no arguments: started by hand */
 	while (p < end && *p) {
 		const char *start = p;
 

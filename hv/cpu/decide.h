@@ -5,13 +5,13 @@
 
 #include "cpu/cpu.h"
 
-/* Row counters, limits and the log-once memory of one CPU. */
+/* Sets up row counters, limits and the log-once memory of one CPU. */
 void decide_init(struct cpu *c);
-/* log: once. True the first time that row `s` decides on this access, or another access has taken its slot since. */
+/* log: once. True the first time that row `s` decides on this access, and again after another access took its slot. */
 bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr);
-/* The trap whose record this is has been handled: adds its cost, and the value that a read returned. */
+/* Completes the record of a trap that has been handled: its cost, and the value of a read. */
 void complete_record(struct cpu *c);
-/* Decisions so far on this CPU: all of them (-1) or those of one enum verdict_word. */
+/* Decisions on this CPU so far: all of them (-1), or those of one enum verdict_word. */
 u64 decisions(const struct cpu *c, int verdict);
 
 #endif

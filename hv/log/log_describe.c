@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a record says, in the words of the policy language. */
+/* Describes a record in the words of the policy language. */
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
 #include "cpu/log.h"
@@ -76,7 +76,7 @@ static size_t describe_exception(char *buf, size_t size, const struct log_record
 
 	if (class == EC_IABT_LOW || class >= EXC_EC_COUNT)
 		n += ksnprintf(buf + n, size - n, " ipa=0x%lx", r->addr);
-	/* In a run, the time of its last one has taken the place of FAR. */
+	/* In a run, FAR's field holds the time of the last one. */
 	if (class >= EXC_EC_COUNT && r->n == 1)
 		n += ksnprintf(buf + n, size - n, " far=0x%lx", r->aux);
 	return n;

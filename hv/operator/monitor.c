@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opens and leaves the monitor, and finds the command that a line names. */
+/* Opens and leaves the monitor, and finds the command on a line. */
 #include "operator/monitor.h"
 #include "arch/arch.h"
 #include "board/gic.h"
@@ -20,7 +20,7 @@
 static monitor_command help, go_on, reset, power_off, gdb;
 
 bool monitor_machine;
-static bool failed; /* the command being executed */
+static bool failed; /* the running command */
 
 void complain(const char *format, ...)
 {
@@ -34,7 +34,7 @@ void complain(const char *format, ...)
 	va_end(ap);
 }
 
-/* The one list: dispatch, completion and `help` read it. Groups stand together. */
+/* The list of commands, for dispatch, completion and `help`. Groups stand together. */
 static const struct command {
 	const char *group, *name, *usage, *what;
 	monitor_command *run;
@@ -93,7 +93,7 @@ const char *monitor_name(unsigned n)
 	return n < ARRAY_SIZE(commands) ? commands[n].name : NULL;
 }
 
-/* For completion: what may follow the one command that the line begins with; "" if there is none. */
+/* For completion: the usage of the one command that the line begins with; "" if there is none. */
 const char *monitor_usage(const char *line, size_t n)
 {
 	const char *usage = "";
@@ -110,7 +110,7 @@ const char *monitor_usage(const char *line, size_t n)
 	return usage;
 }
 
-/* The command that the first `n` bytes of `word` name, in full or by a unique prefix; else NULL, said so. */
+/* The command that the first `n` bytes of `word` name, in full or by a unique prefix; else NULL, after a message. */
 static const struct command *find(const char *word, size_t n)
 {
 	const struct command *found = NULL;
@@ -138,7 +138,7 @@ static const struct command *find(const char *word, size_t n)
 	return NULL;
 }
 
-/* `w4 ADDR` and `x/4b ADDR`: what follows the name at once is an argument. */
+/* `w4 ADDR` and `x/4b ADDR`: text right behind the name is an argument. */
 static size_t name_length(const char *s)
 {
 	size_t n = 0;
@@ -189,7 +189,7 @@ static void go_on(struct monitor *m, const char *args)
 		m->leave = true;
 }
 
-/* The last records: the monitor's text ends here for the decoder. */
+/* The last records: the decoder takes them for the end of the monitor's text. */
 static void leave(struct monitor *m)
 {
 	struct cpu *c = m->c;
@@ -202,8 +202,8 @@ static void leave(struct monitor *m)
 	if (m->brief)
 		log_drain(c, 0, false);
 	else
-		log_header(c); /* drains first: a capture cut here still decodes */
-	console_input(c); /* typed behind `cont`: the UART tells only of the first byte of many */
+		log_header(c); /* drains first, so that a capture that is cut here can be decoded */
+	console_input(c); /* input behind `cont`: the UART interrupts only for the first byte of many */
 }
 
 static void gdb(struct monitor *m, const char *args)
@@ -268,11 +268,11 @@ static bool enter(struct monitor *m)
 		return false;
 	}
 	smp_stop_others(c);
-	/* The line is this CPU's while the monitor is open, and the log. */
+	/* While the monitor is open this CPU keeps the line and the log. */
 	if (!locks_void) {
 		spin_lock(&log_lock);
 		spin_lock(&line_lock);
-		if (!smp_stopped) /* another's monitor has been open meanwhile, and has let them go */
+		if (!smp_stopped) /* another CPU's monitor was open meanwhile, and has resumed the others */
 			smp_stop_others(c);
 	}
 	gic_route_uart(c->index);
@@ -293,9 +293,9 @@ static void resume(struct monitor *m)
 	if (!gdb_active && !m->brief)
 		kprintf("-- guest resumes --\n");
 	leave(m);
-	monitor_remember(m); /* after leave() has hidden the monitor's time */
+	monitor_remember(m); /* after leave(), which hides the monitor's time */
 	m->c->stopped_seq = ~0UL;
-	/* The time in the monitor is no cost of the decision that opened it. */
+	/* The decision that opened the monitor is not charged with its time. */
 	m->c->entered = counter() - m->spent;
 	if (m->c->record)
 		m->c->record->cost -= (u32)m->spent;
@@ -307,7 +307,7 @@ static void resume(struct monitor *m)
 	spin_unlock(&log_lock);
 }
 
-/* The next command of hv.init; false: no more. */
+/* The next command of hv.init; false: there are no more. */
 static bool script_line(char line[MONITOR_LINE])
 {
 	size_t n = 0;
@@ -397,7 +397,7 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 	}
 	if (key == 'A')
 		change_rule(c, d->rule, ROW_WOULD, ROW_STOP);
-	if (key != 'd') { /* its record, if there is one, is on the wire by now, with the verdict of the policy */
+	if (key != 'd') { /* its record, if there is one, is on the line by now, with the policy's verdict */
 		ksnprintf(what, sizeof(what), "overruled rule=r%u pc=0x%lx by=monitor answer=%s", d->rule,
 			  c->frame.elr_el2, key == 'e' ? "emulate" : "allow");
 		log_note(c, what);
@@ -423,7 +423,7 @@ void monitor_note(struct cpu *c, u32 todo)
 
 	if (todo & WORK_OFF)
 		machine_off("poweroff");
-	held = console_hold(); /* what is said stays in one piece */
+	held = console_hold(); /* the texts stay together */
 	if (todo & WORK_STATUS) {
 		ksnprintf(text, sizeof(text), "status pc=0x%lx el=%lu seq=%lu lost=%lu rules=%u/%u", f->elr_el2,
 			  FIELD(f->spsr_el2, 3, 2), c->log.seq, c->log.lost, rules_hit(), policy_n_rules);

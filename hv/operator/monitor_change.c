@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's commands that change the guest or the policy; each leaves a record. */
+/* Monitor commands that change the guest or the policy; each leaves a record. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "dev/vgic.h"
@@ -86,7 +86,7 @@ void monitor_rule(struct monitor *m, const char *args)
 
 /* --- set ------------------------------------------------------------------------------------------ */
 
-/* The trapped instruction is not finished: moving the PC now would skip the one behind it. */
+/* The trapped instruction is not finished: to move the PC now would skip the one after it. */
 static bool between_instructions(const struct monitor *m)
 {
 	if (strcmp(m->stop_reason, "rule"))
@@ -119,7 +119,7 @@ static void set_columns(const char *args)
 		monitor_columns((unsigned)n);
 }
 
-/* set prompt "x> ": the quotes keep its blanks. */
+/* set prompt "x> ": quotes keep blanks. */
 static void set_prompt(const char *args)
 {
 	size_t n = strlen(args);
@@ -155,7 +155,7 @@ void monitor_set(struct monitor *m, const char *args)
 	size_t n = 0;
 	u64 *place, old;
 
-	/* Of the session first: what follows changes the guest or how it is watched. */
+	/* Settings of the session come first; those behind it change the guest or how it is watched. */
 	if (take_exactly(&args, "columns")) {
 		set_columns(args);
 		return;
@@ -188,14 +188,14 @@ void monitor_set(struct monitor *m, const char *args)
 		return;
 	if (place == &f->elr_el2 && !between_instructions(m))
 		return;
-	/* The guest's level is not the operator's to raise. */
+	/* The operator cannot raise the guest's Exception level. */
 	if (place == &f->spsr_el2 && ((value.value & 0x1f) > 5 || (value.value & 0xf) == 1 || (value.value & 0xe) == 2)) {
 		complain("SPSR_EL2.M must be EL0t (0), EL1t (4) or EL1h (5)\n");
 		return;
 	}
 	old = *place;
 	*place = value.value;
-	/* Registers that guest_return does not restore: they are written in the machine. */
+	/* Registers that guest_return does not restore are written in the machine as well. */
 	sysreg_write(sp_el0, f->sp_el0);
 	sysreg_write(sp_el1, f->sp_el1);
 	ksnprintf(text, sizeof(text), "set %.*s=0x%lx old=0x%lx", (int)(n < 8 ? n : 8), name, value.value, old);
@@ -233,7 +233,7 @@ void monitor_inject(struct monitor *m, const char *args)
 	} else if (take_word(&args, "abort")) {
 		if ((*args && !take_address(m, &args, &a)) || !no_more(args) || !between_instructions(m))
 			return;
-		/* A load from there, answered by an external abort. */
+		/* The exception of a load from `far` that an external abort answers. */
 		inject(f, (u64)((f->spsr_el2 & 0xf) ? EC_DABT_CUR : EC_DABT_LOW) << 26 | ESR_IL | FSC_EXTERNAL, &a.value);
 		ksnprintf(text, sizeof(text), "inject abort far=0x%lx", a.value);
 	} else {

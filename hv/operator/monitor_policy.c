@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy at run time: which line decided what, how often, and why. */
+/* The policy at run time: which line decided on what, how often, and why. */
 #include "cpu/esr.h"
 #include "cpu/log.h"
 #include "lib/string.h"
@@ -57,7 +57,7 @@ unsigned rules_hit(void)
 
 /* --- policy --------------------------------------------------------------------------------------- */
 
-/* The word of the row that decided most often. */
+/* The verdict of the row that decided most often. */
 static const char *rule_verdict(unsigned rule)
 {
 	unsigned word = V_COUNT;
@@ -87,7 +87,7 @@ static void hits_line(unsigned rule, u64 hits, u64 all)
 		policy_rules[rule].text);
 }
 
-/* Most hits first. Rules beyond RULES_SORTED are summed, but not listed. */
+/* Most hits first. Rules beyond RULES_SORTED are counted together, but not listed. */
 static void policy_hits(struct monitor *m)
 {
 	static u64 sums[RULES_SORTED];
@@ -241,13 +241,13 @@ static void say_remedy(const struct decision *d, unsigned verdict)
 {
 	if (verdict == V_ALLOW || verdict == V_EMUL || verdict == V_WOULD)
 		return;
-	if (d->action == ACT_DENY || d->action == ACT_KILL || d->action == ACT_FORWARD) /* as let_pass() has it */
+	if (d->action == ACT_DENY || d->action == ACT_KILL || d->action == ACT_FORWARD) /* as let_pass() decides */
 		kprintf("  to let it pass: `rule r%u would`\n", d->rule);
 	kprintf("  to be asked first, next time: `rule r%u stop`\n"
 		"  for good: an entry for it beside %s, and build again\n", d->rule, policy_rules[d->rule].place);
 }
 
-/* The trap that the guest stopped at, by a rule that does not log. */
+/* The trap that stopped the guest, by a rule that does not log. */
 static void why_last(const struct monitor *m)
 {
 	char what[96];
@@ -287,7 +287,7 @@ void monitor_why(struct monitor *m, const char *args)
 	}
 	d = &policy_rows[r->row];
 	log_print(m->c, r);
-	say_insn_there(m, r->pc - (esr_class(r->esr) == EC_HVC64 ? 4 : 0)); /* of an HVC alone the PC is behind it */
+	say_insn_there(m, r->pc - (esr_class(r->esr) == EC_HVC64 ? 4 : 0)); /* only an HVC's PC is past the instruction */
 	say_rule(d->rule);
 	say_effect(d);
 	row_sum(r->row, &hits, &cost);

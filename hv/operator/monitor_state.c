@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's view of where things stand: the guest, its registers, EL2 itself. */
+/* The monitor's view of the guest, its registers, and EL2 itself. */
 #include "arch/arch.h"
 #include "board/integrity.h"
 #include "cpu/esr.h"
@@ -11,12 +11,12 @@
 #include "log/console.h"
 #include "operator/monitor_cmd.h"
 
-#define STACK_PAINT 0x5a
+#define STACK_PATTERN 0x5a
 #define TRAIL       16
 
 u64 guest_sp(const struct trap_frame *f)
 {
-	/* SPSR_EL2.M: EL1h is the one mode that uses SP_EL1. */
+	/* SPSR_EL2.M: only EL1h uses SP_EL1. */
 	return (f->spsr_el2 & 0x1f) == 5 ? f->sp_el1 : f->sp_el0;
 }
 
@@ -101,7 +101,7 @@ void monitor_time(struct monitor *m, const char *args)
 size_t describe_frame(char *buf, size_t size, const struct trap_frame *f)
 {
 	struct log_record r = { .esr = (u32)f->esr_el2, .info = V_DENY, .value = f->x[0], .addr = f->x[1],
-				.aux = f->x[2], .n = 1 }; /* a read is yet to come */
+				.aux = f->x[2], .n = 1 }; /* the value has not been read yet */
 	unsigned class = esr_class(f->esr_el2);
 
 	if (class == EC_DABT_LOW || class == EC_IABT_LOW)
@@ -124,7 +124,7 @@ static void say_syndrome(const struct trap_frame *f)
 		f->far_el2, f->hpfar_el2);
 }
 
-static struct trap_frame last; /* as the guest went on */
+static struct trap_frame last; /* values when the guest went on */
 
 void monitor_remember(struct monitor *m)
 {
@@ -172,7 +172,7 @@ void monitor_regs(struct monitor *m, const char *args)
 	say_syndrome(f);
 }
 
-/* What EL2 handled last, a letter each: the first one of the policy's section, - for an event. */
+/* EL2's last records, a letter each: the first of the policy's section, - for an event. */
 static void say_trail(struct cpu *c)
 {
 	u64 seq = c->log.seq > TRAIL ? c->log.seq - TRAIL : 0;
@@ -196,7 +196,7 @@ void monitor_el2(struct monitor *m, const char *args)
 
 	if (!no_more(args))
 		return;
-	while (p < (const u8 *)top && *p == STACK_PAINT)
+	while (p < (const u8 *)top && *p == STACK_PATTERN)
 		p++;
 	monitor_sysregs(m, "el2");
 	kprintf("stack   %lu of %lu bytes used at most\n", top - (u64)p, size);

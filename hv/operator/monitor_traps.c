@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How often the guest trapped and what it cost: exact from the counters, spread and rate from what the rings hold. */
+/* How often the guest trapped, and the cost: exact from the counters, spread and rate from the rings. */
 #include "arch/arch.h"
 #include "cpu/log.h"
 #include "cpu/vtime.h"
@@ -135,7 +135,7 @@ static u32 percentile(const struct spread *s, unsigned percent)
 	return s->most;
 }
 
-/* Decisions a second of the guest's time since it was last asked, which is a tenth of one ago at least. */
+/* Decisions a second of the guest's time since the last call, at least a tenth of a second ago. */
 static u64 rate(unsigned section, u64 hits, u64 now)
 {
 	static struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An image without the operator's monitor, gdb's stub and their breakpoints (make MONITOR=0) has this in their place: as
- * unattended=1, for good, and the whole line is the guest's.
+ * For an image without the monitor, gdb's stub and breakpoints (make MONITOR=0): always unattended, and the line is the
+ * guest's alone.
  */
 #include "cpu/bootargs.h"
 #include "lib/panic.h"

@@ -9,7 +9,7 @@
 
 static struct decision overruled[MAX_CPUS];
 
-/* The service of each known function, for calls whose row is a plain refusal and has no model. */
+/* The model of each known function, for calls whose row is a plain refusal and has none. */
 static unsigned model_of(u64 id)
 {
 	static const struct {
@@ -33,8 +33,8 @@ static unsigned model_of(u64 id)
 }
 
 /*
- * EL2 makes the access itself: run by the guest with the controls relaxed, it could be another instruction by then.
- * What EL2 can not reach reads as zero and ignores writes.
+ * EL2 makes the access itself. The guest must not run the instruction again with relaxed controls: it could be another
+ * one by then. A register that EL2 cannot reach reads as zero and ignores writes.
  */
 static void pass_register(struct decision *n, u32 iss, bool zero)
 {
@@ -47,7 +47,7 @@ static void pass_register(struct decision *n, u32 iss, bool zero)
 	n->value = p && !write ? p->value : 0;
 }
 
-/* The mildest thing in place of a refusal, as `mode: audit` has it; `zero`: reads give 0 and writes do nothing. */
+/* The mildest decision in place of a refusal, as of `mode: audit`; `zero`: reads give 0, writes are ignored. */
 static const struct decision *let_pass(struct cpu *c, const struct decision *d, bool zero)
 {
 	struct decision *n = &overruled[c->index];
@@ -95,7 +95,7 @@ const struct decision *overrule(struct cpu *c, const struct decision *d)
 		if (c->row->flags & ROW_ONCE)
 			overrule_rule(rule, 0, ROW_STOP | ROW_ONCE);
 		switch (monitor_ask(c, d)) {
-		case 'A': /* the operator has set ROW_WOULD by now */
+		case 'A': /* ROW_WOULD is set by now */
 		case 'a':
 			pass = true;
 			break;
@@ -111,7 +111,7 @@ const struct decision *overrule(struct cpu *c, const struct decision *d)
 	passed = let_pass(c, d, zero);
 	if (passed != d)
 		log_would(r);
-	if (c->row->flags & ROW_DEBUG) { /* allowed by now: EL2's own use of the register stays out of it */
+	if (c->row->flags & ROW_DEBUG) { /* the register is allowed now, and EL2 uses it: debug.c's shadow serves the guest */
 		shadow = debug_shadow(c, passed);
 		if (shadow)
 			return shadow;

@@ -2,8 +2,8 @@
 /*
  * The sixteen slots, and the only save and restore of a guest.
  *
- * While a guest runs, SP_EL2 points at its struct trap_frame on top of this CPU's stack (cpu.h): a slot stores
- * to fixed offsets and C grows the stack below. Interrupts stay masked until ERET, but for FIQ: the watchdog's timer
+ * While a guest runs, SP_EL2 points at its struct trap_frame on top of this CPU's stack (cpu.h): a slot stores to fixed
+ * offsets, and C's stack grows down from there. Interrupts stay masked until ERET, but for FIQ: the watchdog's timer
  * (watchdog.c) comes as soon as the guest is saved.
  */
 #include "board/board.h"
@@ -78,11 +78,14 @@
 	b	\handler
 	.endm
 
-	/* From EL2 itself: never wanted, but for FIQ, which is rare; so all of it is out of line. */
+	/* From EL2 itself: only FIQ is expected, and rare, so all of it is out of line. */
 	.macro	el2_slot kind
 	.balign	0x80
 	sub	sp, sp, #FRAME_SIZE
-	/* Is SP above the guard page (board.h: offsets 0x1000 to 0x2fff of its block)? Asked without touching memory. */
+	/*
+	 * Whether SP is above the guard page (board.h: offsets 0x1000 to 0x2fff of its block), asked without memory
+	 * accesses.
+	 */
 	add	sp, sp, x0
 	sub	x0, sp, x0			/* x0 = SP, SP = SP + x0 */
 	tbnz	x0, #12, 1f
@@ -110,7 +113,7 @@ vectors:
 	el2_slot 7
 	guest_slot trap_sync			/* lower EL, AArch64 */
 	guest_slot trap_irq
-	guest_slot trap_irq			/* FIQ: still pending, so EL2 takes it again through slot 6 as soon as it is unmasked here */
+	guest_slot trap_irq			/* FIQ: pending still, so EL2 takes it in slot 6 as soon as it is unmasked here */
 	guest_slot trap_serror
 	guest_slot trap_sync32			/* lower EL, AArch32: EL2 cannot forbid it at EL0 */
 	guest_slot trap_irq
@@ -119,9 +122,9 @@ vectors:
 	.balign	0x80
 
 /*
- * Back to the guest. SP_EL0 and SP_EL1 are untouched by EL2, so they are not restored here: code that changes them
- * in the frame (the monitor, guest_enter) writes the registers too. FIQ may come here, and overwrite ELR_EL2: then all
- * of it is done again (watchdog.c), which the frame allows.
+ * Back to the guest. EL2 does not touch SP_EL0 and SP_EL1, so they are not restored here: code that changes them in the
+ * frame (the monitor, guest_enter) writes the registers too. An FIQ here overwrites ELR_EL2; watchdog.c then returns to
+ * the start of this restore, which the intact frame allows.
  */
 	.global	guest_return, guest_returned
 guest_return:
@@ -132,10 +135,10 @@ guest_returned:
 	isb
 
 /*
- * EL2's own exception. Three cases: a device access on the guest's behalf that the device refused (goes to its
- * fixup); the stack ran into its guard page (SP is useless: the emergency stack); anything else. The last two end
- * in el2_panic(frame, kind), which returns from the watchdog's FIQ alone. x1 = kind, + 16 for a lost stack, whose x0
- * and x1 are lost too.
+ * EL2's own exception. Three cases: a device access on the guest's behalf that the device refused (goes to its fixup);
+ * the stack ran into its guard page (SP is useless: the emergency stack); any other. The last two end in
+ * el2_panic(frame, kind), which returns only from the watchdog's FIQ. x1 = kind, + 16 for a lost stack, which loses x0
+ * and x1 as well.
  */
 el2_stack_overflow:
 	adrp	x0, emergency_stack_end

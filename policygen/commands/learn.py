@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen learn NAME LOG`: the narrowest entries for what a log shows, each with its evidence."""
+"""`policygen learn NAME LOG`: the narrowest entries that would let a run through, each with its evidence."""
 from __future__ import annotations
 
 import argparse

@@ -99,7 +99,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         return cli.USAGE
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "x", encoding="utf-8") as stream:       # never over somebody's work
+        with open(path, "x", encoding="utf-8") as stream:       # never overwrites a file
             stream.write(fill(Yaml, CHILD, yaml_name(parsed.name), *[yaml(parsed.extends)] * 2) if parsed.extends else
                          fill(Yaml, START, yaml_name(parsed.name)))
     except OSError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CPU models: policy/arch/cpus.yaml, each fact compared with the facts that it names."""
+"""CPU models: policy/arch/cpus.yaml, with every name in it checked."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ KEYS = ("probe", "like", "has", "lacks", "shows")
 class Cpu:
     name: str
     probe: str                      # column of sysregs.csv
-    features: Tuple[str, ...]       # of the architecture, beyond what the probe column saw
-    measured: bool                  # False: the probe column is another model's
-    lacks: Tuple[str, ...]          # of what the column saw: registers, and features with all of theirs
+    features: Tuple[str, ...]       # of the architecture, in addition to the probe column's
+    measured: bool                  # False: the probe column is of another model
+    lacks: Tuple[str, ...]          # less than the column: registers, and features with all of theirs
     shows: Tuple[str, ...]          # features of policies
 
 
 @dataclass(frozen=True)
 class Known:
-    """What facts of CPU models may name."""
+    """The names that facts of CPU models may use."""
     probes: Collection[str]
     features: Collection[str]
     registers: Collection[str]
@@ -38,7 +38,7 @@ def file() -> Path:
 
 
 def load_cpus(known: Known) -> Mapping[str, Cpu]:
-    """BrokenFacts has every complaint, each with its place."""
+    """Raises BrokenFacts with every complaint, each with its place."""
     diags = Diagnostics()
     source = read(file(), paths.display(file()), diags)
     node = source.root.get("cpus") if source is not None and source.root is not None else None
@@ -81,7 +81,7 @@ class _Reader:
                    self.words(facts, "shows", self.known.shown, "feature of policies"))
 
     def words(self, facts: Dict[str, Node], name: str, known: Collection[str], what: str) -> Tuple[str, ...]:
-        """Those of a key, each of which is known."""
+        """The names in a key's list, all of them known."""
         if name not in facts:
             return ()
         value = facts[name]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether what policygen says by words of its own is what hv/policy/policy.h has: asked before tables are written."""
+"""Compares the words of policygen with the enums of hv/policy/policy.h, before tables are written."""
 from __future__ import annotations
 
 from policygen.facts.arch import load_arch
@@ -14,7 +14,7 @@ SCHEMA = "policygen/language/schema.py"
 
 
 def check_agreement() -> None:
-    """BrokenFacts names the first place that was forgotten."""
+    """Raises BrokenFacts, which names the first forgotten place."""
     words = load_contract()
     agreed(f"ACTIONS of {SCHEMA}", schema.ACTIONS, "action", words.actions, ("raz-wi", "fields"))
     agreed(f"the verdicts of {SCHEMA}", {"WOULD": "", **{spec.verdict: "" for spec in schema.ACTIONS.values()}},

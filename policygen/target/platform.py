@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A platform file to the texts that C, linker and tools take its facts from. No policy is needed."""
+"""Renders a platform file into the texts that C, linker and tools take its facts from. Needs no policy."""
 from __future__ import annotations
 
 import json
@@ -41,7 +41,7 @@ def _models(board: Board) -> Mapping[str, Any]:
 
 
 def _by_call(models: List[Mapping[str, str]], *kinds: str) -> List[Tuple[Tuple[str, ...], List[str]]]:
-    """The C calls of these kinds, each with the models that they serve."""
+    """The C calls of these kinds, each with the models that it serves."""
     out: Dict[Tuple[str, ...], List[str]] = {}
     for model in models:
         out.setdefault(tuple(model[kind] for kind in kinds), []).append(model["name"])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy to the files of build/gen: C tables, replay stubs, maps for the tools. Same bytes for the same policy."""
+"""Renders a policy into the files of build/gen: C tables, replay stubs, maps for the tools. The same policy gives the
+same bytes."""
 from __future__ import annotations
 
 import hashlib
@@ -68,7 +69,7 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
 
 
 def render(policy: Policy, folder: Path, cpu: str = DEFAULT_CPU) -> List[str]:
-    """Replaces only files whose text changed, so that nothing is compiled again for nothing; returns their names."""
+    """Writes only files whose text has changed, so that make compiles nothing anew; returns their names."""
     folder.mkdir(parents=True, exist_ok=True)
     changed = []
     for name, text in texts(policy, cpu).items():
@@ -76,7 +77,7 @@ def render(policy: Policy, folder: Path, cpu: str = DEFAULT_CPU) -> List[str]:
         if not path.is_file() or path.read_bytes() != data:
             temporary = folder / f".{name}.new"
             temporary.unlink(missing_ok=True)
-            with open(temporary, "xb") as stream:           # never through a link that somebody has put there
+            with open(temporary, "xb") as stream:           # refuses to write through a link
                 stream.write(data)
             temporary.replace(path)
             changed.append(name)
@@ -115,7 +116,7 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
 
 
 def _writes() -> Iterator[Mapping[str, Any]]:
-    """How EL2 writes the members of struct trap_controls: those together that are there on the same CPUs."""
+    """The members of struct trap_controls, grouped by the feature that brings their registers, as EL2 writes them."""
     arch, numbers = load_arch(), {register: number for number, register in enumerate(controls.MEMBERS)}
     for fields, registers in groupby(numbers, key=lambda register: controls.THERE.get(register, ())):
         there = [{"register": encoding(arch.registers[name].key), "shift": arch.fields[name, field][0],
@@ -135,7 +136,7 @@ def _bit_lines(planned: Plan) -> Iterator[str]:
 
 
 def environment(policy: Policy) -> jinja2.Environment:
-    """Templates that see one policy."""
+    """The templates that take a policy."""
     out = form.environment()
     class_names = {info.number: name for name, info in
                    ((info.name, info) for info in load_arch().class_info.values())}
@@ -172,7 +173,7 @@ def _rules_json(policy: Policy, meaning: int) -> str:
 
 
 def _windows_json(policy: Policy) -> str:
-    """What the tools ask: which windows there are, and what the policy does with them as a whole."""
+    """windows.json: the windows, and what the policy does with each as a whole."""
     data = [{"name": window.name, "base": window.base, "size": window.size, "rule": window.entry.rule,
              "action": {direction: "raz-wi" if action.razwi else action.do
                         for direction, action in window.entry.actions.items()}} for window in policy.windows]

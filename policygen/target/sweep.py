@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sweep guest (guest/sweep) does under a policy: every access, except those that would stop it."""
+"""Plans the sweep guest (guest/sweep): every access under a policy, except those that would stop the guest."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -12,18 +12,18 @@ from policygen.meaning.evaluate import evaluator, whole
 from policygen.text.escape import C, c_comment, fill, hexadecimal
 
 PAGE = 4096
-SPARSE = 61                     # coprime to what windows are aligned to
-IPA_END = WINDOWS              # where the windows of devices end and RAM begins
+SPARSE = 61                     # coprime to the alignment of windows
+IPA_END = WINDOWS              # between the devices' windows and RAM
 PASS_OVER, SAME = 1, 2          # as in guest/sweep/sweep.c
 WIDTHS = (1, 2, 4, 8)
 SIGNS = {sign: C(sign) for sign in "smhcrw-"}
 # Calls that end the guest or put it to sleep when they are served.
 ENDING = ("psci-cpu-off", "psci-cpu-suspend", "psci-system-off", "psci-system-reset")
-# Function numbers (SMCCC, DEN 0028): our own, all of what any standard has given out, and what lies around.
+# Function numbers (SMCCC, DEN 0028): Charter's own, all that standards have given out, and the numbers around them.
 KNOWN_CALLS = ((0, 0x100), (0x80000000, 0x100), (0x80003f00, 0x200), (0x80007f00, 0x200), (0xc0000000, 0x100),
                (0x84000000, 0x180), (0xc4000000, 0x180), (0x85000000, 0x40), (0xc5000000, 0x80), (0x86000000, 0x100),
                (0x8600ff00, 0x20), (0xc6000000, 0x100))
-FAR_CALLS = 0x01000193          # every so many of the 2^32
+FAR_CALLS = 0x01000193          # one out of so many of the 2^32
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ def header(policy: Policy, brief: bool = False) -> str:
 
 
 def spans(policy: Policy, brief: bool = False) -> List[Span]:
-    """`brief`: one page in SPARSE instead of every page, for a second CPU model; all else is the same."""
+    """`brief`: for a second CPU model; SPARSE takes one page instead of every page."""
     return list(_Planner(policy, brief).all())
 
 
 def ram_end(policy: Policy) -> int:
-    """The first IPA behind the guest's RAM."""
+    """The first IPA after the guest's RAM."""
     return load_board(policy.platform).ram[1] + 1
 
 
@@ -84,7 +84,7 @@ class _Planner:
                 yield from _runs(Span("s", direction, first, 1, 1), treated)
 
     def sysreg(self, key: int, direction: str) -> Tuple[int, int]:
-        """A write is preceded by a read."""
+        """Each write is preceded by a read."""
         sides = ("read",) if direction == "r" else ("read", "write")
         found = [_treat(decision.do, decision.limit) for decision in
                  (self.reference.decide(Access("sysregs", key, side)) for side in sides)]
@@ -93,7 +93,8 @@ class _Planner:
     # --- memory -------------------------------------------------------------------------------------------------
 
     def memory(self) -> Iterator[Span]:
-        """Every page; every register of every window; around every border of the policy; RAM; what is beyond."""
+        """Every page; every register of every window; both sides of every border of the policy; RAM, and IPAs beyond
+        it."""
         windows = [(window.base, window.size) for window in self.policy.windows]
         at = 0
         for base, size in (*windows, (IPA_END, 0)):
@@ -117,7 +118,7 @@ class _Planner:
                     yield Span("m", direction, (1 << bit) + low, 4, 2, 4)
 
     def split(self, span: Span) -> Iterator[Span]:
-        """Where the policy changes what the guest has to mind."""
+        """Places where the policy changes how the guest must behave."""
         if span.first >= IPA_END:
             yield span
             return
@@ -170,7 +171,7 @@ class _Planner:
 
 
 def arguments(action: Action) -> List[Tuple[int, int]]:
-    """x1 and x2 that `where` tells apart, without starting a CPU: beyond its borders, and inside for x1 alone."""
+    """Pairs of x1 and x2 on both sides of `where`'s borders, none of which starts a CPU."""
     if action.otherwise is None:
         return []
     given = {register: (low, high) for register, low, high in action.where}
@@ -183,8 +184,8 @@ def arguments(action: Action) -> List[Tuple[int, int]]:
 
 
 def _window(base: int, size: int, brief: bool) -> Iterator[Span]:
-    """The first page at each width, each word of the first 64 KiB, the page of SGIs of a redistributor, and a sample of
-    what is behind, up to 256 KiB: further pages repeat it. `brief`: one word in five of the pages."""
+    """The first page in each width, each word of the first 64 KiB, a redistributor's SGI page, and samples up to 256
+    KiB: the pages behind repeat it. `brief`: one word in five."""
     step = 5 if brief else 1
     for frame in (base, base + 0x10000):
         if frame + PAGE <= base + size:
@@ -201,12 +202,13 @@ def _window(base: int, size: int, brief: bool) -> Iterator[Span]:
 
 
 def _treat(do: str, limit: Optional[int]) -> Tuple[int, int]:
-    """(flags, pace): what would stop the guest is passed over; a rate limit sets the pace, with a tenth to spare."""
+    """(flags, pace): an access that would stop the guest is left out; a rate limit sets the pace, with a tenth to
+    spare."""
     return (PASS_OVER if do == "kill" else 0), (1100000 // limit if limit else 0)
 
 
 def _runs(like: Span, treated: Iterable[Tuple[int, Tuple[int, int]]]) -> Iterator[Span]:
-    """Neighbours that are treated alike."""
+    """Joins neighbours that are treated alike."""
     now: Optional[Span] = None
     for key, (flags, pace) in treated:
         if now is not None and (now.flags, now.pace) == (like.flags | flags, pace):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A 64-bit little-endian ELF file as pyelftools reads it: sections, symbols, segments, or one ValueError that says why
-not. A file is data: whatever its headers say, nothing is read beyond its end and nothing is unpacked."""
+"""A 64-bit little-endian ELF file, read by pyelftools: sections, symbols, segments, or one ValueError with the reason.
+Whatever the file's headers say, nothing beyond its end is read and nothing is unpacked."""
 from __future__ import annotations
 
 import io
@@ -15,7 +15,7 @@ MAX_HEADERS, MAX_SYMBOLS = 1 << 12, 1 << 17
 
 @dataclass(frozen=True)
 class Segment:
-    """A PT_LOAD segment: where it is in memory (physical address) and in the file."""
+    """A PT_LOAD segment: its places in memory (physical address) and in the file."""
     address: int
     offset: int
     size: int           # bytes in the file
@@ -63,7 +63,7 @@ class Elf:
             return self.slice(found.sh_offset, found.sh_size, f"its section {name}")
 
     def symbols(self, names: Collection[str]) -> Dict[str, int]:
-        """Values of those symbols, of all of them."""
+        """Values of those symbols, of all of them; raises ValueError if one is missing."""
         found: Dict[str, int] = {}
         with _told():
             for table in self.file.iter_sections("SHT_SYMTAB"):
@@ -92,7 +92,7 @@ class Elf:
 
 
 def _reader() -> Any:
-    """pyelftools, imported by those alone who read an image."""
+    """Imports pyelftools, which only readers of an image need."""
     try:
         from elftools.elf import elffile
     except ImportError:
@@ -102,7 +102,7 @@ def _reader() -> Any:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Whatever a library trips over in a file's headers is a fault of the file."""
+    """Turns any error of the library over a file's headers into a ValueError about the file."""
     try:
         yield
     except ValueError:

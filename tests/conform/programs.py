@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random programs for guests/interpreter.c: made from a seed, run on both machines, shrunk where these differ.
 
-A program reads only where the architecture leaves one answer: all interrupts that a CPU may see have priorities of
-their own, configurations change while nothing is enabled, and what one CPU has acknowledged no other ends by ICACTIVER,
-nor makes active again by ISACTIVER.
-Binary points change while nothing is active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the
-binary point of that moment, is the one that it drops (IHI 0069, VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named.
-ISR_EL1 and vectors are looked at behind a read of ICC_HPPIR1_EL1: before FEAT_ECV nothing tells EL2 that a timer's
-line has fallen, and what has been signalled and is not there any more is spurious, as a GIC may have it.
+A program reads only where the architecture allows one answer: all interrupts that a CPU may see have distinct
+priorities, configurations change only while nothing is enabled, and an interrupt that one CPU has acknowledged is
+neither ended by another's ICACTIVER nor made active again by its ISACTIVER. Binary points change only while nothing is
+active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the binary point of that moment, is the one
+that it drops (IHI 0069, VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named. ISR_EL1 and vectors are looked at behind a
+read of ICC_HPPIR1_EL1: before FEAT_ECV EL2 is not told that a timer's line has fallen, and an interrupt that was
+signalled and is gone may be spurious, as a GIC allows.
 """
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ NAMES = ("end dist_write dist_byte route dist_read redist_write redist_byte redi
 INTERFACE = "PMR BPR0 BPR1 CTLR IGRPEN0 IGRPEN1 RPR HPPIR0 HPPIR1 AP0R0 AP1R0 ISR_EL1".split()
 STOP = b"\0\xff\0\0\0\0\0\0"
 SGIS = list(range(10))
-PPIS = [20, 22, 27]                     # two without a wire, the virtual timer's
+PPIS = [20, 22, 27]                     # two SPIs without a wire, the virtual timer's
 SPIS = [33, 40, 41, 50, 100]
 UART = 33
 LEVELS = [8 * n for n in range(32)]
 PER_BOOT = 400
 TURNS = ["-accel", "tcg,thread=single"]        # YIELD hands over to the next CPU at once
-Step = Tuple[int, int, int, int]        # CPU, what, where, value
+Step = Tuple[int, int, int, int]        # CPU, operation, register, value
 Program = List[Step]
 
 
@@ -104,7 +104,7 @@ class Maker:
                 self.add(0, DIST_WRITE, 0x100 + 4 * word, self.bits(SPIS, word, 4))
 
     def state(self, cpu: int) -> None:
-        """Enable, pending or active bits, of one's own, another CPU's or shared interrupts."""
+        """Enable, pending or active bits, of a CPU's own, another CPU's or shared interrupts."""
         rng = self.rng
         at = rng.choice([0x100, 0x100, 0x180, 0x200, 0x200, 0x200, 0x280, 0x300, 0x380])
         if rng.random() < 0.6:
@@ -198,13 +198,13 @@ def make(seed: int, number: int) -> Tuple[int, Program]:
 
 @dataclass
 class Pair:
-    """Both machines, and where the guest is built."""
+    """Both machines, and the folder where the guest is built."""
     out: Path
     hypervisor: Path
     boots: int = 0
 
     def run(self, programs: Sequence[Program], cpus: int, verbose: bool = False) -> Tuple[conform.Found, conform.Found]:
-        """What each machine printed of these programs."""
+        """Each machine's output for these programs."""
         self.boots += 1
         blob = struct.pack("<II", verbose, cpus)
         for program in programs:
@@ -242,7 +242,7 @@ class Pair:
 
 
 def differences(pair: Pair, seed: int, first: int, count: int, most: int = 3) -> List[str]:
-    """Runs `count` programs; each text is one that differs, shrunk."""
+    """Runs `count` programs; returns a text for each that differs, shrunk."""
     out: List[str] = []
     n = first
     while n < first + count:

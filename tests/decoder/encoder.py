@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference encoder: sessions by the byte rules of the log, each byte tagged with the record it belongs to.
+"""The reference encoder: sessions by the byte rules of the log, each byte tagged with its record.
 
-It knows nothing of the decoder. What it makes can be damaged (damage.py) and still be accounted for, byte by byte.
+It shares no code with the decoder. Its output can be damaged (damage.py) and still be accounted for, byte by byte.
 """
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Encoder:
         self.owner += [owner] * len(data)
 
     def guest(self, data: bytes) -> None:
-        """Bytes of the guest's (or, in the monitor, of the monitor's)."""
+        """Bytes of the guest or, with the monitor open, of the monitor."""
         (self.monitor_out if self.in_monitor else self.guest_out).extend(data)
         if not self.in_monitor:
             self.guest_bytes += len(data)
@@ -76,9 +76,9 @@ class Encoder:
         plus = self.column != 0
         made = Made(len(self.made), kind, seq, cpu, t, body, plus)
         self.made.append(made)
-        if plus:  # the CR LF that EL2 inserts is part of the record: losing it damages the record's place only
+        if plus:  # the CR LF that EL2 inserts is part of the record: losing it damages only the record's place
             self._put(b"\r\n", made.index)
-            # The guest's line goes on behind the record, but on the wire the column is 0.
+            # The guest's line goes on after the record, but on the line the column is 0.
             self.column = 0
         self._put(b"\x1e" + self.line(kind, seq, t, body, cpu, plus) + b"\r\n", made.index)
         return made
@@ -104,7 +104,7 @@ class Encoder:
         self.record("E", f"mon- paused={paused}")
 
     def trailer(self, reason: str = "poweroff", lost: int = 0) -> Made:
-        """One for each CPU that has logged."""
+        """Ends the session: a trailer for each CPU that has logged."""
         for cpu in [0] + [n for n in range(1, 8) if self.seq[n]]:
             sent = sum(made.cpu == cpu for made in self.made) + 1
             last = self.record("Z", f"seq={self.seq[cpu]} records={sent} lost={lost} guestbytes={self.guest_bytes} "

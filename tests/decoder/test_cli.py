@@ -105,7 +105,7 @@ def test_summary_by(by: str, row: str, log: Path) -> None:
 
 
 def test_what_a_default_reads_as_zero_is_refused(tmp_path: Path) -> None:
-    """An entry that says raz-wi is a model of something; a default that says so refuses what nobody named."""
+    """An entry that says raz-wi is a model; a default that says so refuses all that no entry names."""
     table = {"policy": "strict", "hash": "3b1c77aa00112233", "rules": [
         {"rule": 5, "place": "policy/strict.yaml:15", "text": "default: raz-wi"},
         {"rule": 6, "place": "policy/strict.yaml:16", "text": "scratch: { at: 0xb000000, size: 4K, do: raz-wi }"}]}
@@ -205,7 +205,7 @@ def test_usage_is_exit_2(args: List[str], log: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["why", "learn", "whatif", "coverage"])
 def test_questions_about_the_policy_name_the_one_who_answers(verb: str, tmp_path: Path) -> None:
-    """Alone, without policygen beside it, the decoder says who has the answer (tests/policygen asks him)."""
+    """Alone, without policygen beside it, the decoder says which program would answer (tests/policygen asks that one)."""
     shutil.copytree(TOOL.parent, tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run([sys.executable, str(tmp_path / "tools" / TOOL.name), verb, "12"], capture_output=True,
                           timeout=600)
@@ -268,7 +268,7 @@ def test_check_fail_on(expr: str, code: int, log: Path) -> None:
 
 
 def test_check_max_cost(log: Path) -> None:
-    done = run("check", "--max-cost", "2%", str(log))  # next to no guest time passes in this one
+    done = run("check", "--max-cost", "2%", str(log))  # hardly any guest time passes in this one
     assert done.returncode == 1 and b"% of the time was spent in EL2" in done.stderr
 
 
@@ -364,7 +364,7 @@ def test_console_and_monitor_are_exact(log: Path, tmp_path: Path) -> None:
 
 
 def check_trace(text: bytes) -> List[Dict[str, Any]]:
-    """As the Trace Event Format has it, to the letter: what Perfetto would drop or count as an error is one here."""
+    """The Trace Event Format to the letter: anything that Perfetto would drop or count as an error fails."""
     def no(word: str) -> None:
         raise AssertionError(f"{word} is not JSON")
 
@@ -476,7 +476,7 @@ def test_html_in_a_browser(log: Path, rules: Path, tmp_path: Path) -> None:
     width, height, pixels = png(shot.read_bytes())
     assert (width, height) == (1200, 2000)
     assert {(0xc0, 0x39, 0x2b), (0x2e, 0x7d, 0x32), (0xff, 0xff, 0xff)} <= pixels, "refusals, the badge, the page"
-    # What the browser made of it is what was written: nothing was left open or thrown away.
+    # The browser's document equals the written one: no element was left open or thrown away.
     dom = look("--dump-dom").stdout.decode()
     text = report.read_text(encoding="utf-8")
     for tag in ("table", "svg", "rect", "details", "h2"):
@@ -603,14 +603,15 @@ def test_a_reader_that_leaves_is_no_drama(command: str, tmp_path: Path) -> None:
 
 def test_ctrl_c_is_no_drama() -> None:
     child = subprocess.Popen([sys.executable, str(TOOL), "show"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE)
+                             stderr=subprocess.PIPE,    # a shell's background job, which this may be, ignores SIGINT
+                             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
     encoder = session(trailer=False)
-    for _ in range(530):  # enough for a first flush, too little to fill a pipe that nobody reads
+    for _ in range(530):  # enough for a first flush, too little to fill a pipe without a reader
         encoder.record("D", DENY)
     child.stdin.write(encoder.bytes())
     child.stdin.flush()
-    child.stdout.read(10)  # it is at work now
+    child.stdout.read(10)  # the program is at work now
     child.send_signal(signal.SIGINT)
     _, errors = child.communicate(timeout=600)
     assert child.returncode == 130 and errors == b""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decoder up to the stream of events: byte rules, repair, order, sessions, and what damage may and may not do."""
+"""The decoder up to the stream of events: byte rules, repair, order, sessions, and the limits of damage."""
 from __future__ import annotations
 
 import zlib
@@ -331,8 +331,8 @@ def parse_body(wire: bytes) -> str:
 # --- fuzz ------------------------------------------------------------------------------------------------
 
 def build(r: Random, count: int) -> Encoder:
-    """A session with two CPUs, a monitor visit, and a guest that forges records with right check sums and with
-    numbers as it may know them."""
+    """A session with two CPUs, a monitor visit, and a guest that forges records with right checksums and with any
+    numbers that it may know."""
     encoder = Encoder()
     encoder.header()
     for i in range(count):

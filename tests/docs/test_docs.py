@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
 import drawings  # noqa: E402
 
-# Too long for here, or for a person: what stands behind the arrow runs them.
+# Commands that are too long for here, or for a person; the test behind the arrow runs them.
 ELSEWHERE = {
     "make setup run": ".ci/run",
     "make setup test": ".ci/run",
@@ -34,7 +34,7 @@ ELSEWHERE = {
 
 
 def commands() -> List[str]:
-    """Shell lines: of ```sh blocks, and indented ones that begin as a command of ours."""
+    """Shell lines: of ```sh blocks, and indented ones that begin with a command of this tree."""
     found: List[str] = []
     for name in ("README.md", "policy/README.md", "policygen/README.md", "tools/README.md"):
         text = (ROOT / name).read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every transcript (```console) of a README happens as it stands there: commands, words at `hv>`, what is said."""
+"""Every transcript (```console) of a README happens as printed: commands, words at `hv>`, output."""
 from __future__ import annotations
 
 import re
@@ -11,7 +11,7 @@ from typing import Iterator, List, Tuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# What differs from run to run: times, costs, checksums, addresses of code, numbers of records.
+# Parts that differ from run to run: times, costs, checksums, addresses of code, numbers of records.
 CHANGING = re.compile(r"\b\d+\.\d{9}\b|(?<=cost=)\d+|(?<=\*)[0-9a-f]{8}\b|(?<=pc=)0x[0-9a-f]+|(?<=^@[A-Z] )\d+", re.M)
 
 
@@ -23,7 +23,7 @@ def transcripts() -> Iterator[Tuple[str, str]]:
 
 
 def commands(block: str) -> List[Tuple[str, List[str], List[str]]]:
-    """Each command, what is typed at its monitor, and what must be said, in this order."""
+    """Each command, the words for its monitor, and the expected lines, in this order."""
     found: List[Tuple[str, List[str], List[str]]] = []
     for line in block.splitlines():
         if line.startswith("$ "):
@@ -37,7 +37,7 @@ def commands(block: str) -> List[Tuple[str, List[str], List[str]]]:
 
 
 def missing(expected: List[str], said: str) -> List[str]:
-    """Lines of `expected` that are not said behind the ones before them."""
+    """Lines of `expected` that are missing after the ones before them."""
     lines = [CHANGING.sub("-", line.strip()) for line in said.replace("\r", "").replace("\x1e", "").splitlines()]
     at, out = 0, []
     for line in expected:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kernel files: what is taken, what is refused and with which words."""
+"""Kernel files: those that are taken, and those that are refused, with their words."""
 from __future__ import annotations
 
 import bz2

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where EL2 takes addresses and sizes from others: guest_ram(), the loader and the boot arguments. Cases come by stdin
- * as fourteen u64 each (test_bounds.py); ten go out: accepted, then the pointer, or the entry and the context, or what
- * was parsed. With -DFUZZED (fuzz_host.py) bytes are boot arguments, an Image's header and a DTB's.
+ * EL2's checks of foreign addresses and sizes: guest_ram(), the loader and the boot arguments. Cases come by stdin as
+ * fourteen u64 each (test_bounds.py); ten go out: accepted, then the pointer, or the entry and the context, or the
+ * parsed arguments. With -DFUZZED (fuzz_host.py) bytes are boot arguments, an Image's header and a DTB's.
  *
- * Of the guest's RAM only the pages are there that the loader may look at before it has decided; what it does
- * afterwards ends in SIGSEGV: the case was accepted.
+ * Of the guest's RAM only the pages exist that the loader may look at before it has decided. After that it runs into
+ * SIGSEGV, which means: the case was accepted.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -155,7 +155,7 @@ static void parse(const struct question *q, struct answer *a)
 		memcpy(&a->more[5], &b.parts[b.n_parts - 1], 16);
 }
 
-/* Of what was read: how much, and the sum of the bytes. */
+/* Of the bytes read: their number and sum. */
 static void read_va(const struct question *q, struct answer *a)
 {
 	static u8 to[3 * 4096];

@@ -55,7 +55,7 @@ def test_guest_ram_is_the_guests_and_nothing_else(program: Path) -> None:
 
 
 def test_what_is_read_by_va_ends_where_the_guests_memory_does(program: Path) -> None:
-    """Two pages that are the same RAM, then a device's: bounds_host.c. PAR_EL1 stays the guest's."""
+    """Two pages that are the same RAM, then a device's: bounds_host.c. The guest's PAR_EL1 must stay."""
     cases = [(3, va, size) for va in around(0x1000, 0x1ff8, 0x2000, 0x2ff8, 0x3000, 0x4000) for size in (
         0, 1, 4, 8, 4096, 8192, 12288)]
     for (_, va, size), answer in zip(cases, ask(program, cases)):
@@ -63,7 +63,7 @@ def test_what_is_read_by_va_ends_where_the_guests_memory_does(program: Path) -> 
         assert answer == (len(there), sum(n * byte for n, byte in enumerate(there, 1)), 0x777), (hex(va), size)
 
 
-# --- a console write: the same memory, 4096 bytes of it at most ------------------------------------------------------
+# --- a console write: the same memory, at most 4096 bytes of it ------------------------------------------------------
 
 INVALID_PARAMETERS = (1 << 64) - 2
 
@@ -200,7 +200,7 @@ MOST_PARTS = 8
 
 
 def parsed(text: bytes) -> Case:
-    """bootargs.h, said a second time."""
+    """bootargs.h, told a second time."""
     flags, log, bad, init = 0, 0, 0xff, 0
     numbers = dict.fromkeys(("image", "initrd", "dtb", "initrd_at", "entry", "x0"), 0)
     loaded: List[Tuple[int, int]] = []
@@ -237,7 +237,7 @@ def test_boot_arguments_mean_what_they_say_or_are_refused(program: Path) -> None
     for case, answer in zip(cases, ask(program, cases)):
         text = struct.pack("<13Q", *case[1:])[:case[0] >> 8]
         expected = parsed(text)
-        if not expected[0] & 1:                     # what was taken before the word that is refused means nothing
+        if not expected[0] & 1:                     # values before the refused word do not count
             assert (answer[0] & 0xff01) == (expected[0] & 0xff01), text
             refused += 1
         else:

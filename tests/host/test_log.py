@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence log: what goes into the rings comes out on the wire, in order, and what does not is told."""
+"""The evidence log: records in the rings come out on the line, in order, or are reported as lost."""
 from __future__ import annotations
 
 import random
@@ -261,7 +261,7 @@ def test_any_history_decodes_and_explains_every_gap(host: Path, steps: List[str]
 
 
 def history(seed: int) -> List[str]:
-    """Few values, so that many records are equal; some in a ring that is full. The same for the same seed."""
+    """Few values, so that many records are equal; sometimes in a full ring. The same for the same seed."""
     dice = random.Random(seed)
     full = f"D {dice.choice((RING - 3, RING + 700))} {dice.choice((ALLOW, DENY))} {MSR_SCTLR:#x} 0 0 0 0 0"
     steps = [full] * (seed % 2)

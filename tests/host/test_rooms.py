@@ -11,7 +11,7 @@ import pytest
 
 from hvl_host import ROOT
 
-Symbols = Dict[str, Tuple[Set[str], Set[str]]]  # object -> what it defines, what it wants
+Symbols = Dict[str, Tuple[Set[str], Set[str]]]  # object -> symbols defined, symbols wanted
 
 
 def listed(section: str) -> List[str]:
@@ -25,7 +25,7 @@ def sources(hv: Path) -> Dict[str, str]:
 
 
 def symbols(build: Path, names: Dict[str, str]) -> Symbols:
-    """Of every object that is made of one of `names`, by the name of its source."""
+    """Symbols of every object that is made of one of `names`, by the name of its source."""
     found: Symbols = {}
     for name in names:
         path = build / Path(name).with_suffix(".o")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each truth is said once: a change that forgets one of its places is told so, at build or by policygen. The omissions
-are data: what is edited in a copy of the tree, what is made of it then, and the words of the complaint."""
+are data: the edit of a copy of the tree, the targets made of it, and the words of the complaint."""
 from __future__ import annotations
 
 import importlib
@@ -33,7 +33,7 @@ class Omission:
     new: str
     made: Tuple[str, ...]       # targets below build/, or () for policygen alone
     words: Tuple[str, ...]      # each in what is said
-    done: Tuple[Tuple[str, str, str], ...] = ()     # file, old, new: the places of the change that are not forgotten
+    done: Tuple[Tuple[str, str, str], ...] = ()     # file, old, new: the other places of the change
 
 
 OMISSIONS = [
@@ -90,7 +90,7 @@ OMISSIONS = [
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources in which everything is made once."""
+    """A copy of the sources, with everything built once."""
     out = tmp_path_factory.mktemp("truths")
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
                            stdout=subprocess.PIPE).stdout.splitlines()

@@ -13,5 +13,5 @@ from making import copy_to  # noqa: E402
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One copy for a module's tests: what a test adds it takes away."""
+    """One copy for a module's tests; each test removes what it adds."""
     return copy_to(tmp_path_factory.mktemp("tree"))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy_to(folder: Path) -> Path:
-    """The sources as a stranger's clone has them."""
+    """The sources as in a stranger's clone."""
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
                            stdout=subprocess.PIPE).stdout.splitlines()
     for name in files:
@@ -23,7 +23,7 @@ def copy_to(folder: Path) -> Path:
 
 
 def environment() -> Dict[str, str]:
-    """Ours, with nothing of a make that we may run under."""
+    """The environment, without the settings of a make around the tests."""
     return {**{name: value for name, value in os.environ.items()
                if not name.startswith(("MAKE", "CHARTER_")) and name not in ("POLICY", "MODE", "B", "QEMU", "CC")},
             "CCACHE_DIR": str(ROOT / "build" / "ccache")}
@@ -31,7 +31,7 @@ def environment() -> Dict[str, str]:
 
 def run_make(tree: Path, *words: str,
              env: Optional[Dict[str, str]] = None) -> "subprocess.CompletedProcess[str]":
-    """`make words...`, which nobody can type to."""
+    """`make words...`, without a terminal."""
     return subprocess.run(["make", "--no-print-directory", *words], cwd=tree, text=True,
                           env={**environment(), **(env or {})},
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -39,5 +39,5 @@ def run_make(tree: Path, *words: str,
 
 
 def canaries(tree: Path) -> List[Path]:
-    """What a name that was run would have made: in the tree, or in a folder where a recipe works."""
+    """Canaries that exist, and that a name would have made if it had been run: in the tree, or in a recipe's folder."""
     return [*tree.glob("CANARY*"), *tree.glob("build/**/CANARY*")]

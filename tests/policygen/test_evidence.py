@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""learn, replay, cover and cost over logs that the reference evaluator made up, and the decoder's way to them."""
+"""learn, replay, cover and cost over logs made by the reference evaluator, and the decoder's way to them."""
 from __future__ import annotations
 
 import io
@@ -53,7 +53,7 @@ def profile(name: str, mode: Optional[str] = None) -> Policy:
 
 
 def wire(access: Access) -> Tuple[str, int]:
-    """What a log line says of an access, and its syndrome."""
+    """A log line's words for an access, and its syndrome."""
     if access.section == "sysregs":
         op0, op1, crn, crm, op2 = split_key(access.key)
         read = access.direction == "read"
@@ -100,7 +100,7 @@ class Wire:
 
 
 def accesses(policy: Policy, seed: int, count: int) -> List[Access]:
-    """Anything that a guest can do, more of it where entries begin and end."""
+    """Any access of a guest, preferably where entries begin and end."""
     chance, arch, board = random.Random(seed), load_arch(), load_board(policy.platform)
     registers = sorted(arch.by_key)
     spots = [edge for entry in policy.entries if entry.section == "mmio" for pair in entry.ranges for edge in pair]
@@ -220,7 +220,7 @@ def test_learn_says_what_it_leaves_refused_and_why(make_log: Any) -> None:
 def test_a_call_is_learned_with_the_arguments_that_were_seen(policy_file: Any, tmp_path: Path) -> None:
     path = policy_file("hvc: { default: deny, HV_GET_ID: { do: deny, log: always } }\n")
     policy, cpu_on = profile(path, "audit"), 0xc4000003
-    for hidden in (0, 1):                   # a call of the entry of HV_PAUSE and PSCI_CPU_ON that is not in the log
+    for hidden in (0, 1):                   # a call of the entry of HV_PAUSE and PSCI_CPU_ON that the log lacks
         log = Wire(policy)
         for x1 in (2, 0, 2):
             log.decide(Access("hvc", 0, args=(x1, 0x999)))
@@ -293,7 +293,7 @@ def test_the_rules_of_another_policy_are_not_mistaken(make_log: Any) -> None:
 
 
 def test_a_window_of_another_policy_is_found_where_it_was(make_log: Any, policy_file: Any) -> None:
-    """`scratch` is a window of default alone; a window of the same name elsewhere is not it."""
+    """`scratch` is a window of default alone; a window of the same name elsewhere is another one."""
     path = str(make_log(profile("default"), [Access("mmio", 0x0b000004, "read"), Access("hvc", 0)]))
     other = policy_file("mmio: { default: deny, scratch: { at: 0x0b008000, size: 4K, do: raz-wi } }\n")
     for name in ("strict", other):
@@ -303,7 +303,7 @@ def test_a_window_of_another_policy_is_found_where_it_was(make_log: Any, policy_
 
 
 def test_json_is_as_documented(make_log: Any) -> None:
-    """Keys in the order in which policy/README.md has them."""
+    """Keys in the order of policy/README.md."""
     path, text = str(make_log(profile("default"), [Access("hvc", 0)])), (ROOT / "policy/README.md").read_text("utf-8")
     for verb in ("learn", "replay", "cover", "cost"):
         found = json.loads(policygen(verb, "default", path, "--format", "json").stdout)
@@ -328,7 +328,7 @@ def test_without_pyyaml_one_line_says_so(tmp_path: Path) -> None:
 
 
 def test_enforced_policy_replays_its_audit(make_log: Any) -> None:
-    """What audit says WOULD, enforce says DENY: nothing else differs."""
+    """Audit's WOULD is enforce's DENY: no other difference."""
     audit = profile("strict", "audit")
     log = evidence.read(str(make_log(audit, accesses(audit, 7, 300))), audit)
     changes, _ = replayed(replace(audit, mode="enforce"), log)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names for the tools: rendered from the facts and from EL2's headers; the copy that the decoder ships is current."""
+"""Names for the tools: rendered from the facts and from EL2's headers; the decoder's shipped copy is current."""
 from __future__ import annotations
 
 import copy
@@ -58,7 +58,7 @@ def test_a_name_is_one_word_and_a_number_has_one_name() -> None:
 
 
 def test_the_contracts_calls() -> None:
-    """What a guest calls: HV_* by HVC alone, PSCI (Arm DEN 0022, "PSCI function prototypes") by both."""
+    """Calls of a guest: HV_* by HVC alone, PSCI (Arm DEN 0022, "PSCI function prototypes") by both."""
     calls = {name: [int(number, 16) for number in call["id"]] for name, call in rendered()["calls"].items()}
     own = ["HV_GET_ID", "HV_DUMP_LOG", "HV_GET_STATUS", "HV_PAUSE", "HV_CONSOLE_WRITE", "HV_REPORT_EXCEPTION"]
     assert [calls[name] for name in own] == [[0], [1], [2], [3], [4], [5]]
@@ -69,7 +69,7 @@ def test_the_contracts_calls() -> None:
 
 
 def test_the_decoder_names_what_policygen_names() -> None:
-    """Every call by every way it comes, from the copy alone: the decoder beside nothing but itself."""
+    """Every call by every conduit, named by a copy of the decoder that stands alone."""
     program = ("import json, sys; from hvl.names import CLASSES, call_by; names = json.load(sys.stdin); "
                "print(all(call_by(by, int(number, 16)) == name for name, call in names['calls'].items() "
                "for by in call['by'] for number in call['id']) and CLASSES[0x27], call_by('smc', 4), "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What EL2 does before and between guests: boot arguments that it refuses, RAM that it scrubs, a reset."""
+"""EL2 before and between guests: boot arguments that it refuses, RAM that it scrubs, a reset."""
 import re
 import shlex
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from test_debug import CODE, SPIN, program
 from vm import PROMPT, QEMU, ROOT, arm64_image, bootargs, build, machine, run
 
-# A kernel that says of three places in its RAM whether something is there (D) or not (Z), and that it runs.
+# A kernel that prints for three places in its RAM whether they hold data (D) or zero (Z), and that it runs.
 LOOK = """
     adr    x2, look
     mov    x3, #4
@@ -51,7 +51,7 @@ def test_unknown_boot_arguments_are_refused(tmp_path: Path) -> None:
 ])
 def test_another_machine_is_told_what_to_start(machine_is: str, cpus_are: str, memory: str, said: str,
                                                console: Any) -> None:
-    """One line, which names the option; no syndrome, no monitor. Whoever can then switches the machine off."""
+    """One line, which names the option; no syndrome, no monitor. The machine is switched off, if that is possible."""
     words = machine(build("default"), cpu=cpus_are, shape=machine_is)
     words[words.index("1G")] = memory
     c = console(words)

@@ -11,7 +11,7 @@ from vm import CPU_SECONDS, bootargs, build, decode, machine, run
 
 
 def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
-    """Plants a fault; the test fails if the line it changes is no longer there."""
+    """Plants a fault; the test fails if the line that it changes is gone."""
     def plant(tree: Path) -> None:
         text = (tree / name).read_text()
         assert text.count(old) == 1, f"{name}: {old!r} stands there {text.count(old)} times"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What make says of a wrong word, before it builds anything; what it rebuilds, and that it is the same each time."""
+"""make complains of a wrong word before it builds anything; it rebuilds only dependents, with the same bytes each time."""
 import sys
 from pathlib import Path
 
@@ -49,7 +49,8 @@ def test_what_is_rebuilt(tree: Path) -> None:
 
 
 def test_a_policy_of_ten_thousand_entries_still_fits(tmp_path: Path) -> None:
-    """Code reaches 1 MiB from where it is (linker/hv.ld): what grows with the policy must not push the rest away."""
+    """Code reaches 1 MiB in each direction (linker/hv.ld): tables that grow with the policy must not push the rest
+    away."""
     policy = tmp_path / "large.yaml"
     policy.write_text(larger_policy(10000), encoding="utf-8")
     done = make("all", f"POLICY={policy}", f"B={tmp_path / 'build'}", "GUEST=bench")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The probe: each CPU model has the registers that policy/arch says, and each trap control catches what it says there,
-but for the gaps that the platform knows. A fact that is wrong, or a log that is not whole, is told."""
+"""The probe: each CPU model has the registers of policy/arch, and each trap control catches those listed there, except
+for the platform's known gaps. A wrong fact, or an incomplete log, is reported."""
 from __future__ import annotations
 
 import json
@@ -39,7 +39,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("cpu, more", [
     ("cortex-a53", []), ("cortex-a57", []), ("cortex-a72", []), ("neoverse-n1", []),
-    ("max", ["CPTR_EL2.TFP"])])                 # a deviation of QEMU that costs nothing
+    ("max", ["CPTR_EL2.TFP"])])                 # a deviation of QEMU without consequences
 def test_the_facts_are_the_machine(cpu: str, more: List[str]) -> None:
     done = probe("--cpu", cpu, "--qemu", QEMU, "--format", "json")
     assert done.returncode == 0, done.stdout

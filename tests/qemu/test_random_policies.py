@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies that nobody wrote do on the machine what is said of them: accepted means that a sweep finds nothing unexplained.
+"""Random policies on the machine: under an accepted policy the sweep finds nothing that is not explained.
 
 RANDOM_POLICIES=40 in the environment tries more of them; each takes a build and a boot.
 """
@@ -22,7 +22,7 @@ COUNT = int(os.environ.get("RANDOM_POLICIES", "4"))
 def test_accepted_means_that_the_sweep_agrees(tmp_path: Path, seed: int) -> None:
     cpu = CPUS[seed % len(CPUS)]
     path, start = None, 1000 * seed
-    while path is None:                 # seeds of which nothing is accepted tell nothing here
+    while path is None:                 # seeds without an accepted policy are skipped
         path, start = random_policy.make(start, cpu, tmp_path), start + 1
         assert start < 1000 * seed + 20, "twenty policies in a row are refused: the generator writes nothing legal"
     elf = build("random", f"POLICY={path}", "GUEST=sweep", "BRIEF=1", f"CPU={cpu}", tag=f"-{seed}")

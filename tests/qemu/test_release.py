@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make release` hands over is complete, checks out, and is the same each time."""
+"""The files of `make release` are complete, pass their checks, and are the same each time."""
 import hashlib
 import subprocess
 import sys

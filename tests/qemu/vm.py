@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the QEMU tests share: a build of any profile in a folder of its own, and a machine that always ends."""
+"""Shared by the QEMU tests: a build of any profile in a folder of its own, and a machine that always ends."""
 from __future__ import annotations
 
 import fcntl
@@ -15,8 +15,8 @@ import pexpect
 ROOT = Path(__file__).resolve().parents[2]
 QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
 CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
-# Only what hangs comes near these. A machine that loops uses up its seconds of CPU time, of all its threads; one that
-# sleeps, or is given no CPU by a busy host, has seconds of wall time.
+# Limits for machines that hang. One that loops uses up its seconds of CPU time, over all its threads; one that sleeps,
+# or gets no CPU from a busy host, its seconds of wall time.
 CPU_SECONDS = int(os.environ.get("VM_CPU", "300"))
 TIMEOUT = int(os.environ.get("VM_TIMEOUT", "600"))
 PROMPT = "hv> "
@@ -25,10 +25,8 @@ DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
 
 def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True,
          **kw: Any) -> "subprocess.CompletedProcess[str]":
-    """`make words...` in `tree`, without the settings of a make that we may run under.
-
-    `cache`: what one test has compiled another may take; False where the compiler's work is what is tested.
-    """
+    """`make words...` in `tree`, without the settings of a make around the tests. `cache`: reuses objects that another
+    test has compiled; False if the test is about the compiler's work."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("POLICY", "MODE", "B")}
     if cache:
         env["CCACHE_DIR"] = str(ROOT / "build" / "ccache")
@@ -41,7 +39,7 @@ def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True,
 
 
 def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "", cache: bool = True) -> Path:
-    """The image of a profile. Two test processes may want the same one: the second waits."""
+    """The image of a profile. If two test processes want the same one, the second waits."""
     folder = f"build/test/{profile}{tag}"
     (tree / folder).mkdir(parents=True, exist_ok=True)
     with open(tree / folder / "lock", "w", encoding="ascii") as lock:
@@ -51,7 +49,7 @@ def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "", cache: bo
 
 
 def attacker(tree: Path, code: str, assembly: str = "") -> None:
-    """In a copy of the sources: GUEST=attack is this, in C and in assembly, which begins in main()."""
+    """In a copy of the sources: replaces GUEST=attack by this C and assembly, which begins in main()."""
     for path in (tree / "guest/attack").iterdir():
         if path.name != "start.S":
             path.unlink()
@@ -122,7 +120,7 @@ class Console:
         return match
 
     def command(self, line: str) -> str:
-        """Types a monitor command; what it printed up to the next prompt."""
+        """Types a monitor command; returns its output up to the next prompt."""
         self.child.send(line + "\r")
         self.child.expect_exact(PROMPT)
         text: str = self.child.before

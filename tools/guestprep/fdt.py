@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device tree as Python objects: read from and written to a blob by libfdt, which knows the format."""
+"""A device tree as Python objects, read from and written to a blob by libfdt."""
 from __future__ import annotations
 
 import struct
@@ -21,7 +21,7 @@ MAX_RANGES = 256                # of one reg property
 
 @dataclass(eq=False)
 class Node:
-    """One node; two nodes are equal only if they are the same."""
+    """One node; equality is identity."""
     name: str
     props: Dict[str, bytes] = field(default_factory=dict)
     children: List["Node"] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Node:
         self.parent.children.remove(self)
 
     def cells(self, name: str) -> List[int]:
-        """A property as 32-bit cells; a rest that is no whole cell is left out."""
+        """A property as 32-bit cells, without a remainder of fewer bytes."""
         value = self.props.get(name, b"")
         return list(struct.unpack_from(f">{len(value) // 4}I", value))
 
@@ -154,7 +154,7 @@ def load(where: str, blob: bytes, report: Report) -> Optional[Tree]:
         report.notice(where, f"{len(blob) - total} bytes after the DTB's own {total} are ignored")
     try:
         tree = _read(where, libfdt.FdtRo(data), report)
-    except (libfdt.FdtException, SystemError, UnicodeError) as error:     # the latter for names that are no UTF-8
+    except (libfdt.FdtException, SystemError, UnicodeError) as error:     # UnicodeDecodeError: a name that is not UTF-8
         report.error(where, f"damaged DTB: libfdt says {error}")
         return None
     if tree is not None and any(child.child("__overlay__") for child in tree.root.children):

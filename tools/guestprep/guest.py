@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns the device tree of a machine into that of the guest, which is Linux or another kernel."""
+"""Turns a machine's device tree into the guest's, which is Linux or another kernel."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,28 +13,29 @@ from guestprep.windows import GIVING, Windows
 
 COMMAND_LINE_MAX = 2047         # COMMAND_LINE_SIZE of arm64 with its NUL is 2048
 SEEDS = ("kaslr-seed", "rng-seed")
-# What a boot loader, EFI or kexec leaves in /chosen; believed by the kernel, and true of another boot only.
+# Properties of /chosen that a boot loader, EFI or kexec leaves: the kernel believes them, and they describe another
+# boot.
 STALE = ("linux,uefi-", "linux,elfcorehdr", "linux,usable-memory-range", "linux,booted-from-kexec", "linux,ima-kexec",
          "linux,initrd-", "linux,stdout-path", "bootsource", "xen,")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the guest is to have."""
+    """The guest to be described."""
     cpus: int
     windows: Windows
-    cmdline: Optional[str]          # None: the one that the DTB has
+    cmdline: Optional[str]          # None: the DTB's own
     initrd: Optional[layout.Span]
     seeds: bool
     occupied: List[layout.Span]     # Image, initrd, DTB: no reserved-memory may lie there
     transports: Optional[FrozenSet[int]] = None     # virtio-mmio transports with a device; None: all of them
     hidden: FrozenSet[str] = frozenset()            # features that the policy hides
-    panic_resets: bool = False      # a panic must not wait for somebody to read it
+    panic_resets: bool = False      # a kernel that panics must not wait for a reader
     linux: bool = True              # what Linux can not do without must be there, and its command line has an end
 
 
 def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[str]:
-    """Edits `tree`; complaints go to `report`. Returns what was taken out, one line each."""
+    """Edits `tree`, complains to `report`. Returns the removed nodes, a line each."""
     root = tree.root
     if root.address_cells not in (1, 2) or root.size_cells not in (1, 2):
         report.error(where, f"the root's #address-cells {root.address_cells} and #size-cells {root.size_cells}: "
@@ -71,7 +72,7 @@ def _no_gic(where: str, tree: Tree, report: Report) -> None:
 
 
 def _check_gic(where: str, tree: Tree, wanted: Wanted, report: Report) -> None:
-    """The only controller that the hypervisor has is the machine's GICv3."""
+    """Keeps the machine's GICv3, the only controller that the hypervisor has."""
     gics = _compatible(tree, "arm,gic-v3")
     if not gics:
         _no_gic(where, tree, report)
@@ -95,7 +96,7 @@ def _check_gic(where: str, tree: Tree, wanted: Wanted, report: Report) -> None:
                     report.error("policy", f"{told}: Linux cannot boot without")
                 else:
                     report.notice("policy", told)
-    # A second region (more than 123 CPUs), GICC, GICH and GICV are not there.
+    # Second regions (more than 123 CPUs), GICC, GICH and GICV do not exist.
     gic.set_cells("reg", [cell for address, size in reg[:2]
                           for cell in to_cells(address, parent.address_cells) + to_cells(size, parent.size_cells)])
     if "#redistributor-regions" in gic.props:
@@ -119,7 +120,7 @@ def _check_timer(where: str, tree: Tree, gic: Node, report: Report) -> None:
 
 
 def _reserved_memory(where: str, tree: Tree, wanted: Wanted, removal: Removal, report: Report) -> None:
-    """Reservations outside guest RAM mean another machine's memory; inside they must leave us our places."""
+    """Refuses reservations outside guest RAM, which mean another machine, and inside it on the guest's own files."""
     kept = []
     for base, size in tree.reservations:
         if layout.Span("", base, size).inside(layout.RAM_BASE, layout.RAM_END):
@@ -130,7 +131,7 @@ def _reserved_memory(where: str, tree: Tree, wanted: Wanted, removal: Removal, r
     area = tree.at("/reserved-memory")
     for node in area.children if area else []:
         if "reg" not in node.props:
-            continue                            # the kernel picks its place
+            continue                            # a kernel picks the place itself
         for address, size in node.reg() or [(0, 0)]:
             span = layout.Span(node.path, translate(node, address, size) or 0, size)
             if not span.inside(layout.RAM_BASE, layout.RAM_END):
@@ -144,7 +145,7 @@ def _reserved_memory(where: str, tree: Tree, wanted: Wanted, removal: Removal, r
 
 
 def _memory(tree: Tree) -> None:
-    """One node with the guest's RAM; NUMA distances lose their meaning with it."""
+    """Writes one memory node with the guest's RAM; NUMA distances go with the others."""
     root = tree.root
     old = [node for node in root.children
            if node.string("device_type") == "memory" or node.name.split("@")[0] == "memory"]
@@ -164,7 +165,7 @@ def _memory(tree: Tree) -> None:
 
 
 def _psci(where: str, tree: Tree, report: Report) -> None:
-    """The method is kept: the hypervisor answers both."""
+    """Keeps the method: the hypervisor answers both."""
     found = [node for node in tree.root.walk()
              if any(word.startswith("arm,psci") for word in node.strings("compatible"))]
     if not found:
@@ -207,7 +208,7 @@ def _chosen(where: str, tree: Tree, wanted: Wanted, report: Report) -> None:
 
 
 def _console(where: str, tree: Tree, chosen: Node, aliases: Optional[Node], report: Report) -> None:
-    """stdout-path names a node that is there, else the PL011, else nothing."""
+    """Points stdout-path at a node that exists, else at the PL011, else at nothing."""
     for name in ("stdout-path", "stdin-path"):
         path = chosen.string(name).split(":")[0]
         if path and not path.startswith("/"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a kernel or initrd file holds: recognises it, unpacks it within bounds, checks the Image header."""
+"""Recognises a kernel or initrd file, unpacks it within bounds, checks the Image header."""
 from __future__ import annotations
 
 import struct
@@ -15,10 +15,10 @@ MAX_UNPACKED = layout.DTB_IPA - layout.RAM_BASE
 NO_16K_PAGES = ("cortex-a53", "cortex-a57", "cortex-a72")   # ID_AA64MMFR0_EL1.TGran16 = 0
 
 FLAG_BIG_ENDIAN = 1 << 0
-FLAG_ANYWHERE = 1 << 3          # any 2 MiB aligned base; else near the start of RAM. Ours is both.
+FLAG_ANYWHERE = 1 << 3          # any 2 MiB aligned base, or near the start of RAM: the guest's base is both
 FLAGS_KNOWN = 0xf
 
-# Files that people hand over instead of an Image: offset, bytes, what it is, what to do.
+# Files that are handed over in place of an Image: offset, bytes, their name, the way out.
 NOT_AN_IMAGE: Tuple[Tuple[int, bytes, str, str], ...] = (
     (0, b"\x7fELF", "an ELF file (vmlinux)", "give arch/arm64/boot/Image of the same build"),
     (0, b"\xd0\x0d\xfe\xed", "a device tree or FIT image", "give the kernel's Image"),
@@ -39,7 +39,7 @@ INITRD_FORMS: Tuple[Tuple[bytes, str], ...] = (
 
 @dataclass(frozen=True)
 class Image:
-    """An arm64 Image whose header has been checked. `size` is what it occupies, BSS included."""
+    """An arm64 Image whose header has been checked. `size`: the memory that it takes, with BSS."""
     data: bytes
     text_offset: int
     size: int
@@ -116,7 +116,7 @@ def _check_header(where: str, data: bytes, cpu: str, report: Report) -> Optional
     text_offset, image_size, flags = struct.unpack_from("<QQQ", data, 8)
     before = len(report.errors)
     if image_size == 0:
-        # Then text_offset and flags mean nothing either, and such a kernel cannot use what we give anyway.
+        # Then text_offset and flags mean nothing either, and such a kernel cannot use the addresses that it gets.
         report.error(where, "image_size is 0 in the header: a kernel before Linux 3.17, which has no GICv3 driver")
     elif flags & FLAG_BIG_ENDIAN:
         report.error(where, "big-endian kernel (flags bit 0); the hypervisor serves little-endian guests only")
@@ -146,7 +146,7 @@ def _what_it_is(data: bytes) -> str:
 
 
 def _file_size_by_pe_header(data: bytes) -> int:
-    """The end of the last section that the EFI stub's PE header names; 0 without one. Finds half a download."""
+    """The end of the last section in the EFI stub's PE header; 0 without a header. Shows an incomplete download."""
     if data[:2] != b"MZ":
         return 0
     header = int(struct.unpack_from("<I", data, 60)[0])
@@ -165,7 +165,7 @@ def _file_size_by_pe_header(data: bytes) -> int:
 
 
 def check_initrd(where: str, data: bytes, report: Report) -> None:
-    """An initrd is opaque to us; what the kernel surely cannot use is worth a word."""
+    """Warns of an initrd that no kernel can use; its content is not looked at otherwise."""
     if not data:
         report.error(where, "the initrd is empty")
         return

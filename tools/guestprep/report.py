@@ -11,7 +11,7 @@ from hvl.escape import terminal
 
 
 class Report:
-    """Errors stop the run at its end; notices never do."""
+    """Errors, which end the run, and notices, which do not."""
 
     def __init__(self) -> None:
         self.errors: List[str] = []
@@ -42,7 +42,7 @@ def read_file(path: str, limit: int, room: str, report: Report) -> Optional[byte
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """A FIFO without a writer must end in "not a regular file", not in a wait."""
+    """Without blocking: a FIFO without a writer must be refused as "not a regular file", not waited for."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

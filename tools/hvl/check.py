@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""check: the gate of a CI run. The log must be whole, nothing forbidden may be in it, and all that is required must."""
+"""check: the gate of a CI run. The log must be whole, without forbidden records and with all required ones."""
 from __future__ import annotations
 
 from typing import List, Optional
@@ -18,7 +18,7 @@ _LISTED = 20  # findings of one expression that are shown; all are counted
 
 
 class Rule:
-    """One --fail-on or --require, and what came of it."""
+    """One --fail-on or --require, with its findings."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -130,7 +130,7 @@ class Check:
         for case in self._cases:
             if case.code:
                 self._run.codes.add(case.code)
-                if case.code != 5 and case.code != 3:  # these are said by whoever found them
+                if case.code != 5 and case.code != 3:  # reported by the parts that found them
                     self._run.say(f"{case.name}: {case.message}" if case.code == INCOMPLETE else
                                   f"{case.name}\n  " + case.message.replace("\n", "\n  "))
         findings = sum(case.count for case in self._cases if case.code == FINDING)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""diff: how the behaviour of two runs differs. Numbers of the same order are the same; a new verdict never is."""
+"""diff: how the behaviour of two runs differs. Numbers of the same order count as the same; a new verdict never does."""
 from __future__ import annotations
 
 from typing import Dict, List, Optional, Tuple
@@ -11,13 +11,13 @@ from .sequence import Session, Start
 from .tally import Tally
 
 KEY = ("class", "op", "name", "verdict", "rule")
-_MOST = 100_000  # distinct things in one run
+_MOST = 100_000  # distinct subjects in one run
 
 Key = Tuple[str, str]
 
 
 class Profile:
-    """What one run did: subject -> verdict -> (count, rule, place)."""
+    """The decisions of one run: subject -> verdict -> (count, rule, place)."""
 
     def __init__(self, run: Run, ignored: List[str]) -> None:
         self.session: Optional[Session] = None

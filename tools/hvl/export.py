@@ -14,7 +14,7 @@ from .run import Output, Run
 from .sequence import End, Session, Start
 
 SECOND = 1_000_000_000
-TRACE = b'{"displayTimeUnit":"ns","traceEvents":[\n'     # how a trace begins
+TRACE = b'{"displayTimeUnit":"ns","traceEvents":[\n'     # first bytes of a trace
 
 
 def json_line(rec: Rec, view: View, names: Optional[List[str]]) -> str:
@@ -44,7 +44,7 @@ def write_csv(run: Run, out: Output, names: Optional[List[str]]) -> None:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
     for rec, view in run.records():
-        if run.test is None and rec.kind not in DECISIONS:  # a table of decisions, unless told otherwise
+        if run.test is None and rec.kind not in DECISIONS:  # columns of a table of decisions, unless told otherwise
             continue
         view.of(rec)
         writer.writerow([cell(shown(name, view)) for name in columns])
@@ -60,7 +60,7 @@ def _drain(buffer: io.StringIO, out: Output) -> None:
 
 
 def schema() -> Ready:
-    """JSON Schema of a line of `json`, which is also the list of what filters and --fields know."""
+    """JSON Schema of a line of `json`, which also lists the fields for filters and --fields."""
     properties: Dict[str, Any] = {"v": {"const": 1, "description": "version of this form"}}
     for name, field in FIELDS.items():
         if field.hexadecimal:
@@ -89,8 +89,8 @@ def _args(rec: Rec, place: Optional[str]) -> Dict[str, Any]:
 
 
 class Trace:
-    """Chrome's trace event form: who ran when. A slice ends where the next record begins at the latest, so slices of
-    one track never overlap."""
+    """Chrome's trace event format: CPUs over time. A slice ends where the next record begins at the latest, so slices
+    of one track never overlap."""
 
     def __init__(self, run: Run, out: Output) -> None:
         self._run = run
@@ -142,7 +142,7 @@ class Trace:
         assert rec.t is not None
         self._thread(rec.cpu)
         if rec.kind in DECISIONS:
-            if rec.late:                # held back by the mode until the log ended: a slice, and nothing around it
+            if rec.late:                # held back by the mode until the end of the log: a slice without neighbours
                 self._put(ph="X", tid=2 * rec.cpu + 1, ts=rec.t / 1000,
                           dur=(self._session.ns((rec.f.cost or 0) // rec.f.n) or 0) / 1000, cat=rec.f.verdict or "?",
                           name=_title(rec), args=_args(rec, view.of(rec).place()))
@@ -165,7 +165,7 @@ class Trace:
                       name=rec.f.mark or rec.f.event or rec.kind, args={"seq": rec.seq, "text": rec.body})
 
     def _stands(self, rec: Rec, t: int) -> None:
-        """Where the guest begins, stops and goes on."""
+        """Marks where the guest begins, stops and goes on."""
         if rec.f.event not in ("guest+", "mon+", "mon-"):
             return
         self._slice(rec.cpu, t)
@@ -199,7 +199,7 @@ class Trace:
         self._end[cpu] = end
 
     def _totals(self, rec: Rec, t: int) -> None:
-        """From @S: the exact rate, also of what is counted only; and how full the ring was."""
+        """Counters from @S: the exact rate, with decisions that are only counted; and how full the ring was."""
         decisions, waiting = number(rec.f.kv.get("dec", "")), number(rec.f.kv.get("waiting", ""))
         since, before = self._told.get(rec.cpu, (0, 0))
         if decisions is not None and t > since:
@@ -210,7 +210,7 @@ class Trace:
             self._put(ph="C", tid=0, ts=t / 1000, name=f"ring of vcpu{rec.cpu}", args={"records": waiting})
 
     def _count(self, rec: Rec) -> None:
-        """One sample of the rate for each second that had a decision."""
+        """One sample of the rate for each second with a decision."""
         assert rec.t is not None
         second = rec.t // SECOND
         if second != self._second:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of a record by name: the vocabulary of filters, JSON and CSV, each with what it means."""
+"""The fields of a record by name, for filters, JSON and CSV, each with its meaning."""
 from __future__ import annotations
 
 from typing import Any, Callable, Dict, Optional, Union
@@ -14,7 +14,7 @@ Value = Union[int, str, None]
 
 
 class View:
-    """A record with what is needed to understand it."""
+    """A record with its surroundings: session, rules, symbols."""
 
     __slots__ = ("rec", "session", "places", "symbols")
 
@@ -144,7 +144,7 @@ FIELDS: Dict[str, Field] = {
 }
 # Fields whose bare numbers have a unit of their own.
 TIMES = {"t": 1_000_000_000, "last": 1_000_000_000}
-# What a line of JSON holds of a decision, in order, and what CSV holds unless told.
+# Fields of a decision in JSON, in order, and the columns of CSV unless told otherwise.
 JSON_FIELDS = ["s", "cpu", "seq", "t", "ticks", "kind", "verdict", "rule", "src", "class", "op", "name", "reg", "off",
                "size", "esr", "val", "addr", "x1", "x2", "pc", "sym", "el", "cost_ns", "n", "last", "auth"]
 JSON_OTHER = ["s", "cpu", "seq", "t", "ticks", "kind", "event", "mark", "auth", "body"]

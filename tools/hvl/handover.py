@@ -32,7 +32,7 @@ def hand_over(command: str, verb: str, argv: List[str]) -> int:
     main = _policygen(command, verb)
     with tempfile.TemporaryDirectory() as folder:
         log = args.log
-        if log == "-":          # read twice: here, and there
+        if log == "-":          # read twice: by this tool and by policygen
             log = str(Path(folder) / "stdin.log")
             _keep_stdin(log)
         if command == "why":
@@ -54,7 +54,7 @@ def _parser(command: str, verb: str) -> argparse.ArgumentParser:
     if command == "why":
         parser.add_argument("seq", metavar="SEQ", help="the decision: 12098, or 12098.1 for CPU 1")
     parser.add_argument("--session", type=_number, metavar="N", help="this session of the log, from 1")
-    for switch in _WITH_VALUE:      # else its value would be taken for LOG
+    for switch in _WITH_VALUE:      # or its value would be taken for LOG
         parser.add_argument(switch, dest="more", action=_Keep, default=[], help=argparse.SUPPRESS)
     parser.add_argument("log", nargs="?", default="-", metavar="LOG")
     parser.add_argument("--policy", metavar="NAME", help="a policy by name or path (default: the one that ran)")
@@ -62,7 +62,7 @@ def _parser(command: str, verb: str) -> argparse.ArgumentParser:
 
 
 class _Keep(argparse.Action):
-    """A switch of policygen's with its value, for later."""
+    """A switch of policygen's with its value, to be passed on."""
 
     def __call__(self, parser: argparse.ArgumentParser, space: argparse.Namespace, value: Any,
                  switch: Optional[str] = None) -> None:
@@ -86,7 +86,7 @@ def _number(text: str) -> int:
 
 
 def _keep_stdin(name: str) -> None:
-    """Standard input in a file."""
+    """Copies standard input into a file."""
     if sys.stdin is None:
         raise UsageError("no standard input")
     size = 0
@@ -103,7 +103,7 @@ def _run(log: str, session: Optional[int] = None) -> Run:
 
 
 def _name(session: Session) -> str:
-    """The profile's name from @H; a name from a log is a name, not a path."""
+    """The profile's name from @H, only if it is a name: a log must not name a path."""
     name = session.name("policy").partition("#")[0]
     if not _NAME.fullmatch(name):
         raise UsageError("the log does not say which policy ran: --policy NAME")
@@ -121,14 +121,14 @@ def _session(log: str, number: Optional[int]) -> Session:
 
 
 def _must_have(run: Run) -> None:
-    """The session that is asked for."""
+    """The session of --session, or the only one."""
     if run.reader.only is not None and run.reader.only > run.reader.sessions:
         raise UsageError(f"--session {run.reader.only}: the input has {run.reader.sessions}")
 
 
 def find_decision(log: str, text: str, number: Optional[int] = None) -> Tuple[Rec, Session, int, int]:
-    """The decision, its session, and how often the same was decided in it. Where several sessions have a decision of
-    that number, the caller must say which one is meant."""
+    """The decision, its session, and how often the same was decided in it. If several sessions have a decision of that
+    number, the caller must choose one."""
     seq, _, cpu = text.partition(".")
     if not _SEQ.fullmatch(text):
         raise UsageError(f"'{text}' is no sequence number")

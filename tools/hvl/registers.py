@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of the registers that a batch holds as numbers."""
+"""Names for the register numbers in a batch."""
 from __future__ import annotations
 
 import csv

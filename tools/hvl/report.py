@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""html: a report in one file, no network and no script; drawings are inline SVG."""
+"""html: a report in one file, without network or script; drawings are inline SVG."""
 from __future__ import annotations
 
 import shlex
@@ -20,15 +20,15 @@ from .wire import Text
 _COLOURS = {"ALLOW": "#4c956c", "EMUL": "#5b8db8", "RAZWI": "#9bb8d3", "INJECT": "#8e7cc3", "DENY": "#c0392b",
             "KILL": "#641e16", "PAUSE": "#b07aa1", "WOULD": "#e08e0b", "?": "#888888", "counted": "#d9d9d9"}
 _DENIALS = 200
-_COLUMNS = 120      # of the time axis
+_COLUMNS = 120      # slots of the time axis
 _RULES = 40
 _SESSIONS = 100
-_WORK = 5_000_000   # slots that may be filled by what is spread
-_KEYS = 1024        # rules told apart in one column
+_WORK = 5_000_000   # slots that one interval may fill
+_KEYS = 1024        # rules shown separately in one column
 _CONSOLE = 400      # characters of the console beside a denial
 _CONTEXT = 3
 
-_FILES, _SOURCE = 32, 1 << 20       # of a policy
+_FILES, _SOURCE = 32, 1 << 20       # lines of a policy
 BEGINS = Html("<!doctype html><html lang=en><meta charset=utf-8><title>Charter: what the hypervisor decided</title>")
 
 _STYLE = """body{font:14px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
@@ -42,7 +42,7 @@ code,pre{font:12px/1.4 ui-monospace,monospace}pre{white-space:pre-wrap;backgroun
 
 
 class Slots:
-    """Counts from `zero` on, in a fixed number of slots, whose width doubles whenever the run outgrows them."""
+    """Counts over time from `zero` on, in a fixed number of slots, whose width doubles when the run outgrows them."""
 
     def __init__(self, zero: int = 0) -> None:
         self.zero = zero
@@ -64,7 +64,7 @@ class Slots:
             slot[key] = slot.get(key, 0) + n
 
     def spread(self, since: int, until: int, key: str, n: int) -> None:
-        """n events somewhere between two times: the same share for each slot."""
+        """Spreads n events between two times: the same share for each slot."""
         last, first = self.at(until), self.at(since)
         self._work += last - first
         if self._work > _WORK:
@@ -87,7 +87,7 @@ def _merged(a: Dict[str, int], b: Dict[str, int]) -> Dict[str, int]:
 
 
 class Denial:
-    """One refusal with what stood around it."""
+    """One refusal with the console text around it."""
 
     def __init__(self, seq: int, cpu: int, lines: List[str], place: str, text: str, console: str) -> None:
         self.seq = seq
@@ -121,7 +121,7 @@ class Report:
 
     def record(self, rec: Rec, view: View) -> None:
         if not self.tally.decisions and rec.kind == "E" and rec.f.event == "guest+" and rec.t is not None:
-            self.rate, self.heat = Slots(rec.t), Slots(rec.t)      # what came before is EL2's boot
+            self.rate, self.heat = Slots(rec.t), Slots(rec.t)      # earlier time is EL2's boot
         self.tally.add(rec)
         f = rec.f
         line = _line(rec)
@@ -147,7 +147,7 @@ class Report:
         self._before.append("  " + line)
 
     def _counted(self, rec: Rec, t: int) -> None:
-        """What was counted and not logged since the @S before, laid out evenly over the time between."""
+        """Adds the decisions counted and not logged since the @S before, spread evenly over the time between."""
         since, before = self._told.get(rec.cpu, (0, {}))
         hits = {int(key[1:]): number(value.partition("/")[0]) or 0 for key, value in rec.f.kv.items()
                 if key[:1] == "r" and key[1:].isdigit() and len(key) < 7 and int(key[1:]) < 1 << 16}
@@ -158,7 +158,7 @@ class Report:
                 self.rate.spread(since, max(since, t), "counted", silent)
                 self.heat.spread(since, max(since, t), f"r{rule}", silent)
         part = rec.f.kv.get("part", "1/1").partition("/")
-        if part[0] != part[2]:                      # the other parts of these totals speak of other rules
+        if part[0] != part[2]:                      # further parts of these totals are about other rules
             self._lines[rec.cpu] = {rule: n for rule, n in logged.items() if rule not in hits}
             t = since
         before.update(hits)
@@ -232,7 +232,7 @@ class Report:
         out.line(together(parts))
 
     def _rules(self) -> List[Tuple[int, int, int]]:
-        """(rule, decisions, ticks) by time in EL2: the hypervisor's own totals where there are any."""
+        """(rule, decisions, ticks) by time in EL2: the hypervisor's totals, if there are any."""
         costs = {int(name[1:]): row.costs.total for name, row in self.tally.rows.items() if name[1:].isdigit()}
         costs.update({rule: max(cost, costs.get(rule, 0)) for rule, (_, cost) in self.tally.rule_totals.items()})
         rows = [(rule, hits, costs.get(rule, 0)) for rule, hits in self.tally.rule_hits().items() if hits]
@@ -295,7 +295,7 @@ class Report:
         out.line(together([*parts, markup("</svg>")]))
 
     def _source(self, out: Output) -> None:
-        """The policy's files with hits in the margin, where the places of rules.json are files below ours."""
+        """The policy's files with hits in the margin, if the places in rules.json are files below this clone's."""
         places = self.view.places
         hits = self.tally.rule_hits()
         lines: Dict[str, Dict[int, List[int]]] = {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a rule's number to its line in the policy, through the rules.json of the policy that ran."""
+"""Leads from a rule's number to its line in the policy, by the rules.json of the policy that ran."""
 from __future__ import annotations
 
 import json
@@ -13,7 +13,7 @@ from .sequence import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 REFUSALS = ("DENY", "KILL", "WOULD")
-KEPT = ROOT / "build" / "rules"         # the Makefile keeps one of each policy that was built: HASH.json
+KEPT = ROOT / "build" / "rules"         # the Makefile keeps HASH.json for each policy that was built
 _PLACE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_./+-]{0,200}\.yaml):([0-9]{1,6})")
 _LARGEST = 16 << 20
 
@@ -45,7 +45,7 @@ class Rule:
         self.name = _text(row, "name")
 
     def source(self) -> Optional[Tuple[str, int]]:
-        """File and line, if the place is one below the folder that holds policy/."""
+        """File and line, if the place is below the folder that holds policy/."""
         found = _PLACE.fullmatch(self.place)
         if found is None or ".." in found.group(1).split("/"):
             return None
@@ -69,12 +69,12 @@ class Rules:
             raise UsageError(f"{terminal(str(path))}: not a rules.json of policygen ({error})") from None
 
     def are(self, short: str) -> bool:
-        """Is this the policy with that hash? A header holds its first digits."""
+        """Whether these rules are of the policy with that hash, of which a header has the first digits."""
         return len(short) >= 8 and self.hash.startswith(short)
 
 
 class Places:
-    """Rules for those sessions whose header has their policy's hash: from the file given, or from those kept."""
+    """Rules for the sessions whose header has the hash of their policy: from the given file, or from the kept ones."""
 
     def __init__(self, given: Optional[str] = None, kept: Path = KEPT) -> None:
         self._given = None if given is None else Rules(Path(given))
@@ -85,7 +85,7 @@ class Places:
     def of(self, session: Session) -> Optional[Rules]:
         short = session.policy_hash().lower()
         if short not in self._found:
-            if len(self._found) > 1000:     # a log of a thousand policies is none
+            if len(self._found) > 1000:     # no real log has a thousand policies
                 return None
             self._found[short] = self._find(short)
         return self._found[short]
@@ -119,7 +119,7 @@ class Places:
         return None if found is None else found.place
 
     def refuses(self, session: Session, verdict: Optional[str], rule: Optional[int]) -> bool:
-        """Did the guest not get what it asked for? `default: raz-wi` refuses; an entry that says raz-wi is a model."""
+        """Whether the guest got less than it asked for. `default: raz-wi` refuses; an entry's own raz-wi is a model."""
         if verdict != "RAZWI" or rule is None:
             return verdict in REFUSALS
         found = self.rule(session, rule)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every view shares: the events of the sessions asked for, what went wrong on the way, and where output goes."""
+"""Shared by all views: the events of the chosen sessions, problems on the way, and the destination of output."""
 from __future__ import annotations
 
 import sys
@@ -32,7 +32,7 @@ class Output:
         self._text: List[str] = []
 
     def line(self, text: str = "") -> None:
-        """Text that is not Ready is made so for a terminal."""
+        """Escapes text for a terminal, unless it is Ready."""
         self._text.append((text if isinstance(text, Ready) else terminal(text)) + "\n")
         if len(self._text) >= 512:
             self.flush()
@@ -58,7 +58,7 @@ class Output:
 
 
 class Options:
-    """The switches that every subcommand has."""
+    """The switches of every subcommand."""
 
     def __init__(self, strict: bool = False, since: Optional[int] = None, until: Optional[int] = None,
                  show_damaged: bool = False) -> None:
@@ -69,7 +69,7 @@ class Options:
 
 
 class Run:
-    """One pass over the inputs. `codes` collects what the exit status is made of."""
+    """One pass over the inputs. `codes` collects the causes of the exit status."""
 
     def __init__(self, reader: Reader, places: Places, symbols: Optional[Symbols], options: Options,
                  test: Optional[Test] = None) -> None:
@@ -84,7 +84,7 @@ class Run:
         say("log_decode", no_command(text))
 
     def events(self) -> Iterator[Tuple[Event, View]]:
-        """Every event of the sessions asked for; what stands before a session's first record belongs to it."""
+        """Every event of the chosen sessions; events before a session's first record belong to it."""
         view = View(Session(""), self.places, self.symbols)
         current, inside = 0, False
         for event in self.reader.events():
@@ -141,7 +141,7 @@ class Run:
             self.say(f"repaired: cut '{event.foreign.decode('latin-1').rstrip()}' out of seq {event.seq}")
 
     def finish(self) -> int:
-        """The exit status: 3 if there was nothing, else the highest of what was found."""
+        """The exit status: 3 if there was no record, else the highest of `codes`."""
         for note in self.reader.notes.lines:
             self.say(note)
         if self.reader.notes.truncated and self.options.strict:

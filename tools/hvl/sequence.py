@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides which records count, in which session, and what is missing (hv/log/README.md, "Reading a capture", 3 and 4).
+"""Decides which records count, in which session, and which are missing (hv/log/README.md, "Reading a capture", 3 and
+4).
 
 The RS rule stops forgery and the CRC stops damage; order is the second fence. Two orders exist:
 
-  strict   `log=text|full`: seq only grows on the wire. One that goes back is suspect; so is one that leaps ahead
+  strict   `log=text|full`: seq only grows on the line. A record that goes back is suspect; so is one that leaps ahead
            of a successor with a smaller seq, which is why a record behind a gap waits for the next one.
   held     `log=notable|quiet`: EL2 sends some records at once and the rest later, so an older one may fill a gap
-           if its time fits into that gap. Nothing is ever accepted twice.
+           if its time fits into that gap. No number is accepted twice.
 
 Two repairs keep one wrong number from costing the rest of a log: four consecutive records that fill a gap in strict
 order are believed (the number that made the gap was the wrong one), and four growing records that start low, outside
@@ -23,20 +24,20 @@ from .gaps import Gaps
 from .record import Rec, nanoseconds, number
 from .wire import Damaged, Text, Token
 
-_QUEUE = 4096            # things that may wait for one doubtful record
+_QUEUE = 4096            # queued items that may wait for one doubtful record
 _QUEUE_BYTES = 1 << 20
-_RECENT = 64             # records remembered to tell a repeated one from a wrong one
+_RECENT = 64             # records remembered, to tell a repeated one from a wrong one
 _BELIEVED = 4            # consecutive records that outweigh one leap
-_LOW = 1024              # where a session without a header may start
+_LOW = 1024              # highest first number of a session without a header
 _LOSSES = 16             # losses listed one by one
-_CPUS = 512              # counters that one session may have
+_CPUS = 512              # counters in one session, at most
 _MIXED = 3               # records of another session; fewer are damage
-_KEYS = 64               # words of a header; a header of ours has 10
-_AHEAD = 256             # lost ranges announced before the counter gets there
+_KEYS = 64               # words of a header; EL2's has 10
+_AHEAD = 256             # lost ranges that are announced before the counter gets there
 
 
 class Suspect:
-    """A whole record that does not fit the order. Never part of a result; shown on demand."""
+    """A whole record that does not fit the order. It enters no result, and is shown on demand."""
 
     __slots__ = ("rec",)
 
@@ -60,17 +61,17 @@ class Loss:
 
 
 class Session:
-    """One boot of the hypervisor: what its header says, and how whole its log is."""
+    """One boot of the hypervisor: the words of its header, and how whole its log is."""
 
     def __init__(self, source: str) -> None:
-        self.number = 0  # given with the first record
+        self.number = 0  # number, given with the first record
         self.source = source
         self.header: Dict[str, str] = {}
         self.cntfrq = 0
         self.records = 0
         self.first: Optional[int] = None
         self.last: Optional[int] = None
-        self.start_time: Optional[int] = None   # the guest begins, or else the first record
+        self.start_time: Optional[int] = None   # time zero: the guest begins, or else the first record
         self.end_time = 0
         self.lost = 0
         self.losses: List[Loss] = []
@@ -78,23 +79,23 @@ class Session:
         self.suspect = 0
         self.duplicate = 0
         self.repaired = 0
-        self.batched = 0                        # in batches that this decoder cannot open
-        self.windows: List[batch.Window] = []   # names of addresses, for what is in batches
+        self.batched = 0                        # records in batches that this decoder cannot unpack
+        self.windows: List[batch.Window] = []   # names of addresses, for batches
         self.weak = 0
         self.guest_bytes = 0
         self.paused = 0
         self.monitors = 0
         self.trailer: Optional[Rec] = None
         self.cpus: Dict[int, Cpu] = {}
-        self.held_mode = False  # once a header said so: the monitor can change the mode, the gaps stay
+        self.held_mode = False  # set once by a header: the monitor may change the mode, the gaps stay
 
     def _gaps(self) -> int:
         return sum(cpu.gaps.total() for cpu in self.cpus.values())
 
     @property
     def missing(self) -> int:
-        """Lost on the wire. Where EL2 does not send everything, a gap proves nothing: there only each CPU's trailer
-        knows how many of its records were sent."""
+        """Records lost on the line. If EL2 does not send everything, a gap proves nothing: only each CPU's trailer says
+        how many of its records were sent."""
         if not self.held_mode:
             return self._gaps()
         return sum(max(0, cpu.sent - cpu.received) for cpu in self.cpus.values())
@@ -106,7 +107,7 @@ class Session:
 
     @property
     def text_short(self) -> int:
-        """Bytes of the guest's that EL2 sent and that are not here. Foreign text between records can hide some."""
+        """Bytes of the guest that EL2 sent and that are missing here. Foreign text between records can hide some."""
         sent = number(self.trailer.f.kv.get("guestbytes", "")) if self.trailer else None
         return max(0, (sent or 0) - self.guest_bytes)
 
@@ -125,7 +126,7 @@ class Session:
 
     @property
     def ended(self) -> bool:
-        """Has every CPU that logged said how much?"""
+        """Whether every CPU that logged has a trailer."""
         return self.trailer is not None and all(cpu.sent or not cpu.received for cpu in self.cpus.values())
 
     def name(self, key: str) -> str:
@@ -158,7 +159,7 @@ class End:
 
 
 class _Switch:
-    """Where in the queue one session ends and the next begins."""
+    """The place in the queue where one session ends and the next begins."""
 
     __slots__ = ("session",)
 
@@ -181,11 +182,11 @@ class Cpu:
         self.recent: Deque[Tuple[int, int]] = deque(maxlen=_RECENT)
         self.waiting: Optional[_Slot] = None
         self.run: List[_Slot] = []
-        self.run_new = False        # the run starts a session rather than fills a gap
+        self.run_new = False        # the run starts a session; it fills no gap
         self.fill_next = -1         # continues a run that was believed
         self.received = 0
-        self.sent = 0               # as its trailer has it
-        self.lost = 0               # likewise
+        self.sent = 0               # from its trailer
+        self.lost = 0               # from its trailer
 
 
 class _Slot:
@@ -208,19 +209,19 @@ class Sequencer:
 
     def __init__(self, source: str, before: int = 0, patience: int = _QUEUE_BYTES) -> None:
         self._source = source
-        self.sessions = before                  # numbers given so far
+        self.sessions = before                  # session numbers given so far
         self._patience = patience               # bytes that may wait for a decision
-        self.session = Session(source)          # the one that new records are judged in
-        self._out_session = self.session        # the one whose events are being put out
+        self.session = Session(source)          # the session in which new records are judged
+        self._out_session = self.session        # the session whose events are being put out
         self._queue: Deque[_Slot] = deque()
         self._queued = 0
         self._header: Optional[_Slot] = None    # an @H with seq 0 that may start a session
         self._stream = "guest"
         self._stream_gap = 0
         self._out: List[Event] = []
-        # Where a session stands that was left for another, or not believed: cpu -> next seq, time.
+        # Position in a session that was left for another, or not believed: cpu -> next seq, time.
         self._gone: Dict[int, Tuple[int, Optional[int]]] = {}
-        self._gone_on = 0                       # its records that came all the same
+        self._gone_on = 0                       # records of it that came nevertheless
 
     # --- in ---------------------------------------------------------------------------------------------
 
@@ -234,7 +235,7 @@ class Sequencer:
         return out
 
     def settle(self) -> List[Event]:
-        """For a live view: no more waiting for a successor."""
+        """For a live view: no longer waits for a successor."""
         self._settle()
         out, self._out = self._out, []
         return out
@@ -247,7 +248,7 @@ class Sequencer:
         return out
 
     def _settle(self) -> None:
-        """Decides everything that waits, as no successor will."""
+        """Decides everything that waits: no successor will come."""
         if self._header is not None:
             slot, self._header = self._header, None
             self._begin(slot)
@@ -306,7 +307,7 @@ class Sequencer:
             new = thing.session
             if s.records:
                 self._out.append(End(s))
-            else:  # nothing but damage so far: it is the new session's
+            else:  # only damage before: it belongs to the new session
                 new.damaged, new.suspect, new.guest_bytes = s.damaged, s.suspect, s.guest_bytes
             self._out_session = new
             self._stream = "guest"
@@ -314,7 +315,7 @@ class Sequencer:
         self._out.append(thing)
 
     def _account(self, rec: Rec) -> None:
-        """What an accepted record changes in its session, in wire order."""
+        """Changes of the session by an accepted record, in the order of the line."""
         s = self._out_session
         if not s.records:
             s.first = rec.seq
@@ -345,7 +346,7 @@ class Sequencer:
             if s.header.get("log") in ("notable", "quiet"):
                 s.held_mode = True
             if self._stream != "guest" and s._gaps() > self._stream_gap:
-                self._stream = "guest"  # the end of the monitor was among what is missing
+                self._stream = "guest"  # the end of the monitor's text is missing
         elif kind == "E":
             self._stream_event(rec)
         elif kind == "Z":
@@ -390,7 +391,7 @@ class Sequencer:
         self._place(rec)
 
     def _confirm_header(self, rec: Rec) -> None:
-        """A header with seq 0 is believed unless the old session just goes on behind it."""
+        """A header with seq 0 is believed unless the old session goes on after it."""
         slot = self._header
         assert slot is not None
         self._header = None
@@ -403,7 +404,7 @@ class Sequencer:
             self._begin(slot)
 
     def _begin(self, slot: _Slot) -> None:
-        """A new session starts with the record in `slot`, which waits in the queue."""
+        """Starts a new session with the record in `slot`, which waits in the queue."""
         for cpu in self.session.cpus.values():
             self._drop_run(cpu)
             self._release(cpu)
@@ -438,7 +439,7 @@ class Sequencer:
                 return
 
     def _goes_on(self, rec: Rec) -> None:
-        """Does the other session go on? Then two machines write into one input."""
+        """Whether the other session goes on: then two machines write into one input."""
         seq, time = self._gone[rec.cpu]
         now = self.session.cpus.get(rec.cpu)
         if rec.seq == seq and (now is None or now.next != seq) and (rec.t is None or time is None or rec.t >= time):
@@ -446,14 +447,14 @@ class Sequencer:
             self._gone_on += 1
 
     def told(self) -> List[str]:
-        """What is to be said of the input as a whole."""
+        """Remarks about the input as a whole."""
         if self._gone_on < _MIXED:
             return []
         return ["two machines wrote into it at the same time: one session goes on between the records of another, and "
                 "neither can be told whole; keep a log for each machine"]
 
     def _loss(self, cpu: Cpu, rec: Rec) -> bool:
-        """@L explains a range, and so may stand out of order. True: dealt with."""
+        """@L explains a range, and may stand out of order. True: handled."""
         kv = rec.f.kv
         lo, hi = number(kv.get("from", "")), number(kv.get("to", ""))
         if lo is None or hi is None or hi < lo:
@@ -499,7 +500,7 @@ class Sequencer:
         return out
 
     def _advance(self, cpu: Cpu, rec: Rec) -> None:
-        """The counter is now behind `rec`; what it jumped over is a gap."""
+        """Sets the counter behind `rec`; numbers that it jumps over are a gap."""
         if rec.seq > cpu.next:
             for lo, hi in self._uncovered(cpu, rec.seq):
                 cpu.gaps.add(lo, hi, cpu.time, rec.t)
@@ -517,7 +518,7 @@ class Sequencer:
             self._decide(slot, True)
 
     def _forward(self, cpu: Cpu, rec: Rec) -> bool:
-        """`rec` is at or above the counter. False: try again, something that waited was decided."""
+        """`rec` is at or above the counter. False: try again, since a waiting record was decided."""
         if cpu.run:
             self._drop_run(cpu)
         waiting = cpu.waiting
@@ -543,7 +544,7 @@ class Sequencer:
             self._advance(cpu, rec)
             self._put(rec)
         elif not self.session.records and len(self.session.cpus) == 1 and not cpu.recent:
-            # The first record of a capture whose head was cut: there is nothing to compare it with.
+            # The first record of a capture whose head was cut: there is no counter to compare it with.
             self._advance(cpu, rec)
             self._put(rec)
         else:

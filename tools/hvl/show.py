@@ -11,7 +11,7 @@ from .record import DECISIONS, Rec, seconds, what
 from .run import Output, Run, span
 from .wire import Text
 
-_LINE = 1024  # of guest text shown at once
+_LINE = 1024  # bytes of guest text shown at once
 _COLOURS = {"DENY": "31", "KILL": "1;31", "WOULD": "33", "PAUSE": "35", "INJECT": "36", "ALLOW": "32"}
 
 

@@ -14,26 +14,26 @@ from .undo import Undo
 from .wire import Scanner, WeakScanner
 
 CHUNK = 1 << 18
-_PIECE = 1 << 13           # of a gzip file, at a time
+_PIECE = 1 << 13           # bytes of a gzip file, at a time
 _MEMBERS = 100_000
 _UNPACKED = 4 << 30
-_SESSIONS = 10_000         # a log of more boots is none
-_GZIP = b"\x1f\x8b\x08"  # never the start of a capture: a guest's 1F is escaped, and no record starts so
+_SESSIONS = 10_000         # boots in one log, at most
+_GZIP = b"\x1f\x8b\x08"  # never starts a capture: a guest's 1F is escaped, and no record begins so
 
 
 class Notes:
-    """What is to be said about the inputs when all is done."""
+    """Remarks about the inputs, printed at the end."""
 
     def __init__(self) -> None:
         self.lines: List[str] = []
-        self.cuts: List[str] = []   # those of them that say what is not read
+        self.cuts: List[str] = []   # those about parts that are not read
 
     @property
     def truncated(self) -> bool:
         return bool(self.cuts)
 
     def cut(self, text: str) -> None:
-        """Something of the input is not read."""
+        """A part of the input is not read."""
         self.lines.append(text)
         self.cuts.append(text)
 
@@ -62,9 +62,9 @@ def _raw(stream: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def _gunzip(chunks: Iterator[bytes], name: str, notes: Notes) -> Iterator[bytes]:
-    """Members one after the other. A truncated or damaged file gives what can be had, and a note."""
+    """Members one after the other. A truncated or damaged file gives its readable part, and a remark."""
     unzip, members, size = zlib.decompressobj(31), 1, 0
-    for data in _small(chunks):     # what stands behind a member is copied for each one: little of it
+    for data in _small(chunks):     # zlib copies the bytes behind a member for each one, so they are few
         while data:
             if unzip.eof:
                 if not data.strip(b"\0"):
@@ -100,7 +100,7 @@ def _small(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _large(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Many small ones as one."""
+    """Joins many small chunks."""
     parts: List[bytes] = []
     size = 0
     for data in chunks:
@@ -176,7 +176,7 @@ class Reader:
             yield from self._file(name)
 
     def refusal(self) -> Optional[str]:
-        """Why there is nothing to decode; None if there is."""
+        """The reason why there is nothing to decode; None if there is something."""
         if self.sessions:
             return None
         if self.sentinels:

@@ -11,7 +11,7 @@ from .files import UsageError, read_all
 
 _LINE = re.compile(rb"^([0-9a-fA-F]{1,16}) [tTwW] (\S{1,512})", re.M)
 _LARGEST = 64 << 20
-_FAR = 1 << 20  # behind the last symbol this is somebody else's code
+_FAR = 1 << 20  # distance behind the last symbol from which on code is foreign
 
 
 class Symbols:

@@ -9,9 +9,9 @@ from .record import Body, Rec, VERDICTS, group, number
 from .rules import Places
 from .sequence import Session
 
-_ROWS = 10_000      # rows of one table; a guest that scans addresses must not cost memory
+_ROWS = 10_000      # rows of one table: a guest that scans addresses must not cost memory
 _RULES = 1 << 18    # totals of rules, over all CPUs
-_PCS = 64           # instructions told apart in one row of refusals
+_PCS = 64           # instructions shown in one row of refusals
 OTHER = "(other)"
 _NO_COUNTER = ("part", "rules", "waiting")
 
@@ -70,7 +70,7 @@ class Row:
 
 
 class Refusal:
-    """What was denied, and by whom it was wanted."""
+    """Denials of one subject, and the instructions that wanted it."""
 
     def __init__(self, seq: int) -> None:
         self.count = 0
@@ -110,7 +110,8 @@ class Tally:
         self.exceptions = 0
         self.marks = 0
         self.changes = 0
-        # @S: each CPU's last word on each counter, and on each rule's hits and cost. A rule that no @S names has none.
+        # From @S: each CPU's last value of each counter, and of each rule's hits and cost. A rule without an @S has
+        # none.
         self._totals_of: Dict[int, Dict[str, int]] = {}
         self._rules_of: Dict[int, Dict[int, Tuple[int, int]]] = {}
         self._rules_kept = 0
@@ -200,7 +201,7 @@ class Tally:
 
     @property
     def exact(self) -> bool:
-        """Do the totals of EL2 stand, rather than what was counted here?"""
+        """Whether EL2's totals count, and not the decisions counted here."""
         return self.totals.get("dec", -1) >= self.decisions
 
     def total(self) -> int:

@@ -86,17 +86,17 @@ override DIGITS := 0 1 2 3 4 5 6 7 8 9
 override PLAIN := a b c d e f g h i j k l m n o p q r s t u v w x y z A B C D E F G H I J K L M N O P Q R S T U V W X Y Z \
 	$(DIGITS) . _ / + @ -
 override PRINTABLE := $(PLAIN) ! $(hash) $$ % & ' ( ) * , : ; < = > ? [ \ ] ^ ` { | } ~
-# The characters of a text that a list of characters has not.
+# The characters of a text that are not in a list of characters.
 override others = $(if $(2),$(call others,$(subst $(firstword $(2)),,$(1)),$(wordlist 2,$(words $(2)),$(2))),$(1))
-# Not empty where a text has one of them: `if` would take blanks for nothing.
+# Not empty if a text has one of them: `if` would take blanks for an empty text.
 override odd = $(subst <>,,<$(call others,$(1),$(2))>)
-# Words of a list of files that are plain; most lists are, at the first look.
+# The plain names in a list of files; one test of the whole list mostly shows that all are.
 override plain = $(if $(call odd,$(subst $(space),,$(1)),$(PLAIN)),$(foreach f,$(1),$(if $(call odd,$(f),$(PLAIN)),,$(f))),$(1))
-# A list of files of the tree, all of which must be plain: one line says which is not.
+# A list of files of the tree, all of which must be plain names: one line tells of another.
 override sources = $(foreach f,$(filter-out $(call plain,$(1)),$(1)),$(error '$(f)': the name of a file of the tree has \
 	$(a_name)))$(1)
 
-# ---- the folder, the names and the texts that were given -----------------------------------------------------------
+# ---- the given folder, names and texts ----------------------------------------------------------------------------
 
 ifneq ($(call odd,$(CURDIR),$(PLAIN)),)
 $(error this checkout is in '$(subst $(newline),\n,$(CURDIR))': make needs a folder whose name has $(a_name); move it)
@@ -110,10 +110,10 @@ ifneq ($(strip $(UNKNOWN)),)
 $(error $(firstword $(UNKNOWN))=: no such variable; `make help` lists them)
 endif
 
-# Given on the command line or by environment; the environment's compiler is for the host, and none of ours.
+# Variables given on the command line or in the environment; an environment's compiler is the host's and does not count.
 override GIVEN := $(foreach name,$(KNOWN),$(if $(filter command environment,$(firstword $(origin $(name)))),\
 	$(if $(filter-out environment,$(origin $(name))),$(name),$(filter-out CC OBJCOPY OBJDUMP,$(name)))))
-# An empty one is as good as none; PYTHON= and a free text say that there is none.
+# An empty variable counts as not given; for PYTHON= and free texts empty is a value.
 override EMPTY := $(foreach name,$(filter-out PYTHON $(TEXTS),$(GIVEN)),$(if $(subst <>,,<$(value $(name))>),,$(name)))
 override GIVEN := $(filter-out $(EMPTY),$(GIVEN))
 $(foreach name,$(EMPTY),$(eval override undefine $(name)))
@@ -121,7 +121,7 @@ $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 
 refused = $(error $(1)=$(subst $(newline),\n,$($(1))): $(2))
-# Those of some variables that were given must have the characters of a list only; be one of a list; not begin with -.
+# Checks given variables: only characters of a list; one of a list; not beginning with -.
 characters = $(foreach name,$(filter $(GIVEN),$(1)),$(if $(call odd,$(subst $(3),,$($(name))),$(2)),$(call refused,$(name),$(or $(4),$(takes.$(name))))))
 one_of = $(foreach name,$(filter $(GIVEN),$(1)),$(if $(filter $(2),$($(name))),,$(call refused,$(name),$(takes.$(name)))))
 not_an_option = $(foreach name,$(filter $(GIVEN),$(1)),$(if $(filter -%,$(firstword $($(name)))),$(call refused,$(name),$(a_name))))
@@ -143,10 +143,10 @@ $(call one_of,SMP,1 2 3 4 5 6 7 8)
 $(call one_of,GUEST,diag bench sweep fuzz attack)
 $(call one_of,RELEASE,bookworm trixie)
 $(foreach name,LINUX_CMDLINE GUEST_ARGS,$(if $(findstring $(newline),$($(name))),$(call refused,$(name),$(takes.$(name)))))
-# What is off is empty from here on; MONITOR and V have a default that is not.
+# Switches that are off are empty from here on; MONITOR and V have another default.
 $(foreach name,$(filter-out MONITOR V,$(filter $(GIVEN),$(SWITCHES))),$(eval override $(name) := $(filter 1,$($(name)))))
 
-# B is a folder of its own: not the tree, one of its rooms, or a folder that the tree lies in.
+# B is a folder of its own: not the tree, one of its rooms, or a folder above the tree.
 override ROOMS := policy policygen hv guest linker tests tools .git .ci
 override FOLDER := $(abspath $(B))
 ifneq ($(filter / $(ROOMS:%=$(CURDIR)/%) $(ROOMS:%=$(CURDIR)/%/%),$(FOLDER))$(filter $(FOLDER)/%,$(if $(B),$(CURDIR)/.)),)

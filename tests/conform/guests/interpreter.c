@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the programs that programs.py put into the image: steps of up to four CPUs, one after the other, on a GIC that is
- * as after reset when each begins. What a program read is hashed, or said if the first word of the image asks for it.
+ * Runs the programs that programs.py put into the image: steps of up to four CPUs, one after the other, on a GIC that
+ * is reset before each. A program's readings are hashed, or printed if the first word of the image asks for it.
  */
 #include "lib.h"
 
@@ -20,10 +20,10 @@ asm(".section .rodata\n.balign 8\n.global header\nheader: .incbin \"" PROGRAMS "
     ".balign 8\n.previous");
 
 #define CPUS 4
-#define PPIS (BIT(20) | BIT(22) | BIT(27)) /* those that the programs use: two without a wire, the virtual timer's */
+#define PPIS (BIT(20) | BIT(22) | BIT(27)) /* those that the programs use: two SPIs without a wire, the virtual timer's */
 #define SEEN (0xffff | PPIS)
 
-/* What a CPU has acknowledged, the last one on top; and what waits for ICC_DIR_EL1. */
+/* Interrupts that a CPU has acknowledged, the last one on top; and those that wait for ICC_DIR_EL1. */
 static struct stack {
 	u32 n, irq[64];
 } taken[CPUS], dropped;
@@ -49,7 +49,7 @@ static void found(u64 v)
 	reads++;
 }
 
-/* Outside of this the group and number of what was acknowledged would be anybody's guess. */
+/* Otherwise the group and number of an acknowledged interrupt would be open. */
 static u32 acknowledged(u32 word)
 {
 	u32 v = 0;
@@ -87,7 +87,7 @@ static u64 cpu_read(u32 which)
 	case 8: return mrs(S3_0_C12_C12_2);
 	case 9: return mrs(S3_0_C12_C8_4);      /* AP0R0, AP1R0 */
 	case 10: return mrs(S3_0_C12_C9_0);
-	case 11:                                /* a physical line may have fallen: whoever asks is told */
+	case 11:                                /* a physical line may have fallen: the guest that asks is told */
 		(void)mrs(S3_0_C12_C12_2);
 		return mrs(isr_el1) & 0xc0;
 	}
@@ -100,7 +100,7 @@ static void timer(u32 state)
 	msr(cntv_ctl_el0, state == 0 ? 0 : state == 2 ? 3 : 1);
 }
 
-/* What a CPU does for itself before each program and when it is turned on. */
+/* A CPU's own set-up before each program and when it is turned on. */
 static void fresh(u32 me)
 {
 	msr(S3_0_C12_C12_5, 7);
@@ -152,7 +152,7 @@ static void act(u32 me, const struct step *s)
 		break;
 	case REDIST_BYTE: w8(sgi + at, v); break;
 	case REDIST_READ: found(r32(sgi + at) & SEEN); break;
-	case CPU_WRITE: /* binary points stay while something is active: programs.py says why */
+	case CPU_WRITE: /* binary points stay while an interrupt is active: programs.py says why */
 		if (stack->n && s->at == 3)
 			v = (v & 2) | (mrs(S3_0_C12_C12_4) & 1);
 		if (!stack->n || (s->at != 1 && s->at != 2))
@@ -176,7 +176,7 @@ static void act(u32 me, const struct step *s)
 		if (mrs(S3_0_C12_C12_4) & 2 && dropped.n < 64)
 			dropped.irq[dropped.n++] = (v & 0xffff) | me << 16;
 		break;
-	case DEACTIVATE: /* an SPI wherever it was taken, others where they were */
+	case DEACTIVATE: /* an SPI on any CPU that took it, others on their own */
 		for (u32 i = 0, k = v; i < dropped.n; i++, k++) {
 			u32 irq = dropped.irq[k % dropped.n];
 
@@ -217,7 +217,7 @@ static void act(u32 me, const struct step *s)
 	}
 }
 
-/* A step of another CPU: it is there for it. */
+/* A step of another CPU: waits until it is done. */
 static void give(u32 cpu, u64 step)
 {
 	u64 was = box[cpu].done;

@@ -46,7 +46,7 @@ const struct window_info policy_windows[] = {
 	{ 0x0a000000, 0x0a003fff, "virtio", 2, 0 },
 };
 const u16 policy_n_windows = ARRAY_SIZE(policy_windows);
-/* Stage 2 decides, so that no row is this rule's. */
+/* An exception class decides, so that no row is this rule's. */
 const struct passthrough policy_passthrough[] = { { 0x09010000, 0x09010fff, 1, 1, { 0 }, 9, 0 } };
 const u16 policy_n_passthrough = ARRAY_SIZE(policy_passthrough);
 

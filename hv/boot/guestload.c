@@ -41,7 +41,7 @@ static u32 be32(const u8 *p)
 
 static bool inside_ram(const struct boot_part *p)
 {
-	return p->base >= GUEST_IPA && p->size <= GUEST_SIZE && p->base - GUEST_IPA <= GUEST_SIZE - p->size;
+	return p->size <= GUEST_SIZE && p->base - GUEST_IPA <= GUEST_SIZE - p->size; /* a base below RAM is beyond it */
 }
 
 /* A guest begins with its caches off: EL2's writes for it must reach memory. */
@@ -152,8 +152,7 @@ static void load_parts(struct guest *g)
 	scrub_rest(parts, bootargs.n_parts);
 	size = p->size < HASHED ? p->size : HASHED;
 	guest_id = (struct guest_id){ "kernel", crc32(0, (const void *)PA(p->base), size) };
-	g->entry = bootargs.entry;
-	g->context = bootargs.x0;
+	*g = (struct guest){ bootargs.entry, bootargs.x0, false };
 }
 
 static void load_linux(struct guest *g)
@@ -193,13 +192,11 @@ static void load_linux(struct guest *g)
 	 * An Image is named by its header, which tells kernels apart; a checksum of 32 MiB would take most of the boot.
 	 */
 	guest_id = (struct guest_id){ "linux", crc32(0, (const char *)h, 4096) };
-	g->entry = GUEST_IPA + h->text_offset;
-	g->context = LINUX_DTB_IPA;
+	*g = (struct guest){ GUEST_IPA + h->text_offset, LINUX_DTB_IPA, false };
 }
 
 void guest_load(struct guest *g)
 {
-	*g = (struct guest){ .bundled = false };
 	if (bootargs.n_parts)
 		load_parts(g);
 	else if (bootargs.is_linux || ((const struct image_header *)GUEST_PA)->magic == IMAGE_MAGIC)

@@ -174,7 +174,8 @@ struct window_info {
 	u32 base, last;
 	const char *name;
 	u16 rule;
-	u16 pad;
+	u8 registers; /* something is in it: `log: once` is for each address, else for the window */
+	u8 pad;
 };
 
 /* Pages that the guest reaches without a trap: IPA = PA, Device-nGnRE. */
@@ -294,5 +295,7 @@ const struct passing *policy_pass(u16 key);
 const char *policy_sysreg_name(u16 key);
 /* The window that holds `ipa`, or NULL. */
 const struct window_info *policy_window(u64 ipa);
+/* What `log: once` is for: the address itself, the start of a window without registers, or of what lies between windows. */
+u64 policy_place(u64 ipa);
 
 #endif

@@ -53,6 +53,11 @@ class Window:
     entry: Entry
     regs: Tuple[Entry, ...] = ()
 
+    @property
+    def registers(self) -> bool:
+        """Whether there is something in it: then `log: once` is for each address, else for the window as a whole."""
+        return bool(self.regs) or any(action.do in ("allow", "mask", "emulate") for action in self.entry.actions.values())
+
 
 @dataclass(frozen=True)
 class Assertion:

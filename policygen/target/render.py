@@ -100,7 +100,7 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
     if offset > 0xffff:
         raise ValueError(f"register names take {offset} bytes: struct sysreg_name holds 65535")
     windows = [{"base": window.base, "last": window.base + window.size - 1, "name": window.name,
-                "rule": window.entry.rule} for window in policy.windows]
+                "rule": window.entry.rule, "registers": window.registers} for window in policy.windows]
     return {
         "made": c_comment(f"Generated from {sources} by policygen: edit {edited}, not this."),
         "made_with_probes": c_comment(f"Generated from {PROBES} and {sources} by policygen: edit those, not this."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,17 @@ PROMPT = "hv> "
 # Each instruction takes 256 ns of the guest's clock: few of them pass while it waits for a rate limit.
 FAST_CLOCK = ("-icount", "shift=8")
 DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
+
+
+def sources(folder: Path, but: str = "build/") -> Path:
+    """Copies the sources into `folder`, as a stranger's clone has them, without those whose path begins with `but`."""
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.splitlines()
+    for name in files:
+        if (ROOT / name).is_file() and not name.startswith(but):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
 
 
 def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True, inner: str = "",

@@ -251,9 +251,9 @@ void debug_step(struct cpu *c, u64 count, bool hold)
 	state[c->index].hold = hold;
 }
 
-void debug_until(enum until what, u64 value)
+void debug_until(enum until condition, u64 value)
 {
-	until = what;
+	until = condition;
 	until_value = value;
 }
 

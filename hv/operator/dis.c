@@ -143,7 +143,7 @@ static size_t exclusive(char *buf, size_t size, u32 insn)
 }
 
 /* One %-item of a format. */
-static size_t item(char *buf, size_t size, char what, u32 insn, u64 pc)
+static size_t item(char *buf, size_t size, char kind, u32 insn, u64 pc)
 {
 	static const char conditions[16][3] = { "eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc",
 						"hi", "ls", "ge", "lt", "gt", "le", "al", "nv" };
@@ -151,7 +151,7 @@ static size_t item(char *buf, size_t size, char what, u32 insn, u64 pc)
 	u64 to = pc;
 	s64 far = extend(FIELD(insn, 23, 5) << 2 | FIELD(insn, 30, 29), 21);
 
-	switch (what) {
+	switch (kind) {
 	case 'd':
 	case 't': return reg(buf, size, insn & 31, wide, false);
 	case 'D': return reg(buf, size, insn & 31, wide, true);

@@ -13,6 +13,7 @@
 #include "lib/print.h"
 #include "lib/psci.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/power.h"
 #include "operator/monitor.h"
 #include "trap/replay.h"

@@ -13,7 +13,7 @@
 #include "arch/arch.h"
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "cpu/log.h"
+#include "log/evidence.h"
 
 #define FORMAT 1
 

@@ -2,8 +2,8 @@
 /* Describes a record in the words of the policy language. */
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "cpu/log.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 const char *const log_verdicts[V_COUNT] = { VERDICT_WORDS(AS_WORD) };
 

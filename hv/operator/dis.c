@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A small disassembler: a table of masks and formats, of which the first match counts. Pure. */
 #include "operator/dis.h"
-#include "cpu/log.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 /*
  * In a format: %d %n %m %t registers [4:0] [9:5] [20:16] [4:0], 64-bit when bit 31 is set (%T: always); %b a base,

@@ -11,6 +11,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/power.h"
 #include "operator/debug.h"
 #include "operator/gdb.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The policy at run time: which line decided on what, how often, and why. */
 #include "cpu/esr.h"
-#include "cpu/log.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 #define RULES_SORTED 512

@@ -4,11 +4,11 @@
 #include "board/integrity.h"
 #include "cpu/esr.h"
 #include "cpu/locks.h"
-#include "cpu/log.h"
 #include "cpu/vtime.h"
 #include "lib/build.h"
 #include "lib/panic.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 #define TRAIL       16

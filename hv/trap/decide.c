@@ -4,8 +4,9 @@
 #include "board/mmu.h"
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "trap/operator.h"
+#include "log/evidence.h"
 #include "trap/fast_path.h"
+#include "trap/operator.h"
 
 /* Ticks between two decisions at the limit's rate, by the index of policy_limits[]; 0 has none. */
 static u64 *interval;

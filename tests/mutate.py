@@ -46,9 +46,9 @@ from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
 CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.c", "trap/trap_wait.c", "trap/hvcall.c",
-        "trap/psci.c", "trap/decide.c", "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c",
-        "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "cpu/el1_exception.h",
-        "cpu/record.h"]
+        "trap/psci.c", "trap/decide.c", "trap/decide.h", "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c",
+        "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "vm/el1_exception.h",
+        "log/record.h"]
 VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
 OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
 # Outside the way of a trap: functions by which the monitor and the log describe things, with tests of their own.

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CPUs: starting, stopping, standing still. */
+#include "cpu/smp.h"
 #include "arch/arch.h"
 #include "board/gic.h"
 #include "board/mmu.h"
 #include "boot/watchdog.h"
-#include "cpu/decide.h"
 #include "cpu/locks.h"
-#include "cpu/smp.h"
 #include "cpu/vtime.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
 #include "lib/psci.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/debug.h"
+#include "trap/decide.h"
 #include "vm/inject.h"
 #include "vm/vcpu.h"
 

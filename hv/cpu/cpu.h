@@ -153,20 +153,4 @@ static inline void lookups_forget(struct cpu *c)
 	}
 }
 
-/* Applies the log and the limit of a row that has flags. Returns the decision that holds. */
-const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux);
-
-/*
- * Makes a decision: counts it, logs it, applies its limit. value, addr, aux are the match inputs for the record;
- * trap_end() adds the cost later. fast_path.h does the same for rows that one action settles.
- */
-static inline const struct decision *decide(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
-{
-	s->hits++;
-	c->row = s;
-	if (unlikely(s->flags))
-		return decide_slow(c, s, value, addr, aux);
-	return s->decision;
-}
-
 #endif

@@ -42,7 +42,7 @@ void vgic_attend(struct cpu *c)
 
 COLD void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 {
-	u32 first = (u32)(b - vgic_dist.spi) * 32 + 32, who = 0;
+	u32 first = (u32)(b - vgic_dist.spi) * 32 + 32, affected = 0;
 
 	if (c) {
 		vgic_attend(c);
@@ -51,12 +51,12 @@ COLD void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 	for (; v; v &= v - 1) {
 		u32 bit = (u32)__builtin_ctz(v);
 
-		who |= 1u << vgic_dist.target[first + bit];
+		affected |= 1u << vgic_dist.target[first + bit];
 		if (b->in_lr & 1u << bit)
-			who |= 1u << vgic_dist.holder[first + bit];
+			affected |= 1u << vgic_dist.holder[first + bit];
 	}
-	for (; who; who &= who - 1)
-		vgic_attend(cpus[__builtin_ctz(who)]);
+	for (; affected; affected &= affected - 1)
+		vgic_attend(cpus[__builtin_ctz(affected)]);
 }
 
 COLD void vgic_cpu_init(struct cpu *c)

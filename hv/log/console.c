@@ -6,6 +6,7 @@
 #include "cpu/alarm.h"
 #include "cpu/locks.h"
 #include "lib/build.h"
+#include "log/evidence.h"
 #include "log/line.h"
 #include "log/output.h"
 

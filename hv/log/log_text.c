@@ -13,6 +13,7 @@
 #include "lib/build.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 #define HEADER_EVERY 4096
 #define ROOM         (LOG_LINE - 16) /* for a line's text; the rest is for the checksum */

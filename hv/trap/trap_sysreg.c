@@ -2,11 +2,11 @@
 /* Trapped MSR, MRS and SYS instructions: applies the row's action to the register. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/el1_exception.h"
 #include "dev/vgic.h"
 #include "models.h"
-#include "trap/operator.h"
 #include "trap/fast_path.h"
+#include "trap/operator.h"
+#include "vm/el1_exception.h"
 
 typedef enum outcome (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
 typedef void (*sysreg_path)(struct trap_frame *f, u64 esr, struct row_state *s);

@@ -3,7 +3,7 @@
 #include "vm/inject.h"
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/el1_exception.h"
+#include "vm/el1_exception.h"
 
 #define SCTLR_SPAN   BIT(23)
 #define SCTLR_DSSBS  BIT(44)

@@ -11,6 +11,7 @@ import pytest
 
 from hvl_host import ROOT
 
+PROTOTYPE = re.compile(r"^(?:extern )?\w[\w *]*?\b(\w+)\([^;{}]*\)[^;{}]*;$", re.M)
 Symbols = Dict[str, Tuple[Set[str], Set[str]]]  # object -> symbols defined, symbols wanted
 
 
@@ -56,6 +57,10 @@ def complaints(texts: Dict[str, str], objects: Symbols, order: List[str], needs:
             if other in texts and level[other] > level[name]:
                 out.append(f"hv/{name} includes {other}: upward")
     where = {symbol: name for name, (defined, _) in objects.items() for symbol in defined}
+    for name, text in texts.items():
+        for symbol in sorted(set(PROTOTYPE.findall(text)) & set(where)) if name.endswith(".h") and name not in needs else ():
+            if level[where[symbol]] > level[name]:
+                out.append(f"hv/{name} declares {symbol} of {where[symbol]}: it belongs there, or is a need of hv/README.md")
     for name, (_, wanted) in objects.items():
         for symbol in sorted(wanted & set(where)):
             if level[where[symbol]] > level[name] and not any(
@@ -79,6 +84,7 @@ def test_every_file_has_its_room_and_nothing_runs_up() -> None:
     ("board/other/t.h", "", "", ""),
     ("lib/a.c", "", "act", "hv/lib/a.c uses act of trap/t.c: no need of hv/README.md declares it"),
     ("lib/a.c", "", "rescue", ""),
+    ("lib/a.h", "void act(void);\nvoid other(int);", "", "hv/lib/a.h declares act of trap/t.c: it belongs there, or is a need"),
     ("trap/a.c", '#include "lib/need.h"', "act", ""),
 ])
 def test_what_breaks_the_order_is_told(name: str, text: str, wanted: str, said: str) -> None:

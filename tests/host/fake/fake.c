@@ -4,23 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "fake.h"
-#include "cpu/bootargs.h"
-#include "lib/build.h"
-#include "log/console.h"
-#include "operator/debug.h"
-#include "operator/gdb.h"
-#include "vm/inject.h"
-#include "vm/guestmem.h"
-#include "log/output.h"
-#include "log/power.h"
-#include "cpu/locks.h"
-#include "cpu/record.h"
 #include "board/integrity.h"
+#include "cpu/bootargs.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
-#include "vm/stage2.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
+#include "fake.h"
+#include "lib/build.h"
+#include "log/console.h"
+#include "log/evidence.h"
+#include "log/output.h"
+#include "log/power.h"
+#include "log/record.h"
+#include "operator/debug.h"
+#include "operator/gdb.h"
+#include "vm/guestmem.h"
+#include "vm/inject.h"
+#include "vm/stage2.h"
 
 u64 fake_now = 1000, fake_step = 7;
 u8 fake_ram[FAKE_RAM];

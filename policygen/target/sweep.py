@@ -16,7 +16,7 @@ SPARSE = 61                     # coprime to what windows are aligned to
 SPARSE_KEYS = 13                # coprime to what each field of an encoding has
 WHOLE, BRIEF, SAMPLE = 0, 1, 2  # how much is tried: all; one page in SPARSE; of encodings without a name one in SPARSE_KEYS, too
 IPA_END = WINDOWS              # where the windows of devices end and RAM begins
-PASS_OVER, SAME, ZERO = 1, 2, 4 # as in guest/sweep/plan.h
+PASS_OVER, SAME, ZERO = 1, 2, 4     # as in guest/sweep/plan.h
 WIDTHS = (1, 2, 4, 8)
 SIGNS = {sign: C(sign) for sign in "smhcrw-"}
 # Calls that end the guest or put it to sleep when they are served.

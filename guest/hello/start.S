@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first instructions, and the vectors: an interrupt comes to interrupt(), anything else to unexpected(). */
+	.cfi_sections .debug_frame	/* for gdb: a backtrace ends here */
 	.section .text.start, "ax"
 	.global	_start
 _start:
+	.cfi_startproc
+	.cfi_undefined x30
 	adrp	x1, stack_top
 	add	x1, x1, :lo12:stack_top
 	mov	sp, x1
@@ -12,6 +15,7 @@ _start:
 	isb
 	bl	main
 	b	power_off
+	.cfi_endproc
 
 	/* Sixteen slots of 128 bytes (Arm ARM, "Exception vectors"): only an IRQ at EL1 with SP_EL1 is expected. */
 	.macro	slot handler
@@ -31,6 +35,8 @@ vectors:
 	.endr
 
 irq:
+	.cfi_startproc
+	.cfi_undefined x30
 	stp	x0, x1, [sp, #-176]!	/* what a C function may change, and where to go back to */
 	stp	x2, x3, [sp, #16]
 	stp	x4, x5, [sp, #32]
@@ -53,6 +59,7 @@ irq:
 	ldp	x2, x3, [sp, #16]
 	ldp	x0, x1, [sp], #176
 	eret
+	.cfi_endproc
 
 unexpected_slot:
 	mrs	x0, esr_el1

@@ -43,14 +43,20 @@ def _listed(names: Mapping[str, None]) -> str:
     return traps.listing(sorted(names, key=traps.natural))
 
 
+def _caught(policy: Policy, arch: Arch) -> Mapping[traps.Access, str]:
+    """Accesses that a control of the planned CPU takes to EL2."""
+    plan = traps.plan(policy)
+    return {access: name for access, name in plan.traps.items() if arch.has_control(arch.controls[name], plan.cpu)}
+
+
 def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
     """Accesses that are not plain `allow` and that a control takes to EL2 on one side only."""
-    was, now = traps.plan(old), traps.plan(new)
+    was, now = _caught(old, before), _caught(new, after)
     lost: Dict[str, Dict[str, None]] = {}
     won: Dict[str, Dict[str, None]] = {}
     for out, side, other, policy, arch in ((lost, was, now, new, before), (won, now, was, new, after)):
-        for (key, direction), control in side.traps.items():
-            if (key, direction) not in other.traps and not layout_map(policy).sysregs[direction][key].plain:
+        for (key, direction), control in side.items():
+            if (key, direction) not in other and not layout_map(policy).sysregs[direction][key].plain:
                 out.setdefault(control, {})[f"{direction} {arch.name(key)}"] = None
     yield from (FactChange(True, f"{_listed(names)}: {control} takes them to EL2 no longer, and no decision holds")
                 for control, names in sorted(lost.items()))

@@ -56,8 +56,8 @@ def compared(capsys: pytest.CaptureFixture[str], *words: str) -> Tuple[int, Dict
 
 
 OPENS = [
-    ("arch/sysregs.csv", "ACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,HCR_EL2.TACR,HCR_EL2.TACR,",
-     "ACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,,,",
+    ("arch/sysregs.csv", "\nACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,HCR_EL2.TACR,HCR_EL2.TACR,",
+     "\nACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,,,",
      "read ACTLR_EL1, write ACTLR_EL1: HCR_EL2.TACR takes them to EL2 no longer"),
     ("arch/sysregs.csv", "CNTPCT_EL0,3,3,14,0,1,ro,r,,,v8.0,timer-phys,", "CNTPCT_EL0,3,3,14,0,1,ro,r,,,v8.0,timer-virt,",
      "CNTPCT_EL0"),

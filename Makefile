@@ -3,8 +3,8 @@
 
 include tools/make/variables.mk
 
-# Policy for Linux unless POLICY= is given: Linux boots under it.
-POLICY ?= $(if $(filter run-linux test-linux-smoke,$(MAKECMDGOALS)),permissive,default)
+# Policy for Linux, or for another kernel, unless POLICY= is given: it boots under it.
+POLICY ?= $(if $(filter run-linux test-linux-smoke,$(MAKECMDGOALS)),permissive,$(if $(filter run-guest,$(MAKECMDGOALS)),guest,default))
 MODE ?=
 # The board, a file of policy/platform/; empty: the policy's own.
 BOARD ?=
@@ -82,6 +82,11 @@ ifeq ($(LINUX_IMAGE),)
 $(error run-linux: LINUX_IMAGE=/path/Image is needed)
 endif
 endif
+ifneq ($(filter run-guest,$(MAKECMDGOALS)),)
+ifneq ($(words $(GUEST_ELF) $(GUEST_BIN)),1)
+$(error run-guest: one of GUEST_ELF=/path/kernel.elf and GUEST_BIN=/path/kernel.bin is needed)
+endif
+endif
 
 # ---- flags -------------------------------------------------------------------------------------------------------
 
@@ -153,7 +158,7 @@ $(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
 	@mkdir -p $(G)
 	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
-	@mkdir -p $(B)/rules && cp $(G)/rules.json $(B)/rules/$$(sed -n 's/^ *"hash": "\([0-9a-f]*\)".*/\1/p' $(G)/rules.json).json
+	@mkdir -p $(B)/rules && cp $(G)/rules.json $(B)/rules/$$(sed -n 's/^ "\(hash\|wording\)": "\([0-9a-f]*\)".*/\2/p' $(G)/rules.json | paste -sd.).json
 	@touch $@
 $(addprefix $(G)/,$(GEN)): $(G)/stamp ;
 
@@ -205,10 +210,10 @@ $(B)/gen/%.o: $(G)/%.S $(B)/flags
 	$(call say,AS,$<)
 	$(Q)$(CC) $(HV_CFLAGS) -I$(G) -c $< -o $@
 
-# Every access that the sweep makes under this policy.
+# Every access that the sweep makes under this policy: of its objects this alone is the policy's.
 $(G)/sweep_plan.h: $(G)/stamp
 	$(Q)$(PYTHON) -m policygen verify $(POLICY) $(if $(MODE),--mode $(MODE)) $(ON_BOARD) $(if $(BRIEF),--brief) --plan $@
-$(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
+$(B)/guest/sweep/plan.o: $(G)/sweep_plan.h
 
 $(B)/guest/fuzz/fuzz.o: private GUEST_CFLAGS += $(FUZZ)
 $(B)/guest/attack/attack.o: private GUEST_CFLAGS += $(ATTACK)
@@ -262,7 +267,7 @@ endif
 
 # The board without its CPUs, and the address of its boot arguments: from the platform file, in a later recipe.
 MACHINE = $$(cat $(G)/qemu.machine)
-QEMU_MACHINE = $(MACHINE) -cpu $(CPU) -smp $(SMP)
+QEMU_MACHINE = $(MACHINE) $(if $(GUEST_MACHINE),-machine $(GUEST_MACHINE) )-cpu $(CPU) -smp $(SMP)
 # The line, and QEMU's own console behind Ctrl-A, are kept in a file: the evidence of the run.
 UART_LOG ?= $(B)/uart.log
 QEMU_ARGS = $(QEMU_MACHINE) -nographic -nic none -chardev stdio,id=uart,mux=on,signal=off,logfile=$(UART_LOG) \
@@ -282,7 +287,7 @@ write_bootargs = printf '%s%s\0' '$(BOOTARGS)' "$${HVINIT:+ hv.init=\"$$HVINIT\"
 # input from before EL2 runs.
 TYPE_POWEROFF = while echo poweroff 2>/dev/null; do sleep 1; done
 RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on
-.PHONY: run run-linux
+.PHONY: run run-linux run-guest
 run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
 	@$(call write_bootargs,$(B)/bootargs)
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
@@ -307,24 +312,32 @@ fuzz-guest: ## a hostile guest on SMP= CPUs from SEED= on, until EL2 has decided
 		-device loader,file=$(B)/fuzz/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on > /dev/null
 	$(Q)grep -a 'fuzz: seed.*tallies kept, 0 wrong' $(UART_LOG) && ! grep -a 'charter: panic' $(UART_LOG)
 
+# What every preparing tool is told; what it has prepared in a folder of $(B) is run.
+PREPARED = --smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json \
+	$(if $(GUEST_MACHINE),--machine=$(GUEST_MACHINE)) $(if $(LOG),--log $(LOG)) $(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT")
+define run_prepared
+	$(Q)$(keep_log)
+	$(Q)$(if $(UNATTENDED),$(LIMITED) )$(PIPED) $(QEMU_ARGS) $(if $(UNATTENDED),-no-reboot )-kernel $(ELF) $$(cat $(B)/$(1)/qemu.args)$(if $(UNATTENDED), || true)
+	$(if $(UNATTENDED),$(Q)$(PYTHON) tools/linux_end.py $(UART_LOG),$(say_log))
+endef
+
 run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLINE=] [LINUX_DISK=] [LINUX_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
 	@test -n '$(FDTPY)' || { echo 'no python3 with libfdt: run make setup (Debian package python3-libfdt)' >&2; exit 2; }
 	$(Q)$(FDTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
-		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline="$$LINUX_CMDLINE") \
-		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json $(if $(LOG),--log $(LOG)) \
-		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT") $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') \
-		$(if $(LINUX_NET),--net '$(LINUX_NET)') --out $(B)/linux
-ifeq ($(UNATTENDED),)
-	$(Q)$(keep_log)
-	$(Q)$(PIPED) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
-	$(say_log)
-else
-	$(Q)$(keep_log)
-	$(Q)$(LIMITED) $(PIPED) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
-		$$(cat $(B)/linux/qemu.args) || true
-	$(Q)$(PYTHON) tools/linux_end.py $(UART_LOG)
-endif
+		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(filter LINUX_CMDLINE,$(GIVEN)),--cmdline="$$LINUX_CMDLINE") \
+		$(if $(LINUX_VERBATIM),--verbatim) $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') $(if $(LINUX_NET),--net '$(LINUX_NET)') \
+		$(PREPARED) --out $(B)/linux
+	$(call run_prepared,linux)
+
+run-guest: $(ELF) $(filter $(B)/hello.elf,$(GUEST_ELF)) ## boot GUEST_ELF= or GUEST_BIN= [GUEST_LOAD=] [GUEST_X0=] [GUEST_DTB=] [GUEST_ARGS=] [GUEST_DISK=] [GUEST_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
+	$(Q)$(call have,$(QEMU),qemu-system-arm)
+	@test -n '$(FDTPY)' || { echo 'no python3 with libfdt: run make setup (Debian package python3-libfdt)' >&2; exit 2; }
+	$(Q)$(FDTPY) tools/guest_prep.py $(if $(GUEST_ELF),--elf '$(GUEST_ELF)',--bin '$(GUEST_BIN)') $(if $(GUEST_LOAD),--load=$(GUEST_LOAD)) \
+		$(if $(GUEST_ENTRY),--entry=$(GUEST_ENTRY)) $(if $(GUEST_X0),--x0=$(GUEST_X0)) $(if $(GUEST_DTB),--dtb '$(GUEST_DTB)') \
+		$(if $(GUEST_DTB_AT),--dtb-at=$(GUEST_DTB_AT)) $(if $(filter GUEST_ARGS,$(GIVEN)),--args="$$GUEST_ARGS") \
+		$(if $(GUEST_DISK),--disk '$(GUEST_DISK)') $(if $(GUEST_NET),--net '$(GUEST_NET)') $(PREPARED) --out $(B)/guest
+	$(call run_prepared,guest)
 
 # A recording has all that a second run needs but QEMU: image, boot arguments, machine, QEMU's events, the log.
 R ?= $(B)/record
@@ -362,7 +375,7 @@ PYTEST = $(TESTPY) -m pytest -q -p no:cacheprovider
 test: all check-policy ## the complete local gate
 	@$(havetests)
 	@$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(PYTEST) -n 2 tests/host/test_mutate.py tests/qemu tests
+	$(Q)$(PYTEST) -n 2 tests
 
 # Tests of the parts that an edit breaks most often: names, types, rooms, single files of EL2 and of tools, one boot.
 QUICK_TESTS := $(wildcard tests/*/test_floors.py) $(addprefix tests/host/test_,$(addsuffix .py,rooms unreached text log uart batch \

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Says how an unattended Linux ended, by its console log: one line, and an exit status for scripts."""
+"""Says how an unattended guest ended, by its console log: one line, and an exit status for scripts."""
 from __future__ import annotations
 
 import re

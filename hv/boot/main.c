@@ -55,7 +55,7 @@ void main(void)
 		kprintf("charter: GICD_CTLR.DS is 0, so that EL2 has no FIQ: nothing watches over its loops\n");
 	watchdog_start(c);              /* after vcpu_controls(): HCR_EL2.FMO routes its interrupt */
 	guest_load(&guest);             /* a machine that will not do is refused before the guest's first instruction */
-	log_set_mode(bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.is_linux ? LOG_NOTABLE : LOG_TEXT, false);
+	log_set_mode(bootargs.log >= 0 ? (enum log_mode)bootargs.log : guest.bundled ? LOG_TEXT : LOG_NOTABLE, false);
 
 	vgic_cpu_init(c);               /* after vcpu_controls(): HCR_EL2.IMO routes its interrupts */
 	virtio_init();                  /* after gic_init(): it enables interrupts */

@@ -5,6 +5,13 @@
 
 #include "lib/types.h"
 
+#define BOOT_PARTS 8
+
+/* What was loaded: guest addresses [base, base + size). */
+struct boot_part {
+	u64 base, size;
+};
+
 struct bootargs {
 	bool unattended;        /* never wait for input: there is no operator */
 	bool no_escape;         /* only BREAK opens the monitor */
@@ -12,7 +19,11 @@ struct bootargs {
 	int log;                /* enum log_mode, or -1: the guest's default */
 	const char *init;       /* monitor commands to be run before the guest starts, separated by `;` */
 	size_t init_size;
-	u32 image, initrd, dtb; /* size of the initrd in bytes; 0: none */
+	u64 image, initrd, dtb; /* bytes loaded; 0: none */
+	u64 initrd_at;          /* the initrd's IPA; 0: where the board has it */
+	u64 entry, x0;          /* of a kernel of parts */
+	unsigned n_parts;       /* 0: Linux, or the bundled guest */
+	struct boot_part parts[BOOT_PARTS];
 };
 extern struct bootargs bootargs;
 

@@ -44,10 +44,10 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define ROW_WHERE 64u /* the decision depends on the call's arguments */
 #define PATH_SLOW ACT_COUNT
 
-/* An access that is allowed and that EL2 cannot make in the guest's place: it traps only on EL2's own account. */
+/* Allowed, or let pass by `mode: audit`, and nothing that EL2 could do in the guest's place but the virtual GIC. */
 static inline bool allowed_only(const struct decision *d)
 {
-	return d->action == ACT_DENY && d->verdict == V_ALLOW;
+	return d->action == ACT_DENY && (d->verdict == V_ALLOW || d->verdict == V_WOULD);
 }
 /* Call it when flags or decision have changed. */
 static inline void row_set_path(struct row_state *s)

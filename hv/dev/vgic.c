@@ -19,7 +19,6 @@
 #define ICH_HCR_EN    BIT(0)
 #define ICH_HCR_TALL0 BIT(11)
 #define ICH_HCR_TALL1 BIT(12)
-#define ICH_HCR_TDIR  BIT(14)
 
 #define SPSR_I BIT(7)
 
@@ -27,7 +26,7 @@
 
 struct vgic_dist vgic_dist;
 
-static u64 ich_hcr; /* vcpu.c's bits, and TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
+static u64 ich_hcr; /* vcpu.c's bits, with TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
 
 /* Whether `c` is this CPU: list registers can be reached on their own CPU only. */
 static bool here(const struct cpu *c)
@@ -79,7 +78,7 @@ COLD void vgic_cpu_init(struct cpu *c)
 	for (unsigned i = 0; i < c->vgic.n_lrs; i++)
 		gich_lr_write(i, 0);
 	c->vgic.traps = false;
-	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN | ICH_HCR_TDIR;
+	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN;
 	sysreg_write(ich_vmcr_el2, 0);
 	sysreg_write(ich_ap0r0_el2, 0);
 	sysreg_write(ich_ap1r0_el2, 0);

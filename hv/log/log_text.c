@@ -365,8 +365,8 @@ void log_header(struct cpu *c)
 	while (n < MAX_CPUS && cpus[n])
 		n++;
 	line = begin_text(c, 'H');
-	add(&line, "hvl=1 build=%s policy=%s#%08x guest=%s#%08x cpu=%u cntfrq=%lu ring=%u esc=%s log=%s", build_id,
-	    policy_name, (u32)(policy_hash >> 32), guest_id.name ? guest_id.name : "none", guest_id.hash,
+	add(&line, "hvl=1 build=%s policy=%s#%08x rules=%08x guest=%s#%08x cpu=%u cntfrq=%lu ring=%u esc=%s log=%s", build_id,
+	    policy_name, (u32)(policy_hash >> 32), policy_wording, guest_id.name ? guest_id.name : "none", guest_id.hash,
 	    n, sysreg_read(cntfrq_el0), LOG_RING, console_escape ? "^]" : "none",
 	    log_modes[log_mode]);
 	end_text(&line);

@@ -114,3 +114,16 @@ const struct window_info *policy_window(u64 ipa)
 			return &policy_windows[i];
 	return NULL;
 }
+
+u64 policy_place(u64 ipa)
+{
+	const struct window_info *w = policy_windows, *const end = w + policy_n_windows;
+	u64 from = 0;
+
+	for (; w < end && ipa >= w->base; w++) {
+		if (ipa <= w->last)
+			return w->registers ? ipa : w->base;
+		from = w->last + 1U;
+	}
+	return from;
+}

@@ -174,7 +174,8 @@ struct window_info {
 	u32 base, last;
 	const char *name;
 	u16 rule;
-	u16 pad;
+	u8 registers; /* something is in it: `log: once` is for each address, else for the window */
+	u8 pad;
 };
 
 /* Pages that the guest reaches without a trap: IPA = PA, Device-nGnRE. */
@@ -220,7 +221,8 @@ struct sysreg_name {
 /* --- defined in build/gen/ ------------------------------------------------------------------------- */
 extern const char policy_name[];
 extern const char policy_file[]; /* as policygen takes it: "policy/strict.yaml" */
-extern const u64 policy_hash; /* meaning hash: equal if and only if the decisions are */
+extern const u64 policy_hash; /* meaning hash: equal iff the decisions are equal */
+extern const u32 policy_wording; /* equal iff rules have the same numbers and stand in the same text */
 extern const struct decision policy_rows[];
 extern const u16 policy_n_rows;
 extern const struct rule_info policy_rules[];
@@ -293,5 +295,7 @@ const struct passing *policy_pass(u16 key);
 const char *policy_sysreg_name(u16 key);
 /* The window that holds `ipa`, or NULL. */
 const struct window_info *policy_window(u64 ipa);
+/* What `log: once` is for: the address itself, the start of a window without registers, or of what lies between windows. */
+u64 policy_place(u64 ipa);
 
 #endif

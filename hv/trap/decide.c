@@ -75,7 +75,7 @@ static bool within_limit(struct cpu *c, unsigned limit)
 	return true;
 }
 
-/* The part of an access, besides its row, by which `log: once` tells it from others: register, address or function. */
+/* The part of an access, besides its row, by which `log: once` tells it from others: register, place or function. */
 static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
 {
 	u64 esr = c->frame.esr_el2, part;
@@ -100,12 +100,18 @@ static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
 /* May say true again after another access has taken the slot, but never false before the first. */
 bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 {
-	u64 tag = access_tag(c, (unsigned)(s - c->rows), value, addr);
-	u64 *slot = &c->logged_once[(tag * 0x9e3779b97f4a7c15UL) >> 54];
+	unsigned row = (unsigned)(s - c->rows);
+	u64 tag, *slot;
 
+	if (esr_class(c->frame.esr_el2) == EC_DABT_LOW) {
+		if (policy_rows[row].verdict != V_WOULD) /* audit: each address, to learn from */
+			addr = policy_place(addr);
+		if (addr >> 40) /* wider than a tag */
+			return true;
+	}
+	tag = access_tag(c, row, value, addr);
+	slot = &c->logged_once[(tag * 0x9e3779b97f4a7c15UL) >> 54];
 	_Static_assert(LOGGED_SLOTS == 1 << 10, "shift by 54");
-	if (esr_class(c->frame.esr_el2) == EC_DABT_LOW && addr >> 40) /* wider than a tag */
-		return true;
 	if (*slot == tag)
 		return false;
 	*slot = tag;

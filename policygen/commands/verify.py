@@ -89,7 +89,7 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
         return status
     try:
         if parsed.plan:
-            Path(parsed.plan).write_text(sweep.header(policy, parsed.brief), encoding="utf-8")
+            Path(parsed.plan).write_text(sweep.header(policy, sweep.BRIEF if parsed.brief else sweep.WHOLE), encoding="utf-8")
             return cli.OK
         text = image.contents(str(parsed.run)).decode("latin-1")
     except (OSError, ValueError) as error:

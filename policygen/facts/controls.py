@@ -63,6 +63,7 @@ FLOOR: Mapping[str, str] = {
     "MDCR_EL2.EnSTEPOP": "stepping out of line",
     "CPTR_EL2.TTA": "the trace unit sees EL2",
     "CPTR_EL2.TAM": "activity monitors count for the whole core",
+    "ICH_HCR_EL2.TDIR": "what is ended may be in no list register: hv/dev/vgic_icc.c looks",
     "ICC_SRE_EL2.Enable": "the interrupt interface of EL1 is the System registers for good (hv/board/virt/gic.c)",
     "MPAM2_EL2.TRAPMPAM1EL1": "partition numbers are physical",
     "MPAM2_EL2.TRAPMPAM0EL1": "partition numbers are physical",

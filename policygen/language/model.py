@@ -53,6 +53,11 @@ class Window:
     entry: Entry
     regs: Tuple[Entry, ...] = ()
 
+    @property
+    def registers(self) -> bool:
+        """Whether there is something in it: then `log: once` is for each address, else for the window as a whole."""
+        return bool(self.regs) or any(action.do in ("allow", "mask", "emulate") for action in self.entry.actions.values())
+
 
 @dataclass(frozen=True)
 class Assertion:
@@ -103,7 +108,15 @@ class Policy:
     tests: Tuple[Test, ...] = ()
     files: Tuple[str, ...] = ()                 # this policy and its parents
     accepted: Mapping[str, str] = field(default_factory=dict)  # "PG501 strict.yaml:32" -> reason
-    facts: str = ""                             # folder of the facts to judge it by; empty: today's
+    facts: str = ""                             # the folder of the facts that it is judged by; empty: today's
+    sources: Mapping[str, "Text"] = field(default_factory=dict)     # what `files` say; none of a canonical form
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file of a policy, as it was read."""
+    lines: Tuple[str, ...]
+    sha256: str                                 # of its bytes
 
 
 @dataclass(frozen=True)

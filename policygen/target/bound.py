@@ -75,7 +75,8 @@ def rules(policy: Policy) -> "List[Tuple[Optional[str], ...]]":
 
 
 def windows(policy: Policy) -> "List[Tuple[object, ...]]":
-    return [(window.base, window.base + window.size - 1, window.name, window.entry.rule) for window in policy.windows]
+    return [(window.base, window.base + window.size - 1, window.name, window.entry.rule, window.registers)
+            for window in policy.windows]
 
 
 def model(found: Reader, policy: Policy, cpu: str) -> str:

@@ -23,7 +23,7 @@ from policygen.text.strict_json import Malformed
 
 PAGE, BLOCK = 1 << 12, 1 << 21
 RANGE, SLOT, SPAN, CALLS, WHERE, RULE, WINDOW = (struct.Struct(f"<{form}") for form in (
-    "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "4Q", "QQQQ", "IIQHH4x"))
+    "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "4Q", "QQQQ", "IIQHBx4x"))
 MAX_TEXT, MAX_MAP = 1 << 16, 16 << 20
 RET, ON_X0 = 0xd65f03c0, 0x1f
 MAP_SYMBOL = re.compile(r"^ {16}0x([0-9a-f]{16}) {16}(__text_start|policy_[a-z_]+)$", re.M)
@@ -127,7 +127,7 @@ class Reader:
     @property
     def windows(self) -> List[Tuple[object, ...]]:
         found = self.memory.structs(self.symbols["policy_windows"], WINDOW, self.number("policy_n_windows", "H"))
-        return [(base, last, self.memory.text(name), rule) for base, last, name, rule, _ in found]
+        return [(base, last, self.memory.text(name), rule, bool(registers)) for base, last, name, rule, registers in found]
 
     @property
     def controls(self) -> Tuple[int, ...]:

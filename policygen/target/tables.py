@@ -229,7 +229,7 @@ class _Layout:
         have."""
         for key, register in sorted(self.arch.by_key.items()):
             for direction in ("read", "write"):
-                if (key, direction) in self.plan.traps and register.replay != "none" and register.probes:
+                if (key, direction) in self.plan.traps and register.replay not in ("none", "vgic") and register.probes:
                     yield register, direction
 
     def passing(self) -> Iterator[Passing]:

@@ -19,6 +19,8 @@ class Segment:
     address: int
     offset: int
     size: int           # bytes in the file
+    virtual: int        # address
+    memory: int         # bytes in memory
 
 
 class Elf:
@@ -79,11 +81,11 @@ class Elf:
             raise ValueError(f"it has no symbol {missing[0]}")
         return found
 
-    def segments(self) -> List[Segment]:
-        """The loadable segments."""
+    def segments(self, empty: bool = False) -> List[Segment]:
+        """What is loaded; `empty`: also what is zero in memory and has no byte in the file."""
         with _told():
-            out = [Segment(part["p_paddr"], part["p_offset"], part["p_filesz"])
-                   for part in self.file.iter_segments("PT_LOAD") if part["p_filesz"]]
+            out = [Segment(part["p_paddr"], part["p_offset"], part["p_filesz"], part["p_vaddr"], part["p_memsz"])
+                   for part in self.file.iter_segments("PT_LOAD") if part["p_filesz"] or empty and part["p_memsz"]]
         for segment in out:
             self.slice(segment.offset, segment.size, f"its segment at {segment.address:#x}")
         return out

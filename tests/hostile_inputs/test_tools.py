@@ -2,6 +2,7 @@
 """Every subcommand of every tool over an attacker's input: it answers, and does nothing else (harness.py)."""
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -180,7 +181,7 @@ def test_live(cage: Cage) -> None:
 def test_closed_streams(cage: Cage) -> None:
     log = cage.put("uart.log", named.LOGS["a whole one"]())
     for tool in ("log_decode.py summary", "linux_end.py", "replay.py x", "record.py", "hvmux.py", "linux_prep.py",
-                 "piped.py"):
+                 "guest_prep.py", "piped.py"):
         for close in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-", "> /dev/full"):
             words = f"{sys.executable} {ROOT}/tools/{tool} {log} {close}"
             done = subprocess.run(["/bin/sh", "-c", words], capture_output=True, cwd=cage.work, timeout=60, check=False)
@@ -308,6 +309,31 @@ def test_what_was_not_written_here_is_not_written_over(linux: Cage) -> None:
         linux.put("out/initrd", b"somebody's")
         done, = linux.many("linux_prep", [argv], statuses=[1])
         assert b"exists, and was not written here before" in done.err or b"an input in" in done.err, done
+
+
+def test_kernels(linux: Cage) -> None:
+    """ELF files, raw binaries, U-Boot's images: mutants of each, and what is none."""
+    r = Random(2)
+    sys.path.insert(0, str(ROOT / "tests" / "guestprep"))
+    from guestprep import fdt
+    from kernels import CODE, RAM, elf, simple
+    fit = fdt.Tree(fdt.Node(""))
+    kernel = fit.root.add("images").add("kernel")
+    kernel.props.update({"data": CODE * 20, "type": b"kernel\0", "arch": b"arm64\0"})
+    fit.root.add("configurations").set_strings("default", "a")
+    whole = {"--elf": [simple(), elf((RAM, RAM, CODE * 9, 99), (RAM + 0x9000, 0, CODE, 4), entry=RAM)],
+             "--bin": [CODE * 30, fdt.save(fit), b"\x27\x05\x19\x56" + r.randbytes(200), gzip.compress(CODE * 900)]}
+    runs = []
+    for by, files in whole.items():
+        for at, data in enumerate([*files, *named.LOGS["controls"]()[:1], b"", *(m for f in files for m in mutants(f, r))]):
+            name = linux.put(f"{by[2:]}{at}", data if isinstance(data, bytes) else bytes([data]))
+            runs.append([by, name, "--dtb", "virt.dtb", "--out", "out"])
+    linux.many("guest_prep", runs, outputs=["out/"], statuses=(0, 1))
+    refused = [["--load", "$(id)"], ["--x0", "1 2"], ["--entry", "9" * 5000], ["--args", "a\x1bb"], ["--machine", "mte=on;id"],
+               ["--machine", "secure=on"], ["--disk", "a b"], ["--out", "o;id"], ["--net", "user,smb=/"]]
+    for done in linux.many("guest_prep", [["--bin", "bin0", "--dtb", "virt.dtb", "--out", "out", *more] for more in refused],
+                           statuses=[2]):
+        assert done.err.splitlines()[-1].startswith(b"guest_prep.py: error: "), done
 
 
 # --- the line ------------------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def test_profiles_are_those_with_a_plain_name(tree: Path) -> None:
             done = run_make(tree, *words)
             assert done.returncode == 0, done.stdout
         told = run_make(tree, "POLICY=lax").stdout
-        assert told.splitlines()[0].endswith("there are: default linux-strict permissive strict.  Stop."), told
+        assert told.splitlines()[0].endswith("there are: default guest linux-strict permissive strict.  Stop."), told
     finally:
         for name in [*names, "policy/a"]:
             (tree / name).unlink()

@@ -2,6 +2,7 @@
 """Values given to make arrive unchanged; a switch's 0 is off; help lists every variable."""
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -22,8 +23,8 @@ POWER_OFF = "ldr w0, =0x84000008\n hvc #0\n b .\n"
 @pytest.mark.parametrize("by", ["command line", "environment"])
 def test_the_kernels_command_line_is_handed_on_as_it_stands(tmp_path: Path, by: str) -> None:
     image = arm64_image(tmp_path, POWER_OFF)
-    text = f"{TEXT} panic=1"
-    words = ["run-linux", f"LINUX_IMAGE={image}", "UNATTENDED=1", "TIMEOUT=60", "POLICY=permissive",
+    text = f"{TEXT} \udcff "
+    words = ["run-linux", f"LINUX_IMAGE={image}", "UNATTENDED=1", "TIMEOUT=60", "POLICY=permissive", "LINUX_VERBATIM=1",
              f"B={tmp_path}/build", CC]
     if by == "environment":
         done = run_make(ROOT, *words, env={"LINUX_CMDLINE": text})
@@ -31,7 +32,7 @@ def test_the_kernels_command_line_is_handed_on_as_it_stands(tmp_path: Path, by: 
         done = run_make(ROOT, *words, f"LINUX_CMDLINE={text}")
     assert "linux_end: poweroff" in done.stdout, done.stdout
     dtb = (tmp_path / "build/linux/guest.dtb").read_bytes()
-    assert text.encode() + b"\0" in dtb
+    assert b"\0" + os.fsencode(text) + b"\0" in dtb
 
 
 def test_the_monitors_commands_are_handed_on_as_they_stand(tmp_path: Path) -> None:

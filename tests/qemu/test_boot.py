@@ -75,6 +75,16 @@ def test_what_was_in_ram_before_is_not_the_guests_to_see(tmp_path: Path) -> None
     assert "ZZZD" in text and "reason=poweroff" in text, text[-3000:]
 
 
+@pytest.mark.parametrize("at", [0x42000000, 0x71fffff8])
+def test_what_no_loader_knows_is_refused(at: int, tmp_path: Path) -> None:
+    """... and never gives way to the diagnostic guest."""
+    (tmp_path / "raw").write_bytes(b"\0\0\0\x14" * 2)
+    text = run(machine(build("default"), *bootargs(tmp_path, "unattended=1"), "-device",
+                       f"loader,file={tmp_path / 'raw'},addr={at:#x},force-raw=on")).stdout.decode(errors="replace")
+    assert f"charter: panic: guest RAM: something was loaded at IPA {at - 0x2000000 & -64:#x}" in text
+    assert "make run-guest" in text and "PASS" not in text
+
+
 def test_a_reset_begins_anew(console: Any) -> None:
     c = console(machine(build("default")))
     c.expect(PROMPT)

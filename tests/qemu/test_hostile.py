@@ -22,7 +22,7 @@ def test_random_attacks(tmp_path: Path, cpu: str, seed: int, smp: int) -> None:
     assert done.returncode == 0 and b"panic" not in done.stdout, done.stdout[-3000:]
     said = re.search(r"fuzz: seed \d+: (\d+) decisions in \d+ rounds, (\d+) tallies kept, 0 wrong, CPUs: (\d)",
                      decode(log, "console").stdout)
-    assert said and int(said.group(1)) >= count and int(said.group(2)) > 50, done.stdout[-3000:]
+    assert said and int(said.group(1)) >= count and int(said.group(2)) > count // 2000, done.stdout[-3000:]
     assert int(said.group(3)) == smp
     assert b"reason=poweroff" in done.stdout
 

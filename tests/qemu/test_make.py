@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "tests" / "bench"))
 from bench import larger_policy  # noqa: E402
 
 WRONG = {
-    "all POLICY=lax": "no such profile or file; there are: default linux-strict permissive strict",
+    "all POLICY=lax": "no such profile or file; there are: default guest linux-strict permissive strict",
     "all MODE=maybe": "MODE=maybe: audit or enforce",
     "all CPU=cortex-x": "there are: cortex-a53 cortex-a57 cortex-a72 max neoverse-n1",
     "all GUEST=none": "GUEST=none: diag, bench, sweep, fuzz or attack",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from vm import ROOT, SLOW_CPU, TIMEOUT, bootargs, build, machine, run
+from vm import FAST_CLOCK, ROOT, TIMEOUT, bootargs, build, machine, run
 
 PROFILES = ["default", "strict", "permissive"]
 OTHER_CPUS = ["cortex-a53", "cortex-a72", "neoverse-n1", "max"]
@@ -31,7 +31,7 @@ def sweep(folder: Path, profile: str, cpu: str = "cortex-a57", brief: bool = Fal
     """A sweep's log. `brief`: a sample of the address map, which is the same on every CPU."""
     words = [f"POLICY={profile}", "GUEST=sweep", *(["BRIEF=1"] if brief else [])]
     elf = build(Path(profile).stem, *words, tag="-sweep" + ("-brief" if brief else ""))
-    done = run(machine(elf, *SLOW_CPU, *bootargs(folder, "unattended=1 log=quiet"), cpu=cpu))
+    done = run(machine(elf, *bootargs(folder, "unattended=1 log=quiet"), *FAST_CLOCK, cpu=cpu))
     log = folder / "sweep.log"
     log.write_bytes(done.stdout)
     assert done.returncode == 0, done.stdout[-2000:]

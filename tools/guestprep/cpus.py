@@ -25,6 +25,7 @@ def trim(where: str, tree: Tree, count: int, removal: Removal, report: Report) -
     for index, (affinity, node) in enumerate(found[:count]):
         if affinity != index:
             report.error(where, f"{node.path} has affinity {affinity:#x}; the machine's CPU {index} has {index:#x}")
+            return
     for node in surplus:
         removal.remove(node, f"{count} CPU{'s' * (count > 1)} asked for")
     for node in kept:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns a machine's device tree into the guest's."""
+"""Turns a machine's device tree into the guest's, which is Linux or another kernel."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ class Wanted:
     transports: Optional[FrozenSet[int]] = None     # virtio-mmio transports with a device; None: all of them
     hidden: FrozenSet[str] = frozenset()            # features that the policy hides
     panic_resets: bool = False      # a kernel that panics must not wait for a reader
+    linux: bool = True              # what Linux can not do without must be there, and its command line has an end
 
 
 def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[str]:
@@ -40,8 +41,9 @@ def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[s
         report.error(where, f"the root's #address-cells {root.address_cells} and #size-cells {root.size_cells}: "
                             "only 1 and 2 are known")
         return []
-    controllers = [node.string("compatible") for node in root.walk() if "interrupt-controller" in node.props
-                   and "#interrupt-cells" in node.props and node.cell("#interrupt-cells", 0) >= 3]
+    if not _compatible(tree, "arm,gic-v3"):
+        _no_gic(where, tree, report)
+        return []                               # another machine: whatever else differs follows from that
     removal = Removal(tree, wanted.windows, wanted.transports, wanted.hidden)
     removal.devices()
     cpus.trim(where, tree, wanted.cpus, removal, report)
@@ -51,7 +53,7 @@ def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[s
     except TooDeep:
         report.error(where, f"devices need each other more than {MAX_ROUNDS} deep")
         return []
-    _check_gic(where, tree, controllers, wanted, report)
+    _check_gic(where, tree, wanted, report)
     _memory(tree)
     _psci(where, tree, report)
     _chosen(where, tree, wanted, report)
@@ -62,12 +64,18 @@ def _compatible(tree: Tree, word: str) -> List[Node]:
     return [node for node in tree.root.walk() if word in node.strings("compatible")]
 
 
-def _check_gic(where: str, tree: Tree, controllers: List[str], wanted: Wanted, report: Report) -> None:
-    """Keeps the machine's GICv3, the only controller that the hypervisor has; `controllers` are the DTB's."""
+def _no_gic(where: str, tree: Tree, report: Report) -> None:
+    found = [node.string("compatible") for node in tree.root.walk() if "interrupt-controller" in node.props
+             and "#interrupt-cells" in node.props and node.cell("#interrupt-cells", 0) >= 3]
+    what = f"its interrupt controller is {found[0]}" if found else "it has no GICv3 that works"
+    report.error(where, f"{what}, and the machine has a GICv3; dump the DTB with -M virt,gic-version=3")
+
+
+def _check_gic(where: str, tree: Tree, wanted: Wanted, report: Report) -> None:
+    """Keeps the machine's GICv3, the only controller that the hypervisor has."""
     gics = _compatible(tree, "arm,gic-v3")
     if not gics:
-        what = f"its interrupt controller is {controllers[0]}" if controllers else "it has no GICv3 that works"
-        report.error(where, f"{what}, and the machine has a GICv3; dump the DTB with -M virt,gic-version=3")
+        _no_gic(where, tree, report)
         return
     gic = gics[0]
     reg, parent = gic.reg(), gic.parent
@@ -83,8 +91,11 @@ def _check_gic(where: str, tree: Tree, controllers: List[str], wanted: Wanted, r
         else:
             refused = [word for word in wanted.windows.actions(base, need) if word not in GIVING]
             if refused:
-                report.error("policy", f"does not give the GIC's {name} {base:#x}..{base + need:#x} "
-                                       f"({'/'.join(refused)}): Linux cannot boot without")
+                told = f"does not give the GIC's {name} {base:#x}..{base + need:#x} ({'/'.join(refused)})"
+                if wanted.linux:
+                    report.error("policy", f"{told}: Linux cannot boot without")
+                else:
+                    report.notice("policy", told)
     # Second regions (more than 123 CPUs), GICC, GICH and GICV do not exist.
     gic.set_cells("reg", [cell for address, size in reg[:2]
                           for cell in to_cells(address, parent.address_cells) + to_cells(size, parent.size_cells)])
@@ -92,7 +103,8 @@ def _check_gic(where: str, tree: Tree, controllers: List[str], wanted: Wanted, r
         gic.set_cells("#redistributor-regions", [1])
     for name in ("mbi-ranges", "mbi-alias", "msi-controller"):      # GICD_TYPER.MBIS is 0
         gic.props.pop(name, None)
-    _check_timer(where, tree, gic, report)
+    if wanted.linux:
+        _check_timer(where, tree, gic, report)
 
 
 def _check_timer(where: str, tree: Tree, gic: Node, report: Report) -> None:
@@ -184,11 +196,13 @@ def _chosen(where: str, tree: Tree, wanted: Wanted, report: Report) -> None:
         chosen.props.pop("bootargs", None)
         if wanted.cmdline:
             chosen.set_strings("bootargs", wanted.cmdline)
-    given = chosen.string("bootargs")
-    if wanted.panic_resets and not any(word.startswith("panic=") for word in given.split()):
-        chosen.set_strings("bootargs", f"{given} panic=-1".strip())
+    given = chosen.props.get("bootargs", b"").rstrip(b"\0")
+    if wanted.panic_resets and not any(word.startswith(b"panic=") for word in given.split()):
+        chosen.props["bootargs"] = given + b" panic=-1\0" if given else b"panic=-1\0"
+        report.notice(where, "panic=-1 is added to the command line, since nobody attends: a panic ends the run "
+                             "(LINUX_VERBATIM=1 leaves it out)")
     length = len(chosen.props.get("bootargs", b"")) - 1
-    if length > COMMAND_LINE_MAX:
+    if wanted.linux and length > COMMAND_LINE_MAX:
         report.error(where, f"the command line has {length} bytes; the kernel takes {COMMAND_LINE_MAX}")
     _console(where, tree, chosen, aliases, report)
 

@@ -6,6 +6,9 @@ import os
 import stat
 from typing import List, Optional
 
+from hvl.entry import say
+from hvl.escape import terminal
+
 
 class Report:
     """Errors, which end the run, and notices, which do not."""
@@ -41,3 +44,16 @@ def read_file(path: str, limit: int, room: str, report: Report) -> Optional[byte
 def _open_without_waiting(path: str, flags: int) -> int:
     """Without blocking: a FIFO without a writer must be refused as "not a regular file", not waited for."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def tell(tool: str, report: Report, told: List[str], quiet: bool) -> int:
+    """Complaints to standard error, else what was done to standard output; the exit status."""
+    for notice in report.notices:
+        say(tool, f"notice: {terminal(notice)}")
+    for error in report.errors:
+        say(tool, f"error: {terminal(error)}")
+    if report.errors:
+        return 1
+    if not quiet:
+        print("\n".join(map(terminal, told)))
+    return 0

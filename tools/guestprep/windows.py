@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import FrozenSet, List, Mapping, Optional, Tuple
 
 from guestprep import layout
-from guestprep.report import Report
+from guestprep.report import Report, read_file
 
 GIVING = ("allow", "emulate")
 # Devices with some bits or constants only are not given: they would be probed and found broken.
@@ -69,6 +70,25 @@ def load(where: str, text: bytes, report: Report) -> Optional[Windows]:
         if window:
             windows.append(window)
     return Windows(windows)
+
+
+def of_policy(file: Optional[str], report: Report) -> Windows:
+    """Those of windows.json; without a file, those of every guest."""
+    if file is None:
+        return DEFAULT
+    text = read_file(file, MAX_JSON, "a list of windows", report)
+    return (load(file, text, report) if text is not None else None) or DEFAULT
+
+
+def hidden_features(file: Optional[str], report: Report) -> FrozenSet[str]:
+    """What policygen wrote beside the windows says which features the policy hides."""
+    if file is None:
+        return frozenset()
+    canonical = os.path.join(os.path.dirname(file), "policy.canonical.json")
+    if not os.path.lexists(canonical):
+        return frozenset()
+    text = read_file(canonical, MAX_JSON, "a policy's canonical form", report)
+    return hidden(text) if text is not None else frozenset()
 
 
 def hidden(text: bytes) -> FrozenSet[str]:

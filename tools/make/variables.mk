@@ -3,19 +3,19 @@
 #
 # make would expand the text of a variable, and a recipe would hand it to a shell. Here each text that was given is looked
 # at as it stands ($(value)), with make's own functions alone, and fixed: nothing in it is expanded afterwards. Texts that
-# are free (HVINIT, LINUX_CMDLINE) go to a tool as environment, never as part of a command.
+# are free (HVINIT, LINUX_CMDLINE, GUEST_ARGS) go to a tool as environment, never as part of a command.
 
-override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS V
+override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS LINUX_VERBATIM V
 override NUMBERS := TIMEOUT SEED COUNT PROGRAMS STORM MUTANTS FUZZ_SECONDS FUZZ_SEED SESSION
-override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE
-override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK RESULTS
+override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE GUEST_LOAD GUEST_ENTRY GUEST_X0 GUEST_DTB_AT
+override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK GUEST_ELF GUEST_BIN GUEST_DTB GUEST_DISK RESULTS
 override TOOLS := QEMU CROSS_COMPILE PYTHON CC OBJCOPY OBJDUMP
-override TEXTS := HVINIT LINUX_CMDLINE LINUX_NET SCENARIOS
+override TEXTS := HVINIT LINUX_CMDLINE LINUX_NET GUEST_ARGS GUEST_NET GUEST_MACHINE SCENARIOS
 override KNOWN := $(FILES) $(CHOICES) $(TEXTS) $(SWITCHES) $(NUMBERS) $(TOOLS)
 
 override a_switch := 1, or 0 for off
 override a_name := letters, digits and ._/+@- alone, no - in front
-override takes.POLICY := a profile of policy/ or a .yaml file (default; run-linux and test-linux-smoke: permissive)
+override takes.POLICY := a profile of policy/ or a .yaml file (default; run-linux and test-linux-smoke: permissive, run-guest: guest)
 override takes.MODE := audit or enforce, whatever the policy says
 override takes.BOARD := a file of policy/platform without its .yaml; otherwise the one that the policy names
 override takes.LOG := text, notable, full or quiet
@@ -34,12 +34,24 @@ override takes.COUNT := a number: how many decisions it is for
 override takes.STORM := 0 to 2: what else the hostile guest does
 override takes.FLOODS := $(a_switch): the attacking guest floods, as a key says
 override takes.BRIEF := $(a_switch): the sweep leaves out what repeats
-override takes.LINUX_IMAGE := a kernel: Image, gzipped or EFI zboot
+override takes.LINUX_IMAGE := a kernel: Image, packed in any way, or EFI zboot
 override takes.LINUX_DTB := its DTB; without one that of the QEMU that will run
 override takes.LINUX_INITRD := an initrd
 override takes.LINUX_CMDLINE := the kernel command line, one line of any text, handed on as it stands
+override takes.LINUX_VERBATIM := $(a_switch): the command line as it stands, without the panic=-1 of UNATTENDED=1
 override takes.LINUX_DISK := a raw disk image
 override takes.LINUX_NET := user, with options of QEMU behind commas
+override takes.GUEST_ELF := a kernel, a 64-bit ELF file for AArch64
+override takes.GUEST_BIN := a kernel, a raw binary or an image of U-Boot
+override takes.GUEST_LOAD := where a raw binary or a PIE goes (as it says, else 0x40080000)
+override takes.GUEST_ENTRY := where it begins (as it says, else where it lies)
+override takes.GUEST_X0 := dtb, or a number: what X0 holds then (0 for an ELF file, else dtb)
+override takes.GUEST_DTB := auto, none or a DTB (auto: of the QEMU that will run)
+override takes.GUEST_DTB_AT := where the DTB goes (the start of RAM, unless the kernel is there)
+override takes.GUEST_ARGS := its arguments, one line of any text, handed on as it stands in /chosen/bootargs
+override takes.GUEST_DISK := a raw disk image
+override takes.GUEST_NET := user, with options of QEMU behind commas
+override takes.GUEST_MACHINE := options for QEMU -machine, of run-guest and run-linux: mte=on
 override takes.R := the folder of a recording (build/record)
 override takes.SEQ := a decision: 12098, or 12098.1 for CPU 1
 override takes.SESSION := a number: which session of the log
@@ -58,7 +70,7 @@ override takes.CROSS_COMPILE := what is in front of their names (aarch64-linux-g
 override takes.CC := a compiler, with words in front or behind
 override takes.OBJCOPY := a program
 override takes.OBJDUMP := a program
-override takes.PYTHON := a python3 with PyYAML and Jinja2
+override takes.PYTHON := a python3 with PyYAML, Jinja2 and pyelftools
 
 # ---- alphabets -----------------------------------------------------------------------------------------------------
 
@@ -120,7 +132,7 @@ $(call characters,$(SWITCHES) $(CHOICES),$(filter-out / + @,$(PLAIN)))
 $(call characters,$(FILES) $(filter-out CC PYTHON,$(TOOLS)),$(PLAIN),,$(a_name))
 $(call characters,CC PYTHON,$(PLAIN) =,$(space),words of $(a_name))
 $(call characters,SCENARIOS,$(PLAIN),$(space))
-$(call characters,LINUX_NET,$(PLAIN) $(comma) : =)
+$(call characters,LINUX_NET GUEST_NET GUEST_MACHINE,$(PLAIN) $(comma) : =)
 $(call characters,HVINIT,$(PRINTABLE),$(space))
 $(call not_an_option,$(FILES) $(TOOLS) SCENARIOS)
 $(call one_of,$(SWITCHES),0 1)
@@ -130,9 +142,7 @@ $(call one_of,LOG,text notable full quiet)
 $(call one_of,SMP,1 2 3 4 5 6 7 8)
 $(call one_of,GUEST,diag bench sweep fuzz attack)
 $(call one_of,RELEASE,bookworm trixie)
-ifneq ($(findstring $(newline),$(LINUX_CMDLINE)),)
-$(call refused,LINUX_CMDLINE,$(takes.LINUX_CMDLINE))
-endif
+$(foreach name,LINUX_CMDLINE GUEST_ARGS,$(if $(findstring $(newline),$($(name))),$(call refused,$(name),$(takes.$(name)))))
 # Switches that are off are empty from here on; MONITOR and V have another default.
 $(foreach name,$(filter-out MONITOR V,$(filter $(GIVEN),$(SWITCHES))),$(eval override $(name) := $(filter 1,$($(name)))))
 

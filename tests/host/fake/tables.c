@@ -5,6 +5,7 @@
 const char policy_name[] = "lockdown";
 const char policy_file[] = "tests/lockdown.yaml";
 const u64 policy_hash = 0x3b1c77aa01234567;
+const u32 policy_wording = 0x0badcafe;
 
 const struct rule_info policy_rules[] = {
 	{ "policy/test.yaml:10", "id: { do: allow, log: always }", NULL, SEC_SYSREGS },

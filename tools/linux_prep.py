@@ -18,6 +18,7 @@ from guestprep.report import Report, read_file
 from hvl.entry import Parser, guarded, say
 from hvl.escape import terminal
 from hvl.names import MODES
+from hvl.symbols import image_hash, map_of_image
 
 QEMU = "qemu-system-aarch64"
 MACHINE = "-M virt,virtualization=on,gic-version=3 -cpu cortex-a57 -m 1G"
@@ -55,6 +56,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--net", metavar="user[,...]", help="a network card, if the policy gives virtio-net: QEMU's "
                         "user network and its options")
     parser.add_argument("--legacy-virtio", action="store_true", help="virtio devices with the legacy interface")
+    parser.add_argument("--symbols", metavar="DIR", help="where the names of the kernel's functions are kept, for the tools "
+                        "that read logs")
     parser.add_argument("-q", "--quiet", action="store_true", help="errors and notices only")
     options = parser.parse_args(argv)
     if not 1 <= options.smp <= layout.MAX_CPUS:
@@ -175,6 +178,18 @@ def write(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
         report.error(str(error.filename or out), error.strerror or str(error))
 
 
+def keep_symbols(folder: Optional[str], loaded: bytes, kernel: bytes, report: Report) -> None:
+    """The kernel's functions under the hash that EL2 has of what is loaded; a kernel without kallsyms has no names."""
+    if folder is None:
+        return
+    try:
+        symbols = map_of_image(kernel)
+    except ValueError as error:
+        report.notice("names of functions", str(error))
+        return
+    write(Path(folder), {f"{image_hash(loaded):08x}.map": symbols}, report)
+
+
 def prepare(options: argparse.Namespace, report: Report) -> List[str]:
     """The whole run: checks all inputs, then writes if there was no complaint. Returns the lines to print."""
     room = "guest RAM below the DTB"
@@ -234,6 +249,7 @@ def prepare(options: argparse.Namespace, report: Report) -> List[str]:
     loaders = [f"-device\nloader,file={str(out / name).replace(',', ',,')},addr={addresses[name]:#x},force-raw=on\n"
                for name, data in files.items() if data is not None]
     lines = loaders + [f"{word}\n" for word in virtio.arguments(added, options.legacy_virtio)]
+    keep_symbols(options.symbols, loaded, kernel.data, report)
     write(out, {**files, "qemu.args": "".join(lines).encode("utf-8", "surrogateescape")}, report)
     placed = [f"{span}, PA {span.base + layout.BACKING:#x}"
               for span in [*spans, layout.Span("DTB", layout.DTB_IPA, len(dtb))]]

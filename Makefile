@@ -112,6 +112,9 @@ GUEST_LIB := $(call objects,guest/lib)
 POLICY_DEPS := $(filter %.yaml,$(POLICY)) $(PROFILES:%=policy/%.yaml) guest/lib/probes.txt hv/policy/policy.h hv/cpu/log.h \
 	$(call sources,$(wildcard policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*))
 
+# rules.json by what it is of: the policy's hash and that of its wording.
+keep_rules = cp $(G)/rules.json
+rules_name = $$(sed -n 's/^ "\(hash\|wording\)": "\([0-9a-f]*\)".*/\2/p' $(G)/rules.json | paste -sd.).json
 .PHONY: all clean help FORCE
 # Only one make at a time works in build/: each starts an inner make, which holds the folder's lock.
 ifneq ($(CHARTER_MAKES),$(abspath $(B)))
@@ -145,7 +148,7 @@ $(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
 	@mkdir -p $(G)
 	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
-	@mkdir -p $(B)/rules && cp $(G)/rules.json $(B)/rules/$$(sed -n 's/^ "\(hash\|wording\)": "\([0-9a-f]*\)".*/\2/p' $(G)/rules.json | paste -sd.).json
+	@mkdir -p $(B)/rules && $(keep_rules) $(B)/rules/$(rules_name)
 	@touch $@
 $(addprefix $(G)/,$(GEN)): $(G)/stamp ;
 
@@ -232,7 +235,12 @@ $(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a $(B)/guest.ld
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
-$(ELF): $(HV_OBJ) $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
+# The guest's functions, kept under the hash that @H has of it.
+$(B)/guest.map: $(B)/guest.elf $(B)/guest.bin
+	@$(CROSS_COMPILE)nm -n $< > $@
+	@mkdir -p $(B)/symbols && cp $@ $(B)/symbols/$$(sha256sum $(B)/guest.bin | cut -c1-8).map
+
+$(ELF): $(HV_OBJ) $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json | $(B)/guest.map
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HV_LDFLAGS) -T $(B)/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
 	$(Q)$(PYTHON) tools/seal.py $@
@@ -306,7 +314,7 @@ run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLI
 		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline="$$LINUX_CMDLINE") \
 		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json $(if $(LOG),--log $(LOG)) \
 		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT") $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') \
-		$(if $(LINUX_NET),--net '$(LINUX_NET)') --out $(B)/linux
+		$(if $(LINUX_NET),--net '$(LINUX_NET)') --symbols $(B)/symbols --out $(B)/linux
 ifeq ($(UNATTENDED),)
 	$(Q)$(keep_log)
 	$(Q)$(PIPED) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
@@ -451,7 +459,12 @@ release-files: all
 	$(Q)$(PYTHON) -m policygen doc $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY).md
 	$(Q)$(PYTHON) -m policygen traps $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY)-traps.txt
 	$(Q)sed -n 's/^const char build_id.. = "\(.*\)";$$/\1/p' $(G)/build.c > $(RELEASE_DIR)/VERSION
-	$(Q)cd $(RELEASE_DIR) && sha256sum $$(ls | LC_ALL=C sort) > SHA256SUMS
+	$(Q)mkdir $(addprefix $(RELEASE_DIR)/,hvl rules symbols)
+	$(Q)cp $(call sources,tools/log_decode.py) $(RELEASE_DIR)
+	$(Q)cp $(call sources,$(wildcard tools/hvl/*.py tools/hvl/*.json) policy/arch/sysregs.csv) $(RELEASE_DIR)/hvl
+	$(Q)$(keep_rules) $(RELEASE_DIR)/rules/$(rules_name)
+	$(Q)cp $(B)/guest.map $(RELEASE_DIR)/symbols/$$(sha256sum $(B)/guest.bin | cut -c1-8).map
+	$(Q)cd $(RELEASE_DIR) && find . -type f ! -name SHA256SUMS | sed 's|^\./||' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS
 	@echo "release: $(RELEASE_DIR) $$(cat $(RELEASE_DIR)/VERSION)"
 
 include tools/make/setup.mk

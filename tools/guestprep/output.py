@@ -59,10 +59,10 @@ def write(out: Path, names: Sequence[str], loaded: Sequence[Loaded], arguments: 
     words = "".join(loaders + [f"{word}\n" for word in more]).encode("utf-8", "surrogateescape")
     files = {**{file.name: file.data for file in loaded}, "bootargs": arguments, **(beside or {}), "qemu.args": words}
     gone: Dict[str, Optional[bytes]] = {name: None for name in names if name not in files}
-    _write(out, {**gone, **files}, report)
+    store(out, {**gone, **files}, report)
 
 
-def _write(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
+def store(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
     """Each file appears whole or not at all."""
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -46,9 +46,9 @@ from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
 CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.c", "trap/trap_wait.c", "trap/hvcall.c",
-        "trap/psci.c", "trap/decide.c", "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c",
-        "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "cpu/el1_exception.h",
-        "cpu/record.h"]
+        "trap/psci.c", "trap/decide.c", "trap/decide.h", "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c",
+        "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "vm/el1_exception.h",
+        "log/record.h"]
 VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
 OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
 # Outside the way of a trap: functions by which the monitor and the log describe things, with tests of their own.
@@ -132,8 +132,8 @@ def table_mutants(tables: Path, dice: random.Random, count: int) -> List[Mutant]
     for number, line in enumerate(code_of(tables.read_text(encoding="utf-8")).splitlines()):
         named = re.match(r"(?:static )?const .*?\b(policy_\w+|\w+_ranges|\w+_slots|\w+_disp)\b.*=", line)
         table = named.group(1) if named else table
-        if re.search(r"rule_info|names?\b|text|places|windows|passthrough|policy_rules|policy_traps|hash", table):
-            continue                                # for people; the sweep tests the target's controls
+        if re.search(r"rule_info|names?\b|text|places|windows|passthrough|policy_rules|policy_traps|hash|wording", table):
+            continue                                # for people; what the target's controls are is the sweep's question
         if re.search(r"\.widths = \{ 15, 15 \}|\.base = (\w+), \.last = \1,", line):   # no width inside it is refused
             line = re.sub(r"\.refuse = \{[^}]*\}", lambda m: " " * len(m.group()), line)
         if table == "policy_mmio_ranges":           # found by `last`; `base` is for people
@@ -262,7 +262,7 @@ class Suite:
     make: Callable[[], List[Hold]]
     folder: Path
     tables: Optional[Path] = None
-    like: Optional["Suite"] = None                  # it has the same objects, but for the tables
+    like: Optional["Suite"] = None                  # its objects are the same, but for the tables
     level: str = "-O0"                              # options of the compiler; -O1 for long runs
     holds: List[Hold] = field(default_factory=list)
     objects: Dict[str, Path] = field(default_factory=dict)

@@ -146,7 +146,7 @@ class Mux:
         except BlockingIOError:
             pass
         except OSError:
-            self.untyped.clear()    # it has ended, or has closed its input
+            self.untyped.clear()    # the machine has ended, or has closed its input
 
     # --- from the machine ----------------------------------------------------------------------------------
 

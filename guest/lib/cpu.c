@@ -24,7 +24,8 @@ void cpu_wait_us(u64 us)
 	u64 start = cpu_ticks(), ticks = cpu_ticks_per_second() * us / 1000000;
 
 	while (cpu_ticks() - start < ticks)
-		;
+		for (unsigned i = 0; i < 100; i++) /* under -icount an instruction takes time, and a look at the counter effort */
+			asm volatile("");
 }
 
 void *memcpy(void *to, const void *from, size_t n);

@@ -52,7 +52,7 @@ extern const char el1_vectors[];
 static u64 hpmn;                          /* MDCR_EL2.HPMN: the counters given to EL1 */
 static u64 held[KEYS];                    /* the value that each register reads as */
 static struct outcome first[2 * KEYS];
-static u8 worth[2 * KEYS];                /* it ran or trapped in one of the first two passes */
+static u8 worth[2 * KEYS];                /* access ran or trapped in one of the first two passes */
 static u64 lines, accesses;
 
 static void put(char c)

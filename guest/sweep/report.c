@@ -6,6 +6,7 @@
 #include "report.h"
 #include "cpu.h"
 #include "guest_calls.h"
+#include "plan.h"
 
 #define LINE 120
 
@@ -30,6 +31,7 @@ static void flush(void)
 	u32 done = 0, patience = 1000;
 
 	while (done < used && patience) {
+		cpu_wait_us(pace_of_console);
 		s64 taken = (s64)cpu_hvc(HV_CONSOLE_WRITE, (u64)buffer + done, used - done, 0);
 
 		if (taken > 0) {

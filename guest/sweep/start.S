@@ -18,7 +18,7 @@ _start:
 1:	wfi
 	b	1b
 
-	/* struct caught: sync, serror, esr */
+	/* struct caught: sync, serror, esr, quiet */
 	.macro	count which
 	stp	x0, x1, [sp, #-16]!
 	adrp	x0, caught
@@ -35,6 +35,8 @@ vectors:
 	count	0
 	cmp	x1, #1			/* the flags are in SPSR_EL1 */
 	b.ne	2f
+	ldr	x1, [x0, #24]
+	cbnz	x1, 2f
 	mrs	x1, esr_el1
 	str	x1, [x0, #16]
 2:	mrs	x0, elr_el1

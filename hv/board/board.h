@@ -20,5 +20,6 @@
 #define CPU_BLOCK_SIZE    (1 << CPU_BLOCK_SHIFT)
 #define CPU_GUARD_SIZE    0x1000
 #define CPU_STRUCT_OFFSET 0x3000
+#define STACK_PATTERN     0x5a /* each byte of a stack that has not been used */
 
 #endif

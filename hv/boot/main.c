@@ -18,6 +18,7 @@
 #include "lib/panic.h"
 #include "lib/print.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor.h"
 #include "vm/stage2.h"
 #include "vm/vcpu.h"

@@ -13,6 +13,7 @@
 #include "lib/print.h"
 #include "lib/psci.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/power.h"
 #include "operator/monitor.h"
 #include "trap/replay.h"
@@ -87,7 +88,7 @@ void el2_panic(struct trap_frame *f, u64 kind)
 {
 	static const char *const vectors[4] = { "synchronous exception", "IRQ", "watchdog: no end for 3 s", "SError" };
 
-	if ((kind == EL2_FIQ && !watchdog_bites(f)) || (kind == EL2_SYNC && replay_faulted(f)))
+	if ((kind == EL2_FIQ && !watchdog_expired(f)) || (kind == EL2_SYNC && replay_faulted(f)))
 		return;
 	check_depth();
 	el2_fault[0] = f->elr_el2;

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CPUs: starting, stopping, standing still. */
+#include "cpu/smp.h"
 #include "arch/arch.h"
 #include "board/gic.h"
 #include "board/mmu.h"
 #include "boot/watchdog.h"
-#include "cpu/decide.h"
 #include "cpu/locks.h"
-#include "cpu/smp.h"
 #include "cpu/vtime.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
 #include "lib/psci.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/debug.h"
+#include "trap/decide.h"
 #include "vm/inject.h"
 #include "vm/vcpu.h"
 
@@ -30,12 +31,12 @@ volatile bool smp_stopped;
 /* Fills the stack below `top`, which is not above SP, with a pattern: the monitor shows how deep the stack went. */
 static void mark_stack(char *block, u64 top)
 {
-	u64 *p = (u64 *)(block + CPU_GUARD_SIZE);
+	u64 *p = (u64 *)(block + CPU_GUARD_SIZE), pattern = STACK_PATTERN * 0x0101010101010101UL;
 
 	for (; p + 8 <= (u64 *)top; p += 8)
-		p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = 0x5a5a5a5a5a5a5a5aUL;
+		p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = pattern;
 	for (; p < (u64 *)top; p++)
-		*p = 0x5a5a5a5a5a5a5a5aUL;
+		*p = pattern;
 }
 
 void smp_init(void)

@@ -24,7 +24,7 @@ void watchdog_start(struct cpu *c)
  * Whether this CPU has been in one trap for three looks without progress. A CPU that waits for a lock is not blamed:
  * the lock's holder has its own looks.
  */
-static bool stands(struct cpu *c)
+static bool is_stuck(struct cpu *c)
 {
 	u64 seen = c->entered + c->progress;
 	bool same = seen == c->watch_last;
@@ -35,7 +35,7 @@ static bool stands(struct cpu *c)
 }
 
 /* Whether this CPU has held the same lock for three looks and printed nothing, so that others wait for ever. */
-static bool keeps_lock(struct cpu *c)
+static bool holds_on(struct cpu *c)
 {
 	const struct spinlock *l = lock_held(c);
 	u64 seen = l ? l->taken + c->progress : 0;
@@ -46,7 +46,7 @@ static bool keeps_lock(struct cpu *c)
 	return c->watch_holds == MISSES;
 }
 
-bool watchdog_bites(struct trap_frame *f)
+bool watchdog_expired(struct trap_frame *f)
 {
 	struct cpu *c = this_cpu();
 	u32 irq = gic_fiq_begin();
@@ -55,12 +55,12 @@ bool watchdog_bites(struct trap_frame *f)
 	if (f->elr_el2 - (u64)guest_return < (u64)guest_returned - (u64)guest_return)
 		f->elr_el2 = (u64)guest_return; /* ELR_EL2 and SPSR_EL2 were overwritten: restores from the frame again */
 	if (now >= c->watch_due) {
-		bool keeps = keeps_lock(c), stuck = stands(c);
+		bool holding = holds_on(c), stuck = is_stuck(c);
 
 		c->watch_due = now + sysreg_read(cntfrq_el0);
 		if (smp_stopped)
 			c->watch_misses = c->watch_holds = 0;
-		else if (keeps || stuck)
+		else if (holding || stuck)
 			return true;
 	}
 	alarm_tick(now);

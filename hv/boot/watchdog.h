@@ -11,6 +11,6 @@ void watchdog_start(struct cpu *c);
  * One look, by interrupt; `f` is the interrupted EL2 code. True: three looks have found the same trap at the same
  * place.
  */
-bool watchdog_bites(struct trap_frame *f);
+bool watchdog_expired(struct trap_frame *f);
 
 #endif

@@ -29,7 +29,7 @@ struct row_state {
 	u8 pad[3];
 	const struct decision *decision; /* a row of policy_rows[], or decide_init()'s copy with an ID register's value */
 	u64 header;       /* header of its records, without the trap's part */
-	u64 would;      /* those of `hits` that a rule changed at run time let pass */
+	u64 would;      /* the hits that a rule changed at run time let pass */
 	u64 cleared_hits, cleared_cost; /* hits, cost and would at the operator's `traps clear` */
 };
 _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to find it");
@@ -44,10 +44,10 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define ROW_WHERE 64u /* the decision depends on the call's arguments */
 #define PATH_SLOW ACT_COUNT
 
-/* An access that is allowed and that EL2 cannot make in the guest's place: it traps only on EL2's own account. */
+/* Allowed, or let pass by `mode: audit`, and nothing that EL2 could do in the guest's place but the virtual GIC. */
 static inline bool allowed_only(const struct decision *d)
 {
-	return d->action == ACT_DENY && d->verdict == V_ALLOW;
+	return d->action == ACT_DENY && (d->verdict == V_ALLOW || d->verdict == V_WOULD);
 }
 /* Call it when flags or decision have changed. */
 static inline void row_set_path(struct row_state *s)
@@ -102,7 +102,7 @@ struct cpu {
 	u64 entered;             /* CNTPCT at the trap being handled */
 	struct row_state *rows;  /* policy_n_rows of them */
 	struct row_state *row;   /* the row that decided the trap being handled */
-	struct log_record *record; /* that decision's record, or NULL */
+	struct log_record *record; /* record of that decision, or NULL */
 	u64 *limit_time;         /* GCRA theoretical arrival time, by limit */
 	u64 *logged_once;        /* tags of accesses that `log: once` has logged, LOGGED_SLOTS of them */
 	u32 work;                /* WORK_* */
@@ -151,22 +151,6 @@ static inline void lookups_forget(struct cpu *c)
 		c->lookup_cache[i].hvc.key = c->lookup_cache[i].smc.key = i ^ 1; /* a key of another slot */
 		c->lookup_cache[i].mmio.key = (i ^ 1) << 2;
 	}
-}
-
-/* Applies the log and the limit of a row that has flags. Returns the decision that holds. */
-const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux);
-
-/*
- * Makes a decision: counts it, logs it, applies its limit. value, addr, aux are the match inputs for the record;
- * trap_end() adds the cost later. fast_path.h does the same for rows that one action settles.
- */
-static inline const struct decision *decide(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
-{
-	s->hits++;
-	c->row = s;
-	if (unlikely(s->flags))
-		return decide_slow(c, s, value, addr, aux);
-	return s->decision;
 }
 
 #endif

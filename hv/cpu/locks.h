@@ -8,7 +8,7 @@
 /* The order: a CPU that holds a lock takes only later ones. */
 enum lock_order {
 	ORDER_CPUS,   /* which CPUs are on */
-	ORDER_LOG,    /* which records of any CPU have been written; what the operator's keys ask for */
+	ORDER_LOG,    /* how far records of any CPU have been written; requests of the operator's keys */
 	ORDER_LINE,   /* the UART, its output ring, the owner of its input; the guest's PL011 */
 	ORDER_RTC,    /* the guest's PL031 */
 	ORDER_VIRTIO, /* the mediated virtio devices and their queues */

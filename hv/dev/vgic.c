@@ -19,15 +19,12 @@
 #define ICH_HCR_EN    BIT(0)
 #define ICH_HCR_TALL0 BIT(11)
 #define ICH_HCR_TALL1 BIT(12)
-#define ICH_HCR_TDIR  BIT(14)
 
 #define SPSR_I BIT(7)
 
-#define COLD __attribute__((cold)) /* code that a guest seldom runs: smaller rather than faster */
-
 struct vgic_dist vgic_dist;
 
-static u64 ich_hcr; /* vcpu.c's bits, and TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
+static u64 ich_hcr; /* vcpu.c's bits, with TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
 
 /* Whether `c` is this CPU: list registers can be reached on their own CPU only. */
 static bool here(const struct cpu *c)
@@ -45,7 +42,7 @@ void vgic_attend(struct cpu *c)
 
 COLD void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 {
-	u32 first = (u32)(b - vgic_dist.spi) * 32 + 32, who = 0;
+	u32 first = (u32)(b - vgic_dist.spi) * 32 + 32, affected = 0;
 
 	if (c) {
 		vgic_attend(c);
@@ -54,12 +51,12 @@ COLD void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 	for (; v; v &= v - 1) {
 		u32 bit = (u32)__builtin_ctz(v);
 
-		who |= 1u << vgic_dist.target[first + bit];
+		affected |= 1u << vgic_dist.target[first + bit];
 		if (b->in_lr & 1u << bit)
-			who |= 1u << vgic_dist.holder[first + bit];
+			affected |= 1u << vgic_dist.holder[first + bit];
 	}
-	for (; who; who &= who - 1)
-		vgic_attend(cpus[__builtin_ctz(who)]);
+	for (; affected; affected &= affected - 1)
+		vgic_attend(cpus[__builtin_ctz(affected)]);
 }
 
 COLD void vgic_cpu_init(struct cpu *c)
@@ -79,7 +76,7 @@ COLD void vgic_cpu_init(struct cpu *c)
 	for (unsigned i = 0; i < c->vgic.n_lrs; i++)
 		gich_lr_write(i, 0);
 	c->vgic.traps = false;
-	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN | ICH_HCR_TDIR;
+	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN;
 	sysreg_write(ich_vmcr_el2, 0);
 	sysreg_write(ich_ap0r0_el2, 0);
 	sysreg_write(ich_ap1r0_el2, 0);
@@ -141,7 +138,7 @@ static void fold(struct cpu *c, unsigned n)
 	} else if (b->hw & bit) {
 		let_go(c, bit);
 	} else if (irq >= 32 && (b->pending | b->level) & bit && vgic_dist.target[irq] != c->index) {
-		vgic_attend(cpus[vgic_dist.target[irq]]); /* that CPU has waited for the EOI */
+		vgic_attend(cpus[vgic_dist.target[irq]]); /* the target CPU has waited for this EOI */
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What vgic.c, which keeps the interrupts' state, offers to vgic_regs.c and vgic_icc.c, which show it to the guest. */
+/* The state of interrupts, kept by vgic.c and shown to the guest by vgic_regs.c and vgic_icc.c. */
 #ifndef HV_VGIC_STATE_H
 #define HV_VGIC_STATE_H
 

@@ -13,6 +13,7 @@
 #include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/virtio_device.h"
+#include "log/evidence.h"
 
 #define MAGIC               0x74726976 /* "virt" */
 #define STATUS_FEATURES_OK  8u

@@ -6,9 +6,6 @@
 #include "lib/print.h"
 #include "lib/string.h"
 
-#define RS 0x1e
-#define US 0x1f
-
 /* Where characters go: a caller's buffer, or a small one that is flushed to the console when full. */
 struct out {
 	char *buf;

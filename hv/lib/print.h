@@ -6,6 +6,9 @@
 #include <stdarg.h>
 #include "lib/types.h"
 
+#define RS 0x1e /* begins a record */
+#define US 0x1f /* begins an escaped byte of the guest's */
+
 /* The output of kprintf(): log/console.c. */
 void console_raw(const char *s, size_t n);
 

@@ -6,11 +6,10 @@
 #include "cpu/alarm.h"
 #include "cpu/locks.h"
 #include "lib/build.h"
+#include "log/evidence.h"
 #include "log/line.h"
 #include "log/output.h"
 
-#define RS 0x1e
-#define US 0x1f
 #define KEY_INTERRUPT 0x03 /* gdb's */
 
 #define INPUT_AT_ONCE 8192 /* bytes: more than the guest's ring holds */

@@ -9,6 +9,7 @@
 #include "cpu/smp.h"
 #include "cpu/vtime.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/line.h"
 
 #define IDLE_BUDGET 4096 /* bytes */

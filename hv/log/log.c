@@ -2,8 +2,8 @@
 /* The evidence log's rings: makes records and finds them. */
 #include "arch/arch.h"
 #include "cpu/cpu.h"
-#include "cpu/log.h"
-#include "cpu/record.h"
+#include "log/evidence.h"
+#include "log/record.h"
 
 enum log_mode log_mode;
 u32 log_text_sections;

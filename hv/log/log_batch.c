@@ -13,7 +13,7 @@
 #include "arch/arch.h"
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "cpu/log.h"
+#include "log/evidence.h"
 
 #define FORMAT 1
 
@@ -75,32 +75,32 @@ static void put_record(struct packer *p, struct cpu *c, const struct log_record 
 {
 	struct fields f = { .time = r->time, .pc = r->pc, .value = r->value, .addr = r->addr, .aux = before->aux,
 			    .esr = r->esr, .rule = policy_rows[r->row].rule };
-	u32 what = INFO_VERDICT(r->info) % V_COUNT | (u32)INFO_EL(r->info) << 3;
+	u32 announced = INFO_VERDICT(r->info) % V_COUNT | (u32)INFO_EL(r->info) << 3;
 
 	if (shows_aux(r))
 		f.aux = r->aux;
 	if (log_unread(r))
 		f.value = before->value;
-	what |= (f.rule != before->rule ? F_RULE : 0) | (f.esr != before->esr ? F_ESR : 0) |
+	announced |= (f.rule != before->rule ? F_RULE : 0) | (f.esr != before->esr ? F_ESR : 0) |
 		(f.pc != before->pc ? F_PC : 0) | (f.value != before->value ? F_VALUE : 0) |
 		(f.addr != before->addr ? F_ADDR : 0) | (f.aux != before->aux ? F_AUX : 0) | (r->n > 1 ? F_RUN : 0);
-	put(p, (u8)what);
-	put(p, (u8)(what >> 8));
+	put(p, (u8)announced);
+	put(p, (u8)(announced >> 8));
 	put_signed(p, f.time - before->time);
 	put_number(p, log_cost(c, r));
-	if (what & F_RULE)
+	if (announced & F_RULE)
 		put_number(p, f.rule);
-	if (what & F_ESR)
+	if (announced & F_ESR)
 		put_number(p, f.esr ^ before->esr);
-	if (what & F_PC)
+	if (announced & F_PC)
 		put_signed(p, f.pc - before->pc);
-	if (what & F_VALUE)
+	if (announced & F_VALUE)
 		put_number(p, f.value ^ before->value);
-	if (what & F_ADDR)
+	if (announced & F_ADDR)
 		put_number(p, f.addr ^ before->addr);
-	if (what & F_AUX)
+	if (announced & F_AUX)
 		put_number(p, f.aux ^ before->aux);
-	if (what & F_RUN) {
+	if (announced & F_RUN) {
 		put_number(p, r->n);
 		put_number(p, r->aux - r->time);
 	}

@@ -2,8 +2,8 @@
 /* Describes a record in the words of the policy language. */
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "cpu/log.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 const char *const log_verdicts[V_COUNT] = { VERDICT_WORDS(AS_WORD) };
 
@@ -46,10 +46,10 @@ static size_t add_value(char *buf, size_t size, size_t n, const struct log_recor
 static size_t describe_sysreg(char *buf, size_t size, const struct log_record *r)
 {
 	char name[32];
-	const char *what = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
+	const char *verb = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
 
 	log_sysreg_name(name, sizeof(name), r->esr);
-	return add_value(buf, size, ksnprintf(buf, size, "%s %s", what, name), r);
+	return add_value(buf, size, ksnprintf(buf, size, "%s %s", verb, name), r);
 }
 
 static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)

@@ -13,8 +13,8 @@
 #include "lib/build.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
-#define RS           0x1e
 #define HEADER_EVERY 4096
 #define ROOM         (LOG_LINE - 16) /* for a line's text; the rest is for the checksum */
 #define RULES_A_LINE 1700            /* bytes of rN=... in one @S */
@@ -155,9 +155,9 @@ const char *log_format(struct cpu *c, const struct log_record *r)
 {
 	struct line line = record_line(c, r, false);
 
-	close_line(&line);
+	add(&line, "\r\n");
 	line.text[line.n] = '\0';
-	return line.text + 1; /* no RS: the text only pictures a record */
+	return line.text + 1; /* no RS and no CRC: the wire may have had another kind, cost or count */
 }
 
 void log_print(struct cpu *c, const struct log_record *r)
@@ -365,8 +365,8 @@ void log_header(struct cpu *c)
 	while (n < MAX_CPUS && cpus[n])
 		n++;
 	line = begin_text(c, 'H');
-	add(&line, "hvl=1 build=%s policy=%s#%08x guest=%s#%08x cpu=%u cntfrq=%lu ring=%u esc=%s log=%s", build_id,
-	    policy_name, (u32)(policy_hash >> 32), guest_id.name ? guest_id.name : "none", guest_id.hash,
+	add(&line, "hvl=1 build=%s policy=%s#%08x rules=%08x guest=%s#%08x cpu=%u cntfrq=%lu ring=%u esc=%s log=%s", build_id,
+	    policy_name, (u32)(policy_hash >> 32), policy_wording, guest_id.name ? guest_id.name : "none", guest_id.hash,
 	    n, sysreg_read(cntfrq_el0), LOG_RING, console_escape ? "^]" : "none",
 	    log_modes[log_mode]);
 	end_text(&line);

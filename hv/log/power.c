@@ -8,6 +8,7 @@
 #include "lib/print.h"
 #include "lib/psci.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 static void finish(const char *reason)
 {

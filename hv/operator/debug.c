@@ -4,14 +4,15 @@
 #include "arch/arch.h"
 #include "cpu/alarm.h"
 #include "cpu/esr.h"
-#include "cpu/el1_exception.h"
 #include "cpu/locks.h"
 #include "cpu/vtime.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/dis.h"
 #include "operator/monitor.h"
 #include "operator/overrule.h"
 #include "trap/trap.h"
+#include "vm/el1_exception.h"
 #include "vm/guestmem.h"
 
 #define EC_BREAKPOINT 0x30
@@ -251,9 +252,9 @@ void debug_step(struct cpu *c, u64 count, bool hold)
 	state[c->index].hold = hold;
 }
 
-void debug_until(enum until what, u64 value)
+void debug_until(enum until condition, u64 value)
 {
-	until = what;
+	until = condition;
 	until_value = value;
 }
 

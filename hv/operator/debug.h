@@ -30,7 +30,7 @@ int debug_add(const struct debug_point *p, bool data);
 /* Requests for the next time the guest goes on. Any stop of the guest cancels them. */
 enum until { UNTIL_NOTHING, UNTIL_TRAP, UNTIL_SEQ, UNTIL_TIME };
 void debug_step(struct cpu *c, u64 count, bool hold_interrupts);
-void debug_until(enum until what, u64 value);
+void debug_until(enum until condition, u64 value);
 
 /* monitor.c: the guest has stopped; it goes on. smp.c: a CPU that stood still goes on, or has come on. */
 void debug_stop(struct cpu *c);

@@ -2,13 +2,14 @@
 /* gdb's remote protocol: the guest's CPU as one thread, its registers, its memory, its breakpoints and watchpoints. */
 #include "operator/gdb.h"
 #include "arch/arch.h"
-#include "cpu/el1_exception.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/output.h"
 #include "log/power.h"
 #include "operator/debug.h"
 #include "operator/gdb_packet.h"
+#include "vm/el1_exception.h"
 
 #define SILENCE_MS 3000
 #define BAD_MOST   3

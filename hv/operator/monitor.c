@@ -11,6 +11,7 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/power.h"
 #include "operator/debug.h"
 #include "operator/gdb.h"
@@ -36,7 +37,7 @@ void complain(const char *format, ...)
 
 /* The list of commands, for dispatch, completion and `help`. Groups stand together. */
 static const struct command {
-	const char *group, *name, *usage, *what;
+	const char *group, *name, *usage, *help;
 	monitor_command *run;
 	bool writes; /* refused in a locked build */
 } commands[] = {
@@ -162,7 +163,7 @@ static void help(struct monitor *m, const char *args)
 		const struct command *k = find(args, name_length(args));
 
 		if (k)
-			kprintf("%s%s%s\n  %s\n", k->name, *k->usage && *k->usage != '/' ? " " : "", k->usage, k->what);
+			kprintf("%s%s%s\n  %s\n", k->name, *k->usage && *k->usage != '/' ? " " : "", k->usage, k->help);
 		return;
 	}
 	seconds_text(paused, sizeof(paused), counter() - m->opened);
@@ -228,15 +229,15 @@ static void power_off(struct monitor *m, const char *args)
 	machine_off("poweroff");
 }
 
-bool monitor_refuses(struct monitor *m, const char *what)
+bool monitor_refuses(struct monitor *m, const char *action)
 {
 	char text[32];
 
 	if (!build_locked)
 		return false;
-	ksnprintf(text, sizeof(text), "refused %s", what);
+	ksnprintf(text, sizeof(text), "refused %s", action);
 	log_note(m->c, text);
-	complain("%s: this build is locked (LOCKED=1)\n", what);
+	complain("%s: this build is locked (LOCKED=1)\n", action);
 	return true;
 }
 
@@ -378,16 +379,16 @@ void monitor_pause(struct cpu *c)
 int monitor_ask(struct cpu *c, const struct decision *d)
 {
 	struct monitor m = { .c = c, .stop_reason = "rule", .opened = counter() };
-	char what[96];
+	char text[96];
 	int key;
 
 	if (gdb_active || !enter(&m))
 		return 'd';
-	describe_frame(what, sizeof(what), &c->frame);
+	describe_frame(text, sizeof(text), &c->frame);
 	for (key = 0; key != 'a' && key != 'A' && key != 'd' && key != 'e';) {
 		kprintf("r%u %s is about to %s %s\n"
 			"[a]llow once [d]o it [e]mulate 0 [A]lways allow [w]hy [m]onitor? ", d->rule,
-			policy_rules[d->rule].place, log_verdicts[d->verdict % V_COUNT], what);
+			policy_rules[d->rule].place, log_verdicts[d->verdict % V_COUNT], text);
 		key = console_getc(-1);
 		kprintf("%c\n", key >= ' ' && key < 0x7f ? key : '?');
 		if (key == 'w')
@@ -398,9 +399,9 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 	if (key == 'A')
 		change_rule(c, d->rule, ROW_WOULD, ROW_STOP);
 	if (key != 'd') { /* its record, if there is one, is on the line by now, with the policy's verdict */
-		ksnprintf(what, sizeof(what), "overruled rule=r%u pc=0x%lx by=monitor answer=%s", d->rule,
+		ksnprintf(text, sizeof(text), "overruled rule=r%u pc=0x%lx by=monitor answer=%s", d->rule,
 			  c->frame.elr_el2, key == 'e' ? "emulate" : "allow");
-		log_note(c, what);
+		log_note(c, text);
 	}
 	resume(&m);
 	return key;

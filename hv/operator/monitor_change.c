@@ -6,6 +6,7 @@
 #include "lib/build.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 #include "operator/overrule.h"
 #include "vm/inject.h"

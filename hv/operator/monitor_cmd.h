@@ -29,8 +29,8 @@ void monitor_execute(struct monitor *m, const char *line);
  */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 extern bool monitor_machine;
-/* True in a locked build, after a message and a record that `what` is refused. */
-bool monitor_refuses(struct monitor *m, const char *what);
+/* True in a locked build, after a message and a record that `action` is refused. */
+bool monitor_refuses(struct monitor *m, const char *action);
 /* monitor_line.c: reads one line, edited. False: ^D on an empty line. */
 bool monitor_line(struct monitor *m, char line[MONITOR_LINE]);
 /* Counts a printed line. False: the operator has seen enough. */

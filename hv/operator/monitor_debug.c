@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/debug.h"
 #include "operator/dis.h"
 #include "operator/monitor_cmd.h"

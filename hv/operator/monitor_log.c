@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Monitor commands for the evidence log. */
 #include "arch/arch.h"
-#include "cpu/log.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 #define TAIL_DEFAULT 10

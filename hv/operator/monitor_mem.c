@@ -2,6 +2,7 @@
 /* Monitor commands that read memory: x, find, bt. Every address is checked. */
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 #define UNITS_MAX   65536 /* units of one `x` */

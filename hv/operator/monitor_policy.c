@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The policy at run time: which line decided on what, how often, and why. */
 #include "cpu/esr.h"
-#include "cpu/log.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 #define RULES_SORTED 512
@@ -250,11 +250,11 @@ static void say_remedy(const struct decision *d, unsigned verdict)
 /* The trap that stopped the guest, by a rule that does not log. */
 static void why_last(const struct monitor *m)
 {
-	char what[96];
+	char subject[96];
 	const struct decision *d = m->c->row->decision;
 
-	describe_frame(what, sizeof(what), &m->c->frame);
-	kprintf("the last trap: %s %s (no record: its rule does not log)\n", log_verdicts[d->verdict % V_COUNT], what);
+	describe_frame(subject, sizeof(subject), &m->c->frame);
+	kprintf("the last trap: %s %s (no record: its rule does not log)\n", log_verdicts[d->verdict % V_COUNT], subject);
 	say_rule(d->rule);
 	say_effect(d);
 }

@@ -4,14 +4,13 @@
 #include "board/integrity.h"
 #include "cpu/esr.h"
 #include "cpu/locks.h"
-#include "cpu/log.h"
 #include "cpu/vtime.h"
 #include "lib/build.h"
 #include "lib/panic.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
-#define STACK_PATTERN 0x5a
 #define TRAIL       16
 
 u64 guest_sp(const struct trap_frame *f)
@@ -41,7 +40,7 @@ static void all_decisions(u64 *hits, u64 *cost)
 
 static void status_cpu(const struct cpu *c)
 {
-	char what[96];
+	char subject[96];
 	const struct log_record *r = c->log.seq ? log_find((struct cpu *)c, c->log.notable_end - 1) : NULL;
 
 	kprintf("cpu%u    pc=0x%lx  ", c->index, c->frame.elr_el2);
@@ -50,9 +49,9 @@ static void status_cpu(const struct cpu *c)
 		r = log_find((struct cpu *)c, seq);
 	if (!r || r->kind != REC_DECISION)
 		return;
-	log_describe(what, sizeof(what), r);
+	log_describe(subject, sizeof(subject), r);
 	kprintf("last    r%u %s %s (seq %lu)\n", policy_rows[r->row].rule,
-		log_verdicts[INFO_VERDICT(r->info) % V_COUNT], what, r->seq);
+		log_verdicts[INFO_VERDICT(r->info) % V_COUNT], subject, r->seq);
 }
 
 void monitor_status(struct monitor *m, const char *args)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How often the guest trapped, and the cost: exact from the counters, spread and rate from the rings. */
 #include "arch/arch.h"
-#include "cpu/log.h"
 #include "cpu/vtime.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 static u64 cleared; /* CNTPCT at `traps clear` */

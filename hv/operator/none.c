@@ -6,6 +6,7 @@
 #include "cpu/bootargs.h"
 #include "lib/panic.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/debug.h"
 #include "operator/gdb.h"
 #include "operator/monitor.h"

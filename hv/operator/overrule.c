@@ -3,34 +3,12 @@
 #include "operator/overrule.h"
 #include "cpu/esr.h"
 #include "cpu/locks.h"
-#include "lib/psci.h"
+#include "models.h"
 #include "operator/debug.h"
 #include "operator/monitor.h"
+#include "trap/hvcall.h"
 
 static struct decision overruled[MAX_CPUS];
-
-/* The model of each known function, for calls whose row is a plain refusal and has none. */
-static unsigned model_of(u64 id)
-{
-	static const struct {
-		u32 id;
-		u8 model;
-	} services[] = {
-		{ 0x80000000, MODEL_SMCCC_VERSION },     { 0x80000001, MODEL_SMCCC_ARCH_FEATURES },
-		{ 0x84000000, MODEL_PSCI_VERSION },      { 0x84000001, MODEL_PSCI_CPU_SUSPEND },
-		{ 0x84000002, MODEL_PSCI_CPU_OFF },      { 0x84000003, MODEL_PSCI_CPU_ON },
-		{ 0x84000004, MODEL_PSCI_AFFINITY_INFO }, { 0x84000006, MODEL_PSCI_MIGRATE_INFO_TYPE },
-		{ 0x84000008, MODEL_PSCI_SYSTEM_OFF },   { 0x84000009, MODEL_PSCI_SYSTEM_RESET },
-		{ 0x8400000a, MODEL_PSCI_FEATURES },
-	};
-
-	if (id <= MODEL_HV_REPORT_EXCEPTION - MODEL_HV_GET_ID)
-		return (unsigned)(MODEL_HV_GET_ID + id);
-	for (unsigned i = 0; i < ARRAY_SIZE(services); i++)
-		if (services[i].id == ((u32)id & ~0x40000000u))
-			return services[i].model;
-	return MODEL_NONE;
-}
 
 /*
  * EL2 makes the access itself. The guest must not run the instruction again with relaxed controls: it could be another
@@ -66,7 +44,7 @@ static const struct decision *let_pass(struct cpu *c, const struct decision *d, 
 		break;
 	case EC_HVC64:
 	case EC_SMC64:
-		n->arg = (u16)model_of(c->frame.x[0]);
+		n->arg = (u16)model_of_call(call_function(&c->frame), esr_class(esr) == EC_HVC64 ? BY_HVC : BY_SMC);
 		n->action = zero ? ACT_VALUE : n->arg ? ACT_EMULATE : ACT_ALLOW;
 		break;
 	default:

@@ -221,7 +221,8 @@ struct sysreg_name {
 /* --- defined in build/gen/ ------------------------------------------------------------------------- */
 extern const char policy_name[];
 extern const char policy_file[]; /* as policygen takes it: "policy/strict.yaml" */
-extern const u64 policy_hash; /* meaning hash: equal if and only if the decisions are */
+extern const u64 policy_hash; /* meaning hash: equal iff the decisions are equal */
+extern const u32 policy_wording; /* equal iff rules have the same numbers and stand in the same text */
 extern const struct decision policy_rows[];
 extern const u16 policy_n_rows;
 extern const struct rule_info policy_rules[];
@@ -255,10 +256,14 @@ extern const u16 policy_n_sysreg_names;
 extern const char policy_sysreg_text[];
 
 /*
- * Replay stubs (build/gen/replay.S), 16 bytes each: at +0 `mrs x0, REG; ret`, at +8 `msr REG, x0; ret` (a UDF for a
- * direction that does not exist or is never replayed; SYS instructions stand at +8).
+ * Replay stubs (build/gen/replay.S) in halves of 8 bytes. That of decision.arg `mrs x0, REG; ret`, the one behind it
+ * `msr REG, x0; ret` (or SYS); where no row asks for one of them, another stub's half stands in its place.
  */
 extern const char policy_replay[];
+static inline const char *policy_stub(u16 arg)
+{
+	return policy_replay + 8 * (u64)arg;
+}
 /* Writes each member of `t` into its register, if this CPU has it (build/gen/replay.S). */
 void policy_write_controls(const struct trap_controls *t);
 

@@ -4,8 +4,9 @@
 #include "board/mmu.h"
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "trap/operator.h"
+#include "log/evidence.h"
 #include "trap/fast_path.h"
+#include "trap/operator.h"
 
 /* Ticks between two decisions at the limit's rate, by the index of policy_limits[]; 0 has none. */
 static u64 *interval;
@@ -16,7 +17,7 @@ static u64 *interval;
  * ID registers are constant: what a row makes of the real one (op0 3, op1 0, CRn 0, CRm 1 to 7: those that HCR_EL2.TID3
  * traps) is worked out once, and the row becomes one that gives a value.
  */
-static void fold_constants(struct cpu *c)
+static COLD void fold_constants(struct cpu *c)
 {
 	struct decision *folded = boot_alloc(ID_REGISTERS * sizeof(*folded), 64);
 
@@ -27,7 +28,7 @@ static void fold_constants(struct cpu *c)
 
 		if (d->action != ACT_ALLOW && d->action != ACT_MASK)
 			continue;
-		real = replay_read(policy_replay + 16 * (u64)d->arg);
+		real = replay_read(policy_stub(d->arg));
 		folded[n] = *d;
 		folded[n].action = ACT_VALUE;
 		folded[n].value = d->action == ACT_ALLOW ? real : (real & d->mask) | d->value;
@@ -77,23 +78,23 @@ static bool within_limit(struct cpu *c, unsigned limit)
 /* The part of an access, besides its row, by which `log: once` tells it from others: register, place or function. */
 static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
 {
-	u64 esr = c->frame.esr_el2, what;
+	u64 esr = c->frame.esr_el2, part;
 
 	switch (esr_class(esr)) {
 	case EC_SYSREG:
-		what = esr & 0x3ffc1f; /* all but Rt */
+		part = esr & 0x3ffc1f; /* all but Rt */
 		break;
 	case EC_DABT_LOW:
-		what = (addr & 0xffffffffff) << 1 | (esr & DABT_WNR ? 1 : 0);
+		part = (addr & 0xffffffffff) << 1 | (esr & DABT_WNR ? 1 : 0);
 		break;
 	case EC_HVC64:
 	case EC_SMC64:
-		what = value & 0xffffffff;
+		part = value & 0xffffffff;
 		break;
 	default:
-		what = 0;
+		part = 0;
 	}
-	return (u64)row << 48 | (u64)esr_class(esr) << 42 | (what & 0x3ffffffffff);
+	return (u64)row << 48 | (u64)esr_class(esr) << 42 | (part & 0x3ffffffffff);
 }
 
 /* May say true again after another access has taken the slot, but never false before the first. */
@@ -159,7 +160,7 @@ void complete_record(struct cpu *c)
 		r->value = c->frame.x[dabt_rt(r->esr)];
 }
 
-u64 decisions(const struct cpu *c, int verdict)
+COLD u64 decisions(const struct cpu *c, int verdict)
 {
 	u64 n = 0;
 

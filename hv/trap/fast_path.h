@@ -7,10 +7,11 @@
 #ifndef HV_FAST_PATH_H
 #define HV_FAST_PATH_H
 
-#include "cpu/decide.h"
-#include "cpu/record.h"
-#include "cpu/el1_exception.h"
+#include "log/evidence.h"
+#include "log/record.h"
+#include "trap/decide.h"
 #include "trap/trap.h"
+#include "vm/el1_exception.h"
 
 /* Counts the decision and adds its cost, in ticks. False: there is more to do (fast_finish()). */
 static inline bool fast_end(struct cpu *c, struct row_state *s, u64 *ticks)

@@ -2,12 +2,13 @@
 /* The six Charter calls. */
 #include "trap/hvcall.h"
 #include "arch/arch.h"
-#include "cpu/decide.h"
 #include "cpu/locks.h"
 #include "lib/build.h"
 #include "lib/psci.h"
 #include "log/console.h"
 #include "log/drain.h"
+#include "log/evidence.h"
+#include "trap/decide.h"
 #include "trap/operator.h"
 #include "vm/guestmem.h"
 

@@ -31,6 +31,21 @@ bool psci_migrate_info_type(struct cpu *c);
 bool psci_system_off(struct cpu *c);
 bool psci_system_reset(struct cpu *c);
 
+/* A number that no table has: for an SMC or HVC with an immediate, or with a malformed x0. */
+#define NO_FUNCTION 0xffffffffu
+
+/* The function that a call is for: identifiers are 32 bits (W0); the six Charter calls are named by the whole of x0. */
+static inline u32 call_function(const struct trap_frame *f)
+{
+	u64 x0 = f->x[0];
+
+	if (f->esr_el2 & 0xffff)
+		return NO_FUNCTION;
+	if (x0 >> 32 && !(x0 & BIT(31)))
+		return NO_FUNCTION;
+	return (u32)x0;
+}
+
 /* Whether a constant answers `model` in calls whose x1 has none of the bits `selector`. */
 static inline bool hvcall_constant(unsigned model, u64 *value, u64 *selector)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the core needs of an operator: the monitor, breakpoints and rules changed at run time, or none.c. */
+/* Needs of the core from an operator: the monitor, breakpoints and rules changed at run time, or none.c. */
 #ifndef HV_OPERATOR_H
 #define HV_OPERATOR_H
 

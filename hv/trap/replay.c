@@ -5,8 +5,9 @@
  * that callers need no check for an exception; the trap's end undoes their effects.
  */
 #include "trap/replay.h"
-#include "cpu/decide.h"
 #include "cpu/esr.h"
+#include "log/evidence.h"
+#include "trap/decide.h"
 #include "vm/inject.h"
 
 extern const char replay_begin[], replay_end[]; /* hv.ld: the stubs, and resetregs.S, which vcpu_reset() calls */

@@ -7,21 +7,6 @@
 #include "trap/operator.h"
 #include "trap/fast_path.h"
 
-/* A number that no table has: for an SMC or HVC with an immediate, or with a malformed x0. */
-#define NO_FUNCTION 0xffffffffu
-
-/* Function identifiers are 32 bits (W0); the six Charter calls are named by the whole of x0. */
-static u32 function_of(const struct trap_frame *f)
-{
-	u64 x0 = f->x[0];
-
-	if (f->esr_el2 & 0xffff)
-		return NO_FUNCTION;
-	if (x0 >> 32 && !(x0 & BIT(31)))
-		return NO_FUNCTION;
-	return (u32)x0;
-}
-
 static const s64 codes[REFUSE_COUNT] = {
 	[REFUSE_SEA] = SMCCC_NOT_SUPPORTED,
 	[REFUSE_SERROR] = SMCCC_NOT_SUPPORTED,
@@ -94,7 +79,7 @@ static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct cal
 {
 	struct cpu *c = cpu_of(f);
 	u64 x0 = f->x[0];
-	u32 id = function_of(f);
+	u32 id = call_function(f);
 	u16 row = policy_call(table, id);
 	struct call_lookup found = { .key = x0, .row = &c->rows[row] };
 

@@ -3,7 +3,7 @@
 #include "vm/cache.h"
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/el1_exception.h"
+#include "vm/el1_exception.h"
 #include "vm/guestmem.h"
 #include "vm/inject.h"
 

@@ -3,7 +3,7 @@
 #include "vm/inject.h"
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/el1_exception.h"
+#include "vm/el1_exception.h"
 
 #define SCTLR_SPAN   BIT(23)
 #define SCTLR_DSSBS  BIT(44)
@@ -18,7 +18,7 @@
 u64 take_optional;
 static bool has_ras;
 
-void inject_init(void)
+COLD void inject_init(void)
 {
 	if (FIELD(sysreg_read(id_aa64mmfr1_el1), 23, 20))
 		take_optional |= SPSR_PAN;
@@ -77,7 +77,7 @@ void inject_abort(struct trap_frame *f)
 	inject(f, ec << 26 | ESR_IL | (code ? 0 : f->esr_el2 & (DABT_WNR | DABT_CM)) | status, &f->far_el2);
 }
 
-void inject_forward(struct trap_frame *f)
+COLD void inject_forward(struct trap_frame *f)
 {
 	switch (esr_class(f->esr_el2)) {
 	case EC_IABT_LOW:
@@ -96,7 +96,7 @@ void inject_forward(struct trap_frame *f)
 }
 
 /* VSESR_EL2, UNKNOWN out of reset, becomes ESR_EL1: IDS, no architected syndrome ("VSESR_EL2"). */
-void inject_serror(void)
+COLD void inject_serror(void)
 {
 	if (has_ras)
 		sysreg_write(VSESR_EL2, VSESR_IDS);

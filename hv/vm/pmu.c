@@ -2,7 +2,7 @@
 /* Software increments of a guest. The PMU counts by filters for EL2; these follow the guest's filters for its level. */
 #include "vm/pmu.h"
 #include "arch/arch.h"
-#include "cpu/el1_exception.h"
+#include "vm/el1_exception.h"
 #include "vm/features.h"
 
 #define COUNTERS  31u

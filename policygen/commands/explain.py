@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 
 from policygen.commands import cli
+from policygen.commands.pasted import mended
 from policygen.facts.arch import encoding, load_arch, make_key
 from policygen.facts.board import load_board
 from policygen.facts.names import NO_FUNCTION, Names, function_of
@@ -60,7 +61,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     policy, status = cli.load(parsed.name, options)
     if policy is None:
         return status
-    text = " ".join(parsed.access).strip().lstrip("\x1e")
+    text, remark = mended(" ".join(parsed.access).strip())
     question = understand(text)
     if isinstance(question, str):
         print(f"policygen: {question}", file=sys.stderr)
@@ -73,7 +74,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     if options.format == "json":
         cli.print_json({"access": text, "decisions": [as_json(policy, access, options.cpu) for access in accesses]})
         return cli.OK
-    lines = question.heading + explained(policy, accesses, question, options.cpu)
+    lines = question.heading + ([remark] if remark else []) + explained(policy, accesses, question, options.cpu)
     print("\n".join(lines))
     return cli.OK
 

@@ -89,7 +89,7 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
         return status
     try:
         if parsed.plan:
-            Path(parsed.plan).write_text(sweep.header(policy, parsed.brief), encoding="utf-8")
+            Path(parsed.plan).write_text(sweep.header(policy, sweep.BRIEF if parsed.brief else sweep.WHOLE), encoding="utf-8")
             return cli.OK
         text = image.contents(str(parsed.run)).decode("latin-1")
     except (OSError, ValueError) as error:
@@ -104,4 +104,4 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
                         "differences": [verify_run.shown(item, policy) for item in verdict.differences]})
     elif not good or not options.quiet:
         print(verify_run.report(verdict, policy, options.cpu))
-    return cli.OK if good else cli.FAILED
+    return cli.OK if good else cli.USAGE if verdict.broken else cli.FAILED

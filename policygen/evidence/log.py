@@ -195,14 +195,10 @@ def complete(log: Log) -> Set[int]:
     shown: Dict[int, int] = {}
     for (_, _, rule), seen in log.seen.items():
         shown[rule] = shown.get(rule, 0) + seen.count
-    totals = log.tally.rule_totals if log.session.ended else {}
+    totals = log.tally.rule_counts() if log.session.ended and log.tally.exact else {}
     return {rule for rule, count in shown.items() if totals.get(rule, (0, 0))[0] == count}
 
 
 def by_rule(log: Log) -> Mapping[int, Tuple[int, int]]:
-    """Hits and ticks of each rule: the hypervisor's totals, or the sum of the records if there are none."""
-    hits, totals = log.tally.rule_hits(), log.tally.rule_totals
-    counted: Dict[int, int] = {}
-    for (_, _, rule), seen in log.seen.items():
-        counted[rule] = counted.get(rule, 0) + seen.cost
-    return {rule: (n, max(totals.get(rule, (0, 0))[1], counted.get(rule, 0))) for rule, n in hits.items()}
+    """Hits and ticks of each rule: the hypervisor's own totals, and what was logged since."""
+    return log.tally.rule_counts()

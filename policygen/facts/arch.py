@@ -56,7 +56,7 @@ class Register:
     write: Tuple[str, ...]
     read_fgt: Tuple[str, ...]       # fine-grained bits, each of which does
     write_fgt: Tuple[str, ...]
-    replay: str                     # plain, none, or the model that stands in for the access at EL2
+    replay: str                     # plain, none, vgic, or the model that stands in for the access at EL2
     write_mask: int                 # bits that a replayed write may change
     probes: Mapping[str, str]       # probe column -> directions that executed at EL1 with no control set
 
@@ -76,7 +76,13 @@ class Register:
 
     @property
     def model(self) -> Optional[str]:
-        return None if self.replay in ("plain", "none") else self.replay
+        return None if self.replay in ("plain", "none", "vgic") else self.replay
+
+    def gives(self, do: str, direction: str) -> bool:
+        """Whether EL2 can do in the guest's place what lets a trapped access through: allow, mask, or pause."""
+        if do == "allow":
+            return self.replay != "none"
+        return self.replay == "plain" and (do != "mask" or direction == "read" or self.access == "rw")
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Control:
     register: str
     bit: int
     width: int
-    traps_when: int                 # 0 or 1; fields of two bits (E2PB, E2TB) trap when 0
+    traps_when: int                 # 0 or 1; fields of two bits (E2PB, E2TB, nFGDTn_EL1) trap when 0
     feature: str                    # the feature that brings the bit; "" is Armv8.0
     covers: str
     names_register: bool = True     # traps of register accesses are reported as such (EC 0x18)
@@ -227,7 +233,8 @@ def _controls() -> Dict[str, Control]:
         name = f"{row['register']}.{row['field']}"
         feature = "FEAT_GCIE" if row["register"].startswith("ICH_") else \
             "FEAT_FGT2" if row["register"].endswith("2_EL2") and "TR2" in row["register"] else "FEAT_FGT"
-        out[name] = Control(name, row["register"], int(row["bit"]), 1, int(row["traps_when"]), feature, row["field"])
+        out[name] = Control(name, row["register"], int(row["bit"]), int(row["width"] or 1), int(row["traps_when"]), feature,
+                            row["field"])
     return out
 
 

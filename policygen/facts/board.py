@@ -17,7 +17,7 @@ from policygen.text.source import Mapping as MapNode, Node, read
 from policygen.text.words import size as parse_size
 
 CONDUITS = ("hvc", "smc")
-WINDOWS = 0x40000000            # MMIO_SIZE of hv/policy/policy.h: the windows' share of the IPA space
+MMIO_SIZE = 0x40000000          # the windows' share of the IPA space, as in hv/policy/policy.h
 BLOCK = 0x200000
 EL2_SIZE = 32 << 20             # EL2's image and boot memory, at the start of RAM
 SERVES = {"mmio": ("read", "write"), "calls": ("serve",), "sysregs": ("serve",)}   # parts of a model for a section
@@ -81,6 +81,7 @@ class Board:
     name: str
     file: str
     machine: str                        # QEMU's options, without CPUs and memory
+    drivers: str                        # EL2's own: a folder of hv/board/
     memory: Tuple[int, int]             # first and last PA of memory
     ram: Tuple[int, int]                # first and last IPA of the guest's RAM
     backing: int                        # its first PA
@@ -199,14 +200,15 @@ class _Reader:
         found = self.root.get("interrupts")
         lines = as_map(found, "interrupts", self.diags) if found is not None else None
         interrupts = {key.text: self.number(lines, key.text) for key, _ in lines.items} if lines else {}
-        own = Board(self.text(self.root, "name") or "", file, self.text(self.root, "machine") or "", memory, ram,
-                    backing, interrupts, devices, calls, groups, models,
+        own = Board(self.text(self.root, "name") or "", file, self.text(self.root, "machine") or "",
+                    self.text(self.root, "drivers") or "", memory, ram, backing, interrupts, devices, calls, groups, models,
                     self.cpus(base), self.gaps())
         if base is None:
             return own
         merged = {part: {**getattr(base, part), **getattr(own, part)}
                   for part in ("interrupts", "devices", "calls", "groups", "models")}
-        return replace(own, machine=own.machine or base.machine, gaps=own.gaps or base.gaps, **merged)
+        return replace(own, machine=own.machine or base.machine, drivers=own.drivers or base.drivers,
+                       gaps=own.gaps or base.gaps, **merged)
 
     def place(self, name: str) -> Optional[MapNode]:
         node = self.root.get(name)
@@ -230,8 +232,8 @@ class _Reader:
         """Checks the limits that EL2's tables and the image rely on (hv/board/mmu.c, linker/hv.ld)."""
         node = self.root.get("ram") or self.root.get("memory") or self.root
         size = ram[1] - ram[0] + 1
-        if ram[0] != WINDOWS or memory[0] != WINDOWS:
-            self.diags.refuse("PG112", node.span, f"RAM begins at {WINDOWS:#x}: below are the windows of devices, "
+        if ram[0] != MMIO_SIZE or memory[0] != MMIO_SIZE:
+            self.diags.refuse("PG112", node.span, f"RAM begins at {MMIO_SIZE:#x}: below are the windows of devices, "
                               "which EL2 maps by one block and the tables of MMIO cover", "elsewhere")
         if backing % BLOCK or size % BLOCK:
             self.diags.refuse("PG112", node.span, "EL2 maps the guest's RAM by blocks of 2M: `size` and `real` are "

@@ -31,6 +31,7 @@ class Contract:
     logs: Tuple[str, ...]
     models: Tuple[str, ...]                 # the first, `none`, is no model
     sections: Tuple[str, ...]
+    mmio_size: int                          # the windows' share of the IPA space
     classes: int                            # number of exception classes, including those without an EC of their own
 
 
@@ -58,11 +59,18 @@ def read_contract(text: str, file: str) -> Contract:
 
     def spelled(enum: str) -> Tuple[str, ...]:
         return tuple(name.lower().replace("_", "-") for name in enumerators(enum))
+
+    def number(name: str) -> int:
+        found = re.search(rf"^#define {name} (0x[0-9a-f]+)UL\b", text, re.M)
+        if found is None:
+            raise BrokenFacts(f"{file}: no `#define {name} 0x...UL`")
+        return int(found.group(1), 16)
+
     last = re.search(r"\b(\d+),\s*EXC_COUNT\b", text)
     if last is None:
         raise BrokenFacts(f"{file}: enum exception_class does not end in a number and EXC_COUNT")
     return Contract(spelled("action"), enumerators("refusal"), rows(text, "VERDICT_WORDS", file), spelled("log_when"),
-                    spelled("model"), spelled("section"), int(last.group(1)) + 1)
+                    spelled("model"), spelled("section"), number("MMIO_SIZE"), int(last.group(1)) + 1)
 
 
 def agreed(where: str, here: Collection[str], enum: str, there: Collection[str], besides: Collection[str] = ()) -> None:

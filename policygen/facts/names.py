@@ -18,11 +18,22 @@ from policygen.text.source import Scalar
 ENCODING = re.compile(r"S([0-9*])_([0-9*])_(C[0-9]{1,2}|C?\*)_(C[0-9]{1,2}|C?\*)_([0-9*])\Z")
 LIMITS = (3, 7, 15, 15, 7)
 SYSREGS: Ranges = ((0, 0xffff),)
-NO_FUNCTION = 0xffffffff        # hv/trap/trap_call.c: the number of HVC #1, or of a malformed x0
+NO_FUNCTION = 0xffffffff        # hv/trap/hvcall.h: the number of HVC #1, or of a malformed x0
 CALL_IDS: Ranges = ((0, 0xffffffff),)
-SMC32 = range(0x80000000, 0xc0000000)   # 32-bit functions: their arguments are W registers (SMCCC, "Function Identifiers")
+WIDE = 1 << 30                  # the form of a function with 64-bit arguments
+SMC32 = range(0x80000000, 0xc0000000)   # their arguments are W registers (SMCCC, "Function Identifiers")
 EXCEPTIONS: Ranges = ((0, 65),)
 ELSEWHERE = {0x16: "hvc", 0x17: "smc", 0x18: "sysregs", 0x24: "mmio"}   # classes that a section of their own decides
+
+
+def call_name(board: Board, conduit: str, number: int) -> str:
+    """The function's name; else that of the service whose number it is, with an offset (SDEI+0x1); else nothing.
+    tools/hvl/names.py says the same."""
+    call = board.call_at(conduit, number)
+    if call is not None:
+        return call.name
+    plain = number & ~WIDE
+    return next((f"{name}+{plain - low:#x}" for name, (low, high) in load_arch().services.items() if low <= plain <= high), "")
 
 
 def arguments(number: int, given: Tuple[int, int]) -> Tuple[int, int]:
@@ -214,5 +225,5 @@ def known_names(board: Board) -> Iterator[Tuple[str, str, str]]:
 
 
 def function_of(x0: int, esr: int) -> int:
-    """The function that a call is for: function_of() of hv/trap/trap_call.c."""
+    """The function that a call is for: call_function() of hv/trap/hvcall.h."""
     return NO_FUNCTION if esr & 0xffff or x0 >> 32 and not x0 & 1 << 31 else x0 & 0xffffffff

@@ -12,7 +12,7 @@ from policygen.facts.board import Board
 from policygen.language import schema
 from policygen.language.claims import ClaimReader
 from policygen.language.entries import EntryReader, Raw, merge, raw_section, same
-from policygen.language.model import Assertion, Policy, Test
+from policygen.language.model import Assertion, Policy, Test, Text
 from policygen.language.overlap import check_overlaps, check_redundant
 from policygen.language.store import PATH, Store
 from policygen.text import words
@@ -80,7 +80,8 @@ class _Checker:
                         platform=board.name, mode=mode or self.mode(family), entries=tuple(reader.entries),
                         windows=tuple(sorted(reader.windows, key=lambda window: window.base)),
                         features=dict(reader.features), asserts=asserts, tests=tests,
-                        files=tuple(source.file for source in family.sources), accepted=self.accepted(family))
+                        files=tuple(source.file for source in family.sources), accepted=self.accepted(family),
+                        sources={source.file: Text(source.lines, source.sha256) for source in family.sources})
         self.coherent(policy, diags)
         self.settle(family, diags)
         return None if diags.failed else policy

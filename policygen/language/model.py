@@ -108,7 +108,15 @@ class Policy:
     tests: Tuple[Test, ...] = ()
     files: Tuple[str, ...] = ()                 # this policy and its parents
     accepted: Mapping[str, str] = field(default_factory=dict)  # "PG501 strict.yaml:32" -> reason
-    facts: str = ""                             # folder of the facts to judge it by; empty: today's
+    facts: str = ""                             # the folder of the facts that it is judged by; empty: today's
+    sources: Mapping[str, "Text"] = field(default_factory=dict)     # what `files` say; none of a canonical form
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file of a policy, as it was read."""
+    lines: Tuple[str, ...]
+    sha256: str                                 # of its bytes
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from policygen.text.strict_json import Malformed
 VERSION = 1
 HASH = re.compile(r"0x[0-9a-f]{16}\Z")
 SPELLED = {"otherwise": "else", "origin": "from", "spared": "except"}       # field -> its name in the form
-# Left out: the order of the list says it; tests and facts are the sources'.
-LEFT_OUT: Mapping[Type[Any], Tuple[str, ...]] = {Entry: ("rule",), Policy: ("tests", "facts")}
+# Said by the order of the list; tests, facts and their text are the sources' matter.
+LEFT_OUT: Mapping[Type[Any], Tuple[str, ...]] = {Entry: ("rule",), Policy: ("tests", "facts", "sources")}
 LISTS: Tuple[Tuple[str, Type[Any]], ...] = (("entries", Entry), ("windows", Window), ("asserts", Assertion))
 # Of an action, only fields with other than the usual value are written, but for these; `over` goes with a limit.
 ALWAYS = ("do", "place", "log")

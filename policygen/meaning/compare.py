@@ -10,11 +10,13 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import ranges, virtio
 from policygen.facts.arch import ALL_BITS, load_arch
+from policygen.facts.board import MMIO_SIZE, load_board
 from policygen.facts.names import SMC32, arguments
 from policygen.language import schema
 from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.digest import content
-from policygen.meaning.layout_map import MMIO_SIZE, WIDTHS, Cell, LayoutMap, Outcome, layout_map
+from policygen.meaning.layout_map import WIDTHS, Cell, LayoutMap, Outcome, layout_map
+from policygen.text import paths
 
 LOOSER, TIGHTER, CHANGED, REPORTING = KINDS = ("LOOSER", "TIGHTER", "CHANGED", "REPORTING")
 SIDES = ("read", "write")
@@ -46,7 +48,9 @@ class Change:
 def compare(old: Policy, new: Policy) -> List[Change]:
     """The changes, sorted: openings first, then by section and place."""
     a, b = layout_map(old), layout_map(new)
-    found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b), *_calls(a, b), *_exceptions(a, b)]
+    with paths.facts_from(new.facts):
+        above = load_board(new.platform).ram[1] + 1
+    found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b, above), *_calls(a, b), *_exceptions(a, b)]
     return sorted(_both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
                                                          change.new.rule, change.keys, change.direction))
 
@@ -244,12 +248,13 @@ def _distinct(cells: Sequence[Cell]) -> List[Cell]:
     return list({cell.base: cell for cell in cells}.values())
 
 
-def _outside(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
+def _outside(a: LayoutMap, b: LayoutMap, above: int) -> Iterator[Change]:
+    """Accesses from `above` on, the first IPA after the guest's RAM."""
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         old, new = a.mmio_outside[side], b.mmio_outside[side]
         if groups.differ(old, new):
-            groups.add(old, new, (0x70000000, (1 << 40) - 1), Access("mmio", 0x70000000, direction))
+            groups.add(old, new, (above, (1 << 40) - 1), Access("mmio", above, direction))
         yield from groups.changes("mmio", direction, outside=True)
 
 

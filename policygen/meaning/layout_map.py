@@ -11,14 +11,13 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from policygen.facts import ranges
 from policygen.facts.arch import ALL_BITS, N_KEYS, Arch, load_arch
-from policygen.facts.board import Board, load_board
+from policygen.facts.board import MMIO_SIZE, Board, load_board
 from policygen.facts.names import EXCEPTIONS
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
 from policygen.language.model import Action, Entry, Policy
 from policygen.text import paths
 
-MMIO_SIZE = 1 << 30
 WIDTHS = (1, 2, 4, 8)
 
 

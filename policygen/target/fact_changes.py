@@ -16,7 +16,7 @@ from policygen.target import traps
 from policygen.text import paths
 
 # Fields of a platform that change nothing for a guest: prose, and the machine to start.
-SILENT = ("name", "file", "machine", "cpus", "groups", "models", "gaps")
+SILENT = ("name", "file", "machine", "drivers", "cpus", "groups", "models", "gaps")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from policygen.facts.arch import N_KEYS, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.facts.names import arguments
 from policygen.facts.contract import load_contract
 from policygen.language.model import Access
@@ -20,7 +21,7 @@ from policygen.target.verify import CONTROLS, FREE, LIMIT, ROW, Row, Said, Table
 from policygen.text.elf import Elf
 from policygen.text.strict_json import Malformed
 
-PAGE, BLOCK, MMIO_SIZE = 1 << 12, 1 << 21, 1 << 30
+PAGE, BLOCK = 1 << 12, 1 << 21
 RANGE, SLOT, SPAN, CALLS, WHERE, RULE, WINDOW = (struct.Struct(f"<{form}") for form in (
     "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "4Q", "QQQQ", "IIQHBx4x"))
 MAX_TEXT, MAX_MAP = 1 << 16, 16 << 20
@@ -233,9 +234,9 @@ class Reader:
     def stubs(self, rows: Tuple[Row, ...]) -> Tuple[Tuple[Optional[int], Optional[int]], ...]:
         """The registers that each stub reads and writes, decoded from its instructions, for stubs that rows name."""
         used = [row.arg for row in rows if row.action in ("allow", "mask", "pause")]
-        code = self.memory.structs(self.symbols["policy_replay"], struct.Struct("<4I"), max(used, default=0) + 1)
-        return tuple((_register(first, after, True), _register(second, last, False))
-                     for first, after, second, last in code)
+        code = self.memory.structs(self.symbols["policy_replay"], struct.Struct("<2I"), max(used, default=0) + 2)
+        return tuple((_register(first[0], first[1], True), _register(second[0], second[1], False))
+                     for first, second in zip(code, code[1:]))
 
 
 def _register(instruction: int, following: int, read: bool) -> Optional[int]:

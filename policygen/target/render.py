@@ -54,12 +54,15 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     image = lay_out(policy, planned)
     meaning = meaning_hash(policy)
     text = canonical.dump(policy, meaning)
-    view = _view(policy, planned, image, meaning, text)
+    rules = _rules(policy, meaning)
+    view = {**_view(policy, planned, image, meaning, text), "wording": hexadecimal(int(rules["wording"], 16), 8),
+            "rules_section": _section("Its rules and the text they stand in, for `log_decode.py --policy`",
+                                      _rules_json(rules))}
     templates = environment(policy)
     out = {name: templates.get_template(f"{name}.j2").render(view)
            for name in ("policy_tables.c", "replay.S", "guest_expect.h", "guest_calls.h")}
     out.update(platform.texts(load_board(policy.platform)))
-    out["rules.json"] = _rules_json(policy, meaning)
+    out["rules.json"] = _rules_json(rules)
     out["windows.json"] = _windows_json(policy)
     if (paths.PACKAGE.parent / "hv").is_dir():     # an installed policygen has no hv/ beside it
         out["names.json"] = tool_names.dump(tool_names.names(load_board(policy.platform)))
@@ -108,11 +111,15 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
                                          for register, member in controls.MEMBERS.items()],
         "writes": list(_writes()),
         "bits": c_comment_block("Controls that trap, and what for:", list(_bit_lines(planned))), "names": names,
-        "section": c_comment("The policy itself, for `policygen explain build/hypervisor.elf`: not loaded. sha256 "
-                             + hashlib.sha256(text.encode()).hexdigest()),
+        "section": _section("The policy itself, for `policygen explain build/hypervisor.elf`", text),
         "classes": sorted((number, info.name) for number, info in load_arch().class_info.items()),
         "expects": expectations(policy),
     }
+
+
+def _section(about: str, text: str) -> C:
+    """The comment of a section that is a file: assembled again when the file changes."""
+    return c_comment(f"{about}: not loaded. sha256 {hashlib.sha256(text.encode()).hexdigest()}")
 
 
 def _writes() -> Iterator[Mapping[str, Any]]:
@@ -165,11 +172,19 @@ def _window(item: Range, policy: Policy) -> C:
 
 # --- maps for the tools -----------------------------------------------------------------------------------------
 
-def _rules_json(policy: Policy, meaning: int) -> str:
-    data = {"policy": policy.name, "mode": policy.mode, "hash": f"{meaning:016x}",
-            "rules": [{"rule": rule.rule, "place": rule.place, "text": rule.text, "why": rule.why,
-                       "section": rule.section.lower(), "name": rule.name} for rule in rules_of(policy)]}
-    return json.dumps(data, indent=1, sort_keys=True) + "\n"
+def _rules(policy: Policy, meaning: int) -> Dict[str, Any]:
+    """Rules by number and the text that they stand in. `hash` knows neither: two policies that decide alike may number
+    their rules differently. `wording` tells them apart; @H has it, and tools/hvl/rules.py makes it again."""
+    said = {"rules": [{"rule": rule.rule, "place": rule.place, "text": rule.text, "why": rule.why,
+                       "section": rule.section.lower(), "name": rule.name} for rule in rules_of(policy)],
+            "sources": [{"file": file, "sha256": source.sha256, "text": "\n".join(source.lines)}
+                        for file, source in policy.sources.items()]}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return {"policy": policy.name, "mode": policy.mode, "hash": f"{meaning:016x}", "wording": digest[:8], **said}
+
+
+def _rules_json(rules: Mapping[str, Any]) -> str:
+    return json.dumps(rules, indent=1, sort_keys=True) + "\n"
 
 
 def _windows_json(policy: Policy) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.language.model import Policy
 from policygen.meaning.layout_map import Cell, LayoutMap, Outcome, hidden_fields, layout_map
 from policygen.target.traps import Plan
@@ -36,12 +37,12 @@ class Row:
 
 @dataclass
 class Stub:
-    """A replay stub: the instructions that read and write the real register at EL2."""
-    number: int
+    """A replay stub: the halves that read and write the real register at EL2."""
     key: int
     name: str
     read: bool = False
     write: bool = False
+    number: int = 0         # of the half that reads; the next one writes
 
     @property
     def spelling(self) -> str:
@@ -156,7 +157,7 @@ class _Layout:
         if len(mmio_leaves) > 256:
             raise TooLarge(f"{len(mmio_leaves)} different 2 MiB blocks of windows: the tables hold 256")
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
-                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.stubs.values()),
+                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.placed()),
                      tuple(self.passing()), root, mmio_leaves, mmio_ranges, default, straddle, calls, exceptions,
                      passthrough(self.layout))
 
@@ -215,20 +216,28 @@ class _Layout:
             for direction in ("read", "write"):
                 if register.reaches(direction):
                     for half in self.needs(register, direction, self.layout.sysregs[direction][key]):
-                        stub = self.stubs.setdefault(key, Stub(len(self.stubs) + 1, key, register.name))
+                        stub = self.stubs.setdefault(key, Stub(key, register.name))
                         stub.read, stub.write = stub.read or half == "read", stub.write or half == "write"
         for register, direction in self.passable():     # stubs that no row uses stand behind the others
             if not register.model and (direction == "read" or register.write_mask):
-                stub = self.stubs.setdefault(register.key, Stub(len(self.stubs) + 1, register.key, register.name))
+                stub = self.stubs.setdefault(register.key, Stub(register.key, register.name))
                 stub.read, stub.write = stub.read or direction == "read", stub.write or direction == "write"
+        after = 2               # 0: nothing to replay
+        for stub in self.placed():
+            stub.number = after if stub.read else after - 1
+            after += stub.read + stub.write
         self.known = known
+
+    def placed(self) -> List[Stub]:
+        """Stubs that only write come first: no two have one number."""
+        return sorted(self.stubs.values(), key=lambda stub: stub.read)
 
     def passable(self) -> Iterator[Tuple[Register, str]]:
         """Registers that trap and that EL2 can access in the guest's place, among those that some machine was seen to
         have."""
         for key, register in sorted(self.arch.by_key.items()):
             for direction in ("read", "write"):
-                if (key, direction) in self.plan.traps and register.replay != "none" and register.probes:
+                if (key, direction) in self.plan.traps and register.replay not in ("none", "vgic") and register.probes:
                     yield register, direction
 
     def passing(self) -> Iterator[Passing]:
@@ -303,7 +312,7 @@ class _Layout:
     def mmio(self) -> Tuple[Tuple[int, ...], Tuple[Tuple[int, ...], ...], Tuple[Range, ...]]:
         """Cuts cells at page borders, unless they cover whole pages; then lays out pages, and blocks of pages."""
         found: List[Range] = []
-        first: List[int] = [0] * ((1 << 30) // PAGE)
+        first: List[int] = [0] * (MMIO_SIZE // PAGE)
         pieces = [piece for cell in self.layout.mmio for piece in self.pieces(cell)]
         at = 0
         while at < len(pieces):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from weakref import WeakKeyDictionary
 
 from policygen.facts import controls as floor
 from policygen.facts.arch import (
@@ -21,7 +22,8 @@ from policygen.language.spelling import written_in
 from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map
 
 Access = Tuple[int, str]                        # register key, direction
-ENDS = ("deny", "kill")                         # possible for an access whose exception names no register
+ENDS = ("deny", "kill")                         # outcomes that an exception without a register can have, too
+GIVEN = ("allow", "mask", "pause")              # actions that reach the register
 MPIDR_RES1 = 1 << 31
 HOT_GROUPS = ("core", "mmu", "cache", "tlb", "at", "timer-virt", "gic", "fp")
 HOT_REGISTERS = ("CTR_EL0", "DCZID_EL0")
@@ -61,9 +63,15 @@ class Plan:
     notes: Tuple[str, ...]
 
 
+_PLANS: "WeakKeyDictionary[Policy, Dict[str, Plan]]" = WeakKeyDictionary()      # a cache; holds no policy alive
+
+
 def plan(policy: Policy, cpu: str = DEFAULT_CPU) -> Plan:
-    with paths.facts_from(policy.facts):
-        return _Planner(policy, cpu).plan()
+    made = _PLANS.setdefault(policy, {})
+    if cpu not in made:
+        with paths.facts_from(policy.facts):
+            made[cpu] = _Planner(policy, cpu).plan()
+    return made[cpu]
 
 
 def gap_of(platform: str, name: str, register: Register, cpu: str) -> Optional[Gap]:
@@ -309,14 +317,13 @@ class _Planner:
         return problems
 
     def unreplayed(self, traps: Mapping[Access, str]) -> List[Problem]:
-        """Complains of registers that the floor's controls catch, the policy allows, and EL2 cannot replay."""
+        """Registers that a control that is on catches, that the policy lets through, and that EL2 cannot replay so."""
         told = {name for info, _ in self.explicit_classes() for name in info.controls if name in self.arch.reports} | {""}
         missed: Dict[int, List[Tuple[Register, str]]] = {}
         for register, direction in self.accesses():
             outcome = self.outcome(register, direction)
-            stuck = register.replay == "none" if outcome.do == "allow" else \
-                outcome.do == "mask" and register.replay != "plain"
-            if stuck and traps.get((register.key, direction), "") not in told and \
+            if outcome.do in GIVEN and not register.gives(outcome.do, direction) and \
+                    traps.get((register.key, direction), "") not in told and \
                     self.arch.exists(register, direction, self.cpu) and \
                     self.gap_for(traps[register.key, direction], register) is None:
                 missed.setdefault(outcome.rule, []).append((register, direction))
@@ -330,10 +337,16 @@ class _Planner:
                 f"{names} cannot be given to the guest: EL2 traps it and cannot stand in for the register",
                 f"says {_said(self.outcome(register, direction))}",
                 (f"{traps[register.key, direction]} is on: " +
-                 floor.FLOOR.get(traps[register.key, direction], "the policy needs it"),),
+                 floor.FLOOR.get(traps[register.key, direction], "the policy needs it"),) + self.keeps_nothing(found),
                 ("deny it, or give a constant: { read: { value: 0 }, write: ignore }",),
                 tuple((register.key, direction) for register, direction in found)))
         return problems
+
+    def keeps_nothing(self, found: List[Tuple[Register, str]]) -> Tuple[str, ...]:
+        """Why `mask` is more than `allow` asks for."""
+        deaf = next((register.name for register, direction in found if self.outcome(register, direction).do == "mask"
+                     and direction == "write" and register.access != "rw"), "")
+        return (f"a mask keeps the other bits of what is there, and {deaf} cannot be read",) if deaf else ()
 
     def exceptions(self) -> List[Problem]:
         problems = []

@@ -22,6 +22,7 @@ from typing import IO, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_arch, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.facts.contract import Contract, load_contract
 from policygen.language import schema
 from policygen.language.model import Access, Action, Decision, Policy
@@ -40,7 +41,6 @@ FREE = struct.Struct("<IIBBBBHH")
 QUESTION = struct.Struct("<IIQQQ")
 STUB = re.compile(r"(mrs\s+x0, |msr\s+|sys\s+)(S\d_\d_C\d+_C\d+_\d|#\d, C\d+, C\d+, #\d)(, x0)?\Z")
 PAGE = 4096
-IPA_END = 1 << 30
 TIMEOUT = 120       # seconds; a corrupt table may make the lookup run away
 CFLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
@@ -129,22 +129,19 @@ def build(generated: Path, program: Path, sanitize: bool = False) -> Path:
 
 
 def stubs_of(text: str) -> Tuple[Tuple[Optional[int], Optional[int]], ...]:
-    """The register keys that each stub of replay.S reads and writes; a stub has four instructions."""
+    """The register keys that each stub of replay.S reads and writes; a half has two instructions."""
     body = text[text.index("policy_replay:"):text.index(".size")]
     lines = [line.split("/*")[0].strip() for line in body.splitlines()[1:]]
     code = [line for line in lines if line]
-    out: List[Tuple[Optional[int], Optional[int]]] = []
-    for at in range(0, len(code), 4):
-        first, after, second, last = code[at:at + 4]
-        halves = []
-        for instruction, then in ((first, after), (second, last)):
-            match = STUB.match(instruction)
-            halves.append(_stub_key(match) if match and then == "ret" else None)
-        out.append((halves[0], halves[1]))
-    return tuple(out)
+    halves = [(_stub_key(instruction, then, True), _stub_key(instruction, then, False))
+              for instruction, then in zip(code[::2], code[1::2])]
+    return tuple((first[0], second[1]) for first, second in zip(halves, [*halves[1:], (None, None)]))
 
 
-def _stub_key(match: "re.Match[str]") -> int:
+def _stub_key(instruction: str, then: str, read: bool) -> Optional[int]:
+    match = STUB.match(instruction)
+    if not match or then != "ret" or match.group(1).startswith("mrs") != read:
+        return None
     numbers = [int(number) for number in re.findall(r"\d+", match.group(2))]
     return make_key(1, *numbers) if match.group(1).startswith("sys") else make_key(*numbers)
 
@@ -273,13 +270,13 @@ class Verifier:
     def addresses(self) -> Iterator[Access]:
         """Both sides of every border: each byte within a double word of it, in each width."""
         points = {point for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform))
-                  for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < IPA_END}
+                  for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < MMIO_SIZE}
         points.update((self.reference.board.ram[1] + 1, 0xfffffff8, 1 << 32, 1 << 39))
         for point in sorted(points):
             for width in (1, 2, 4, 8):
                 for direction in ("read", "write"):
                     # An access that reaches into guest RAM is in no window: every policy refuses it.
-                    if point >= IPA_END or point + width <= IPA_END:
+                    if point >= MMIO_SIZE or point + width <= MMIO_SIZE:
                         yield Access("mmio", point, direction, width)
 
     def pages(self) -> Iterator[Tuple[Access, int]]:

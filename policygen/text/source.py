@@ -6,6 +6,7 @@ no input makes it recurse. The C parser is not used because it counts columns in
 """
 from __future__ import annotations
 
+import hashlib
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ class Source:
     lines: Tuple[str, ...]
     root: Optional[Mapping]
     ignores: Tuple[Ignore, ...]
+    sha256: str = ""                # of its bytes
 
     def line(self, number: int) -> str:
         return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
@@ -143,7 +145,7 @@ def parse(data: bytes, shown: str, diags: Diagnostics) -> Optional[Source]:
     if root is None:
         return None
     diags.ignores[shown] = tuple(builder.ignores())
-    return Source(shown, tuple(lines), root, tuple(diags.ignores[shown]))
+    return Source(shown, tuple(lines), root, tuple(diags.ignores[shown]), hashlib.sha256(data).hexdigest())
 
 
 class _Builder:

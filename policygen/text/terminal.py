@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Output for a terminal: lines of printable text and this program's own colours, whoever wrote the words."""
+"""Output for a terminal: lines of printable text and this program's own colours, even if the words are foreign."""
 from __future__ import annotations
 
 import re

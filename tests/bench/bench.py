@@ -7,6 +7,7 @@ numbers are therefore those of the code, the same on every machine; caches and T
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import disk
 import linux
@@ -193,12 +194,13 @@ class Symbols:
         return self.names[i] if i >= 0 else hex(pc)
 
 
-def trace(elf: Path, skip: Tuple[int, int]) -> Iterator[int]:
-    """The address of every instruction but those in `skip`, with the bench guest making few rounds."""
+def trace(elf: Path, skip: Sequence[Tuple[int, int]]) -> Iterator[int]:
+    """The address of every instruction but those in the ranges `skip`, with the bench guest making few rounds."""
     with tempfile.TemporaryDirectory() as folder:
         bootargs = Path(folder) / "bootargs"
         bootargs.write_bytes(b"charter1 log=quiet\0")
-        ranges = f"{0x40000000:#x}..{skip[0] - 4:#x},{skip[1]:#x}..{EL2_END - 4:#x}"
+        edges = [0x40000000, *itertools.chain.from_iterable(sorted(skip)), EL2_END]
+        ranges = ",".join(f"{start:#x}..{end - 4:#x}" for start, end in zip(edges[::2], edges[1::2]) if start < end)
         # With measure()'s clock, so that a look of EL2's watchdog, once a second, is nowhere.
         words = command(elf, bootargs, "-icount", "shift=0,sleep=off", "-singlestep", "-d", "exec,nochain",
                         "-dfilter", ranges)
@@ -234,8 +236,7 @@ def listing(elf: Path) -> Traced:
     found, booting, entries, ticks, waiting = Traced(), True, 0, 0, False
     names: Dict[int, str] = {}
     current: Optional["Counter[str]"] = None
-    scrubbing = el2.address("clear"), el2.behind("scrub")
-    assert {el2.at(pc) for pc in range(*scrubbing, 4)} == {"clear", "find_set", "scrub"}, "not side by side"
+    scrubbing = [(el2.address(name), el2.behind(name)) for name in ("clear", "find_set", "scrub")]
     for pc in trace(elf, scrubbing):
         if pc < GUEST_END:
             booting, current = False, None

@@ -32,6 +32,7 @@ class Encoder:
     """A hypervisor's side of the line. `wire` and `owner` run in parallel: owner[i] is the record of byte i."""
     cntfrq: int = 62_500_000
     policy: str = "diag#3b1c77aa"
+    wording: str = ""               # of the rules, as @H has it; old images have none
     mode: str = "text"
     wire: bytearray = field(default_factory=bytearray)
     owner: List[int] = field(default_factory=list)
@@ -51,7 +52,7 @@ class Encoder:
     def guest(self, data: bytes) -> None:
         """Bytes of the guest or, with the monitor open, of the monitor."""
         (self.monitor_out if self.in_monitor else self.guest_out).extend(data)
-        if not self.in_monitor:
+        if not self.in_monitor and self.seq[0]:         # before the header it is somebody else's
             self.guest_bytes += len(data)
         self._put(data.replace(b"\x1f", b"\x1ff").replace(b"\x1e", b"\x1fe"))
         if data:
@@ -84,7 +85,8 @@ class Encoder:
         return made
 
     def header(self, seq: Optional[int] = None) -> Made:
-        return self.record("H", f"hvl=1 build=9f2c1e7 policy={self.policy} guest=diag#08c1d2ee cpu=cortex-a57 "
+        rules = f" rules={self.wording}" if self.wording else ""
+        return self.record("H", f"hvl=1 build=9f2c1e7 policy={self.policy}{rules} guest=diag#08c1d2ee cpu=cortex-a57 "
                                 f"cntfrq={self.cntfrq} ring=16384 esc=^] log={self.mode}", seq)
 
     def decision(self, rule: int, what: str, verdict: str = "DENY", cost: int = 70, n: int = 1, cpu: int = 0,

@@ -124,7 +124,7 @@ def trap() -> str:
 # --- the whole --------------------------------------------------------------------------------------------------------
 
 def overview() -> str:
-    """Who writes each part, how it is processed, and the evidence that comes back."""
+    """The authors of each part, its processing, and the evidence that comes back."""
     def titled(x: float, y: float, width: float, height: float, tint: str, name: str, *lines: str) -> List[str]:
         return [box(x, y, width, height, tint), text(x + 12, y + 23, name, 14, "bold"),
                 *(text(x + 12, y + 43 + 17 * at, line, 12, fill=FAINT) for at, line in enumerate(lines))]

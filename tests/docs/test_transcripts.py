@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "qemu"))
+from vm import sources  # noqa: E402
+
 # Parts that differ from run to run: times, costs, checksums, addresses of code, numbers of records.
 CHANGING = re.compile(r"\b\d+\.\d{9}\b|(?<=cost=)\d+|(?<=\*)[0-9a-f]{8}\b|(?<=pc=)0x[0-9a-f]+|(?<=^@[A-Z] )\d+", re.M)
 
@@ -50,13 +53,7 @@ def missing(expected: List[str], said: str) -> List[str]:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("transcripts") / "charter"
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in files.splitlines():
-        if (ROOT / name).exists():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, out / name)
-    return out
+    return sources(tmp_path_factory.mktemp("transcripts") / "charter")
 
 
 @pytest.mark.parametrize("name, block", list(transcripts()), ids=lambda value: value if "\n" not in value else "")

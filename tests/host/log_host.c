@@ -10,8 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "log/console.h"
 #include "fake.h"
+#include "log/console.h"
+#include "log/evidence.h"
 
 static struct log_record *decide_line(struct cpu *c, const char *s)
 {

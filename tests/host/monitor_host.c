@@ -12,6 +12,7 @@
 #include <string.h>
 #include "cpu/bootargs.h"
 #include "fake.h"
+#include "log/evidence.h"
 #include "operator/monitor.h"
 #include "operator/overrule.h"
 

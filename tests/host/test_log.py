@@ -53,8 +53,8 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
         "x 0x96000004 0x40002000 0xdead", "e 2 0 0", "e 5 0 0", "e 4 62500000 0", "w 0 0")
     check_sequence(records)
     assert records[0].seq == 0 and records[0].kind == "H"
-    assert records[0].body == ("hvl=1 build=test-1 policy=lockdown#3b1c77aa guest=diag#08c1d2ee cpu=1 cntfrq=62500000 "
-                               "ring=16384 esc=^] log=text")
+    assert records[0].body == ("hvl=1 build=test-1 policy=lockdown#3b1c77aa rules=0badcafe guest=diag#08c1d2ee cpu=1 "
+                               "cntfrq=62500000 ring=16384 esc=^] log=text")
     tail = "pc=0x40001000 el=1 cost=0 esr="
     assert bodies(records, "D") == [
         f"DENY r1 msr.r PMCR_EL0 pc=0x40001000 el=1 cost=388 esr={MRS_PMCR:#x}",

@@ -15,6 +15,7 @@ import pytest
 from hvl_host import run
 from test_tables import CROWDED, load
 from policygen.facts.arch import make_key, split_key
+from policygen.facts.board import load_board
 from policygen.facts.contract import load_contract
 from policygen.language.model import Policy
 from policygen.language.schema import CALLS
@@ -22,7 +23,7 @@ from policygen.target import render, verify
 from trap_host import link, parts
 from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, GOLDEN, HVC, IABT, INPUT, MAINTENANCE,
                         MONITOR, MASK, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, REPLAY_READ, REPLAY_WRITE, RTC, SMC,
-                        SYSREG, TICK, Trap, VIRTIO, WFI, answered, differences)
+                        NOT_SUPPORTED, SYSREG, TICK, Trap, UNTOLD, VIRTIO, WFI, answered, differences)
 
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced"]
 # A policy in which everything that EL2 can do for a guest is recorded, so that it traps.
@@ -255,7 +256,7 @@ def calls(dice: random.Random, policy: Policy) -> Iterator[Trap]:
         (n, 0))]
     for (x0, immediate), ec in product(odd, (HVC, SMC)):
         yield Trap((x0, *[0] * 30), 0x40000000, 0x3c5, ec << 26 | 1 << 25 | immediate)
-    asked += [(5, ec << 26 | dice.getrandbits(26), dice.getrandbits(64)) for ec in range(64)]      # what is reported
+    asked += [(5, ec << 26 | dice.getrandbits(26), dice.getrandbits(64)) for ec in range(64)]      # the reported class
     for (number, x1, x2), ec in product(asked, (HVC, SMC)):
         yield Trap((number, x1, x2, *registers(dice)[3:]), dice.getrandbits(62) << 2, 0x3c5, ec << 26 | 1 << 25)
 
@@ -737,6 +738,26 @@ def test_what_goes_on_where_all_is_recorded(host: Host, check: Callable[[Ask], N
 @pytest.mark.parametrize("check", CHECKS_FEW)
 def test_what_is_logged_once_is_told_apart(host: Host, check: Callable[[Ask], None]) -> None:
     check(asker(host.program))
+
+
+@pytest.mark.parametrize("host", [("few", "enforce")], indirect=True, ids=["few"])
+def test_a_refused_call_is_let_pass_as_in_audit_mode(host: Host, tmp_path: Path) -> None:
+    """Every call of the platform and its neighbours, by both conduits, with and without an immediate."""
+    (tmp_path / "few.yaml").write_text(FEW)
+    audit = Model(load(str(tmp_path / "few.yaml"), "audit"), [])
+    rule = {entry.section: entry.rule for entry in host.policy.entries if entry.name == "default"}
+    numbers = {number + n for call in load_board("qemu-virt").calls.values() for number in call.ids for n in (0, 1)}
+    served, said = set(), asker(host.program)
+    for number, (section, ec), immediate in product(sorted(numbers | {1 << 32 | 1, 0xc4000000}),
+                                                    (("hvc", HVC), ("smc", SMC)), (0, 1)):
+        t = Trap((number, 1 << 40, *[0] * 29), 0x40000000, 0x3c5, ec << 26 | 1 << 25 | immediate,
+                 sp_el0=rule[section] | PASS, entry=CHANGES)
+        seen, expected = ANSWER.unpack(said([t])[-ANSWER.size:]), audit.expect(replace(t, entry=0))
+        wanted = seen[0] if expected.x[0] == UNTOLD else expected.x[0]
+        end = chr(seen[41]) if seen[41] else ""
+        assert (seen[0], end, seen[58]) == (wanted, expected.end, len(expected.ops)), (section, hex(number), immediate)
+        served |= {(section, number)} if seen[0] != NOT_SUPPORTED else set()
+    assert len(served) > 20 and ("smc", 0) not in served
 
 
 @pytest.mark.parametrize("host", [("few", "audit")], indirect=True, ids=["few-audit"])

@@ -14,33 +14,34 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
-#include "cpu/alarm.h"
-#include "cpu/bootargs.h"
-#include "lib/build.h"
-#include "log/console.h"
-#include "operator/debug.h"
-#include "cpu/decide.h"
-#include "cpu/locks.h"
-#include "cpu/esr.h"
-#include "operator/gdb.h"
 #include "board/gic.h"
-#include "vm/inject.h"
 #include "board/integrity.h"
 #include "board/mmu.h"
-#include "operator/monitor.h"
-#include "operator/overrule.h"
-#include "log/power.h"
-#include "lib/psci.h"
-#include "cpu/smp.h"
-#include "cpu/el1_exception.h"
-#include "trap/replay.h"
-#include "trap/trap.h"
-#include "vm/pmu.h"
 #include "board/uart.h"
+#include "cpu/alarm.h"
+#include "cpu/bootargs.h"
+#include "cpu/esr.h"
+#include "cpu/locks.h"
+#include "cpu/smp.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
 #include "dev/vrtc.h"
 #include "dev/vuart.h"
+#include "lib/build.h"
+#include "lib/psci.h"
+#include "log/console.h"
+#include "log/evidence.h"
+#include "log/power.h"
+#include "operator/debug.h"
+#include "operator/gdb.h"
+#include "operator/monitor.h"
+#include "operator/overrule.h"
+#include "trap/decide.h"
+#include "trap/replay.h"
+#include "trap/trap.h"
+#include "vm/el1_exception.h"
+#include "vm/inject.h"
+#include "vm/pmu.h"
 
 enum op {
 	OP_REPLAY_READ = 1, OP_REPLAY_WRITE, OP_DEVICE_READ, OP_DEVICE_WRITE, OP_MODEL_READ, OP_MODEL_WRITE, OP_SGI,
@@ -181,14 +182,14 @@ static bool faults(const char *stub, u64 *x0)
 }
 u64 replay_read(const char *stub)
 {
-	u64 n = (u64)(stub - policy_replay) / 16, x0 = 99;
+	u64 n = (u64)(stub - policy_replay) / 8, x0 = 99;
 
 	note(OP_REPLAY_READ, n, 0, 0);
 	return faults(stub, &x0) ? x0 : n * 0x9e3779b97f4a7c15UL;
 }
 void replay_write(const char *stub, u64 value)
 {
-	note(OP_REPLAY_WRITE, (u64)(stub - policy_replay) / 16, value, 0);
+	note(OP_REPLAY_WRITE, (u64)(stub - policy_replay) / 8, value, 0);
 	faults(stub + 8, &value);
 }
 

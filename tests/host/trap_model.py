@@ -169,7 +169,7 @@ class Model:
         if not t.spsr & 0x10:
             out.spsr &= ~(3 << 10)                  # PSTATE.BTYPE: not an indirect branch
         else:                                       # ITAdvance()
-            it = [t.spsr >> bit & 1 for bit in (15, 14, 13, 12, 11, 10, 26, 25)]    # IT<7> to IT<0>
+            it = [t.spsr >> bit & 1 for bit in (15, 14, 13, 12, 11, 10, 26, 25)]    # PSTATE.IT<7> to IT<0>
             it = it[:3] + it[4:] + [0] if any(it[5:]) else [0] * 8
             out.spsr &= ~0x0600fc00
             out.spsr |= sum(b << bit for b, bit in zip(it, (15, 14, 13, 12, 11, 10, 26, 25)))

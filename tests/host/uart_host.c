@@ -7,15 +7,16 @@
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "cpu/alarm.h"
-#include "lib/build.h"
-#include "log/console.h"
-#include "cpu/locks.h"
-#include "operator/gdb.h"
 #include "board/uart.h"
-#include "uart_model.h"
+#include "cpu/alarm.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/vuart.h"
+#include "lib/build.h"
+#include "log/console.h"
+#include "log/evidence.h"
+#include "operator/gdb.h"
+#include "uart_model.h"
 
 u64 fake_now = 1, fake_step;
 bool gdb_active;

@@ -15,7 +15,7 @@
 #define STATE(v)   ((v) >> 62)
 #define TALL(g)    (2048u << (g))
 #define TDIR       0x4000u
-#define ICH_HCR    0x10000 /* the policy's ICH_HCR_EL2 bits */
+#define ICH_HCR    (0x10000 | TDIR) /* the policy's bits */
 #define KEY(crm, op2) (3u << 14 | 12u << 7 | (crm) << 3 | (op2))
 #define TAKEN_MAX  64
 
@@ -511,7 +511,7 @@ static void on(unsigned cpu)
 		c->lr[n] = (u64)any(~0u) << 32 | any(~0u);
 	c->hcr = c->vmcr = c->ap[0] = c->ap[1] = ~0UL;
 	vgic_cpu_init(cpus[me]);
-	must(c->hcr == (ICH_HCR | TDIR | 1) && !c->ap[0] && !c->ap[1] && !(c->vmcr & 0xff000213),
+	must(c->hcr == (ICH_HCR | 1) && !c->ap[0] && !c->ap[1] && !(c->vmcr & 0xff000213),
 	     "the guest's CPU interface does not begin as it should");
 	for (unsigned n = 0; n < lrs; n++)
 		must(!c->lr[n], "a list register begins with something in it");
@@ -531,7 +531,7 @@ static void off(void)
 		return;
 	for (unsigned n = 0; n < 32; n++)
 		if (M_WIRED >> n & 1)
-			wire(n, false); /* they stop with their CPU */
+			wire(n, false); /* physical timers stop with their CPU */
 	vgic_cpu_exit(cpus[me]);
 	cpus[me]->work = 0;
 	for (unsigned n = 0; n < 32; n++)

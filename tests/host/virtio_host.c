@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "cpu/alarm.h"
 #include "board/board.h"
-#include "cpu/cpu.h"
 #include "board/gic.h"
 #include "board/mmu.h"
+#include "cpu/alarm.h"
+#include "cpu/cpu.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
+#include "log/evidence.h"
 #include "virtio_model.h"
 
 #define BOOT_PA   0x40200000UL

@@ -10,13 +10,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include "cpu/locks.h"
 #include "lib/build.h"
 #include "log/console.h"
-#include "cpu/decide.h"
-#include "cpu/locks.h"
 #include "log/drain.h"
-#include "trap/hvcall.h"
+#include "log/evidence.h"
 #include "operator/monitor.h"
+#include "trap/decide.h"
+#include "trap/hvcall.h"
 
 #define PAGE  4096UL
 #define LINE  64

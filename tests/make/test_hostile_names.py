@@ -9,7 +9,8 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from making import canaries, copy_to, run_make
+from making import canaries, run_make
+from vm import sources
 
 NAME = "letters, digits and ._/+@- alone, no - in front"
 TOUCH = "touch${IFS}CANARY"
@@ -129,7 +130,7 @@ TAGS: List[Tuple[str, bool]] = [("v1.0", True), ("release/2.0+rc1", True), (f"v1
 
 
 def test_a_tag_is_data(tmp_path: Path) -> None:
-    tree = copy_to(tmp_path / "tree")
+    tree = sources(tmp_path / "tree")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(tree)]
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], check=True, stdout=subprocess.DEVNULL)

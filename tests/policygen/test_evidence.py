@@ -2,6 +2,7 @@
 """learn, replay, cover and cost over logs made by the reference evaluator, and the decoder's way to them."""
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -97,6 +98,32 @@ class Wire:
         self.line("Z", f"seq={self.seq} records={self.seq + 1} lost=0 guestbytes=0 reason=poweroff")
         path.write_bytes(self.out)
         return path
+
+
+def test_the_rules_that_travel_are_those_of_the_image(tmp_path: Path, built: Callable[[Policy, Path], Path]) -> None:
+    """In rules.json and in the image, with the text they stand in; what is changed in one is refused."""
+    child = tmp_path / "child.yaml"
+    child.write_text("policy: 1\nextends: strict\nsysregs:\n  AFSR0_EL1: { do: deny, log: always }\n")
+    policy = profile(str(child))
+    image, rules = built(policy, tmp_path), tmp_path / "rules.json"
+    log = Wire(policy)
+    log.out, log.seq = bytearray(), 0
+    said = json.loads(rules.read_text())
+    assert f"policy_wording = 0x{said['wording']};" in (tmp_path / "policy_tables.c").read_text()
+    log.line("H", f"hvl=1 build=t policy={policy.name}#{meaning_hash(policy) >> 32:08x} rules={said['wording']} "
+                  "guest=t#00000001 cpu=1 cntfrq=62500000 ring=16384 esc=^] log=text")
+    path = str(log.end(tmp_path / "uart.log"))
+    assert [source["file"] for source in said["sources"]][:1] == ["policy/strict.yaml"] and \
+        said["sources"][1]["file"].endswith("child.yaml")
+    for source in said["sources"]:
+        data = (ROOT / source["file"]).read_bytes()
+        assert source["sha256"] == hashlib.sha256(data).hexdigest() and source["text"] == data.decode()
+    for given in (rules, image):
+        done = decoder("summary", "--policy", str(given), path)
+        assert done.returncode == 0 and f"of {len(policy.entries)} rules" in done.stdout, done
+    rules.write_text(rules.read_text().replace("do: deny", "do: allow"))
+    done = decoder("summary", "--policy", str(rules), path)
+    assert done.returncode == 2 and "were changed since" in done.stderr
 
 
 def accesses(policy: Policy, seed: int, count: int) -> List[Access]:

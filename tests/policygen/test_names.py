@@ -12,8 +12,14 @@ from typing import Any, Dict
 
 import pytest
 
-from policygen.facts.board import load_board
-from policygen.target import tool_names
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from hvl.names import call_by                           # noqa: E402
+from hvl.record import parse_decision, touched, what    # noqa: E402
+from policygen.facts.arch import load_arch              # noqa: E402
+from policygen.facts.board import load_board            # noqa: E402
+from policygen.facts.names import NO_FUNCTION, call_name, function_of   # noqa: E402
+from policygen.target import tool_names             # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 COPY = ROOT / tool_names.COPY
@@ -27,6 +33,27 @@ def test_the_shipped_copy_is_current() -> None:
     told = tool_names.differences(rendered(), json.loads(COPY.read_text(encoding="utf-8")))
     assert not told, "\n".join([*told, f"make, then: cp build/gen/names.json {tool_names.COPY}"])
     assert COPY.read_text(encoding="utf-8") == tool_names.dump(rendered())
+
+
+def test_a_call_has_one_name() -> None:
+    """For decoder and policygen, by HVC and by SMC, whatever the upper halves and the immediate are."""
+    board = load_board("qemu-virt")
+    numbers = {number for call in board.calls.values() for number in call.ids}
+    numbers |= {edge + step for low, high in load_arch().services.values() for edge in (low, high) for step in (-1, 0, 1)}
+    numbers |= {number ^ 1 << 30 for number in numbers} | {6, 0x5a000000, NO_FUNCTION}
+    for number in sorted(numbers):
+        for conduit in ("hvc", "smc"):
+            for upper, imm in ((0, 0), (1, 0), (0, 1)):
+                x0 = number | upper << 40
+                asked = function_of(x0, imm)
+                right = call_name(board, conduit, asked) if asked != NO_FUNCTION else ""
+                assert (call_by(conduit, x0, imm) or "") == right, (hex(x0), conduit, imm)
+    for conduit, number, name in (("smc", 0x84000050, "TRNG_VERSION"), ("hvc", 4, "HV_CONSOLE_WRITE"), ("smc", 4, ""),
+                                  ("hvc", 0xc4000021, "SDEI+0x1"), ("smc", 0x84000008, "PSCI_SYSTEM_OFF")):
+        assert call_name(board, conduit, number) == name
+        body = parse_decision(f"DENY r1 {conduit} {number:#x} x1=0x0 x2=0x0 pc=0x1 el=1 cost=1 esr=0x5a000000")
+        assert touched(body) == (name or hex(number)) and what(body).startswith(f"{conduit} {name or hex(number)} ")
+    assert what(parse_decision("DENY r1 hvc 0x0 x1=0x0 pc=0x1 esr=0x5a000001")) == "hvc #1 0x0 x1=0x0"
 
 
 @pytest.mark.parametrize("kind, name, value, says", [

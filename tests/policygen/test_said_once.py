@@ -37,6 +37,8 @@ OMISSIONS = {
     "when to log, renamed in C": (HEADER, "LOG_ONCE", "LOG_FIRST", "lacks first, which enum log_when"),
     "a section that only C has": (HEADER, "SEC_COUNT }", "SEC_TIMERS, SEC_COUNT }", "lacks timers, which enum section"),
     "a number in an enum": (HEADER, "ACT_DENY,", "ACT_DENY = 7,", "lacks deny = 7, which"),
+    "another size of the windows' share": (HEADER, "#define MMIO_SIZE 0x40000000UL", "#define MMIO_SIZE 0x20000000UL",
+                                           "MMIO_SIZE of policygen/facts/board.py is 0x40000000, and that of"),
     "one more exception class": (HEADER, "EXC_DABT_WALK = 65,", "EXC_DABT_WALK = 65,\n\tEXC_NEW = 66,",
                                  "names.py has 66 exception classes, and hv/policy/policy.h has 67"),
     "a model without a handler": (PLATFORM, "  pl031:", "  pl061: { for: mmio }\n  pl031:",

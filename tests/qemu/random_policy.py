@@ -12,6 +12,7 @@ from typing import Dict, List, Optional, Tuple
 
 from policygen.facts.arch import Register, load_arch
 from policygen.facts.board import load_board
+from policygen.language.model import Policy
 from policygen.target.review import review
 
 # The sweep needs these to print, to count, and to survive its exceptions.
@@ -34,7 +35,7 @@ sysregs:
 """
 
 
-def make(seed: int, cpu: str, folder: Path) -> Optional[Path]:
+def make(seed: int, cpu: str, folder: Path) -> Optional[Policy]:
     """Writes a policy and its parents that policygen accepts for this CPU model; None: nothing of this seed was left."""
     pick = random.Random(seed)
     parent = pick.choice(PARENTS)
@@ -42,21 +43,22 @@ def make(seed: int, cpu: str, folder: Path) -> Optional[Path]:
         name = f"random-{seed}-{number}"
         path = folder / f"{name}.yaml"
         lines = written(pick, name, parent, number)
-        if not settled(path, lines, cpu):
+        policy = settled(path, lines, cpu)
+        if policy is None:
             return None
         parent = name
-    return path
+    return policy
 
 
-def settled(path: Path, lines: List[str], cpu: str) -> bool:
-    """Takes out lines with complaints until there are none."""
+def settled(path: Path, lines: List[str], cpu: str) -> Optional[Policy]:
+    """Takes out the lines that are complained of until none is."""
     for _ in range(ROUNDS):
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         found = review(str(path), cpu=cpu)
         bad = {item.span.line for item in found.diags.items if item.severity == "error" and item.span is not None
                and Path(item.span.file).name == path.name}
         if found.good:
-            return True
+            return found.policy
         broken = {match.group(1) for item in found.diags.items if item.code == "PG601" and item.span is not None
                   and Path(item.span.file).name != path.name and (match := BROKEN.match(item.message))}
         if broken:                      # the parents' promises that this child breaks
@@ -67,8 +69,8 @@ def settled(path: Path, lines: List[str], cpu: str) -> bool:
         lines = [line for at, line in enumerate(lines)
                  if line not in sections or at + 1 < len(lines) and lines[at + 1].startswith("  ")]
         if len(lines) == before:
-            return False
-    return False
+            return None
+    return None
 
 
 def written(pick: random.Random, name: str, parent: str, depth: int) -> List[str]:

@@ -8,20 +8,21 @@ import pytest
 
 from vm import PROMPT, bootargs, build, decode, machine, run
 
-COUNT = 100000         # decisions; `make fuzz-guest COUNT=10000000` by hand
+COUNT = 100000         # decisions on one CPU, half as many on several; `make fuzz-guest COUNT=10000000` by hand
 
 
 @pytest.mark.parametrize("cpu, seed, smp", [("cortex-a57", 1, 1), ("max", 2, 1), ("cortex-a57", 3, 4), ("max", 4, 8)])
 def test_random_attacks(tmp_path: Path, cpu: str, seed: int, smp: int) -> None:
     """Several CPUs attack each other as well; each has a tally."""
-    elf = build("permissive", "GUEST=fuzz", f"SEED={seed}", f"COUNT={COUNT}", tag=f"-fuzz{seed}")
+    count = COUNT if smp == 1 else COUNT // 2
+    elf = build("permissive", "GUEST=fuzz", f"SEED={seed}", f"COUNT={count}", tag=f"-fuzz{seed}")
     done = run(machine(elf, "-no-reboot", *bootargs(tmp_path, "unattended=1 log=quiet"), cpu=cpu, smp=smp))
     log = tmp_path / "fuzz.log"
     log.write_bytes(done.stdout)
     assert done.returncode == 0 and b"panic" not in done.stdout, done.stdout[-3000:]
     said = re.search(r"fuzz: seed \d+: (\d+) decisions in \d+ rounds, (\d+) tallies kept, 0 wrong, CPUs: (\d)",
                      decode(log, "console").stdout)
-    assert said and int(said.group(1)) >= COUNT and int(said.group(2)) > 50, done.stdout[-3000:]
+    assert said and int(said.group(1)) >= count and int(said.group(2)) > count // 2000, done.stdout[-3000:]
     assert int(said.group(3)) == smp
     assert b"reason=poweroff" in done.stdout
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,14 +21,32 @@ CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
 CPU_SECONDS = int(os.environ.get("VM_CPU", "300"))
 TIMEOUT = int(os.environ.get("VM_TIMEOUT", "600"))
 PROMPT = "hv> "
+# Each instruction takes 256 ns of the guest's clock: few of them pass while it waits for a rate limit.
+FAST_CLOCK = ("-icount", "shift=8")
 DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
 
 
-def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True,
+def sources(folder: Path, but: str = "build/") -> Path:
+    """Copies the sources into `folder`, as a stranger's clone has them, without those whose path begins with `but`."""
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.splitlines()
+    for name in files:
+        if (ROOT / name).is_file() and not name.startswith(but):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True, inner: str = "",
          **kw: Any) -> "subprocess.CompletedProcess[str]":
-    """`make words...` in `tree`, without the settings of a make around the tests. `cache`: reuses objects that another
-    test has compiled; False if the test is about the compiler's work."""
+    """`make words...` in `tree`, without the settings of a make that we may run under.
+
+    `cache`: what one test has compiled another may take; False where the compiler's work is what is tested. `inner`: the
+    folder of a build that is not locked, since nobody else has it.
+    """
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("POLICY", "MODE", "B")}
+    if inner:
+        env["CHARTER_MAKES"] = str(tree / inner)
     if cache:
         env["CCACHE_DIR"] = str(ROOT / "build" / "ccache")
         words = (*words, f"CC=ccache {CROSS}gcc")
@@ -105,7 +124,7 @@ def decode(log: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 class Console:
-    """A machine with somebody at its console."""
+    """A machine with an operator at its console."""
 
     def __init__(self, command: List[str]) -> None:
         self.child = pexpect.spawn(command[0], command[1:], timeout=TIMEOUT, encoding="utf-8", codec_errors="replace",

@@ -9,7 +9,7 @@ from .expr import compile_filter
 from .fields import View
 from .files import create
 from .record import DECISIONS, Rec, what
-from .run import FINDING, INCOMPLETE, Output, Run, completeness
+from .run import FINDING, INCOMPLETE, Output, Run, changes, completeness
 from .sequence import End, Start
 from .tally import Tally
 
@@ -38,16 +38,20 @@ class Case:
 
 
 class Check:
-    def __init__(self, run: Run, out: Output, fail_on: List[str], require: List[str], max_lost: int,
-                 max_cost: Optional[float], junit: Optional[str], github: bool) -> None:
+    def __init__(self, run: Run, out: Output, fail_on: List[str], require: List[str], max_lost: int, max_text: int,
+                 max_cost: Optional[float], junit: Optional[str], github: bool,
+                 untouched: bool) -> None:
         self._run = run
         self._out = out
         self._fail_on = [Rule(text) for text in fail_on]
         self._require = [Rule(text) for text in require]
         self._max_lost = max_lost
+        self._max_text = max_text
         self._max_cost = max_cost
         self._junit = junit
         self._github = github
+        self._untouched = untouched
+        self._changes = 0
         self._cases: List[Case] = []
         self._weak = False
 
@@ -92,12 +96,18 @@ class Check:
     def _session(self, tally: Tally, view: View) -> None:
         s = tally.session
         name = f"session {s.number}: "
-        whole = s.complete(self._max_lost)
+        whole = s.complete(self._max_lost, self._max_text)
         self._weak = self._weak or s.weak > 0
-        text = completeness(s, self._max_lost)
+        text = completeness(s, self._max_lost, self._max_text)
         self._cases.append(Case(name + "the log is complete", 0 if whole else INCOMPLETE, text))
         if not whole and self._github:
             self._out.line(annotation(f"session {s.number}: {text}", None))
+        self._changes += s.changes
+        if self._untouched:
+            found = [f"{rec.seq}{f'.{rec.cpu}' if rec.cpu else ''}: {what}" for rec, what in s.changed[:_LISTED]]
+            more = f"\nand {s.changes - len(found)} more" if s.changes > len(found) else ""
+            self._cases.append(Case(name + "the operator changed nothing", FINDING if s.changes else 0,
+                                    "\n".join(found) + more, s.changes))
         wrong = self._run.places.mismatch(s)
         if wrong:
             self._cases.append(Case(name + "the policy is the one given", 5, wrong))
@@ -138,6 +148,7 @@ class Check:
         failed = any(case.code for case in self._cases)
         plural = "finding" if findings == 1 else "findings"
         self._out.line(f"{'FAIL' if failed else 'ok'}: {findings} {plural}, log {'complete' if whole else 'INCOMPLETE'}"
+                       + (f", {changes(self._changes)}" if self._changes else "")
                        + (", weak: without sentinels it could be forged" if self._weak else "")
                        + (", policy does not match" if any(case.code == 5 for case in self._cases) else ""))
         if self._junit is not None:

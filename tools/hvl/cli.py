@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 from .check import Check
 from .diff import KEY, run_diff
 from .entry import Parser, guarded, say
-from .export import TRACE, Trace, schema, write_csv, write_json
+from .export import schema, write_csv, write_json
 from .expr import Test, compile_filter, parse_number
 from .fields import FIELDS
 from .handover import hand_over
@@ -23,6 +23,7 @@ from .streams import CAST, live, write_stream
 from .summary import Summary
 from .symbols import Symbols
 from .tally import KEYS
+from .trace import TRACE, Trace
 
 _POLICYGEN = {"why": "explain", "learn": "learn", "whatif": "replay", "coverage": "cover"}
 _ALIASES = {"--summary": "summary", "--live": "live", "--schema": "schema"}
@@ -101,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub.add_parser(name, help=text, description=text, parents=list(parents))
 
     p = add("summary", "one screen about each session", common, select)
-    p.add_argument("--by", choices=sorted(KEYS), default="class")
+    p.add_argument("--by", choices=sorted(KEYS), help="of the table; class, or rule where not all was logged")
     p.add_argument("--top", type=_positive, default=20, metavar="N", help="rows of each table")
     p.add_argument("--json", action="store_true")
     p = add("show", "the records, one line each", common, select)
@@ -122,7 +123,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--fail-on", action="append", default=[], metavar="EXPR", help="no record may be so")
     p.add_argument("--require", action="append", default=[], metavar="EXPR", help="some record must be so")
     p.add_argument("--max-lost", type=_positive, default=0, metavar="N", help="records that may lack (0)")
+    p.add_argument("--max-text", type=_positive, default=0, metavar="N", help="bytes of guest text that may lack (0)")
     p.add_argument("--max-cost", type=_percentage, metavar="P", help="share of the time in EL2, in percent")
+    p.add_argument("--untouched", action="store_true", help="nor may the operator have changed anything")
     p.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML")
     p.add_argument("--github", action="store_true", help="findings as workflow annotations")
     p = sub.add_parser("diff", help="how two runs differ", parents=[common, select])
@@ -186,8 +189,8 @@ def _view(args: argparse.Namespace) -> int:
         "csv": lambda: write_csv(run, out, args.fields),
         "trace": lambda: Trace(run, out).go(),
         "html": lambda: write_html(run, out),
-        "check": lambda: Check(run, out, args.fail_on, args.require, args.max_lost, args.max_cost, args.junit,
-                               args.github).go(),
+        "check": lambda: Check(run, out, args.fail_on, args.require, args.max_lost, args.max_text, args.max_cost,
+                               args.junit, args.github, args.untouched).go(),
         "console": lambda: write_stream(run, out, "guest", args.cast, exact),
         "monitor": lambda: write_stream(run, out, "monitor", args.cast, exact),
     }

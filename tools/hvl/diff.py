@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Dict, List, Optional, Tuple
 
 from .fields import View
-from .record import VERDICTS, Rec, group
+from .record import VERDICTS, Rec, group, touched
 from .run import FINDING, Output, Run, span
 from .sequence import Session, Start
 from .tally import Tally
@@ -29,7 +29,7 @@ class Profile:
         for event, view in run.events():
             if isinstance(event, Start):
                 self._close(tally)
-                tally = Tally(event.session, view.places)
+                tally = Tally(event.session, view.places, partial=run.partial)
                 self.session = self.session or event.session
             elif isinstance(event, Rec) and run.passes(event, view):
                 if tally is not None:
@@ -48,7 +48,7 @@ class Profile:
         first = group(f) if "class" not in ignored else "*"
         if "op" in ignored:
             first = f.cls or "?"
-        second = "" if f.cls == "mmio" and f.off is not None or f.cls == "exc" or "name" in ignored else f.name or ""
+        second = "" if f.cls == "mmio" and f.off is not None or f.cls == "exc" or "name" in ignored else touched(f) or ""
         key = (first, second)
         if key not in self.things and len(self.things) >= _MOST:
             key = ("(other)", "")

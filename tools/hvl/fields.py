@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, Optional, Union
 
 from .names import EVENTS, VERDICTS
-from .record import Rec, call_name, number, seconds
+from .record import Rec, call_name, number, seconds, touched
 from .rules import Places
 from .sequence import Session
 from .symbols import Symbols
@@ -90,6 +90,11 @@ def _exception_class(v: View) -> Value:
     return None if esr is None else esr >> 26 & 0x3f
 
 
+def _function(v: View) -> Value:
+    f = v.rec.f
+    return number(f.name) if f.cls in ("hvc", "smc") and f.name is not None else None
+
+
 def _device(v: View) -> Value:
     f = v.rec.f
     return f.name if f.cls == "mmio" and f.off is not None else None
@@ -107,10 +112,11 @@ FIELDS: Dict[str, Field] = {
     "src": Field(View.place, "its place in the policy"),
     "class": Field(lambda v: v.rec.f.cls, "msr sys mmio s2 hvc smc exc wfi brk"),
     "op": Field(lambda v: v.rec.f.op, "r w x"),
-    "name": Field(lambda v: v.rec.f.name, "what was touched: register, window, function, exception"),
+    "name": Field(lambda v: touched(v.rec.f), "what was touched: register, window, function, exception"),
     "reg": Field(_register, "the register"),
     "dev": Field(_device, "the window"),
     "call": Field(lambda v: call_name(v.rec.f), "the function's name, or SERVICE+OFFSET"),
+    "fid": _hex(_function, "the function's number, as x0 had it"),
     "off": _hex(lambda v: v.rec.f.off, "offset in the window"),
     "size": _num(lambda v: v.rec.f.size, "bytes"),
     "esr": _num(lambda v: v.rec.f.esr, "the syndrome"),

@@ -36,6 +36,8 @@ def hand_over(command: str, verb: str, argv: List[str]) -> int:
             log = str(Path(folder) / "stdin.log")
             _keep_stdin(log)
         if command == "why":
+            if _SEQ.fullmatch(log) and not _SEQ.fullmatch(args.seq):      # in the other order
+                log, args.seq = args.seq, log
             found, session, times, first = find_decision(log, args.seq, args.session)
             name = args.policy or _name(session)
             status = int(main([*rest, "explain", name, terminal(found.text())]))

@@ -21,11 +21,15 @@ _CALLS: Dict[Tuple[str, int], str] = {(by, int(number, 16)): name for name, call
 _SERVICES = [(int(low, 16), int(high, 16), name) for name, (low, high) in _DATA["services"].items()]
 
 
-def call_by(conduit: str, number: int) -> Optional[str]:
-    """The function's name; else its service's name with an offset (SDEI+0x1); else None.
+def call_by(conduit: str, number: int, immediate: int = 0) -> Optional[str]:
+    """The function's name; else that of the service whose number it is, with an offset (SDEI+0x1); else None.
 
-    `conduit`: hvc or smc. A function has one name by both, but Charter's own calls exist by hvc only.
+    `conduit`: hvc or smc, by which it came. A name is the same by both, but our own calls are none by smc, and behind
+    `hvc #1` there is none. `number`: x0, as function_of() of policygen/facts/names.py reads it.
     """
+    if immediate or number >> 32 and not number & 1 << 31:
+        return None
+    number &= 0xffffffff
     name = _CALLS.get((conduit, number))
     if name is not None:
         return name

@@ -17,6 +17,7 @@ REFUSED = ("DENY", "KILL", "INJECT")  # a read without a value
 
 # The word after a class belongs to it, even if it holds '='.
 _TARGETED = {"msr", "sys", "mmio"}
+_CALLS = (0x12, 0x13, 0x16, 0x17)       # ESR.EC of HVC and SMC
 _KEY = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|["\\])')
 
@@ -209,11 +210,22 @@ def group(body: Body) -> str:
     return f"{cls}.{body.op}" if body.op else cls
 
 
+def immediate(body: Body) -> int:
+    """That of the instruction of a call, from its syndrome."""
+    esr = body.esr or 0
+    return esr & 0xffff if esr >> 26 in _CALLS else 0
+
+
 def call_name(body: Body) -> Optional[str]:
     if body.cls not in ("hvc", "smc") or body.name is None:
         return None
     ident = number(body.name)
-    return None if ident is None else names.call_by(body.cls, ident)
+    return None if ident is None else names.call_by(body.cls, ident, immediate(body))
+
+
+def touched(body: Body) -> Optional[str]:
+    """The name of what was touched, the same wherever it is shown."""
+    return call_name(body) or body.name
 
 
 def what(body: Body) -> str:
@@ -228,6 +240,8 @@ def what(body: Body) -> str:
     words = [body.cls or "?"]
     if body.op:
         words[0] += "." + body.op
+    if immediate(body):
+        words.append(f"#{immediate(body)}")
     if body.name:
         words.append((body.name + value) if body.cls == "sys" else (call_name(body) or body.name))
     words += [f"{k}={body.kv[k]}" for k in ("ipa", "far", "x0", "x1", "x2") if k in body.kv]

@@ -116,6 +116,11 @@ class Run:
     def passes(self, rec: Rec, view: View) -> bool:
         return self.in_time(rec) and (self.test is None or self.test(view.of(rec)))
 
+    @property
+    def partial(self) -> bool:
+        """Are some records left out?"""
+        return self.test is not None or self.options.since is not None or self.options.until is not None
+
     def in_time(self, rec: Rec) -> bool:
         o = self.options
         return ((o.since is None or (rec.t is not None and rec.t >= o.since))
@@ -155,9 +160,9 @@ class Run:
         return max(self.codes, default=0)
 
 
-def completeness(s: Session, allowed: int = 0) -> str:
+def completeness(s: Session, allowed: int = 0, text: int = 0) -> str:
     """The line that says whether a log is whole."""
-    word = "COMPLETE" if s.complete(allowed) else "INCOMPLETE"
+    word = "COMPLETE" if s.complete(allowed, text) else "INCOMPLETE"
     span = "" if s.first is None else f" in {s.first}..{s.last}"
     parts = [f"{s.records} records{span}" + (" (the head was cut)" if s.head_cut else "")]
     lost = f"lost {s.lost}"
@@ -180,10 +185,19 @@ def completeness(s: Session, allowed: int = 0) -> str:
         parts.append(f"weak {s.weak} (no sentinel: could be forged)")
     if s.text_short:
         parts.append(f"guest text short by {s.text_short} bytes")
+    elif s.text.altered and not s.weak:
+        parts.append("guest text altered on the way")
     silent = sorted(number for number, cpu in s.cpus.items() if cpu.received and not cpu.sent)
     which = f" of cpu {silent[0]}" if silent and s.trailer is not None else ""
     parts.append("trailer ok" if s.ended else f"no trailer{which}: capture cut")
+    if s.changes:
+        parts.append(changes(s.changes))
     return f"{word}  " + ", ".join(parts)
+
+
+def changes(count: int) -> str:
+    """What the operator did to a run, in words; empty: nothing."""
+    return "" if not count else f"{count} change{'s' * (count != 1)} by the operator"
 
 
 def span(ns: float) -> str:

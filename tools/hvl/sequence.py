@@ -16,11 +16,13 @@ any gap, are a session whose header was lost.
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, Dict, List, Optional, Tuple, Union
+from typing import Callable, Deque, Dict, List, Optional, Tuple, Union
 
 from . import batch
+from .acts import Stops, change
 from .escape import terminal
 from .gaps import Gaps
+from .guesttext import GuestText
 from .record import Rec, nanoseconds, number
 from .wire import Damaged, Text, Token
 
@@ -32,8 +34,9 @@ _LOW = 1024              # highest first number of a session without a header
 _LOSSES = 16             # losses listed one by one
 _CPUS = 512              # counters in one session, at most
 _MIXED = 3               # records of another session; fewer are damage
-_KEYS = 64               # words of a header; EL2's has 10
-_AHEAD = 256             # lost ranges that are announced before the counter gets there
+_KEYS = 64               # words of a header; a header of ours has 10
+_CHANGES = 100           # of the operator's, listed one by one
+_AHEAD = 256             # lost ranges announced before the counter gets there
 
 
 class Suspect:
@@ -82,9 +85,12 @@ class Session:
         self.batched = 0                        # records in batches that this decoder cannot unpack
         self.windows: List[batch.Window] = []   # names of addresses, for batches
         self.weak = 0
-        self.guest_bytes = 0
+        self.text = GuestText()
         self.paused = 0
         self.monitors = 0
+        self.stops = Stops()
+        self.changes = 0                        # of the policy and the guest, by the operator
+        self.changed: List[Tuple[Rec, str]] = []        # the first of them
         self.trailer: Optional[Rec] = None
         self.cpus: Dict[int, Cpu] = {}
         self.held_mode = False  # set once by a header: the monitor may change the mode, the gaps stay
@@ -107,9 +113,9 @@ class Session:
 
     @property
     def text_short(self) -> int:
-        """Bytes of the guest that EL2 sent and that are missing here. Foreign text between records can hide some."""
+        """Bytes of the guest's that EL2 sent and that are not here."""
         sent = number(self.trailer.f.kv.get("guestbytes", "")) if self.trailer else None
-        return max(0, (sent or 0) - self.guest_bytes)
+        return 0 if self.head_cut else self.text.short(sent or 0)
 
     @property
     def guest_time(self) -> int:
@@ -120,9 +126,10 @@ class Session:
     def head_cut(self) -> bool:
         return bool(self.first)
 
-    def complete(self, allowed: int = 0) -> bool:
+    def complete(self, allowed: int = 0, text: int = 0) -> bool:
+        """Is everything here but for so many records and so many bytes of the guest's text?"""
         return (self.lost + self.missing <= allowed and self.damaged <= allowed and not self.suspect
-                and not self.head_cut and self.ended)
+                and not self.head_cut and self.ended and self.text_short <= text)
 
     @property
     def ended(self) -> bool:
@@ -221,7 +228,8 @@ class Sequencer:
         self._out: List[Event] = []
         # Position in a session that was left for another, or not believed: cpu -> next seq, time.
         self._gone: Dict[int, Tuple[int, Optional[int]]] = {}
-        self._gone_on = 0                       # records of it that came nevertheless
+        self.altered: Callable[[], bool] = bool    # was text changed on the way?
+        self._gone_on = 0                       # its records that came all the same
 
     # --- in ---------------------------------------------------------------------------------------------
 
@@ -243,9 +251,13 @@ class Sequencer:
     def finish(self) -> List[Event]:
         self._settle()
         if self.session.records:
-            self._out.append(End(self.session))
+            self._end(self.session)
         out, self._out = self._out, []
         return out
+
+    def _end(self, session: Session) -> None:
+        session.text.altered = session.text.altered or self.altered() or session.weak > 0
+        self._out.append(End(session))
 
     def _settle(self) -> None:
         """Decides everything that waits: no successor will come."""
@@ -298,7 +310,9 @@ class Sequencer:
         elif isinstance(thing, Text):
             thing.stream = self._stream
             if self._stream == "guest":
-                s.guest_bytes += len(thing.data)
+                s.text.add(thing.data)
+            elif self._stream == "gdb":
+                s.text.gdb(thing.data)
         elif isinstance(thing, Damaged):
             s.damaged += thing.count
         elif isinstance(thing, Suspect):
@@ -306,9 +320,9 @@ class Sequencer:
         elif isinstance(thing, _Switch):
             new = thing.session
             if s.records:
-                self._out.append(End(s))
-            else:  # only damage before: it belongs to the new session
-                new.damaged, new.suspect, new.guest_bytes = s.damaged, s.suspect, s.guest_bytes
+                self._end(s)
+            else:  # nothing but damage so far: it is the new session's
+                new.damaged, new.suspect, new.text = s.damaged, s.suspect, s.text
             self._out_session = new
             self._stream = "guest"
             return
@@ -319,6 +333,8 @@ class Sequencer:
         s = self._out_session
         if not s.records:
             s.first = rec.seq
+            if rec.kind == "H" and not rec.seq:
+                s.text = GuestText()                # what came before is somebody else's
             self.sessions += 1
             s.number = self.sessions
             self._out.append(Start(s))
@@ -339,6 +355,11 @@ class Sequencer:
         kind = rec.kind
         if kind in "DA":
             return
+        changed = change(rec) if kind in "EP" else None
+        if changed is not None:
+            s.changes += 1
+            if len(s.changed) < _CHANGES:
+                s.changed.append((rec, changed))
         if kind == "H":
             s.header.update((key, value) for key, value in rec.f.kv.items()
                             if key in s.header or len(s.header) < _KEYS)
@@ -351,6 +372,7 @@ class Sequencer:
             self._stream_event(rec)
         elif kind == "Z":
             s.trailer = rec
+            s.text.ends(rec.end)
             cpu.sent = number(rec.f.kv.get("records", "")) or 0
             cpu.lost = number(rec.f.kv.get("lost", "")) or 0
             s.lost = max(s.lost, sum(c.lost for c in s.cpus.values()))
@@ -362,6 +384,8 @@ class Sequencer:
             s.windows = batch.windows(rec.body)
         elif event == "guest+" and rec.t is not None and not rec.cpu:
             s.start_time = rec.t
+        if event in ("mon+", "mon-"):
+            s.stops.event(rec, nanoseconds(rec.f.kv.get("paused", "").rstrip("s")) or 0)
         if event in ("mon+", "gdb+"):
             self._stream = "monitor" if event == "mon+" else "gdb"
             self._stream_gap = s._gaps()

@@ -26,7 +26,7 @@ class Notes:
 
     def __init__(self) -> None:
         self.lines: List[str] = []
-        self.cuts: List[str] = []   # those about parts that are not read
+        self.cuts: List[str] = []   # remarks about parts that are not read
 
     @property
     def truncated(self) -> bool:
@@ -154,6 +154,7 @@ class Reader:
         before = self.sessions
         order = Sequencer(name, before)
         undo = Undo()
+        order.altered = lambda: bool(undo.told()) or scanner.mended() > 0
         for data in chunks_of(name, self.notes):
             yield from order.feed(scanner.feed(undo.feed(data)))
             if order.sessions - before > _SESSIONS:

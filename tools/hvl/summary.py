@@ -2,17 +2,19 @@
 """summary: one screen about each session."""
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, TypeVar
 
 from .escape import terminal, to_json
 from .fields import View
 from .record import Rec, VERDICTS
-from .run import Output, Run, completeness, percent, span
+from .run import Output, Run, completeness, percent, span, stamp
 from .sequence import End, Session, Start
 from .tally import Tally
 
 _ALWAYS = ("DENY", "WOULD", "KILL")
+_T = TypeVar("_T")
 _NEVER_SHOWN = 12
+_CHANGES = 12
 
 
 def _hertz(session: Session) -> str:
@@ -38,7 +40,7 @@ def table(rows: List[List[str]], left: int) -> List[str]:
 
 
 class Summary:
-    def __init__(self, run: Run, out: Output, by: str, top: int, as_json: bool) -> None:
+    def __init__(self, run: Run, out: Output, by: Optional[str], top: int, as_json: bool) -> None:
         self._run = run
         self._out = out
         self._by = by
@@ -50,7 +52,7 @@ class Summary:
         first = True
         for event, view in self._run.events():
             if isinstance(event, Start):
-                tally = Tally(event.session, view.places, self._by)
+                tally = Tally(event.session, view.places, self._by or "class", self._run.partial)
             elif isinstance(event, Rec):
                 if tally is not None and self._run.passes(event, view):
                     tally.add(event)
@@ -73,6 +75,12 @@ class Summary:
         line(f"session {s.number}   build {s.name('build')}   policy {s.name('policy')}   "
              f"guest {s.name('guest')}   cpu {s.name('cpu')}   {_hertz(s)}{source}")
         line(f"log         {completeness(s)}")
+        for rec, text in s.changed[:_CHANGES]:
+            line(f"changed     {rec.seq}{f'.{rec.cpu}' if rec.cpu else ''}  {stamp(rec.t)}  {text}")
+        if s.changes > _CHANGES:
+            line(f"changed     and {s.changes - _CHANGES} more (show -f 'kind in (P, E)')")
+        if tally.verdict("WOULD"):
+            line(f"let through {tally.verdict('WOULD')} decisions that the policy refuses (WOULD)")
         total_ns = s.guest_time
         cost = tally.cost_ticks()
         ns = s.ns(cost)
@@ -80,13 +88,18 @@ class Summary:
             if total_ns else f"{span(ns)} in EL2"
         line(f"time        {total_ns / 1e9:.3f} s guest, {in_el2}, {s.paused / 1e9:.1f} s paused and hidden")
         self._decisions(tally)
-        if tally.total() > tally.decisions:
-            line(f"note        {tally.total() - tally.decisions} decisions are in the totals alone (log settings, "
-                 "console, loss); the tables below hold the others")
+        silent = tally.total() - tally.decisions
+        if silent > 0:
+            line(f"note        {silent} of them have no record (log settings, console, loss): "
+                 + ("by their rules they are in the table below" if self._by in (None, "rule") else
+                    "they are not in the table below (--by rule has them)"))
         if s.batched:
             line(f"note        {s.batched} records in batches are whole, but of a form that this decoder cannot open")
         line()
-        self._rows(tally, view)
+        if self._by == "rule" or self._by is None and silent > 0:
+            self._rules(tally, view)
+        else:
+            self._rows(tally, view, silent > 0)
         self._refused(tally, view)
         never = tally.never_hit(view)
         rules = len(view.places.numbers(s))
@@ -94,29 +107,51 @@ class Summary:
             shown = " ".join(f"r{r}" for r in never[:_NEVER_SHOWN]) + (" ..." if len(never) > _NEVER_SHOWN else "")
             line(f"never hit    {len(never)} of {rules} rules: {shown}".rstrip(": ")
                  + f"        (coverage: {100 * (rules - len(never)) // rules} %)")
-        line(f"exceptions   {tally.exceptions}     markers {tally.marks}     monitor entries {s.monitors}"
-             + (f"     policy changes {tally.changes}" if tally.changes else ""))
+        line(f"exceptions   {tally.exceptions}     markers {tally.marks}     monitor entries {s.monitors}")
 
     def _decisions(self, tally: Tally) -> None:
         counts = [(tally.verdict(word), word) for word in VERDICTS]
         seen = sorted((c for c in counts if c[0] and c[1] not in _ALWAYS), key=lambda c: -c[0])
         words = [f"{word} {count}" for count, word in seen]
         words += [f"{word} {tally.verdict(word)}" for word in _ALWAYS]
-        if tally.verdicts.get("?"):
-            words.append(f"unknown {tally.verdicts['?']}")
-        if not tally.exact:
-            how = "counted from the records"
-        elif tally.session.ended:
+        if tally.verdict("?"):
+            words.append(f"unknown {tally.verdict('?')}")
+        if tally.partial:
+            how = "counted from the records that were asked for"
+        elif tally.exact and tally.session.ended:
             how = "totals from @S, exact"
+        elif tally.totals_at:
+            how = f"totals from @S up to {tally.totals_at / 1e9:.3f} s, then counted from the records"
         else:
-            how = f"totals from the last @S, at {(tally.totals_at or 0) / 1e9:.3f} s"
+            how = "counted from the records: no @S of every CPU"
         self._out.line(f"decisions   {tally.total()}    {'  '.join(words)}        {how}")
 
-    def _rows(self, tally: Tally, view: View) -> None:
+    def _rules(self, tally: Tally, view: View) -> None:
+        """What EL2 counted of each rule; percentiles where each of its decisions has a record."""
+        s = tally.session
+        rows = [["rule", "count", "%", "EL2 time", "p50", "p95", "max", "entry"]]
+        ordered = sorted(tally.rule_counts().items(), key=lambda item: (-item[1][0], item[0]))
+        for number, (hits, ticks) in ordered[:self._top]:
+            row, rule = tally.by_rule.get(number), view.places.rule(s, number)
+            times = [_ns(s, row.percentile(50)), _ns(s, row.percentile(95)), _ns(s, row.most)] if row and row.count == hits \
+                else ["-"] * 3
+            entry = f"{rule.place} {rule.text[:40]}" if rule is not None else ""
+            rows.append([f"r{number}", str(hits), percent(hits, tally.total()), _ns(s, ticks), *times, entry])
+        if len(rows) > 1:
+            for text in table(rows, 1):
+                self._out.line(text)
+        self._more(ordered, lambda item: item[1][0])
+
+    def _more(self, ordered: List[_T], count: Callable[[_T], int]) -> None:
+        if len(ordered) > self._top:
+            rest = sum(count(item) for item in ordered[self._top:])
+            self._out.line(f"({len(ordered) - self._top} more rows, {rest} decisions: --top)")
+
+    def _rows(self, tally: Tally, view: View, silent: bool) -> None:
         if not tally.rows:
             return
-        s = tally.session
-        rows = [[self._by, "count", "%", "EL2 time", "p50", "p95", "max", "rules"]]
+        s, by = tally.session, self._by or "class"
+        rows = [[by, "logged" if silent else "count", "%", "EL2 time", "p50", "p95", "max", "rules"]]
         ordered = tally.sorted_rows()
         for name, row in ordered[:self._top]:
             costs = row.costs
@@ -126,21 +161,19 @@ class Summary:
             else:
                 times = ["-"] * 4
             last = _rules(sorted(row.rules))
-            if self._by == "rule" and name[1:].isdigit():
-                last = view.places.place(s, int(name[1:])) or ""
-            elif self._by == "pc" and name.startswith("0x"):
+            if by == "pc" and name.startswith("0x"):
                 last = view.sym(int(name, 16)) or last
             rows.append([terminal(name), str(row.count), percent(row.count, tally.decisions)] + times + [last])
         for text in table(rows, 1):
             self._out.line(text)
-        if len(ordered) > self._top:
-            rest = sum(row.count for _, row in ordered[self._top:])
-            self._out.line(f"({len(ordered) - self._top} more rows, {rest} decisions: --top)")
+        self._more(ordered, lambda item: item[1].count)
 
     def _refused(self, tally: Tally, view: View) -> None:
         if not tally.refused:
             return
-        rows = [["denied", "count", "first@seq", "last@seq", "pc (top)", "rule"]]
+        silent = sum(tally.verdict(word) for word in _ALWAYS) - sum(
+            found.count for (_, verdict, _, _), found in tally.refused.items() if verdict in _ALWAYS)
+        rows = [["denied", "logged" if silent > 0 else "count", "first@seq", "last@seq", "pc (top)", "rule"]]
         ordered = sorted(tally.refused.items(), key=lambda item: (-item[1].count, item[0][0]))
         for (subject, verdict, _, rule), found in ordered[:self._top]:
             pc = ""
@@ -151,12 +184,13 @@ class Summary:
             name = terminal(subject) + ("" if verdict == "DENY" else f" ({verdict})")
             rows.append([name, str(found.count), str(found.first), str(found.last), pc,
                          "" if rule is None else f"r{rule} {place}".rstrip()])
-        lines = table([[r[0], r[1], r[2], r[3], r[4], r[5]] for r in rows], 1)
         self._out.line()
-        for text in lines:
+        for text in table(rows, 1):
             self._out.line(text)
         if len(ordered) > self._top:
             self._out.line(f"({len(ordered) - self._top} more rows: --top)")
+        if silent > 0:
+            self._out.line(f"({silent} more have no record)")
 
 
 def as_dict(tally: Tally, view: View) -> Dict[str, Any]:
@@ -181,7 +215,8 @@ def as_dict(tally: Tally, view: View) -> Dict[str, Any]:
                  "paused_ns": s.paused},
         "decisions": {"total": tally.total(), "logged": tally.decisions, "exact": tally.exact,
                       "verdicts": {word: tally.verdict(word) for word in VERDICTS}},
-        "rows": rows, "denied": refused, "rules": {f"r{r}": n for r, n in sorted(tally.rule_hits().items())},
+        "rows": rows, "denied": refused, "rules": {f"r{r}": n for r, (n, _) in sorted(tally.rule_counts().items())},
         "never_hit": tally.never_hit(view), "exceptions": tally.exceptions, "markers": tally.marks,
-        "monitor_entries": s.monitors, "policy_changes": tally.changes,
+        "monitor_entries": s.monitors, "changes": s.changes,
+        "changed": [{"seq": rec.seq, "cpu": rec.cpu, "t": stamp(rec.t), "what": text} for rec, text in s.changed],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from .fields import View
-from .record import Body, Rec, VERDICTS, group, number
+from .record import Body, Rec, VERDICTS, group, number, touched
 from .rules import Places
 from .sequence import Session
 
@@ -90,32 +90,45 @@ KEYS: Dict[str, Callable[[Body], str]] = {
     "class": group,
     "rule": lambda b: "?" if b.rule is None else f"r{b.rule}",
     "pc": by_pc,
-    "reg": lambda b: b.name or "?",
+    "reg": lambda b: touched(b) or "?",
 }
 
 
-class Tally:
-    """One session's decisions."""
+class Counts:
+    """What was logged."""
 
-    def __init__(self, session: Session, places: Places, by: str = "class") -> None:
+    def __init__(self) -> None:
+        self.decisions = 0
+        self.verdicts: Dict[str, int] = {}
+        self.rules: Dict[int, Tuple[int, int]] = {}     # decisions, ticks
+
+
+class Counters:
+    """Of one CPU: the last word of EL2 on each, and what was logged since then."""
+
+    def __init__(self) -> None:
+        self.told: Optional[int] = None                 # when
+        self.totals: Dict[str, int] = {}
+        self.rules: Dict[int, Tuple[int, int]] = {}     # hits, ticks; a rule that no @S names has none
+        self.since = Counts()
+
+
+class Tally:
+    """One session's decisions. `partial`: not all records come here, so that @S, which speaks of all, is no help."""
+
+    def __init__(self, session: Session, places: Places, by: str = "class", partial: bool = False) -> None:
         self.session = session
         self._places = places
         self._key = KEYS[by]
         self.rows: Dict[str, Row] = {}
-        self.verdicts: Dict[str, int] = {}
+        self.by_rule: Dict[int, Costs] = {}
         self.refused: Dict[Tuple[str, str, str, Optional[int]], Refusal] = {}
-        self.hits: Dict[int, int] = {}
-        self.decisions = 0
-        self.cost = 0
+        self.decisions = 0      # logged
         self.exceptions = 0
         self.marks = 0
-        self.changes = 0
-        # From @S: each CPU's last value of each counter, and of each rule's hits and cost. A rule without an @S has
-        # none.
-        self._totals_of: Dict[int, Dict[str, int]] = {}
-        self._rules_of: Dict[int, Dict[int, Tuple[int, int]]] = {}
+        self.partial = partial
+        self._cpus: Dict[int, Counters] = {}
         self._rules_kept = 0
-        self.totals_at: Optional[int] = None
 
     def add(self, rec: Rec) -> None:
         kind = rec.kind
@@ -125,31 +138,39 @@ class Tally:
             self.exceptions += 1
         elif kind == "E":
             self.marks += rec.f.event == "mark"
-        elif kind == "S":
+        elif kind == "S" and not self.partial:
             self._totals(rec)
-        elif kind == "P":
-            self.changes += 1
 
     def _decision(self, rec: Rec) -> None:
         body = rec.f
         n = body.n
         self.decisions += n
         verdict = body.verdict if body.verdict in VERDICTS else "?"
-        self.verdicts[verdict] = self.verdicts.get(verdict, 0) + n
+        cpu = self._counters(rec.cpu)
+        if cpu.told is None or rec.t is None or rec.t > cpu.told:
+            self._since(cpu.since, body, verdict)
         key = _bounded(self.rows, self._key(body), OTHER)
         row = self.rows.get(key)
         if row is None:
             row = self.rows[key] = Row()
         row.add(body)
-        if body.cost is not None:
-            self.cost += body.cost
-        if body.rule is not None and body.rule < 1 << 16:
-            self.hits[body.rule] = self.hits.get(body.rule, 0) + n
+        if body.rule is not None and body.cost is not None and body.rule < 1 << 16:
+            costs = self.by_rule.get(body.rule)
+            if costs is None:
+                costs = self.by_rule[body.rule] = Costs()
+            costs.add(body.cost, n)
         if self._places.refuses(self.session, verdict, body.rule):
             self._refusal(rec, body, verdict)
 
+    def _since(self, counts: Counts, body: Body, verdict: str) -> None:
+        counts.decisions += body.n
+        counts.verdicts[verdict] = counts.verdicts.get(verdict, 0) + body.n
+        if body.rule is not None and body.rule < 1 << 16:
+            hits, cost = counts.rules.get(body.rule, (0, 0))
+            counts.rules[body.rule] = hits + body.n, cost + (body.cost or 0)
+
     def _refusal(self, rec: Rec, body: Body, verdict: str) -> None:
-        name = body.name or group(body)
+        name = touched(body) or group(body)
         if body.cls == "mmio" and body.off is not None:
             name += f"+0x{body.off:x}"
         subject = f"{name} {body.op}" if body.op else f"{body.cls} {name}" if body.cls else name
@@ -164,65 +185,70 @@ class Tally:
         if body.pc is not None and (body.pc in found.pcs or len(found.pcs) < _PCS):
             found.pcs[body.pc] = found.pcs.get(body.pc, 0) + body.n
 
-    @property
-    def totals(self) -> Dict[str, int]:
-        out: Dict[str, int] = {}
-        for totals in self._totals_of.values():
-            for key, n in totals.items():
-                out[key] = out.get(key, 0) + n
-        return out
-
-    @property
-    def rule_totals(self) -> Dict[int, Tuple[int, int]]:
-        out: Dict[int, Tuple[int, int]] = {}
-        for rules in self._rules_of.values():
-            for rule, (hits, cost) in rules.items():
-                before = out.get(rule, (0, 0))
-                out[rule] = before[0] + hits, before[1] + cost
-        return out
-
     def _totals(self, rec: Rec) -> None:
-        totals, rules = self._totals_of.setdefault(rec.cpu, {}), self._rules_of.setdefault(rec.cpu, {})
+        """@S: what EL2 counted on this CPU up to then, logged or not."""
+        cpu = self._counters(rec.cpu)
         for key, value in rec.f.kv.items():
             if key[:1] == "r" and key[1:].isdigit() and len(key) < 7:
                 hits, _, cost = value.partition("/")
                 h, c = number(hits), number(cost)
                 rule = int(key[1:])
-                if h is not None and (rule in rules or self._rules_kept < _RULES):
-                    self._rules_kept += rule not in rules
-                    rules[rule] = (h, c or 0)
+                if h is not None and (rule in cpu.rules or self._rules_kept < _RULES):
+                    self._rules_kept += rule not in cpu.rules
+                    cpu.rules[rule] = (h, c or 0)
             elif key not in _NO_COUNTER:
                 total = number(value)
-                if total is not None and (key in totals or len(totals) < 64):
-                    totals[key] = total
-        self.totals_at = rec.t
+                if total is not None and (key in cpu.totals or len(cpu.totals) < 64):
+                    cpu.totals[key] = total
+        if rec.t is not None and "dec" in cpu.totals:
+            cpu.told = rec.t
+            cpu.since = Counts()
+
+    def _counters(self, cpu: int) -> "Counters":
+        found = self._cpus.get(cpu)
+        if found is None:
+            found = self._cpus[cpu] = Counters()
+        return found
 
     # --- results ----------------------------------------------------------------------------------------
 
     @property
+    def told(self) -> bool:
+        """Do totals of EL2 stand for every CPU that logged a decision?"""
+        return bool(self._cpus) and all(cpu.told is not None for cpu in self._cpus.values())
+
+    @property
     def exact(self) -> bool:
-        """Whether EL2's totals count, and not the decisions counted here."""
-        return self.totals.get("dec", -1) >= self.decisions
+        """... and is there nothing that came after them?"""
+        return self.told and not any(cpu.since.decisions for cpu in self._cpus.values())
+
+    @property
+    def totals_at(self) -> int:
+        """Since when the first CPU has no totals."""
+        return min((cpu.told or 0 for cpu in self._cpus.values()), default=0)
 
     def total(self) -> int:
-        return self.totals["dec"] if self.exact else self.decisions
+        return sum(cpu.totals.get("dec", 0) + cpu.since.decisions for cpu in self._cpus.values())
 
     def verdict(self, word: str) -> int:
-        counted = self.verdicts.get(word, 0)
-        return max(counted, self.totals.get(word.lower(), 0)) if self.exact else counted
+        return sum(cpu.totals.get(word.lower(), 0) + cpu.since.verdicts.get(word, 0) for cpu in self._cpus.values())
 
-    def cost_ticks(self) -> int:
-        return max(self.cost, sum(cost for _, cost in self.rule_totals.values()))
-
-    def rule_hits(self) -> Dict[int, int]:
-        out = dict(self.hits)
-        for rule, (hits, _) in self.rule_totals.items():
-            out[rule] = max(hits, out.get(rule, 0))
+    def rule_counts(self) -> Dict[int, Tuple[int, int]]:
+        """Decisions and ticks of each rule."""
+        out: Dict[int, Tuple[int, int]] = {}
+        for cpu in self._cpus.values():
+            for counts in (cpu.rules, cpu.since.rules):
+                for rule, (hits, cost) in counts.items():
+                    before = out.get(rule, (0, 0))
+                    out[rule] = before[0] + hits, before[1] + cost
         return out
 
+    def cost_ticks(self) -> int:
+        return sum(cost for _, cost in self.rule_counts().values())
+
     def never_hit(self, view: View) -> List[int]:
-        hits = self.rule_hits()
-        return [rule for rule in view.places.numbers(self.session) if not hits.get(rule)]
+        counts = self.rule_counts()
+        return [rule for rule in view.places.numbers(self.session) if not counts.get(rule, (0, 0))[0]]
 
     def sorted_rows(self) -> List[Tuple[str, Row]]:
         return sorted(self.rows.items(), key=lambda item: (-item[1].count, item[0]))

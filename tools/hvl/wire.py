@@ -173,6 +173,10 @@ class Scanner:
         self._futile = 0
         self.padded = self.wrapped = self.respelled = 0     # records that were mended
 
+    def mended(self) -> int:
+        """How many records."""
+        return self.padded + self.wrapped + self.respelled
+
     def told(self) -> List[str]:
         """Remarks about mended records."""
         given_up = [f"{_FUTILE} broken records could not be put together; no more were tried"]

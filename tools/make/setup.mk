@@ -5,9 +5,10 @@
 LIGHT_GOALS := all run run-linux run-guest check-policy clean help
 LIGHT := make gcc-aarch64-linux-gnu binutils-aarch64-linux-gnu qemu-system-arm ipxe-qemu \
 	python3 python3-yaml python3-jinja2 python3-pyelftools python3-libfdt
-# Ubuntu's browsers need its snap daemon: there the report's look is not tested.
-BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chromium)
-# libFuzzer is a package of its own, except on Ubuntu 22.04, where clang brings it.
+# Ubuntu has no browser that runs without its snap daemon: there report and trace are not looked at. Chrome's trace viewer is
+# no part of Chromium any more, but one of Go's tools brings it along.
+BROWSER = $(if $(filter debian,$(shell sed -n 's/^ID=//p' /etc/os-release)),chromium golang-src)
+# libFuzzer is a package of its own but on Ubuntu 22.04, where clang brings it.
 FUZZER = clang $(if $(filter jammy,$(shell sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)),,libclang-rt-dev)
 FULL_ONLY = git gcc libc6-dev $(if $(shell command -v npm),,npm) pre-commit python3-pytest python3-pytest-xdist python3-hypothesis \
 	python3-pexpect python3-jsonschema python3-setuptools python3-wheel python3-pip device-tree-compiler ccache clang-tidy \

@@ -20,7 +20,7 @@ asm(".section .rodata\n.balign 8\n.global header\nheader: .incbin \"" PROGRAMS "
     ".balign 8\n.previous");
 
 #define CPUS 4
-#define PPIS (BIT(20) | BIT(22) | BIT(27)) /* those that the programs use: two SPIs without a wire, the virtual timer's */
+#define PPIS (BIT(20) | BIT(22) | BIT(27)) /* interrupts of the programs: two SPIs without a wire, the virtual timer's */
 #define SEEN (0xffff | PPIS)
 
 /* Interrupts that a CPU has acknowledged, the last one on top; and those that wait for ICC_DIR_EL1. */

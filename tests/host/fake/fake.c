@@ -4,23 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "fake.h"
-#include "cpu/bootargs.h"
-#include "lib/build.h"
-#include "log/console.h"
-#include "operator/debug.h"
-#include "operator/gdb.h"
-#include "vm/inject.h"
-#include "vm/guestmem.h"
-#include "log/output.h"
-#include "log/power.h"
-#include "cpu/locks.h"
-#include "cpu/record.h"
 #include "board/integrity.h"
+#include "cpu/bootargs.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
-#include "vm/stage2.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
+#include "fake.h"
+#include "lib/build.h"
+#include "log/console.h"
+#include "log/evidence.h"
+#include "log/output.h"
+#include "log/power.h"
+#include "log/record.h"
+#include "operator/debug.h"
+#include "operator/gdb.h"
+#include "vm/guestmem.h"
+#include "vm/inject.h"
+#include "vm/stage2.h"
 
 u64 fake_now = 1000, fake_step = 7;
 u8 fake_ram[FAKE_RAM];
@@ -375,7 +376,7 @@ struct cpu *fake_cpu(void)
 	char *block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
 	struct cpu *c = (struct cpu *)(block + CPU_STRUCT_OFFSET);
 
-	memset(block, 0x5a, CPU_STRUCT_OFFSET);
+	memset(block, STACK_PATTERN, CPU_STRUCT_OFFSET);
 	memset(c, 0, sizeof(*c));
 	c->rows = calloc(policy_n_rows, sizeof(*c->rows));
 	for (unsigned i = 0; i < policy_n_rows; i++) {

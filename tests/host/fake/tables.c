@@ -5,6 +5,7 @@
 const char policy_name[] = "lockdown";
 const char policy_file[] = "tests/lockdown.yaml";
 const u64 policy_hash = 0x3b1c77aa01234567;
+const u32 policy_wording = 0x0badcafe;
 
 const struct rule_info policy_rules[] = {
 	{ "policy/test.yaml:10", "id: { do: allow, log: always }", NULL, SEC_SYSREGS },
@@ -64,7 +65,7 @@ const struct passing policy_passing[] = {
 const u16 policy_n_passing = ARRAY_SIZE(policy_passing);
 const char policy_sysreg_text[] = "TLBI VMALLE1\0SCTLR_EL1\0PMCR_EL0";
 
-/* What policy.c needs to link; the log and the monitor do not look decisions up. */
+/* Symbols that policy.c needs to link; the log and the monitor do not look decisions up. */
 const u8 policy_mmio_root[512];
 const u16 policy_mmio_leaf[1][512];
 const struct mmio_range policy_mmio_ranges[1];

@@ -117,6 +117,12 @@ LOGS: Dict[str, Callable[[], bytes]] = {
 }
 
 
+def elf(section: bytes) -> bytes:
+    """A header, and one section header for what is named by its own contents."""
+    return struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 183, 1, 0, 0, 64, 0, 64, 0, 0, 64,
+                       len(section) // 64, 0) + section
+
+
 def rules(**changes: object) -> bytes:
     whole: Dict[str, object] = {"policy": "default", "hash": "40b982f600000000", "mode": "enforce", "rules": row()}
     return json.dumps({**whole, **changes}).encode()
@@ -127,8 +133,24 @@ def row(**changes: object) -> List[object]:
     return [{**usual, **changes}]
 
 
+def source(**changes: object) -> List[object]:
+    return [{"file": "policy/default.yaml", "sha256": "0" * 64, "text": "policy: 1\n" * 60, **changes}]
+
+
 RULES: Dict[str, bytes] = {
-    "right": rules(),
+    "right": rules(sources=source()),
+    "source: absolute": rules(sources=source(file="/etc/passwd")),
+    "source: canary": rules(sources=source(file="../outside/secret.yaml")),
+    "source: a device": rules(sources=source(file="/dev/zero.yaml")),
+    "source: markup": rules(sources=source(file="<script>", sha256="<img src=x>", text="<script>x</script>" + OSC + BIDI)),
+    "source: wrong types": rules(sources=[*source(text=3), 4]),
+    "sources: an object": rules(sources={"a": 1}),
+    "sources: many": rules(sources=source() * 1000),
+    "source: surrogates": rules(sources=source(file="\ud800", text="\udfff")),
+    "wording: another's": rules(wording="0" * 8),
+    "an ELF": elf(struct.pack("<IIQQQQIIQQ", 1, 1, 0, 0, 64, 1 << 62, 0, 0, 1, 0)),
+    "an ELF of itself": elf(struct.pack("<IIQQQQIIQQ", 1, 1, 0, 0, 0, 128, 0, 0, 1, 0)),
+    "an ELF of no sections": elf(b""),
     "absolute": rules(rules=row(place="/etc/passwd:1")),
     "canary, absolute": rules(rules=row(place="@SECRET@:1")),
     "canary, upwards": rules(rules=row(place="../outside/secret.yaml:1")),

@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from guestprep import fdt, guest, image, layout, machine, output, virtio, windows
 from guestprep.report import Report, read_file, tell

@@ -331,7 +331,7 @@ fuzz-guest: ## a hostile guest on SMP= CPUs from SEED= on, until EL2 has decided
 		-device loader,file=$(B)/fuzz/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on > /dev/null
 	$(Q)grep -a 'fuzz: seed.*tallies kept, 0 wrong' $(UART_LOG) && ! grep -a 'charter: panic' $(UART_LOG)
 
-# What every preparing tool is told; what it has prepared in a folder of $(B) is run.
+# Arguments of every preparing tool; run_prepared runs the machine that it left in a folder of $(B).
 PREPARED = --smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json \
 	$(if $(GUEST_MACHINE),--machine=$(GUEST_MACHINE)) $(if $(LOG),--log $(LOG)) $(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT")
 define run_prepared

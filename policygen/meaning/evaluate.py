@@ -42,7 +42,7 @@ class Evaluator:
             if policy.features[entry.name] == "hide":
                 self.hide(entry)
         self.starts: Dict[str, Tuple[List[int], List[Tuple[int, ...]]]] = {}    # by section: see index()
-        self.bytes: Dict[int, Meaning] = {}         # what byte() says, by the piece that the byte is in
+        self.bytes: Dict[int, Meaning] = {}         # byte()'s answers, by the piece that the byte is in
         self.demanded = self.demands()
 
     def hide(self, entry: Entry) -> None:

@@ -120,7 +120,7 @@ class Report:
     def record(self, rec: Rec, view: View) -> None:
         if not self.tally.decisions and rec.kind == "E" and rec.f.event == "guest+" and rec.t is not None:
             zero = view.session.stops.own(rec.t)
-            self.rate, self.heat = Slots(zero), Slots(zero)        # what came before is EL2's boot
+            self.rate, self.heat = Slots(zero), Slots(zero)        # earlier records are of EL2's boot
         self.tally.add(rec)
         f = rec.f
         line = _line(rec, view)
@@ -205,7 +205,7 @@ class Report:
         self._denials(out)
 
     def _changes(self, out: Output) -> None:
-        """What made this run another than the policy alone makes."""
+        """Changes that made this run differ from the policy's own."""
         s, would = self.view.session, self.tally.verdict("WOULD")
         if would:
             out.line(markup("<p><b>{} decisions were let through that the policy refuses (WOULD).</b></p>", would))

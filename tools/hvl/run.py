@@ -192,7 +192,7 @@ def completeness(s: Session, allowed: int = 0, text: int = 0) -> str:
 
 
 def changes(count: int) -> str:
-    """What the operator did to a run, in words; empty: nothing."""
+    """The operator's changes, in words; empty: none."""
     return "" if not count else f"{count} change{'s' * (count != 1)} by the operator"
 
 

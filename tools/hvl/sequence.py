@@ -336,7 +336,7 @@ class Sequencer:
         if not s.records:
             s.first = rec.seq
             if rec.kind == "H" and not rec.seq:
-                s.text = GuestText()                # what came before is somebody else's
+                s.text = GuestText()                # earlier text is another's
             self.sessions += 1
             s.number = self.sessions
             self._out.append(Start(s))

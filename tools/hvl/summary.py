@@ -132,7 +132,7 @@ class Summary:
         self._out.line(f"decisions   {tally.total()}    {'  '.join(words)}        {how}")
 
     def _rules(self, tally: Tally, view: View) -> None:
-        """What EL2 counted of each rule; percentiles where each of its decisions has a record."""
+        """EL2's counts of each rule; percentiles where each of its decisions has a record."""
         s = tally.session
         rows = [["rule", "count", "%", "EL2 time", "p50", "p95", "max", "entry"]]
         ordered = sorted(tally.rule_counts().items(), key=lambda item: (-item[1][0], item[0]))

@@ -119,7 +119,7 @@ def of_image(image: bytes) -> List[Row]:
 
 
 def map_of_image(image: bytes) -> bytes:
-    """What is kept of an Image under its hash. ValueError: it has no symbols."""
+    """The map of an Image that is kept under its hash. ValueError: it has no symbols."""
     rows = sorted(row for row in of_image(image) if row[1] in "tTwW" and _PLAIN.match(row[2]))
     head = f"# functions of the Image with sha256 {hashlib.sha256(image).hexdigest()}\n"
     return (head + "".join(f"{address:016x} {kind} {name}\n" for address, kind, name in rows if address >= 0)).encode()

@@ -111,7 +111,7 @@ KEYS: Dict[str, Callable[[Body], str]] = {
 
 
 class Counts:
-    """What was logged."""
+    """Counts of logged records."""
 
     def __init__(self) -> None:
         self.decisions = 0

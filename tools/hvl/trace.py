@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""trace: Chrome's trace event form, for Perfetto: who ran when.
+"""trace: Chrome's trace event form, for Perfetto: the times at which each vCPU ran.
 
 The time is the guest's own: stops are left out, and marked. A vCPU has two tracks. On one a slice as long as the vCPU
 ran between two stops holds one slice for each decision; on the other stand events and refusals, which take no time.
-What the importers ask of a trace is listed in tests/decoder/trace_rules.py.
+The rules of the importers are listed in tests/decoder/trace_rules.py.
 """
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _micro(grid: int) -> _Raw:
 
 
 class Vcpu:
-    """What was drawn of one vCPU, in steps of the grid."""
+    """The drawn part of one vCPU, in steps of the grid."""
 
     def __init__(self, begin: int) -> None:
         self.begin = begin
@@ -162,7 +162,7 @@ class Trace:
             self._totals(vcpu, rec, at)
         elif rec.kind in "EXP":
             if rec.f.event == "guest+" and not vcpu.starts and vcpu.told is None:
-                vcpu.begin = vcpu.end = at          # what came before is EL2's boot
+                vcpu.begin = vcpu.end = at          # earlier records are of EL2's boot
             if rec.f.event not in ("mon+", "mon-"):     # told when all stops are known
                 self._instant(rec.cpu, at, rec.kind, rec.f.mark or rec.f.event or rec.kind,
                               {"seq": rec.seq, "t": seconds(t), "text": view.told(rec.body)})

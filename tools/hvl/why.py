@@ -38,7 +38,7 @@ def _source(view: View, rule: Rule) -> List[str]:
 
 
 def _remedy(rec: Rec, view: View, rule: Rule) -> List[str]:
-    """What would change the decision."""
+    """Edits that would change the decision."""
     f = rec.f
     if not view.places.refuses(view.session, f.verdict, f.rule) and f.verdict != "INJECT":
         return []

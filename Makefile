@@ -151,6 +151,7 @@ $(B)/flags $(B)/choice $(B)/objects: FORCE
 ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
 STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(SMALL_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+STAMP_objects = '$(HV_OBJ)' '$(GUEST_OBJ)' '$(GUEST_LIB)'
 STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BOARD) $(BRIEF)'
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------

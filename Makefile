@@ -148,6 +148,7 @@ $(B)/flags $(B)/choice $(B)/objects: FORCE
 ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
 STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(SMALL_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+STAMP_objects = '$(HV_OBJ)' '$(GUEST_OBJ)' '$(GUEST_LIB)'
 STAMP_choice = '$(POLICY) $(MODE) $(FACTS) $(BOARD) $(BRIEF)'
 # The CPU model as policygen's facts have it: on a machine with memory for tags it has more.
 FACTS = $(CPU)$(if $(findstring mte=on,$(GUEST_MACHINE)),+mte)

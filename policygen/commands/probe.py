@@ -170,7 +170,7 @@ def compare(measured: Measured, platform: str, cpu: str) -> Findings:
     said = {(register.key, direction) for register in arch.by_key.values() for direction, _ in DIRECTIONS
             if arch.exists(register, direction, cpu)}
     reserved = {(key, "read") for key in arch.groups["id"] if key not in arch.by_key}       # registers that read as zero
-    # The vendor's own, which policies name by encoding: which of them a model has, no table says; what must catch them is known.
+    # The vendor's own registers, which policies name by encoding: no table says which of them a model has.
     vendor = {access for access in ran if access[0] not in arch.by_key and access[0] in arch.groups["imp-def"]}
     out = Findings(cpu, measured, sorted(said - ran), sorted(ran - said - reserved - vendor), 0, [], [])
     for number, control in enumerate(probed(arch)):

@@ -47,8 +47,8 @@ def compare(old: Policy, new: Policy) -> List[Change]:
     """Sorted: what opens comes first, then by section and place."""
     a, b = paint(old), paint(new)
     found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b), *_calls(a, b), *_exceptions(a, b)]
-    return sorted(_both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
-                                                         change.new.rule, change.keys, change.direction))
+    return sorted(both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
+                                                        change.new.rule, change.keys, change.direction))
 
 
 SECTION_ORDER = {section: at for at, section in enumerate(("sysregs", "mmio", "hvc", "smc", "exceptions"))}
@@ -136,7 +136,7 @@ def _telling(access: Access) -> Tuple[bool, int]:
     return access.section == "sysregs" and not (register and register.has(access.direction)), access.key
 
 
-def _both_ways(found: Sequence[Change]) -> List[Change]:
+def both_ways(found: Sequence[Change]) -> List[Change]:
     """A read and a write that change alike are one line."""
     out: List[Change] = []
     pending: Dict[Tuple[object, ...], int] = {}

@@ -13,7 +13,7 @@ from policygen.text.source import Mapping as MapNode, Node, Scalar, read
 
 KEYS = ("probe", "like", "has", "also", "lacks", "shows")
 MTE = "+mte"                        # behind a model's name: on a machine that has memory for tags (QEMU's -M mte=on)
-TAGS = ("FEAT_MTE", "FEAT_MTE2")    # what a model that has them then no longer lacks
+TAGS = ("FEAT_MTE", "FEAT_MTE2")    # features that a model on such a machine no longer lacks
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The quick way for what a log is made of: decisions that are whole and continue their CPU's counter. What is not so goes the
+"""The quick way for most of a log: decisions that are whole and continue their CPU's counter. All others go the
 careful way (wire.py, sequence.py), and both come to the same.
 
 Of such decisions only the check sum and the head are looked at here; a Block holds them as bytes until a view wants more.
@@ -81,7 +81,7 @@ class Quick:
                 if at == count:
                     break
                 lines = []
-            # What ended the row, and a row that is too short, go the careful way.
+            # The record that ended the row, and a row that is too short, go the careful way.
             last = at + len(lines)
             end = pieces[last].find(b"\n") + 1 if last < count else 0
             if end:

@@ -94,7 +94,7 @@ class Run:
         say("log_decode", no_command(text))
 
     def events(self) -> Iterator[Tuple[Event, View]]:
-        """Every event of the sessions asked for; what stands before a session's first record belongs to it."""
+        """Every event of the sessions asked for; text before a session's first record belongs to it."""
         for event, view in self.blocks():
             if isinstance(event, Block):
                 for each in event.events():

@@ -24,7 +24,7 @@ def paint(text: str, verdict: Optional[str], color: bool) -> str:
 
 
 class _Shown:
-    """What is shown of a decision from its verdict on; it depends on its text before the cost."""
+    """A decision's line from its verdict on; it depends on the text before the cost."""
 
     __slots__ = ("text", "call")
 

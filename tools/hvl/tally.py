@@ -241,7 +241,7 @@ class Tally:
         return memo[key]
 
     def _fold(self) -> None:
-        """What blocks left to be counted."""
+        """Counts the rest of the blocks."""
         self._pending = False
         for cpu, memo in self._alike.items():
             for alike in memo.values():

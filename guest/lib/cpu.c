@@ -31,7 +31,7 @@ void cpu_wait_us(u64 us)
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 
-/* The attribute keeps the compiler from seeing memcpy() in memcpy(). */
+/* The attribute keeps the compiler from turning the loop into a call of memcpy(). */
 __attribute__((optimize("no-tree-loop-distribute-patterns"))) void *memcpy(void *to, const void *from, size_t n)
 {
 	u8 *t = to;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What start.S counts: exceptions since the last CATCH(). */
+/* Exceptions since the last CATCH(), counted by start.S. */
 #ifndef SWEEP_CAUGHT_H
 #define SWEEP_CAUGHT_H
 
@@ -22,7 +22,7 @@ extern bool quietly; /* how CATCH() catches */
 		asm volatile("isb" : : : "memory");      \
 	} while (0)
 
-/* start.S: an instruction that does not exist. */
+/* start.S: an instruction that is UNDEFINED everywhere. */
 void provoke(void);
 
 #endif

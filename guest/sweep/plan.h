@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the sweep does under one policy: build/gen/sweep_plan.h, by policygen/target/sweep.py. All else of it is the same. */
+/* The sweep's one part that differs from policy to policy: build/gen/sweep_plan.h, by policygen/target/sweep.py. */
 #ifndef SWEEP_PLAN_H
 #define SWEEP_PLAN_H
 
@@ -21,7 +21,7 @@ struct span {
 extern const struct span plan[];
 extern const u32 plan_spans;
 
-/* What the sweep needs for itself and the policy limits: us between two of each, 0: no limit. */
+/* Accesses of the sweep's own that the policy limits: us between two of each, 0: no limit. */
 extern const u32 pace_of_esr;     /* reads of ESR_EL1 */
 extern const u32 pace_of_status;  /* HV_GET_STATUS */
 extern const u32 pace_of_console; /* HV_CONSOLE_WRITE */

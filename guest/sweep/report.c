@@ -21,8 +21,8 @@ static struct {
 	u8 width;
 	u64 next, step, x1, x2; /* next: the address that continues the line */
 	struct result same;
-	u64 count;              /* of `same`, not printed yet */
-	u64 at;                 /* where they began */
+	u64 count;              /* how many equal outcomes, not printed yet */
+	u64 at;                 /* where they begin */
 } now;
 static u64 accesses;
 

@@ -2,9 +2,9 @@
 /*
  * The sweep: makes every access that the plan lists, and says what came of each.
  *
- * It judges nothing (policygen verify --run does) and knows the policy only as far as it must to survive: what would
- * stop the guest is passed over, what has a rate limit is paced. The MMU stays off, so that it needs no register that
- * a policy may deny.
+ * It judges nothing (policygen verify --run does). Of the policy it knows only how to survive: accesses that would stop
+ * the guest are left out, those with a rate limit are paced. The MMU stays off, so that no register is needed that a
+ * policy may deny.
  *
  * Neighbours are tried in batches: if all of a batch end alike and EL2 has counted one decision for each, or none for
  * any, that is what is reported; otherwise each is made once more, alone. Where the policy limits how often ESR_EL1 is
@@ -19,8 +19,8 @@
 #define STUBS        ((u32 *)0x41000000) /* two instructions an access; nothing else is there */
 #define INSN_RET     0xd65f03c0u
 #define INSN_SYSTEM  0xd5000000u
-#define SCRATCH      0x40f00000UL        /* what maintenance by address works on */
-#define FEW          6u                  /* of a paced span: as many that trap, and then as many more */
+#define SCRATCH      0x40f00000UL        /* memory for maintenance by address */
+#define FEW          6u                  /* of a paced span: so many accesses that trap, and then so many more */
 #define BATCH        64u
 
 struct caught caught;
@@ -53,8 +53,8 @@ static u64 call_stub(const u32 *stub, u64 x0)
 }
 
 /*
- * What a register holds is written to it, so that SCTLR_EL1, VBAR_EL1, SP_EL0 and their like stay as they are; zero, where
- * that cannot be read. An operation gets an address of ours where it takes one: cache maintenance by VA (not by set/way) and AT.
+ * Registers are written with their own value, so that SCTLR_EL1, VBAR_EL1, SP_EL0 and their like stay as they are; with
+ * zero, where that cannot be read. An operation gets an address of ours where it takes one: cache maintenance by VA (not by set/way) and AT.
  */
 static u64 operand(const struct span *s, u64 at, const u32 *read_stub)
 {
@@ -90,7 +90,7 @@ static u64 make_call(bool hvc, u64 id, u64 a1, u64 a2, bool *changed)
 	return x0;
 }
 
-/* Makes the access; returns what came of it but for the trap, and adds to *read how often ESR_EL1 was read. */
+/* Makes the access; returns its outcome without the trap, and adds to *read the number of reads of ESR_EL1. */
 static struct result try(const struct span *s, u64 at, u64 index, u64 value, u64 *read)
 {
 	static u64 esr; /* of the last exception that was not caught quietly */
@@ -131,7 +131,7 @@ static struct result try(const struct span *s, u64 at, u64 index, u64 value, u64
 	return r;
 }
 
-/* Accesses [from, from + n) of the span, counted as one; false: they do not agree. */
+/* Makes accesses [from, from + n) of the span and counts them together; false: they differ. */
 static bool batch(const struct span *s, u64 from, u64 n)
 {
 	static u64 operands[BATCH];
@@ -170,8 +170,8 @@ static bool batch(const struct span *s, u64 from, u64 n)
 }
 
 /*
- * Instructions for a span of system registers: the access, and the read that precedes a write. Nothing is
- * done about the instruction cache, since a policy may deny that: a machine with one needs other memory for each span.
+ * Instructions for a span of system registers: the access, and the read before a write. The instruction cache is not
+ * maintained, since a policy may deny that: a machine with one needs other memory for each span.
  */
 static void assemble(const struct span *s)
 {
@@ -210,7 +210,7 @@ void main(void)
 {
 	u64 before;
 
-	/* The registers of FP, SVE and SME would be EL1's to refuse; here EL2 is asked. */
+	/* Enables FP, SVE and SME at EL1, which would refuse their registers before EL2 is asked. */
 	CATCH(cpu_set_sysreg(cpacr_el1, 3UL << 20 | 3UL << 16 | 3UL << 24));
 	before = decided();
 	CATCH(provoke());

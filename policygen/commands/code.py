@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def page(code: str) -> str:
-    """Why, an example, and its fix."""
+    """The reason for a code, an example, and its fix."""
     if code in examples.EXAMPLES:
         heads, texts = ("refused:", "instead:"), examples.EXAMPLES[code]
     else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen cover NAME LOG`: hits of each entry, and which entries a run never used."""
+"""`policygen cover NAME LOG`: hits of each entry, and the entries that a run never used."""
 from __future__ import annotations
 
 import argparse

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen diff OLD NEW`: what changes in meaning, each with an access that shows it and the lines that decide.
+"""`policygen diff OLD NEW`: changes of meaning, each with an access that shows it and the lines that decide.
 
 OLD and NEW are policies, or git revisions: then every profile of both is compared, each judged by its own facts.
 """
@@ -22,7 +22,7 @@ from policygen.language.overlap import span_of
 from policygen.language.spelling import action_text
 from policygen.meaning.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
 from policygen.meaning.digest import meaning_hash
-from policygen.meaning.paint import Outcome
+from policygen.meaning.layout_map import Outcome
 from policygen.text import paths, terminal
 from policygen.text.diag import Diagnostics, quoted
 
@@ -45,7 +45,7 @@ class Difference:
     features: Tuple[str, ...]               # `sve: hide -> expose`
     claims: Tuple[str, ...]                 # assertions dropped and added, waivers
     bits: Tuple[str, ...]                   # +MDCR_EL2.TPM=1
-    facts: Tuple["FactChange", ...] = ()      # of machines, where the two sides have facts of their own
+    facts: Tuple["FactChange", ...] = ()      # changes of machines, if the two sides have facts of their own
 
     @property
     def counts(self) -> Dict[str, int]:
@@ -61,7 +61,7 @@ class Difference:
 
 
 def trips_fact(item: "FactChange", gate: Optional[str]) -> bool:
-    """What a fact takes from a guest nobody can tell from here: any of them may."""
+    """Whether a fact trips the gate. Any fact may take something from a guest."""
     return gate in ("tighter", "any") or gate == "looser" and item.opens
 
 
@@ -97,19 +97,19 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 
 @dataclass(frozen=True)
 class Pair:
-    """A profile in both revisions, or in one: then there is nothing to compare it with."""
+    """A profile in both revisions, or in one of them, and then without a comparison."""
     name: str
     found: Optional[Difference] = None
     only: str = ""                          # `is new`, `is gone`
 
     def trips(self, gate: Optional[str]) -> bool:
-        """A new profile gives a guest all that it gives: somebody has to look at it."""
+        """Whether the gate fails. A new profile has no old one to compare with: it gives a guest all that it gives."""
         return self.found.trips(gate) if self.found is not None else \
             gate == "any" or gate == {"is new": "looser", "is gone": "tighter"}.get(self.only)
 
 
 def whole(name: str) -> bool:
-    """A revision rather than a policy."""
+    """Whether the word is a revision, not a policy."""
     return ":" not in name and not Path(name).exists() and not store.Store().is_file(store.find(name)) and \
         store.revision(name) is not None
 
@@ -197,7 +197,7 @@ def claims(old: Policy, new: Policy) -> List[str]:
 
 
 def trap_bits(old: Policy, new: Policy, cpu: str) -> List[str]:
-    """Control bits that one of the two sets and the other does not; those that the CPU lacks say so."""
+    """Control bits that only one of the two sets, with a remark for those that the CPU lacks."""
     from policygen.target import traps
     before, after = ({bit.name for bit in traps.plan(policy, cpu).bits} for policy in (old, new))
     out = []
@@ -238,7 +238,7 @@ def sides(change: Change) -> Tuple[str, str]:
 
 
 def fields(change: Change) -> Optional[Tuple[str, str]]:
-    """Two masks of one register in the names of the fields in which they differ, if they differ in whole fields."""
+    """Two masks of one register, as the names of the fields in which they differ, if they differ in whole fields."""
     both = change.old, change.new
     if change.section != "sysregs" or change.size != 1 or change.direction != "read" or \
             any(outcome.do not in ("allow", "mask") or outcome.limit for outcome in both):
@@ -308,7 +308,7 @@ def change_json(change: Change, found: Difference) -> Mapping[str, object]:
 
 
 def diagnostics(found: Difference, gate: Optional[str]) -> Diagnostics:
-    """Changes as diagnostics of the new policy's lines: what trips the gate is an error."""
+    """Changes as diagnostics of the new policy's lines: those that trip the gate are errors."""
     out = Diagnostics()
     for change in found.changes:
         old, new = sides(change)

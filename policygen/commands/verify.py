@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen verify NAME`: the compiled tables, or what a machine did, against the reference evaluator."""
+"""`policygen verify NAME`: compares the compiled tables, or a machine's log, with the reference evaluator."""
 from __future__ import annotations
 
 import argparse
@@ -46,7 +46,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         except Unbuilt as problem:
             print(f"policygen: {problem}", file=sys.stderr)
             return cli.USAGE
-        except (subprocess.SubprocessError, ValueError) as problem:     # of tables that are none
+        except (subprocess.SubprocessError, ValueError) as problem:     # the file holds no tables
             print(f"policygen: {policy.name}: the tables cannot be asked: {problem}", file=sys.stderr)
             worst = cli.FAILED
             continue

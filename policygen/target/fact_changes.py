@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an edit of facts changes for a policy that no decision of it shows: an access that is no longer seen, a register
-that EL2 stands in for otherwise, a device, a call or memory that is another."""
+"""Effects of an edit of facts that no decision of a policy shows: an access that EL2 no longer sees, a register that it
+stands in for in another way, another device, call or memory."""
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
@@ -11,22 +11,22 @@ from policygen.facts.board import Board, load_board
 from policygen.facts.controls import MEMBERS
 from policygen.language.model import Policy
 from policygen.meaning.compare import SIDES
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target import traps
 from policygen.text import paths
 
-# Of a platform: prose, and what only says which machine to start.
-SILENT = ("name", "file", "machine", "cpus", "groups", "models", "gaps")
+# Fields of a platform that change nothing for a guest: prose, and the machine to start.
+SILENT = ("name", "file", "machine", "drivers", "cpus", "groups", "models", "gaps")
 
 
 @dataclass(frozen=True)
 class FactChange:
-    opens: bool                     # the guest may get more by it, as far as anybody can tell from here
+    opens: bool                     # the guest may get more by it, as far as facts can tell
     text: str
 
 
 def fact_changes(old: Policy, new: Policy) -> List[FactChange]:
-    """Empty when both are judged by the same facts."""
+    """The changes between two policies' facts; none if the facts are the same."""
     if old.facts == new.facts:
         return []
     (before, ground), (after, now) = _facts(old), _facts(new)
@@ -51,7 +51,7 @@ def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactC
     for cpu in sorted({*was.cpus} & {*now.cpus}):
         for out, side, other in ((lost, was, now), (won, now, was)):
             for key, direction in side.plan.traps:
-                if not paint(new).sysregs[direction][key].plain and (takers := side.of(key, direction, cpu)) and \
+                if not layout_map(new).sysregs[direction][key].plain and (takers := side.of(key, direction, cpu)) and \
                         not other.of(key, direction, cpu):
                     out.setdefault(takers[0], {})[f"{direction} {side.arch.name(key)}"] = None
     yield from (FactChange(True, f"{_listed(names)}: {control} takes them to EL2 no longer, and no decision holds")
@@ -60,7 +60,7 @@ def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactC
 
 
 class _Takers:
-    """Which controls that are set take an access to EL2."""
+    """Controls that are set, and the accesses that they take to EL2."""
 
     def __init__(self, policy: Policy, arch: Arch) -> None:
         self.arch, self.plan = arch, traps.plan(policy)
@@ -76,7 +76,7 @@ class _Takers:
 
 
 def _controls(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """A control that both set, and that is another bit now, or traps in the other state."""
+    """Controls that both sides set, and whose bit or polarity differs."""
     was, now = ({bit.name for bit in traps.plan(policy).bits} for policy in (old, new))
     for name in sorted(was & now):
         a, b = before.controls[name], after.controls[name]
@@ -88,7 +88,7 @@ def _controls(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[F
 
 
 def _registers(new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """What a replayed access does; which direction there is."""
+    """Registers that EL2 replays in another way, or that have other directions."""
     for name, register in sorted(after.registers.items()):
         was = before.registers.get(name)
         if was is None:
@@ -96,7 +96,7 @@ def _registers(new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
         if was.key != register.key:
             yield FactChange(True, f"{name} was another encoding: {before.name(was.key)} is now {after.name(register.key)}")
         elif _stand_in(was) != _stand_in(register):
-            given = [side for side in SIDES if paint(new).sysregs[side][register.key].do in ("allow", "mask")]
+            given = [side for side in SIDES if layout_map(new).sysregs[side][register.key].do in ("allow", "mask")]
             wider = register.write_mask & ~was.write_mask != 0 or register.replay != was.replay
             yield FactChange(bool(given) and wider, f"{name}: EL2 stands in for it as {_stand_in(register)}, "
                              f"was {_stand_in(was)}")

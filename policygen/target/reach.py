@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a guest gets at under a policy, and by which way: what a reviewer has to trust for each of it."""
+"""The parts of the machine that a guest gets at under a policy, and the way to each: a reviewer has to trust them."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from policygen.facts import ranges
 from policygen.facts.arch import load_arch
 from policygen.language.model import Access, Policy
 from policygen.meaning.compare import SIDES, Change, both_ways
-from policygen.meaning.paint import Outcome, Painted, paint
+from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map
 from policygen.target import traps
 from policygen.target.tables import passthrough
 from policygen.text import paths
@@ -27,7 +27,7 @@ class Reached:
     `not enforced` where the policy says something else."""
     way: str
     by: str
-    accesses: Change                # as a set with a sample; what it was and what it is are the same
+    accesses: Change                # a set with a sample; old and new are the same
 
 
 def reached(policy: Policy, cpu: str) -> List[Reached]:
@@ -39,7 +39,7 @@ def reached(policy: Policy, cpu: str) -> List[Reached]:
 class _Reach:
     def __init__(self, policy: Policy, cpu: str) -> None:
         self.policy, self.cpu, self.arch = policy, cpu, load_arch()
-        self.painted: Painted = paint(policy)
+        self.layout: LayoutMap = layout_map(policy)
         self.plan = traps.plan(policy, cpu)
         self.active = {bit.name for bit in self.plan.bits}
         self.found: Dict[Tuple[str, str], Dict[Tuple[str, str, int], List[Tuple[Outcome, Tuple[int, int]]]]] = {}
@@ -70,7 +70,7 @@ class _Reach:
             for direction in SIDES:
                 if not self.arch.exists(register, direction, self.cpu):
                     continue
-                outcome = self.painted.sysregs[direction][key]
+                outcome = self.layout.sysregs[direction][key]
                 control = self.taken(key, direction)
                 virtual = {"MIDR_EL1": "VPIDR_EL2", "MPIDR_EL1": "VMPIDR_EL2"}.get(register.name, "")
                 if direction == "read" and self.plan.controls.get(virtual):
@@ -95,8 +95,8 @@ class _Reach:
                      traps.gap_of(self.policy.platform, name, register, self.cpu) is None), "")
 
     def windows(self) -> None:
-        free = passthrough(self.painted)
-        for cell in self.painted.mmio:
+        free = passthrough(self.layout)
+        for cell in self.layout.mmio:
             for side, direction in enumerate(SIDES):
                 outcome = cell.rows[side]
                 at = cell.base
@@ -117,7 +117,7 @@ class _Reach:
 
     def calls(self) -> None:
         for section in ("hvc", "smc"):
-            for low, high, outcome in self.painted.calls[section]:
+            for low, high, outcome in self.layout.calls[section]:
                 for part in branches(outcome):
                     served = part.do == "emulate" or part.do == "allow" and part.model is not None
                     way = "handler" if served or part.do == "pause" else "refused" if part.do in ENDS else "answered"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sweep guest (guest/sweep) does under a policy: every access, except those that would stop it."""
+"""Plans the sweep guest (guest/sweep): every access under a policy, except those that would stop the guest."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Iterable, Iterator, List, Optional, Set, Tuple
 
 from policygen.facts.arch import load_arch, make_key
-from policygen.facts.board import WINDOWS, load_board
+from policygen.facts.board import MMIO_SIZE, load_board
 from policygen.language.model import Access, Action, Policy
 from policygen.meaning.evaluate import evaluator, whole
 from policygen.text.escape import C, c_comment, fill, hexadecimal, word
@@ -15,17 +15,16 @@ PAGE = 4096
 SPARSE = 61                     # coprime to what windows are aligned to
 SPARSE_KEYS = 13                # coprime to what each field of an encoding has
 WHOLE, BRIEF, SAMPLE = 0, 1, 2  # how much is tried: all; one page in SPARSE; of encodings without a name one in SPARSE_KEYS, too
-IPA_END = WINDOWS              # where the windows of devices end and RAM begins
-PASS_OVER, SAME, ZERO = 1, 2, 4     # as in guest/sweep/plan.h
+PASS_OVER, SAME, ZERO = 1, 2, 4  # as in guest/sweep/plan.h
 WIDTHS = (1, 2, 4, 8)
 SIGNS = {sign: C(sign) for sign in "smhcrw-"}
 # Calls that end the guest or put it to sleep when they are served.
 ENDING = ("psci-cpu-off", "psci-cpu-suspend", "psci-system-off", "psci-system-reset")
-# Function numbers (SMCCC, DEN 0028): our own, all of what any standard has given out, and what lies around.
+# Function numbers (SMCCC, DEN 0028): Charter's own, all that standards have given out, and the numbers around them.
 KNOWN_CALLS = ((0, 0x100), (0x80000000, 0x100), (0x80003f00, 0x200), (0x80007f00, 0x200), (0xc0000000, 0x100),
                (0x84000000, 0x180), (0xc4000000, 0x180), (0x85000000, 0x40), (0xc5000000, 0x80), (0x86000000, 0x100),
                (0x8600ff00, 0x20), (0xc6000000, 0x100))
-FAR_CALLS = 0x01000193          # every so many of the 2^32
+FAR_CALLS = 0x01000193          # one out of so many of the 2^32
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def spans(policy: Policy, extent: int = WHOLE) -> List[Span]:
 
 
 def ram_end(policy: Policy) -> int:
-    """The first IPA behind the guest's RAM."""
+    """The first IPA after the guest's RAM."""
     return load_board(policy.platform).ram[1] + 1
 
 
@@ -119,10 +118,11 @@ class _Planner:
     # --- memory -------------------------------------------------------------------------------------------------
 
     def memory(self) -> Iterator[Span]:
-        """Every page; every register of every window; around every border of the policy; RAM; what is beyond."""
+        """Every page; every register of every window; both sides of every border of the policy; RAM, and IPAs beyond
+        it."""
         windows = [(window.base, window.size) for window in self.policy.windows]
         at = 0
-        for base, size in (*windows, (IPA_END, 0)):
+        for base, size in (*windows, (MMIO_SIZE, 0)):
             if base > at:
                 for direction in ("r", "w"):
                     yield Span("m", direction, at, self.page, (base - at - 1) // self.page + 1, 4)
@@ -134,9 +134,9 @@ class _Planner:
             for width in WIDTHS:
                 for direction in ("r", "w"):
                     yield Span("m", direction, border - 8, width, 16 // width, width, SAME)
-        yield Span("m", "r", IPA_END, self.page, (self.ram_end - IPA_END - 1) // self.page + 1, 8)
+        yield Span("m", "r", MMIO_SIZE, self.page, (self.ram_end - MMIO_SIZE - 1) // self.page + 1, 8)
         block = 1 << (25 if self.brief else 21)     # the host gives each block memory of its own
-        yield Span("m", "w", IPA_END + 0x2000000 - 8, block, (self.ram_end - IPA_END - 0x2000000) // block, 8, SAME)
+        yield Span("m", "w", MMIO_SIZE + 0x2000000 - 8, block, (self.ram_end - MMIO_SIZE - 0x2000000) // block, 8, SAME)
         for direction in ("r", "w"):
             yield Span("m", direction, self.ram_end, 1 << 21, ((1 << 32) - self.ram_end) >> 21, 4)
             for bit in range(32, 48):
@@ -144,8 +144,8 @@ class _Planner:
                     yield Span("m", direction, (1 << bit) + low, 4, 2, 4)
 
     def split(self, span: Span) -> Iterator[Span]:
-        """Where the policy changes what the guest has to mind."""
-        if span.first >= IPA_END:
+        """Places where the policy changes how the guest must behave."""
+        if span.first >= MMIO_SIZE:
             yield span
             return
         number, part = 0, span
@@ -190,7 +190,7 @@ class _Planner:
 
 
 def arguments(action: Action) -> List[Tuple[int, int]]:
-    """x1 and x2 that `where` tells apart, without starting a CPU: beyond its borders, and inside for x1 alone."""
+    """Pairs of x1 and x2 on both sides of `where`'s borders, none of which starts a CPU."""
     if action.otherwise is None:
         return []
     given = {register: (low, high) for register, low, high in action.where}
@@ -222,7 +222,8 @@ def _window(base: int, size: int, brief: bool) -> Iterator[Span]:
 
 
 def _treat(do: str, limit: Optional[int]) -> Tuple[int, int]:
-    """(flags, pace): what would stop the guest is passed over; a rate limit sets the pace, with a tenth to spare."""
+    """(flags, pace): an access that would stop the guest is left out; a rate limit sets the pace, with a tenth to
+    spare."""
     return (PASS_OVER if do == "kill" else 0), (1100000 // limit if limit else 0)
 
 

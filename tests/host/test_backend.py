@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""policygen's back end: architecture facts against the assembler, the trap planner, and what render writes."""
+"""policygen's back end: architecture facts against the assembler, the trap planner, and rendered files."""
 from __future__ import annotations
 
 import os
@@ -18,7 +18,7 @@ from policygen.language.model import Policy
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target import render, traps
 from policygen.text import strict_json
 
@@ -57,7 +57,7 @@ def bit(plan: traps.Plan, name: str) -> int:
 # --- facts ------------------------------------------------------------------------------------------------------
 
 def test_every_name_encodes_as_the_assembler_says(tmp_path: Path) -> None:
-    """Names that this assembler does not know are left out; it knows most."""
+    """Names that this assembler lacks are left out; it knows most."""
     names = {name: register for name, register in load_arch().registers.items()}
     lines: Dict[int, str] = {}
     text = [".arch armv8.8-a+sve2+sme+memtag+tme+rng+profile+predres+ls64+pauth+ras"]
@@ -118,7 +118,7 @@ def test_the_floor_holds_for_a_policy_that_allows_everything(tmp_path: Path) -> 
     for name in controls.FLOOR:
         control = load_arch().controls[name]
         if control.register not in plan.controls:
-            assert name == "ICC_SRE_EL2.Enable", f"{name}: who writes it?"      # hv/board/gic.c does
+            assert name == "ICC_SRE_EL2.Enable", f"{name}: who writes it?"      # hv/board/virt/gic.c does
             continue
         value = plan.controls[control.register] & control.mask
         assert value == (control.mask if control.traps_when else 0), name
@@ -199,7 +199,7 @@ def test_the_generated_files_assemble(name: str, tmp_path: Path) -> None:
         subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-c",
                         f"-I{ROOT / 'hv'}", f"-I{tmp_path}", str(tmp_path / source), "-o", str(tmp_path / "out.o")],
                        check=True)
-    embedded, diags = load_policy(str(tmp_path / "out.o"))       # of replay.S: what an image says of itself
+    embedded, diags = load_policy(str(tmp_path / "out.o"))       # of replay.S, whose stubs in_image.py decodes
     assert embedded is not None and not diags.items, diags.render()
     assert meaning_hash(embedded) == meaning_hash(found)
 
@@ -239,7 +239,7 @@ def test_the_canonical_form_reads_back(name: str) -> None:
     text = canonical.dump(found, meaning_hash(found))
     again = canonical.load(strict_json.parse(text.encode()))
     assert canonical.dump(again, meaning_hash(again)) == text and meaning_hash(again) == meaning_hash(found)
-    assert paint(again) == paint(found)
+    assert layout_map(again) == layout_map(found)
 
 
 def test_what_a_policy_says_cannot_leave_its_comment_or_string(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the assemblers of the distribution call each encoding of MRS, MSR, SYS and SYSL: names that are not ours."""
+"""Names of each MRS, MSR, SYS and SYSL encoding according to the distribution's assemblers."""
 from __future__ import annotations
 
 import os
@@ -45,7 +45,7 @@ def collect(texts: List[str]) -> Named:
 
 
 def named(text: str, operation: bool) -> str:
-    """As the tables write it: TLBI_VMALLE1, PMCR_EL0; empty: the assembler has no name."""
+    """The name as the tables write it: TLBI_VMALLE1, PMCR_EL0; empty: the assembler has none."""
     words = text.split("//")[0].replace(",", " ").split()
     if not words or operation and words[0] in GENERIC or not operation and words[0] not in ("mrs", "msr"):
         return ""

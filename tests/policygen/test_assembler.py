@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The register list against two assemblers that know nothing of it: each name, each encoding, each direction."""
+"""The register list against two assemblers: each name, each encoding, each direction."""
 from __future__ import annotations
 
 from typing import Dict, Set
@@ -9,12 +9,12 @@ import pytest
 import assembler
 from policygen.facts.arch import encoding, load_arch
 
-# What the assemblers name and this architecture profile does not have: AArch32's ThumbEE, the call stack recorder that was
+# Names of the assemblers that this architecture profile lacks: AArch32's ThumbEE, the call stack recorder that was
 # withdrawn before its release, and the protection unit of Armv8-R.
 FOREIGN = ("TEECR32_EL1", "TEEHBR32_EL1", "CSRCR_", "CSRPTR_", "CSRPTRIDX_", "CSRIDR_", "MPUIR_", "PRENR_", "PRSELR_", "PRBAR",
            "PRLAR")
 RENAMED = {"TRCEXTINSELR": "TRCEXTINSELR0"}         # ETMv4's name, ETE's name
-WRITABLE = {"PMMIR_EL1"}                            # LLVM 14 writes what the architecture only reads
+WRITABLE = {"PMMIR_EL1"}                            # LLVM 14 writes registers that the architecture only reads
 
 
 @pytest.fixture(scope="module", params=["gnu", "llvm"])
@@ -46,7 +46,7 @@ def test_one_encoding_has_one_name(theirs: assembler.Named) -> None:
 
 
 def test_directions_are_those_of_llvm() -> None:
-    """GNU's disassembler names both directions of all; LLVM names those that there are."""
+    """GNU's disassembler names both directions of every register; LLVM names the existing ones."""
     arch = load_arch()
     wrong = {f"{name} is {arch.by_key[key].access} here, {directions} there"
              for key, (name, directions) in assembler.llvm(assembler.newest_llvm()).items()
@@ -56,14 +56,14 @@ def test_directions_are_those_of_llvm() -> None:
 
 
 def test_id_registers_are_read_only() -> None:
-    """By their names: what identifies the machine cannot be written."""
+    """Registers that identify the machine, by their names, cannot be written."""
     named = [register for register in load_arch().by_key.values()
              if register.name.startswith(("ID_", "MVFR", "TRCIDR", "ICC_IDR")) or register.name.endswith("IDR_EL1")]
     wrong = {register.name for register in named if register.access != "ro"} - {"CONTEXTIDR_EL1", "TPIDR_EL1"}
     assert not wrong, wrong
 
 
-# What Debian's LLVM 14 does not know yet: one of each kind that LLVM 22 names, by its encoding.
+# Names that Debian's LLVM 14 does not know yet: one of each kind that LLVM 22 names, by its encoding.
 NEWEST = {"S1_0_C10_C7_0": "PLBI_VMALLE1", "S1_0_C10_C15_1": "PLBI_PERME1nXS", "S1_0_C12_C1_7": "GIC_CDEOI",
           "S1_0_C12_C3_0": "GICR_CDIA", "S1_3_C7_C4_5": "DC_ZGBVA", "S1_3_C7_C7_1": "GCSPOPM", "S1_3_C7_C15_0": "DC_CIVAOC",
           "S3_0_C2_C0_6": "DPOTBR0_EL1", "S3_0_C3_C9_7": "AFGDTU15_EL1", "S3_0_C4_C3_1": "PM", "S3_0_C10_C4_6": "TLBIDIDR_EL1",
@@ -83,7 +83,7 @@ def test_names_that_only_a_newer_assembler_has() -> None:
 
 
 def test_fine_grained_bits_are_where_the_architecture_has_them() -> None:
-    """Those whose name begins with n trap when 0; of the GIC's, whose name is that of what they allow, all do."""
+    """Controls whose name begins with n trap when 0; all of the GIC's do, which are named after what they allow."""
     controls = load_arch().controls
     for register, fields in BITS.items():
         for field, bit in fields.items():

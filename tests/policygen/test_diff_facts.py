@@ -28,7 +28,7 @@ def commit(folder: Path, name: str) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with the profiles and facts of this one, tagged `base`; one profile is enough to look at, and a child."""
+    """A repository with this one's facts and one of its profiles, tagged `base`, and a child."""
     shutil.copytree(ROOT / "policy" / "arch", tmp_path / "policy" / "arch")
     shutil.copytree(ROOT / "policy" / "platform", tmp_path / "policy" / "platform")
     shutil.copy(ROOT / "policy" / "strict.yaml", tmp_path / "policy" / "strict.yaml")
@@ -56,8 +56,8 @@ def compared(capsys: pytest.CaptureFixture[str], *words: str) -> Tuple[int, Dict
 
 
 OPENS = [
-    ("arch/sysregs.csv", "ACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,HCR_EL2.TACR,HCR_EL2.TACR,",
-     "ACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,,,",
+    ("arch/sysregs.csv", "\nACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,HCR_EL2.TACR,HCR_EL2.TACR,",
+     "\nACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,,,",
      "read ACTLR_EL1, write ACTLR_EL1: HCR_EL2.TACR takes them to EL2 no longer"),
     ("arch/sysregs.csv", "CNTPCT_EL0,3,3,14,0,1,ro,r,,,v8.0,timer-phys,", "CNTPCT_EL0,3,3,14,0,1,ro,r,,,v8.0,timer-virt,",
      "CNTPCT_EL0"),
@@ -113,7 +113,7 @@ def test_the_working_tree_is_the_other_side(repository: Path, capsys: pytest.Cap
     assert main(["diff", "base", "--gate", "any", "-q"]) == 1
     assert main(["diff", "--all", "base", "nosuch"]) == 2
     assert '"nosuch" is none' in capsys.readouterr().err
-    assert main(["diff", "strict"]) == 2            # one policy, and nothing to compare it with
+    assert main(["diff", "strict"]) == 2            # one policy, and no other side
 
 
 def test_facts_that_cannot_be_read_are_a_complaint(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,7 +123,7 @@ def test_facts_that_cannot_be_read_are_a_complaint(repository: Path, capsys: pyt
 
 
 def test_no_code_of_a_revision_runs(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither a filter that its attributes name, nor a link, nor YAML that would build objects."""
+    """Neither a filter that its attributes name, nor a link, nor YAML that would build objects, has an effect."""
     mark = repository / "ran"
     git(repository, "config", "filter.run.smudge", f"touch {mark}; cat")
     (repository / ".gitattributes").write_text("* filter=run export-subst\n", encoding="utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that were written to hurt end in a clear error, soon, in little memory; large ones in near-linear time."""
+"""Files made to do harm end in a clear error, soon, in little memory; large ones in near-linear time."""
 from __future__ import annotations
 
 import re

@@ -36,7 +36,7 @@ class Image:
              f"PYTHON={sys.executable}", inner=str(self.folder))
 
     def differs(self, policy: Policy, cpu: str, scratch: Path) -> List[str]:
-        """What this machine does otherwise than the policy says of it; each line says where."""
+        """The lines that say where this machine does otherwise than the policy says."""
         self.relink(policy, cpu)
         done = run(machine(self.elf, *bootargs(scratch, "unattended=1 log=quiet"), *FAST_CLOCK, cpu=cpu))
         text = done.stdout.decode("latin-1")

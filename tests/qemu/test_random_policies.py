@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies that nobody wrote do on the machine what is said of them: accepted means that a sweep finds nothing unexplained.
+"""Random policies on the machine: under an accepted policy the sweep finds nothing that is not explained.
 
 RANDOM_POLICIES=40 in the environment tries more of them.
 """
@@ -14,7 +14,7 @@ import random_policy
 from many import Image
 from policygen.meaning.load import load_policy
 
-# What the sweep cannot do without, so that it has to keep to their limits itself; the last is of a register that it writes.
+# Limits on accesses of the sweep's own, which it has to keep to; the last is of a register that it writes.
 LIMITS = """\
 policy: 1
 name: limits

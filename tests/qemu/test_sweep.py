@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sweep: every access the guest can make does on the target what the reference evaluator says."""
+"""The sweep: every access of a guest has the reference evaluator's outcome on the target."""
 from __future__ import annotations
 
 import subprocess
@@ -13,7 +13,7 @@ from vm import FAST_CLOCK, ROOT, TIMEOUT, bootargs, build, machine, run
 PROFILES = ["default", "strict", "permissive"]
 OTHER_CPUS = ["cortex-a53", "cortex-a72", "neoverse-n1", "max"]
 
-# linux-strict has no HVC at all: the sweep gets the two that it counts and speaks by.
+# linux-strict has no HVC at all: the sweep gets the two by which it counts and prints.
 SWEEPABLE = """# SPDX-License-Identifier: Apache-2.0
 policy: 1
 name: sweepable
@@ -28,7 +28,7 @@ waive: { no-hvc: the sweep counts and speaks by two of them }
 
 
 def sweep(folder: Path, profile: str, cpu: str = "cortex-a57", brief: bool = False) -> Path:
-    """The log of a sweep. `brief`: a sample of the address map, which is the same on every CPU."""
+    """A sweep's log. `brief`: a sample of the address map, which is the same on every CPU."""
     words = [f"POLICY={profile}", "GUEST=sweep", *(["BRIEF=1"] if brief else [])]
     elf = build(Path(profile).stem, *words, tag="-sweep" + ("-brief" if brief else ""))
     done = run(machine(elf, *bootargs(folder, "unattended=1 log=quiet"), *FAST_CLOCK, cpu=cpu))

@@ -41,6 +41,7 @@ class _Reach:
         self.policy, self.cpu, self.arch = policy, cpu, load_arch()
         self.layout: LayoutMap = layout_map(policy)
         self.plan = traps.plan(policy, cpu)
+        self.active = {bit.name for bit in self.plan.bits}
         self.found: Dict[Tuple[str, str], Dict[Tuple[str, str, int], List[Tuple[Outcome, Tuple[int, int]]]]] = {}
 
     def all(self) -> List[Reached]:
@@ -89,9 +90,8 @@ class _Reach:
     def taken(self, key: int, direction: str) -> str:
         """The control that takes the access to EL2 on this CPU; empty if it runs, by the plan or by a gap of the machine."""
         register = self.arch.by_key[key]
-        active = {bit.name for bit in self.plan.bits}
         return next((name for name in register.controls(direction) + register.fgt(direction)
-                     if name in active and self.arch.has_control(self.arch.controls[name], self.cpu) and
+                     if name in self.active and self.arch.has_control(self.arch.controls[name], self.cpu) and
                      traps.gap_of(self.policy.platform, name, register, self.cpu) is None), "")
 
     def windows(self) -> None:

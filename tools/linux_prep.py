@@ -27,6 +27,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--unattended", action="store_true", help="no monitor: the end of the guest ends QEMU, and a "
                         "panic is an end (panic=-1 unless the command line has another)")
     parser.add_argument("--verbatim", action="store_true", help="the command line as it stands, also when unattended")
+    parser.add_argument("--legacy-virtio", action="store_true", help="virtio devices with the legacy interface")
     machine.add_arguments(parser)
     parser.add_argument("--symbols", metavar="DIR", help="where the names of the kernel's functions are kept, for the tools "
                         "that read logs")

@@ -217,6 +217,18 @@ def test_a_raw_binary_is_where_it_is_put(inputs: Path, words: List[str], at: int
     assert prepare(inputs, bz2.compress(CODE * 10), *words, by="--bin").memory == made.memory
 
 
+def test_a_disk_is_where_and_as_qemu_has_the_first(inputs: Path) -> None:
+    (inputs / "disk.img").write_bytes(bytes(1024))
+    window = {"name": "virtio-disk", "base": 0x0a00_3e00, "size": 0x200, "action": "emulate"}
+    (inputs / "windows.json").write_text(json.dumps([window]))
+    for more, legacy in (([], "on"), (["--modern-virtio"], "off")):
+        made = prepare(inputs, CODE, "--disk", "disk.img", "--policy-windows", "windows.json", *more, by="--bin")
+        assert made.status == 0, made.said
+        words = (inputs / "out/qemu.args").read_text().split()
+        assert f"virtio-mmio.force-legacy={legacy}" in words
+        assert "virtio-blk-device,drive=charter-disk,bus=virtio-mmio-bus.31" in words
+
+
 def test_without_a_dtb(inputs: Path) -> None:
     made = prepare(inputs, CODE, by="--bin", dtb="none")
     assert made.status == 0 and list(made.memory) == [RAM + 0x8_0000] and made.word("x0") == 0

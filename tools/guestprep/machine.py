@@ -44,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--disk", metavar="FILE", help="a raw disk image, /dev/vda if the policy gives virtio-disk")
     parser.add_argument("--net", metavar="user[,...]", help="a network card, if the policy gives virtio-net: QEMU's "
                         "user network and its options")
-    parser.add_argument("--legacy-virtio", action="store_true", help="virtio devices with the legacy interface")
     parser.add_argument("-q", "--quiet", action="store_true", help="errors and notices only")
 
 

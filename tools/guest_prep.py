@@ -62,7 +62,7 @@ def address(parser: argparse.ArgumentParser, name: str, text: Optional[str]) -> 
 
 
 def dtb_of(options: argparse.Namespace, found: kernel.Kernel, report: Report) -> Tuple[str, Optional[fdt.Tree]]:
-    """What the DTB is called in complaints, and the machine's tree."""
+    """The DTB's name in complaints, and the machine's tree."""
     where, blob = options.dtb, found.tree
     if options.dtb != "auto":
         blob = read_file(options.dtb, fdt.MAX_INPUT, "a DTB that could be cut to size", report)

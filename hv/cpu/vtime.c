@@ -25,7 +25,7 @@ static bool waits(u64 ctl)
 	return !(ctl & ISTATUS);
 }
 
-void vtime_init(void)
+COLD void vtime_init(void)
 {
 	u64 soon = sysreg_read(cntfrq_el0) / 1000000;
 

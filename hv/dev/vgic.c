@@ -22,8 +22,6 @@
 
 #define SPSR_I BIT(7)
 
-#define COLD __attribute__((cold)) /* code that a guest seldom runs: smaller rather than faster */
-
 struct vgic_dist vgic_dist;
 
 static u64 ich_hcr; /* vcpu.c's bits, with TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */

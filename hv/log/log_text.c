@@ -155,9 +155,9 @@ const char *log_format(struct cpu *c, const struct log_record *r)
 {
 	struct line line = record_line(c, r, false);
 
-	close_line(&line);
+	add(&line, "\r\n");
 	line.text[line.n] = '\0';
-	return line.text + 1; /* no RS: the text only pictures a record */
+	return line.text + 1; /* no RS and no CRC: the wire may have had another kind, cost or count */
 }
 
 void log_print(struct cpu *c, const struct log_record *r)

@@ -256,10 +256,14 @@ extern const u16 policy_n_sysreg_names;
 extern const char policy_sysreg_text[];
 
 /*
- * Replay stubs (build/gen/replay.S), 16 bytes each: at +0 `mrs x0, REG; ret`, at +8 `msr REG, x0; ret` (a UDF for a
- * direction that does not exist or is never replayed; SYS instructions stand at +8).
+ * Replay stubs (build/gen/replay.S) in halves of 8 bytes. That of decision.arg `mrs x0, REG; ret`, the one behind it
+ * `msr REG, x0; ret` (or SYS); where no row asks for one of them, another stub's half stands in its place.
  */
 extern const char policy_replay[];
+static inline const char *policy_stub(u16 arg)
+{
+	return policy_replay + 8 * (u64)arg;
+}
 /* Writes each member of `t` into its register, if this CPU has it (build/gen/replay.S). */
 void policy_write_controls(const struct trap_controls *t);
 
@@ -295,7 +299,7 @@ const struct passing *policy_pass(u16 key);
 const char *policy_sysreg_name(u16 key);
 /* The window that holds `ipa`, or NULL. */
 const struct window_info *policy_window(u64 ipa);
-/* What `log: once` is for: the address itself, the start of a window without registers, or of what lies between windows. */
+/* The place that `log: once` counts by: the address itself, the start of a window without registers, or of what lies between windows. */
 u64 policy_place(u64 ipa);
 
 #endif

@@ -17,7 +17,7 @@ static u64 *interval;
  * ID registers are constant: what a row makes of the real one (op0 3, op1 0, CRn 0, CRm 1 to 7: those that HCR_EL2.TID3
  * traps) is worked out once, and the row becomes one that gives a value.
  */
-static void fold_constants(struct cpu *c)
+static COLD void fold_constants(struct cpu *c)
 {
 	struct decision *folded = boot_alloc(ID_REGISTERS * sizeof(*folded), 64);
 
@@ -28,7 +28,7 @@ static void fold_constants(struct cpu *c)
 
 		if (d->action != ACT_ALLOW && d->action != ACT_MASK)
 			continue;
-		real = replay_read(policy_replay + 16 * (u64)d->arg);
+		real = replay_read(policy_stub(d->arg));
 		folded[n] = *d;
 		folded[n].action = ACT_VALUE;
 		folded[n].value = d->action == ACT_ALLOW ? real : (real & d->mask) | d->value;
@@ -160,7 +160,7 @@ void complete_record(struct cpu *c)
 		r->value = c->frame.x[dabt_rt(r->esr)];
 }
 
-u64 decisions(const struct cpu *c, int verdict)
+COLD u64 decisions(const struct cpu *c, int verdict)
 {
 	u64 n = 0;
 

@@ -125,7 +125,7 @@ static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, 
 }
 
 /* Opens the monitor first; then the real device answers if the guest may have one (arg), else the access aborts. */
-static enum outcome act_pause(struct trap_frame *f, const struct decision *d, u64 ipa)
+static COLD enum outcome act_pause(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	monitor_run(cpu_of(f), "rule");
 	return d->arg ? act_allow(f, d, ipa) : ABORT;

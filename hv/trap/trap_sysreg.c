@@ -17,22 +17,17 @@ static inline void give(struct trap_frame *f, u32 iss, u64 value)
 	f->x[iss_rt(iss)] = value;
 }
 
-static inline const char *stub(const struct decision *d)
-{
-	return policy_replay + 16 * (u64)d->arg;
-}
-
 static inline enum outcome act_allow(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	if (iss_is_read(iss))
-		give(f, iss, replay_read(stub(d)));
+		give(f, iss, replay_read(policy_stub(d->arg)));
 	else
-		replay_write(stub(d), f->x[iss_rt(iss)] & d->mask);
+		replay_write(policy_stub(d->arg), f->x[iss_rt(iss)] & d->mask);
 	return NEXT;
 }
 
 /* The guest's CPU interface in software (vgic_icc.c). */
-static bool vgic_icc(struct trap_frame *f, u32 iss)
+static COLD bool vgic_icc(struct trap_frame *f, u32 iss)
 {
 	u64 value = f->x[iss_rt(iss)];
 	bool done;
@@ -67,12 +62,13 @@ static inline enum outcome act_ignore(struct trap_frame *f, const struct decisio
 
 static inline enum outcome act_mask(struct trap_frame *f, const struct decision *d, u32 iss)
 {
-	u64 real = replay_read(stub(d));
+	const char *stub = policy_stub(d->arg);
+	u64 real = replay_read(stub);
 
 	if (iss_is_read(iss))
 		give(f, iss, (real & d->mask) | d->value);
 	else
-		replay_write(stub(d), (real & ~d->mask) | (f->x[iss_rt(iss)] & d->mask));
+		replay_write(stub, (real & ~d->mask) | (f->x[iss_rt(iss)] & d->mask));
 	return NEXT;
 }
 
@@ -89,7 +85,7 @@ static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, 
 }
 
 /* Opens the monitor first; then the access takes effect. */
-static enum outcome act_pause(struct trap_frame *f, const struct decision *d, u32 iss)
+static COLD enum outcome act_pause(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	monitor_run(cpu_of(f), "rule");
 	return d->arg ? act_allow(f, d, iss) : UNDEF;

@@ -18,7 +18,7 @@
 u64 take_optional;
 static bool has_ras;
 
-void inject_init(void)
+COLD void inject_init(void)
 {
 	if (FIELD(sysreg_read(id_aa64mmfr1_el1), 23, 20))
 		take_optional |= SPSR_PAN;
@@ -77,7 +77,7 @@ void inject_abort(struct trap_frame *f)
 	inject(f, ec << 26 | ESR_IL | (code ? 0 : f->esr_el2 & (DABT_WNR | DABT_CM)) | status, &f->far_el2);
 }
 
-void inject_forward(struct trap_frame *f)
+COLD void inject_forward(struct trap_frame *f)
 {
 	switch (esr_class(f->esr_el2)) {
 	case EC_IABT_LOW:
@@ -96,7 +96,7 @@ void inject_forward(struct trap_frame *f)
 }
 
 /* VSESR_EL2, UNKNOWN out of reset, becomes ESR_EL1: IDS, no architected syndrome ("VSESR_EL2"). */
-void inject_serror(void)
+COLD void inject_serror(void)
 {
 	if (has_ras)
 		sysreg_write(VSESR_EL2, VSESR_IDS);

@@ -104,4 +104,4 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
                         "differences": [verify_run.shown(item, policy) for item in verdict.differences]})
     elif not good or not options.quiet:
         print(verify_run.report(verdict, policy, options.cpu))
-    return cli.OK if good else cli.FAILED
+    return cli.OK if good else cli.USAGE if verdict.broken else cli.FAILED

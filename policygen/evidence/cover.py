@@ -51,10 +51,12 @@ def visible(evaluating: Evaluator, entry: Entry, trapped: Mapping[Tuple[int, str
         if not ranges.contains(entry.ranges, key) or (entry.section == "sysregs" and direction not in entry.actions):
             continue
         if evaluating.decide(Access("sysregs", key, direction)).entry.rule == entry.rule:
-            if (key, direction) not in trapped or trapped[key, direction] in blind:
-                unnoticed += 1
-            else:
+            control = trapped.get((key, direction), "")
+            there = control not in arch.controls or arch.has_control(arch.controls[control], cpu)
+            if control and there and control not in blind:
                 noticed += 1
+            else:
+                unnoticed += 1
     return UNSEEN if unnoticed and not noticed else PARTLY if unnoticed else NEVER
 
 

@@ -31,6 +31,8 @@ from policygen.text.escape import Yaml, yaml, yaml_comment, yaml_name
 PAGE, UNIT = 0x1000, 4
 NOWHERE = Place("", 0, 0)
 ROUNDS = 50                     # of checking and leaving out
+MANY = 64                       # registers of a window; a guest that touches more goes through memory
+ENFORCING = "The run was refused what it asked for, and may have gone another way: MODE=audit sees more."
 
 
 @dataclass
@@ -198,6 +200,11 @@ def propose_window(policy: Policy, wants: List[Want], learned: Learned) -> None:
         offset = want.access.key - window.base
         for word in range(offset & -UNIT, offset + want.access.width, UNIT):
             touched.setdefault(word, []).append(want)
+    if len(touched) > MANY and not window.regs and not window.entry.actions:
+        lines = window_lines(replace(window, entry=replace(window.entry, actions=register_actions(policy, window, wants))),
+                             device is not None and device.base == window.base)
+        learned.proposals.append(Proposal("mmio", window.name, lines, f"{len(touched)} words of it: {told(wants)}", wants))
+        return
     regs: List[Tuple[int, int, Dict[str, Action], List[Want]]] = []     # first, last, actions, evidence
     for word, members in sorted(touched.items()):
         actions = register_actions(policy, window, members)
@@ -297,34 +304,56 @@ def settle(policy: Policy, base: Path, title: str, learned: Learned, cpu: str) -
     """Checks the proposal as a policy, and leaves out entries that cause complaints, until there are none."""
     own = {(item.code, item.message) for item in review(str(base), "enforce", cpu).diags.items}    # on lines outside the proposal
     draft = Draft(base, title)
-    for _ in range(ROUNDS):
-        lines, owners = body(policy, title, f"../{base.stem}", learned)
+
+    def complaints(proposals: List[Proposal]) -> Tuple[List[Diagnostic], Dict[int, Diagnostic]]:
+        """Errors of a policy of these proposals; those of a proposal's own lines by its place in the list."""
+        lines, owners = body(policy, title, f"../{base.stem}", proposals)
         draft.text = "\n".join(lines) + "\n"
         errors = [item for item in review(str(draft.path), "enforce", cpu, draft).diags.items
                   if item.severity == "error" and (item.code, item.message) not in own]
-        if not errors:
-            return
         guilty: Dict[int, Diagnostic] = {}
         for item in errors:
-            spans = [span for span in [item.span, *(span for span, _ in item.also)] if span is not None]
-            for span in spans:
-                if span.file == draft.display(draft.path) and span.line in owners:
+            for span in [item.span, *(span for span, _ in item.also)]:
+                if span is not None and span.file == draft.display(draft.path) and span.line in owners:
                     guilty.setdefault(owners[span.line], item)
-        if not guilty:      # no single entry is at fault: proposes nothing
-            guilty = {at: errors[0] for at in range(len(learned.proposals))}
-        if not learned.proposals:
+        return errors, guilty
+
+    def leave_out(proposal: Proposal, item: Diagnostic) -> None:
+        reason = f"{item.code}: {item.message}"
+        if proposal.tightens:
+            learned.left.append(f"{proposal.name}: never hit, but {reason}")
+        else:
+            learned.keep(policy, proposal.wants, reason)
+
+    def add(kept: List[Proposal], more: List[Proposal]) -> None:
+        """Puts those of `more` into `kept` that cause no error there: by halves, since most cause none."""
+        errors, _ = complaints(kept + more)
+        if not errors:
+            kept += more
+        elif len(more) == 1:
+            leave_out(more[0], errors[0])
+        else:
+            add(kept, more[:len(more) // 2])
+            add(kept, more[len(more) // 2:])
+
+    for _ in range(ROUNDS):
+        errors, guilty = complaints(learned.proposals)
+        if not errors or not learned.proposals:
+            return
+        if not guilty:      # an error on a line of the parent does not say whose it is
+            kept: List[Proposal] = []
+            add(kept, [proposal for proposal in learned.proposals if not proposal.tightens])
+            tightening = [proposal for proposal in learned.proposals if proposal.tightens]
+            if tightening:
+                add(kept, tightening)
+            learned.proposals = [proposal for proposal in learned.proposals if any(proposal is one for one in kept)]
             return
         for at, item in guilty.items():
-            proposal = learned.proposals[at]
-            reason = f"{item.code}: {item.message}"
-            if proposal.tightens:
-                learned.left.append(f"{proposal.name}: never hit, but {reason}")
-            else:
-                learned.keep(policy, proposal.wants, reason)
+            leave_out(learned.proposals[at], item)
         learned.proposals = [p for at, p in enumerate(learned.proposals) if at not in guilty]
 
 
-def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[List[Yaml], Dict[int, int]]:
+def body(policy: Policy, title: str, parent: str, proposals: List[Proposal]) -> Tuple[List[Yaml], Dict[int, int]]:
     """The lines of the policy, and the proposal of each line (lines count from 1)."""
     lines = [pair("policy: 1"), pair("name: {}", yaml(title)),
              pair("about: {}", yaml(f"What a run of {policy.name} was seen to need.")),
@@ -332,7 +361,7 @@ def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[Lis
              pair("platform: {}", yaml_name(policy.platform)), pair("mode: enforce")]
     owners: Dict[int, int] = {}
     for section in schema.SECTIONS:
-        here = [(at, proposal) for at, proposal in enumerate(learned.proposals) if proposal.section == section]
+        here = [(at, proposal) for at, proposal in enumerate(proposals) if proposal.section == section]
         if here:
             lines += [pair(""), pair("{}:", yaml_name(section))]
         for at, proposal in here:
@@ -342,10 +371,12 @@ def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[Lis
     return lines, owners
 
 
-def rendered(policy: Policy, log: Log, title: str, parent: str, learned: Learned) -> str:
-    lines, _ = body(policy, title, parent, learned)
+def rendered(policy: Policy, log: Log, title: str, parent: str, learned: Learned, enforcing: bool) -> str:
+    lines, _ = body(policy, title, parent, learned.proposals)
     head = [yaml_comment(f"Learned from {log.heading()}."),
             yaml_comment("REVIEW: each entry below without `inherit` widens the policy.")]
+    if enforcing:
+        head.append(yaml_comment(ENFORCING))
     if log.strange:
         head.append(yaml_comment(f"{log.strange} decisions were about windows whose address nobody knows."))
     tail: List[Yaml] = []

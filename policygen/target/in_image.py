@@ -234,9 +234,9 @@ class Reader:
     def stubs(self, rows: Tuple[Row, ...]) -> Tuple[Tuple[Optional[int], Optional[int]], ...]:
         """The registers that each stub reads and writes, decoded from its instructions, for stubs that rows name."""
         used = [row.arg for row in rows if row.action in ("allow", "mask", "pause")]
-        code = self.memory.structs(self.symbols["policy_replay"], struct.Struct("<4I"), max(used, default=0) + 1)
-        return tuple((_register(first, after, True), _register(second, last, False))
-                     for first, after, second, last in code)
+        code = self.memory.structs(self.symbols["policy_replay"], struct.Struct("<2I"), max(used, default=0) + 2)
+        return tuple((_register(first[0], first[1], True), _register(second[0], second[1], False))
+                     for first, second in zip(code, code[1:]))
 
 
 def _register(instruction: int, following: int, read: bool) -> Optional[int]:

@@ -37,12 +37,12 @@ class Row:
 
 @dataclass
 class Stub:
-    """A replay stub: the instructions that read and write the real register at EL2."""
-    number: int
+    """A replay stub: the halves that read and write the real register at EL2."""
     key: int
     name: str
     read: bool = False
     write: bool = False
+    number: int = 0         # of the half that reads; the next one writes
 
     @property
     def spelling(self) -> str:
@@ -157,7 +157,7 @@ class _Layout:
         if len(mmio_leaves) > 256:
             raise TooLarge(f"{len(mmio_leaves)} different 2 MiB blocks of windows: the tables hold 256")
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
-                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.stubs.values()),
+                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.placed()),
                      tuple(self.passing()), root, mmio_leaves, mmio_ranges, default, straddle, calls, exceptions,
                      passthrough(self.layout))
 
@@ -216,13 +216,21 @@ class _Layout:
             for direction in ("read", "write"):
                 if register.reaches(direction):
                     for half in self.needs(register, direction, self.layout.sysregs[direction][key]):
-                        stub = self.stubs.setdefault(key, Stub(len(self.stubs) + 1, key, register.name))
+                        stub = self.stubs.setdefault(key, Stub(key, register.name))
                         stub.read, stub.write = stub.read or half == "read", stub.write or half == "write"
         for register, direction in self.passable():     # stubs that no row uses stand behind the others
             if not register.model and (direction == "read" or register.write_mask):
-                stub = self.stubs.setdefault(register.key, Stub(len(self.stubs) + 1, register.key, register.name))
+                stub = self.stubs.setdefault(register.key, Stub(register.key, register.name))
                 stub.read, stub.write = stub.read or direction == "read", stub.write or direction == "write"
+        after = 2               # 0: nothing to replay
+        for stub in self.placed():
+            stub.number = after if stub.read else after - 1
+            after += stub.read + stub.write
         self.known = known
+
+    def placed(self) -> List[Stub]:
+        """Stubs that only write come first: no two have one number."""
+        return sorted(self.stubs.values(), key=lambda stub: stub.read)
 
     def passable(self) -> Iterator[Tuple[Register, str]]:
         """Registers that trap and that EL2 can access in the guest's place, among those that some machine was seen to

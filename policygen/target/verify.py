@@ -129,22 +129,19 @@ def build(generated: Path, program: Path, sanitize: bool = False) -> Path:
 
 
 def stubs_of(text: str) -> Tuple[Tuple[Optional[int], Optional[int]], ...]:
-    """The register keys that each stub of replay.S reads and writes; a stub has four instructions."""
+    """The register keys that each stub of replay.S reads and writes; a half has two instructions."""
     body = text[text.index("policy_replay:"):text.index(".size")]
     lines = [line.split("/*")[0].strip() for line in body.splitlines()[1:]]
     code = [line for line in lines if line]
-    out: List[Tuple[Optional[int], Optional[int]]] = []
-    for at in range(0, len(code), 4):
-        first, after, second, last = code[at:at + 4]
-        halves = []
-        for instruction, then in ((first, after), (second, last)):
-            match = STUB.match(instruction)
-            halves.append(_stub_key(match) if match and then == "ret" else None)
-        out.append((halves[0], halves[1]))
-    return tuple(out)
+    halves = [(_stub_key(instruction, then, True), _stub_key(instruction, then, False))
+              for instruction, then in zip(code[::2], code[1::2])]
+    return tuple((first[0], second[1]) for first, second in zip(halves, [*halves[1:], (None, None)]))
 
 
-def _stub_key(match: "re.Match[str]") -> int:
+def _stub_key(instruction: str, then: str, read: bool) -> Optional[int]:
+    match = STUB.match(instruction)
+    if not match or then != "ret" or match.group(1).startswith("mrs") != read:
+        return None
     numbers = [int(number) for number in re.findall(r"\d+", match.group(2))]
     return make_key(1, *numbers) if match.group(1).startswith("sys") else make_key(*numbers)
 

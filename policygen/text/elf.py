@@ -6,7 +6,7 @@ from __future__ import annotations
 import io
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Collection, Dict, Iterator, List
+from typing import Any, Collection, Dict, Iterator, List, Tuple
 
 MAGIC = b"\x7fELF"
 SYMBOL = 24             # bytes of an Elf64_Sym
@@ -81,8 +81,20 @@ class Elf:
             raise ValueError(f"it has no symbol {missing[0]}")
         return found
 
+    def marks(self) -> List[Tuple[int, str]]:
+        """Address and kind, `x` or `d`, of each mapping symbol."""
+        found: List[Tuple[int, str]] = []
+        with _told():
+            for table in self.file.iter_sections("SHT_SYMTAB"):
+                self.slice(table["sh_offset"], table["sh_size"], "its symbols")
+                if table["sh_entsize"] != SYMBOL or table.num_symbols() > MAX_SYMBOLS:
+                    raise ValueError(f"it has {table.num_symbols()} symbols of {table['sh_entsize']} bytes")
+                found += [(symbol["st_value"], symbol.name[1]) for symbol in table.iter_symbols()
+                          if symbol.name[:2] in ("$x", "$d")]
+        return found
+
     def segments(self, empty: bool = False) -> List[Segment]:
-        """What is loaded; `empty`: also what is zero in memory and has no byte in the file."""
+        """Sections that are loaded; `empty`: those too that are zero in memory and have no byte in the file."""
         with _told():
             out = [Segment(part["p_paddr"], part["p_offset"], part["p_filesz"], part["p_vaddr"], part["p_memsz"])
                    for part in self.file.iter_segments("PT_LOAD") if part["p_filesz"] or empty and part["p_memsz"]]

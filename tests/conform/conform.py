@@ -70,13 +70,9 @@ def charter(guest: Guest, hypervisor: Path, smp: int = 1, cpu: str = "cortex-a57
                         *loaded(arguments, 0x4007f000), *extra, smp=smp, cpu=cpu)]
 
 
-def observe(command: List[str], stdin: bytes = b"", seconds: int = 120) -> Found:
-    """The guest's observations in order; a guest that did not come to its end has one that says so."""
-    try:
-        said = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds,
-                              check=False).stdout
-    except subprocess.TimeoutExpired as late:
-        said = (late.stdout or b"") + b"\n= timeout 0x1\n"
+def observe(command: List[str], stdin: bytes = b"", seconds: int = 60) -> Found:
+    """The guest's observations in order; a guest that has not come to its end within `seconds` of CPU time says so."""
+    said = vm.run(command, seconds, stdin).stdout
     text = RECORD.sub(b"", said).decode(errors="replace").replace("\r", "")
     found = [(name, int(value, 16)) for name, value in OBSERVED.findall(text)]
     return found if found and found[-1][0] == "end" else [*found, ("no end: " + text[-200:].replace("\n", " "), 1)]

@@ -8,6 +8,9 @@ typedef unsigned int u32;
 typedef unsigned short u16;
 typedef unsigned char u8;
 typedef long s64;
+typedef _Bool bool;
+#define true  1
+#define false 0
 
 #define BIT(n) (1UL << (n))
 #define mrs(r) ({ u64 v_; asm volatile("mrs %0, " #r : "=r"(v_) : : "memory"); v_; })

@@ -24,7 +24,7 @@ ELSEWHERE = {
     "make run 2>&1 | tee uart.log": "tests/qemu/test_operator.py",
     "python3 tools/log_decode.py --summary < uart.log": "tests/qemu/test_operator.py",
     "make run-linux LINUX_IMAGE=Image LINUX_INITRD=initrd.gz SMP=4": "tests/linux/smoke.py",
-    "make run-guest GUEST_ELF=kernel.elf": "tests/qemu/test_run_guest.py",
+    "make run-guest GUEST_ELF=build/hello.elf": "guest/hello/README.md",
     "make run-guest GUEST_BIN=/usr/lib/u-boot/qemu_arm64/u-boot.bin GUEST_LOAD=0x40200000": "tests/qemu/test_run_guest.py",
     "make test-linux-smoke": ".ci/run",
     "make test-matrix QEMU=/path/qemu-system-aarch64": "tests/linux/matrix.py",

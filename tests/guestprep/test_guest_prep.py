@@ -30,7 +30,7 @@ NOWHERE = kernel.Place(None, None)
 
 
 class Made:
-    """What the tool said and wrote."""
+    """Output and files of the tool."""
 
     def __init__(self, folder: Path, status: object, told: str, said: str) -> None:
         self.status, self.told, self.said = status, told, said
@@ -122,7 +122,7 @@ def test_a_pie_goes_where_it_is_put(inputs: Path, words: List[str], at: int) -> 
 
 
 def test_segments_in_many_places_become_few_parts(inputs: Path) -> None:
-    """EL2 takes eight; what lies between is zero."""
+    """EL2 takes eight; the bytes between them are zero."""
     loads = [(at, at, bytes([n]) * 5, 5) for n in range(1, 21) for at in [RAM + 0x8_0000 + n * n * 0x1_0000]]
     made = prepare(inputs, elf((RAM + 0x8_0000, RAM + 0x8_0000, CODE, 4), *loads))
     assert made.status == 0, made.said

@@ -132,7 +132,7 @@ def test_the_floor_holds_for_a_policy_that_allows_everything(tmp_path: Path) -> 
     ("  CTR_EL0: { read: { value: 0 } }", "HCR_EL2.TID2"), ("  TTBR0_EL1: { write: pause }", "HCR_EL2.TVM"),
     ("  TTBR0_EL1: { read: { do: allow, log: once } }", "HCR_EL2.TRVM"), ("  tlb: deny", "HCR_EL2.TTLB"),
     ("  DC_CIVAC: { do: allow, log: always }", "HCR_EL2.TPCP"), ("  DC_ZVA: deny", "HCR_EL2.TDZ"),
-    ("  CPACR_EL1: deny", "CPTR_EL2.TCPAC"), ("  ICC_DIR_EL1: deny", "ICH_HCR_EL2.TDIR"),
+    ("  CPACR_EL1: deny", "CPTR_EL2.TCPAC"),
 ])
 def test_an_entry_sets_the_control_it_needs(tmp_path: Path, entry: str, control: str) -> None:
     plan = traps.plan(policy(tmp_path, entry))
@@ -153,6 +153,23 @@ def test_what_no_control_covers_is_an_error(tmp_path: Path, entry: str) -> None:
     problems = traps.plan(policy(tmp_path, entry)).problems
     assert [problem.code for problem in problems if problem.severity == "error"] == ["PG501"]
     assert problems[0].place.line == 8 and problems[0].helps
+
+
+@pytest.mark.parametrize("entry, severity", [("  TLBI_VAE1: { mask: 0xffff }", "error"), ("  tlb: { mask: 0xffff }", "note"),
+                                             ("  DC_CIVAC: { do: pause }", "error"), ("  ICC_DIR_EL1: { mask: 0xff }", "error")])
+def test_what_el2_can_not_do_in_the_guests_place_is_said(tmp_path: Path, entry: str, severity: str) -> None:
+    """A mask keeps bits of what a read gives; an operation gives nothing. A model does all of the access or nothing."""
+    problems = traps.plan(policy(tmp_path, entry)).problems
+    assert [(problem.code, problem.severity) for problem in problems] == [("PG501", severity)], problems
+    assert "cannot stand in for" in problems[0].message and ("mask" not in entry or "cannot be read" in str(problems[0].notes))
+
+
+def test_the_virtual_gic_takes_every_icc_dir(tmp_path: Path) -> None:
+    """Whatever is said of it: EL2 serves what is allowed, so that there is no problem, and a refusal is one."""
+    key = load_arch().registers["ICC_DIR_EL1"].key
+    for entry in ("", "  ICC_DIR_EL1: { do: allow, log: always }", "  ICC_DIR_EL1: deny"):
+        plan = traps.plan(policy(tmp_path, entry))
+        assert bit(plan, "ICH_HCR_EL2.TDIR") == 1 and plan.traps[key, "write"] == "ICH_HCR_EL2.TDIR" and not plan.problems
 
 
 def test_midr_is_virtualised_without_a_trap(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from policygen.language.model import Policy
 from policygen.meaning.load import load_policy
 from policygen.meaning.layout_map import layout_map
 from policygen.target import render, verify
-from policygen.target.tables import call_hash, perfect_hash
+from policygen.target.tables import call_hash, lay_out, perfect_hash
+from policygen.target.traps import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -117,6 +118,16 @@ def test_tables_agree_with_the_reference(name: str, mode: str, crowded: Path) ->
     result = verify.verify(policy, sanitize=True)
     assert result.counts["sysregs"] == 131072 and result.counts["exceptions"] == 66
     assert not result.differences, [verify.shown(item, policy) for item in result.differences[:10]]
+
+
+@pytest.mark.parametrize("name", store.policy_names() + ["crowded"])
+def test_each_stub_has_its_own_number(name: str, crowded: Path) -> None:
+    """Rows are one where the numbers are: a read of one register and a write of another would share a row."""
+    policy = load(str(crowded) if name == "crowded" else name, "enforce")
+    stubs = lay_out(policy, plan(policy)).stubs
+    halves = [(stub.number + at, stub.key) for stub in stubs for at, there in enumerate((stub.read, stub.write)) if there]
+    assert len({stub.number for stub in stubs}) == len(stubs) and min(stub.number for stub in stubs) > 0
+    assert sorted(number for number, _ in halves) == list(range(2, 2 + len(halves)))
 
 
 def test_crowded_audit_and_enforce_differ(crowded: Path) -> None:

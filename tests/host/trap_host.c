@@ -182,14 +182,14 @@ static bool faults(const char *stub, u64 *x0)
 }
 u64 replay_read(const char *stub)
 {
-	u64 n = (u64)(stub - policy_replay) / 16, x0 = 99;
+	u64 n = (u64)(stub - policy_replay) / 8, x0 = 99;
 
 	note(OP_REPLAY_READ, n, 0, 0);
 	return faults(stub, &x0) ? x0 : n * 0x9e3779b97f4a7c15UL;
 }
 void replay_write(const char *stub, u64 value)
 {
-	note(OP_REPLAY_WRITE, (u64)(stub - policy_replay) / 16, value, 0);
+	note(OP_REPLAY_WRITE, (u64)(stub - policy_replay) / 8, value, 0);
 	faults(stub + 8, &value);
 }
 

@@ -151,7 +151,7 @@ features: { pmu: hide }
 
 
 @pytest.mark.parametrize("before, after, kind, words", [
-    ("core: allow", "core: allow, mmu: allow", "LOOSER", "access mmu but for AFSR0_EL1 (20)"),
+    ("core: allow", "core: allow, mmu: allow", "LOOSER", "access mmu but for AFSR0_EL1 (21)"),
     ("core: allow, ", "", "TIGHTER", "access core"),
     ("mask: 0xf0", "mask: 0xff", "LOOSER", "AFSR0_EL1"), ("mask: 0xf0", "mask: 0x70", "TIGHTER", "AFSR0_EL1"),
     ("mask: 0xf0", "mask: 0x0f", "LOOSER", "AFSR0_EL1"),

@@ -93,7 +93,7 @@ def spoiled() -> Tuple[Tuple[str, int, bytes, str], ...]:
             ("policy_mmio_default", 0, b"\x03\x00", "accesses"), ("policy_exception", 2, b"\x00\x00", "accesses"),
             ("policy_limits", 8, b"\xff", "accesses"), ("policy_wheres", 32 + 8, b"\xff", "accesses"),
             ("policy_traps", 0, b"\0\0\0\0\0\0\0\0", "policy_traps.hcr"), ("policy_n_passthrough", 0, b"\0\0", "maps"),
-            ("policy_replay", 16, b"\x00\x00\x00\x00", "stub"), ("policy_hvc", 0, b"\xff" * 8, "nothing is loaded"),
+            ("policy_replay", 16, b"\x00" * 2048, "stub"), ("policy_hvc", 0, b"\xff" * 8, "nothing is loaded"),
             ("policy_hvc", 24, b"\xfe\xff\xff\xff", "no size"), ("policy_hash", 0, b"\x00", "its log would say"),
             ("policy_name", 0, b"u", "'u'"), ("policy_rules", 8, b"\xff" * 8, "no text is loaded"),
             ("policy_windows", 0, b"\xff", "windows"), ("policy_n_rows", 0, b"\xff\xff", "nothing is loaded"))

@@ -24,7 +24,7 @@ BAD = str(Path(__file__).parent / "bad" / "unknown-register.yaml")
     (["--check"], 0), (["--check", "strict", "-q"], 0), (["--check", BAD], 1), (["--check", "nosuch"], 2), ([], 2),
     (["strict"], 2), (["--cpu", "z80", "--check"], 2), (["explain", "strict", "read", "PMCR_EL0"], 0),
     (["explain", "strict", "read", "PMCR_EL1"], 2), (["explain", "strict", "nonsense"], 2), (["test"], 0),
-    (["list", "pmu"], 0), (["list", "zzzzzzzz"], 1), (["code", "PG301"], 0), (["code", "PG999"], 1), (["schema"], 0),
+    (["list", "pmu"], 0), (["list", "zzzzzzzz"], 1), (["code", "PG301"], 0), (["code", "PG999"], 2), (["schema"], 0),
     (["expand", "strict"], 0), (["traps", "strict", "--cpu", "max"], 0), (["explain", BAD, "read", "PMCR_EL0"], 1),
     (["strict", "explain"], 2),
 ])

@@ -66,7 +66,7 @@ def test_why_says_what_policygen_says(console: Any) -> None:
     c = console(machine(build("default")))
     c.expect("0 failed")
     c.expect(PROMPT)
-    lines = re.findall(r"^(@[DA] (\d+) \S+ ([A-Z]+) r(\d+) .*) \*[0-9a-f]{8}\r?$", c.command("log tail 500"), re.M)
+    lines = re.findall(r"^(@[DA] (\d+) \S+ ([A-Z]+) r(\d+) .*?)\r?$", c.command("log tail 500"), re.M)
     assert len(lines) > 50
     for line, seq, verdict, rule in lines:
         question = explain.understand(line)

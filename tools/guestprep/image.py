@@ -57,7 +57,7 @@ def load_image(where: str, data: bytes, cpu: str, report: Report) -> Optional[Im
 
 
 def unpacked_kernel(where: str, data: bytes, report: Report) -> Optional[Tuple[str, bytes]]:
-    """What lies in a packed file or in an EFI zboot image, and what to call it."""
+    """Contents of a packed file or of an EFI zboot image, and a name for them."""
     form = unpack.form_of(data)
     if form is not None:
         data, complaint = form.unpack(data, MAX_UNPACKED)

@@ -84,7 +84,7 @@ class Check:
         f = rec.f
         if rec.kind in DECISIONS:
             number = "" if f.rule is None else f" (rule r{f.rule})"
-            pc = "" if f.pc is None else f" pc={view.sym(f.pc) or hex(f.pc)}"
+            pc = "" if f.pc is None else f" pc={view.where(f.pc, f.el)}"
             text = f"{what(f)} {f.verdict} at seq {rec.seq}{pc}{number}"
         else:
             text = f"@{rec.kind} {rec.body} at seq {rec.seq}"

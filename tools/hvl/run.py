@@ -10,7 +10,7 @@ from .escape import Ready, no_command, terminal
 from .expr import Test
 from .fields import View
 from .files import UsageError, create
-from .record import Rec, number, seconds
+from .record import Rec, seconds
 from .rules import Places
 from .sequence import End, Event, Session, Start, Suspect
 from .source import Reader
@@ -95,10 +95,6 @@ class Run:
             if wanted is None or wanted == (current if inside else current + 1):
                 if isinstance(event, Rec):
                     view.rec = event
-                    if self.symbols is not None and event.kind == "E" and "vbar" in event.f.kv:
-                        vbar = number(event.f.kv["vbar"])
-                        if vbar is not None:
-                            self.symbols.moved(vbar)
                 if self.options.show_damaged:
                     self._show_damaged(event)
                 yield event, view
@@ -196,7 +192,7 @@ def completeness(s: Session, allowed: int = 0, text: int = 0) -> str:
 
 
 def changes(count: int) -> str:
-    """What the operator did to a run, in words; empty: nothing."""
+    """The operator's changes, in words; empty: none."""
     return "" if not count else f"{count} change{'s' * (count != 1)} by the operator"
 
 

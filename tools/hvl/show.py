@@ -84,9 +84,9 @@ class Show:
         head = f"{'>' if marked else ' '} {seq:>8}  {shown:<14}  {dt:>8}  "
         f = rec.f
         if rec.kind not in DECISIONS:
-            return joined(head, f"{'@' + rec.kind:<7} {rec.body}")
+            return joined(head, f"{'@' + rec.kind:<7} {view.told(rec.body)}")
         subject = what(f) + (f"  x{f.n}" if f.n > 1 else "")
-        pc = "-" if f.pc is None else view.sym(f.pc) or hex(f.pc)
+        pc = "-" if f.pc is None else view.where(f.pc, f.el)
         place = view.of(rec).place()
         rule = "-" if f.rule is None else f"r{f.rule}"
         weak = "  weak" if rec.auth == "weak" else ""

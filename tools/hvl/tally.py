@@ -12,6 +12,7 @@ from .sequence import Session
 _ROWS = 10_000      # rows of one table: a guest that scans addresses must not cost memory
 _RULES = 1 << 18    # totals of rules, over all CPUs
 _PCS = 64           # instructions shown in one row of refusals
+_EL0 = " (EL0)"
 OTHER = "(other)"
 _NO_COUNTER = ("part", "rules", "waiting")
 
@@ -33,6 +34,13 @@ class Costs:
         shift = max(0, each.bit_length() - 5)
         bucket = shift << 5 | each >> shift
         self._buckets[bucket] = self._buckets.get(bucket, 0) + n
+
+    def merge(self, other: "Costs") -> None:
+        for bucket, n in other._buckets.items():
+            self._buckets[bucket] = self._buckets.get(bucket, 0) + n
+        self.count += other.count
+        self.total += other.total
+        self.most = max(self.most, other.most)
 
     def percentile(self, p: float) -> int:
         want, seen = self.count * p / 100, 0
@@ -68,6 +76,13 @@ class Row:
             word = body.verdict if body.verdict in VERDICTS else "?"
             self.verdicts[word] = self.verdicts.get(word, 0) + body.n
 
+    def merge(self, other: "Row") -> None:
+        self.count += other.count
+        self.costs.merge(other.costs)
+        self.rules |= other.rules
+        for word, n in other.verdicts.items():
+            self.verdicts[word] = self.verdicts.get(word, 0) + n
+
 
 class Refusal:
     """Denials of one subject, and the instructions that wanted it."""
@@ -75,7 +90,7 @@ class Refusal:
     def __init__(self, seq: int) -> None:
         self.count = 0
         self.first = self.last = seq
-        self.pcs: Dict[int, int] = {}
+        self.pcs: Dict[Tuple[Optional[int], Optional[int]], int] = {}     # by pc and EL
 
 
 def _bounded(table: Dict[Any, Any], key: Any, other: Any) -> Any:
@@ -83,19 +98,20 @@ def _bounded(table: Dict[Any, Any], key: Any, other: Any) -> Any:
 
 
 def by_pc(body: Body) -> str:
-    return "?" if body.pc is None else hex(body.pc)
+    return "?" if body.pc is None else f"{body.pc:#x}{_EL0 if body.el == 0 else ''}"
 
 
 KEYS: Dict[str, Callable[[Body], str]] = {
     "class": group,
     "rule": lambda b: "?" if b.rule is None else f"r{b.rule}",
     "pc": by_pc,
+    "function": by_pc,      # sorted_rows() has the names
     "reg": lambda b: touched(b) or "?",
 }
 
 
 class Counts:
-    """What was logged."""
+    """Counts of logged records."""
 
     def __init__(self) -> None:
         self.decisions = 0
@@ -182,8 +198,9 @@ class Tally:
         found.count += body.n
         found.last = max(found.last, rec.seq)
         found.first = min(found.first, rec.seq)
-        if body.pc is not None and (body.pc in found.pcs or len(found.pcs) < _PCS):
-            found.pcs[body.pc] = found.pcs.get(body.pc, 0) + body.n
+        place = body.pc, body.el
+        if body.pc is not None and (place in found.pcs or len(found.pcs) < _PCS):
+            found.pcs[place] = found.pcs.get(place, 0) + body.n
 
     def _totals(self, rec: Rec) -> None:
         """@S: what EL2 counted on this CPU up to then, logged or not."""
@@ -250,5 +267,9 @@ class Tally:
         counts = self.rule_counts()
         return [rule for rule in view.places.numbers(self.session) if not counts.get(rule, (0, 0))[0]]
 
-    def sorted_rows(self) -> List[Tuple[str, Row]]:
-        return sorted(self.rows.items(), key=lambda item: (-item[1].count, item[0]))
+    def sorted_rows(self, name: Callable[[str], str] = str) -> List[Tuple[str, Row]]:
+        """By count. `name`: rows that it calls alike become one."""
+        rows: Dict[str, Row] = {}
+        for key, row in self.rows.items():
+            rows.setdefault(name(key), Row()).merge(row)
+        return sorted(rows.items(), key=lambda item: (-item[1].count, item[0]))

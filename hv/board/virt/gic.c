@@ -42,7 +42,7 @@ static void wait_for_writes(void)
 		;
 }
 
-static void make_urgent(u64 base, u32 irq)
+static COLD void make_urgent(u64 base, u32 irq)
 {
 	u64 reg = base + 0x400 + irq / 4 * 4;
 	unsigned shift = irq % 4 * 8;
@@ -50,7 +50,7 @@ static void make_urgent(u64 base, u32 irq)
 	mmio_write32(reg, (mmio_read32(reg) & ~(0xffu << shift)) | URGENT << shift);
 }
 
-unsigned gic_version(void)
+COLD unsigned gic_version(void)
 {
 	return FIELD(sysreg_read(id_aa64pfr0_el1), 27, 24) ? FIELD(mmio_read32(GICD_PIDR2), 7, 4) : 2;
 }
@@ -60,7 +60,7 @@ bool gic_has_fiq(void)
 	return group0;
 }
 
-void gic_init(void)
+COLD void gic_init(void)
 {
 	u32 lines = (mmio_read32(GICD_TYPER) & 0x1f) + 1; /* words of 32 interrupts */
 
@@ -81,7 +81,7 @@ void gic_init(void)
 	wait_for_writes();
 }
 
-void gic_cpu_init(u32 cpu)
+COLD void gic_cpu_init(u32 cpu)
 {
 	u64 sgi = GICR(cpu) + GICR_SGI;
 
@@ -163,7 +163,7 @@ u32 gic_pending_ppis(u32 cpu)
 	return mmio_read32(GICR(cpu) + GICR_SGI + 0x200); /* ISPENDR0 */
 }
 
-void gic_configure(u32 cpu, u32 irq, bool edge)
+COLD void gic_configure(u32 cpu, u32 irq, bool edge)
 {
 	u64 reg = GICR(cpu) + GICR_SGI + 0xc04; /* ICFGR1 */
 	u32 bit = 2u << 2 * (irq - 16);
@@ -171,7 +171,7 @@ void gic_configure(u32 cpu, u32 irq, bool edge)
 	mmio_write32(reg, edge ? mmio_read32(reg) | bit : mmio_read32(reg) & ~bit);
 }
 
-void gic_sleep(void)
+COLD void gic_sleep(void)
 {
 	u64 hcr = sysreg_read(ich_hcr_el2);
 
@@ -215,7 +215,7 @@ void gic_route_uart(u32 cpu)
 	gic_route(IRQ_UART, cpu);
 }
 
-unsigned gic_count_cpus(void)
+COLD unsigned gic_count_cpus(void)
 {
 	unsigned n = 0;
 

@@ -152,7 +152,9 @@ ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
 STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(SMALL_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
 STAMP_objects = '$(HV_OBJ)' '$(GUEST_OBJ)' '$(GUEST_LIB)'
-STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BOARD) $(BRIEF)'
+STAMP_choice = '$(POLICY) $(MODE) $(FACTS) $(BOARD) $(BRIEF)'
+# The CPU model as policygen's facts have it: on a machine with memory for tags it has more.
+FACTS = $(CPU)$(if $(findstring mte=on,$(GUEST_MACHINE)),+mte)
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ ON_BOARD = $(if $(BOARD),--board $(BOARD))
 $(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
 	@mkdir -p $(G)
-	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
+	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(FACTS) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
 	@mkdir -p $(B)/rules && $(keep_rules) $(B)/rules/$(rules_name)
 	@touch $@
 $(addprefix $(G)/,$(GEN)): $(G)/stamp ;

@@ -248,7 +248,7 @@ static void edit(struct editor *e, int key)
 		break;
 	case CTRL('c'):
 		kprintf("^C\n");
-		*e = (struct editor){ .text = e->text };
+		*e = (struct editor){ .text = e->text, .candidate = e->candidate };
 		e->text[0] = '\0';
 		redraw(e);
 		break;

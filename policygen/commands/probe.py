@@ -15,6 +15,7 @@ from typing import Dict, Iterator, List, Optional, Set, Tuple
 from policygen.commands import cli
 from policygen.facts import board, controls, memory
 from policygen.facts.arch import DIRECTIONS, Arch, Control, encoding, load_arch
+from policygen.facts.cpus import MTE
 from policygen.meaning import image
 from policygen.target import platform
 from policygen.target.traps import gap_of
@@ -90,8 +91,9 @@ def execute(qemu: str, cpu: str, on: board.Board) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         image = Path(scratch) / "probe.elf"
         build(image, on)
-        done = subprocess.run([qemu, *memory.qemu_words(on).split(), "-nographic", "-nic", "none", "-cpu", cpu,
-                               "-kernel", str(image)], stdin=subprocess.DEVNULL,
+        machine = ["-machine", "mte=on"] if cpu.endswith(MTE) else []
+        done = subprocess.run([qemu, *memory.qemu_words(on).split(), *machine, "-nographic", "-nic", "none", "-cpu",
+                               cpu.removesuffix(MTE), "-kernel", str(image)], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT, check=False)
     text = (done.stdout + done.stderr).decode("latin-1")
     if "pb start" not in text:

@@ -13,7 +13,8 @@ from bench import larger_policy  # noqa: E402
 WRONG = {
     "all POLICY=lax": "no such profile or file; there are: default guest linux-strict permissive strict",
     "all MODE=maybe": "MODE=maybe: audit or enforce",
-    "all CPU=cortex-x": "there are: cortex-a35 cortex-a53 cortex-a55 cortex-a57 cortex-a710 cortex-a72 cortex-a76 max ",
+    "all CPU=cortex-x": "there are: cortex-a35 cortex-a53 cortex-a55 cortex-a57 cortex-a710 cortex-a72 cortex-a76 max "
+                        "neoverse-n1 neoverse-n2 neoverse-v1",
     "all GUEST=none": "GUEST=none: diag, bench, sweep, fuzz or attack",
     "run SMP=9": "SMP=9: 1 to 8",
     "run LOG=loud": "LOG=loud: text, notable, full or quiet",

@@ -57,7 +57,8 @@ class Check:
 
     def go(self) -> None:
         tally: Optional[Tally] = None
-        for event, view in self._run.events():
+        looks = bool(self._fail_on or self._require or self._max_cost is not None)
+        for event, view in self._run.events() if looks else self._run.blocks():
             if isinstance(event, Start):
                 tally = Tally(event.session, view.places)
             elif isinstance(event, Rec):

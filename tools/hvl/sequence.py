@@ -244,6 +244,36 @@ class Sequencer:
         out, self._out = self._out, []
         return out
 
+    def settled(self) -> bool:
+        """Is nothing in doubt, so that a decision whose number is expected() need not be looked at further?"""
+        s = self.session
+        return not self._queue and self._header is None and s is self._out_session and s.records > 0 and not any(
+            cpu.waiting is not None or cpu.run or cpu.ahead for cpu in s.cpus.values())
+
+    def expected(self) -> Dict[int, int]:
+        """Each CPU's next number."""
+        return {number: cpu.next for number, cpu in self.session.cpus.items()}
+
+    def accept(self, number: int, count: int, t: int, recent: List[Tuple[int, int]]) -> None:
+        """`count` decisions that continued the CPU's counter, the last of them at `t`; `recent`: number and sum of the last."""
+        s, cpu = self.session, self.session.cpus[number]
+        s.records += count
+        cpu.received += count
+        cpu.next = recent[-1][0] + 1
+        cpu.time = t
+        cpu.recent.extend(recent)
+        s.last = max(s.last or 0, recent[-1][0])
+        s.end_time = max(s.end_time, t)
+
+    def between(self, texts: List[bytes]) -> Tuple[Session, str]:
+        """Text that stood between them; the session and the stream that all of it belongs to."""
+        for data in texts:
+            if self._stream == "guest":
+                self.session.text.add(data)
+            elif self._stream == "gdb":
+                self.session.text.gdb(data)
+        return self.session, self._stream
+
     def settle(self) -> List[Event]:
         """For a live view: no longer waits for a successor."""
         self._settle()

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, TypeVar
 
 from .escape import terminal, to_json
 from .fields import View
+from .quick import Block
 from .record import Rec, VERDICTS
 from .run import Output, Run, completeness, percent, span, stamp
 from .sequence import End, Session, Start
@@ -55,13 +56,21 @@ class Summary:
     def go(self) -> None:
         tally: Optional[Tally] = None
         first = True
-        for event, view in self._run.events():
+        for event, view in self._run.blocks():
             if isinstance(event, Start):
                 tally = Tally(event.session, view.places, self._by or "class", self._run.partial)
+            elif isinstance(event, Block):
+                if tally is not None and tally.takes_blocks:
+                    tally.block(event)
+                elif tally is not None:
+                    for rec in event.records():
+                        if self._run.passes(rec, view):
+                            tally.add(rec)
             elif isinstance(event, Rec):
                 if tally is not None and self._run.passes(event, view):
                     tally.add(event)
             elif isinstance(event, End) and tally is not None:
+                tally.settle()
                 if self._json is not None:
                     self._json.append(as_dict(tally, view))
                 else:

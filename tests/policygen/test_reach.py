@@ -12,7 +12,7 @@ from policygen.facts import ranges
 from policygen.facts.arch import load_arch
 from policygen.facts.board import load_board
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target.reach import WAYS, Reached, reached
 from policygen.target.tables import passthrough
 
@@ -71,7 +71,7 @@ def test_what_the_host_keeps_is_never_reached(name: str) -> None:
             assert not ranges.intersect(item.accesses.keys, kept), item
     native = [part for item in reached(policy, "cortex-a57") for part in item.accesses.keys
               if item.way == "native" and item.accesses.section == "mmio"]
-    assert ranges.merge(native) == ranges.merge((page.base, page.last) for page in passthrough(paint(policy)))
+    assert ranges.merge(native) == ranges.merge((page.base, page.last) for page in passthrough(layout_map(policy)))
 
 
 def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,8 @@ FLAGS_KNOWN = 0xf
 
 # Files that are handed over in place of an Image: offset, bytes, their name, the way out.
 NOT_AN_IMAGE: Tuple[Tuple[int, bytes, str, str], ...] = (
-    (0, b"\x7fELF", "an ELF file (vmlinux)", "give arch/arm64/boot/Image of the same build, or another kernel to make run-guest GUEST_ELF="),
+    (0, b"\x7fELF", "an ELF file (vmlinux)",
+     "give arch/arm64/boot/Image of the same build, or another kernel to make run-guest GUEST_ELF="),
     (0, b"\xd0\x0d\xfe\xed", "a device tree or FIT image", "give the kernel's Image"),
     (0, b"\x27\x05\x19\x56", "a U-Boot legacy image", "take the payload out with dumpimage"),
     (36, b"\x18\x28\x6f\x01", "a 32-bit Arm zImage", "give a 64-bit kernel"),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a guest does for ever with all CPUs it gets, to keep EL2 from its operator or its evidence off the line (make
- * GUEST=attack FLOODS=1). A key chooses; nothing looks at the line after that.
+ * Endless floods on all CPUs, to keep EL2 from its operator or its evidence off the line (make GUEST=attack FLOODS=1).
+ * A key chooses one; input after that is not read.
  */
 #include "cpu.h"
 #include "floods.h"
@@ -11,7 +11,7 @@
 #define CPUS       8
 #define UART_FR    (GUEST_UART + 0x18)
 #define FR_RXFE    BIT(4)
-#define UNKNOWN    0x90000000 /* calls that no policy gives */
+#define UNKNOWN    0x90000000 /* calls that the policy denies */
 
 void main_again(u64 cpu);
 extern char second[];
@@ -32,7 +32,7 @@ static void store_line(void)
 	cpu_write(GUEST_UART, 0, '\n');
 }
 
-/* The GIC from all sides: frames of every CPU, SGIs, SPIs that move about, groups on and off; and what comes is taken. */
+/* The GIC from all sides: frames of every CPU, SGIs, SPIs that change their target, groups on and off; interrupts are taken. */
 static void interrupts(u64 cpu, u64 n)
 {
 	u64 some = (n * 0x9e3779b97f4a7c15UL + cpu * 0xc2b2ae3d27d4eb4fUL) >> 16, frame = GUEST_GICR_SGI + some % CPUS * 0x20000;
@@ -82,7 +82,7 @@ static void __attribute__((noreturn)) go(u64 cpu)
 		for (u64 n = 0;; n++)
 			interrupts(cpu, n);
 	}
-	if (kind == 's' || kind == 'm') { /* SGIs that arrive */
+	if (kind == 's' || kind == 'm') { /* SGIs with a target */
 		cpu_write(GUEST_GICD, 2, 2);
 		cpu_write(GUEST_GICR_SGI + cpu * 0x20000 + 0x80, 2, ~0UL);
 		cpu_write(GUEST_GICR_SGI + cpu * 0x20000 + 0x100, 2, 0xffff);
@@ -96,7 +96,7 @@ void main_again(u64 cpu)
 	go(cpu);
 }
 
-/* A line is begun, a hundred calls are refused, and then the guest says nothing any more: asleep or awake. */
+/* Begins a line, makes a hundred calls that are refused, and then prints nothing any more, asleep or awake. */
 static void __attribute__((noreturn)) withhold(bool sleeps)
 {
 	cpu_write(GUEST_UART, 0, 'l');
@@ -115,7 +115,7 @@ void floods(void)
 {
 	for (unsigned i = 0; i < sizeof(text); i++)
 		text[i] = i % 64 == 63 ? '\n' : '.';
-	cpu_write(GUEST_UART + 0x30, 2, 0x301); /* UARTCR: it receives, so what is typed is not the monitor's */
+	cpu_write(GUEST_UART + 0x30, 2, 0x301); /* UARTCR: receiver on, so that typed bytes are not the monitor's */
 	for (const char *s = "attack: floods\n"; *s; s++)
 		cpu_write(GUEST_UART, 0, (u64)*s);
 	while (cpu_read(UART_FR, 2) & FR_RXFE)

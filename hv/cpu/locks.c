@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The locks, waiting for one, and what the watchdog asks of them. */
+/* The locks: taking and giving them, and answers for the watchdog. */
 #include "cpu/locks.h"
 
 #define LOCK(n, o, b) { .name = (n), .order = (o), .behind = (b) }
@@ -16,17 +16,15 @@ bool locks_void;
 
 static u32 restarts;
 
-COLD void lock_add(struct spinlock *l, const char *name, enum lock_order order)
+COLD void lock_add_virtio(struct spinlock *l, const char *name)
 {
-	struct spinlock *before = locks;
-
-	while (before->behind->order <= order)
-		before = before->behind;
-	*l = (struct spinlock)LOCK(name, order, before->behind);
-	before->behind = l;
+	l->name = name;
+	l->order = ORDER_VIRTIO;
+	l->behind = rtc_lock.behind;
+	rtc_lock.behind = l;
 }
 
-/* Nobody without a ticket comes in from here until this CPU has. */
+/* Waits with a ticket: from here on no CPU without one can overtake this CPU. */
 static COLD void wait_for_turn(struct spinlock *l)
 {
 	u32 mine = ticket_draw(&l->next);
@@ -37,16 +35,16 @@ static COLD void wait_for_turn(struct spinlock *l)
 	lock_store(&l->serving, mine + 1);
 }
 
-/* The wait is measured, and the watchdog knows of it. */
+/* Waits for `l`, measures how long, and lets the watchdog see it. */
 static COLD void __attribute__((noinline)) wait(struct spinlock *l)
 {
 	struct cpu *c = this_cpu();
 	u64 start = counter(), waited, patience = LOCK_PATIENCE(sysreg_read(cntfrq_el0));
-	u32 before = restarts;
+	u32 before = restarts, tries = 0;
 
 	c->waits = l;
 	while (l->next != l->serving || !lock_try(&l->busy)) {
-		if (counter() - start > patience) {
+		if (++tries > LOCK_TRIES && counter() - start > patience) {
 			wait_for_turn(l);
 			break;
 		}
@@ -58,7 +56,7 @@ static COLD void __attribute__((noinline)) wait(struct spinlock *l)
 		l->longest_wait = waited;
 }
 
-void lock_take(struct spinlock *l)
+void __attribute__((noinline)) lock_take(struct spinlock *l)
 {
 	if (unlikely(l->next != l->serving || !lock_try(&l->busy)))
 		wait(l);
@@ -74,6 +72,14 @@ void lock_give(struct spinlock *l)
 		l->longest_hold = held;
 	l->holder = 0;
 	lock_store(&l->busy, 0);
+}
+
+bool lock_enter(struct spinlock *l)
+{
+	if (lock_mine(l))
+		return false;
+	spin_lock(l);
+	return true;
 }
 
 COLD void lock_restart(struct spinlock *l)
@@ -102,10 +108,10 @@ COLD bool lock_awaits_another(const struct cpu *c)
 		if (!l)
 			return at != c;
 		at = (const struct cpu *)l->holder;
-		if (!at) /* on its way from one to the next */
+		if (!at) /* between two holders */
 			return true;
 		if (at == c)
 			return false;
 	}
-	return true; /* behind others' circle */
+	return true; /* waits behind a circle of other CPUs */
 }

@@ -6,13 +6,11 @@
 #include "cpu/locks.h"
 #include "dev/vgic_state.h"
 
-#define CTLR_FIXED 0x50u /* ARE and DS: read as one */
+#define CTLR_FIXED 0x50u /* ARE and DS: RAO */
 #define IIDR       0x43bu
 #define PIDR2      0x3bu /* architecture revision 3 */
 
-#define GICR_ISPENDR0 0x10200u
-
-/* The physical enable of the board's interrupts that are the guest's. */
+/* Enables the physical interrupts of guest PPIs `v`, or disables them. */
 static void mirror_enable(struct cpu *c, u32 changed, bool on)
 {
 	for (changed &= GUEST_PPIS; changed; changed &= changed - 1)
@@ -69,7 +67,7 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 	case 5: /* ICPENDR */
 		b->pending &= ~v;
 		if (c && v & GUEST_PPIS)
-			gic_forget(c->index, v & GUEST_PPIS); /* what is edge-triggered */
+			gic_forget(c->index, v & GUEST_PPIS); /* edge-triggered ones */
 		break;
 	case 6: /* ISACTIVER */
 		b->active |= v;
@@ -102,7 +100,7 @@ static void priority_write(struct cpu *c, struct vgic_bank *b, u32 offset, unsig
 	vgic_release(recalled);
 }
 
-/* ICFGR: two bits an interrupt, the upper one says edge; `half` is 0 or 1. */
+/* ICFGR: two bits an interrupt, of which the upper one means edge; `half` is 0 or 1. */
 static u64 config_read(const struct vgic_bank *b, unsigned half)
 {
 	u64 v = 0;
@@ -163,16 +161,34 @@ u64 vgic_dist_read(u32 offset, unsigned size)
 	return value;
 }
 
-/* A new target. What has been acknowledged stays with the CPU that did it. */
+/* IROUTER. An interrupt that is active stays with the CPU that acknowledged it. */
 static void route(u32 irq, u64 affinity)
 {
 	struct vgic_bank *b = vgic_bank_of(NULL, irq);
 	u32 cpu = (u32)affinity & 0xff, recalled = vgic_recall(NULL, b, 1u << irq % 32);
 
 	if (affinity & 0xff00ffff00 || cpu >= n_cpus)
-		cpu = 0; /* UNPREDICTABLE for a target that is not there */
+		cpu = 0; /* UNPREDICTABLE for a target that does not exist */
 	vgic_dist.target[irq] = (u8)cpu;
 	vgic_attend_all(NULL, b, 1u << irq % 32);
+	vgic_release(recalled);
+}
+
+/*
+ * Recalls every CPU's list registers, so that none holds a choice made by the old groups: GICD_CTLR.RWP never reads as
+ * 1.
+ */
+static void enable_groups(u32 groups)
+{
+	u32 recalled = 0;
+
+	if (groups == vgic_dist.ctlr)
+		return;
+	vgic_dist.ctlr = groups; /* each CPU fills its list registers by the new groups from here on */
+	for (unsigned i = 0; i < n_cpus; i++) {
+		recalled |= vgic_recall(cpus[i], &cpus[i]->vgic.local, 0);
+		vgic_attend(cpus[i]);
+	}
 	vgic_release(recalled);
 }
 
@@ -181,7 +197,9 @@ static void dist_write(u32 offset, unsigned size, u64 value)
 	if (size == 4) {
 		u32 v = (u32)value;
 
-		if (has_bits(offset)) {
+		if (offset == 0) {
+			enable_groups(v & (GICD_CTLR_GRP0 | GICD_CTLR_GRP1));
+		} else if (has_bits(offset)) {
 			u32 word = offset % 0x80 / 4;
 
 			if (word > 0 && word < VGIC_BANKS)
@@ -198,13 +216,20 @@ static void dist_write(u32 offset, unsigned size, u64 value)
 		route((offset - 0x6000) / 8, value);
 }
 
-/* The redistributor frames stand one after the other, 128 KiB each: which CPU's, or NULL. */
+void vgic_dist_write(u32 offset, unsigned size, u64 value)
+{
+	spin_lock(&dist_lock);
+	dist_write(offset, size, value);
+	spin_unlock(&dist_lock);
+}
+
+/* The CPU whose redistributor `offset` lies in, or NULL: the frames follow one another, 128 KiB each. */
 static struct cpu *frame_of(u32 offset)
 {
 	return offset / GICR_STRIDE < n_cpus ? cpus[offset / GICR_STRIDE] : NULL;
 }
 
-/* Of a frame, where only a word is read: it needs not be this CPU's. */
+/* Registers of any CPU's frame that single loads read. */
 static u64 redist_peek(struct cpu *t, u32 reg, unsigned size)
 {
 	const struct vgic_bank *b = &t->vgic.local;
@@ -243,98 +268,35 @@ static void redist_write(struct cpu *t, u32 reg, unsigned size, u64 value)
 		priority_write(t, &t->vgic.local, reg, size, value);
 }
 
-/* In the frame of this CPU, or of one that is off. */
-static void access(struct cpu *t, struct vgic_request *r)
-{
-	if (r->write)
-		redist_write(t, r->reg, r->size, r->value);
-	else
-		r->value = bits_read(t, &t->vgic.local, r->reg - 0x10000);
-}
-
-COLD void vgic_answer(struct cpu *c)
-{
-	for (u32 who = atomic_take(&c->vgic.askers); who; who &= who - 1) {
-		struct vgic_request *r = &cpus[__builtin_ctz(who)]->vgic.request;
-
-		access(c, r);
-		lock_store(&r->done, 1);
-	}
-}
-
-/* In another CPU's frame. */
-static COLD u64 ask(struct cpu *t, u32 reg, u32 size, bool write, u64 value)
-{
-	struct cpu *c = this_cpu();
-	struct vgic_request *r = &c->vgic.request;
-
-	*r = (struct vgic_request){ .reg = reg, .size = size, .write = write, .value = value };
-	spin_lock(&dist_lock);
-	if (!t->vgic.live) {
-		access(t, r);
-		spin_unlock(&dist_lock);
-		return r->value;
-	}
-	atomic_or(&t->vgic.askers, 1u << c->index);
-	spin_unlock(&dist_lock);
-	gic_send_sgi(t->index, SGI_KICK);
-	while (!atomic_load(&r->done))
-		vgic_meanwhile(c);
-	return r->value;
-}
-
 u64 vgic_redist_read(u32 offset, unsigned size)
 {
 	struct cpu *t = frame_of(offset);
 	u32 reg = offset % GICR_STRIDE;
+	u64 value;
 
 	if (!t)
 		return 0;
 	if (!redist_has_bits(reg, size))
 		return redist_peek(t, reg, size);
 	if (t != this_cpu())
-		return ask(t, reg, size, false, 0);
-	return bits_read(t, &t->vgic.local, reg - 0x10000);
+		spin_lock(&dist_lock);
+	value = bits_read(t, &t->vgic.local, reg - 0x10000);
+	if (t != this_cpu())
+		spin_unlock(&dist_lock);
+	return value;
 }
 
 void vgic_redist_write(u32 offset, unsigned size, u64 value)
 {
 	struct cpu *t = frame_of(offset);
-	u32 reg = offset % GICR_STRIDE;
 
 	if (!t)
 		return;
-	if (t == this_cpu())
-		redist_write(t, reg, size, value);
-	else
-		ask(t, reg, size, true, value);
-}
-
-/* No CPU has anything in its list registers that was decided by the old groups: GICD_CTLR.RWP is never seen. */
-static COLD void enable_groups(u32 groups)
-{
-	bool same;
-
-	spin_lock(&dist_lock);
-	same = vgic_dist.ctlr == groups;
-	vgic_dist.ctlr = groups;
-	spin_unlock(&dist_lock);
-	/* Reading what is pending takes a CPU's list registers back, and by then it fills them by the new groups. */
-	for (unsigned i = 0; i < n_cpus && !same; i++)
-		vgic_redist_read(i * GICR_STRIDE + GICR_ISPENDR0, 4);
-	if (!same)
-		vgic_attend(this_cpu());
-}
-
-void vgic_dist_write(u32 offset, unsigned size, u64 value)
-{
-	if (offset == 0 && size == 4) {
-		enable_groups((u32)value & (GICD_CTLR_GRP0 | GICD_CTLR_GRP1));
-		return;
-	}
-	spin_lock(&dist_lock);
-	dist_write(offset, size, value);
-	spin_unlock(&dist_lock);
+	if (t != this_cpu())
+		spin_lock(&dist_lock);
+	redist_write(t, offset % GICR_STRIDE, size, value);
+	if (t != this_cpu())
+		spin_unlock(&dist_lock);
 }
 
 void vgic_sgi(struct cpu *c, u64 value, bool group1)
@@ -343,7 +305,7 @@ void vgic_sgi(struct cpu *c, u64 value, bool group1)
 	bool all_others = value & BIT(40);
 
 	for (u32 i = 0; i < n_cpus; i++) {
-		/* One cluster: Aff1 to Aff3 and the range selector must be 0 for anybody to be meant. */
+		/* The board has one cluster: with another Aff1 to Aff3, or a range selector, the SGI has no target. */
 		bool meant = all_others ? i != c->index :
 					  !(value & 0x00fff0ff00ff0000UL) && value & BIT(i);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between vgic.c, which keeps the state of each interrupt, and those that show it to the guest: vgic_regs.c, vgic_icc.c. */
+/* The state of interrupts, kept by vgic.c and shown to the guest by vgic_regs.c and vgic_icc.c. */
 #ifndef HV_VGIC_STATE_H
 #define HV_VGIC_STATE_H
 
@@ -9,7 +9,7 @@
 #define GICD_CTLR_GRP0 BIT(0)
 #define GICD_CTLR_GRP1 BIT(1)
 
-/* The interrupts of the board that are the guest's: their line, enable and configuration are the physical ones. */
+/* The board's PPIs that are the guest's: their line, enable and configuration are the physical ones. */
 #define GUEST_PPIS (1u << IRQ_PMU | 1u << IRQ_VTIMER | 1u << IRQ_PTIMER)
 
 static inline struct vgic_bank *vgic_bank_of(struct cpu *c, u32 irq)
@@ -17,7 +17,7 @@ static inline struct vgic_bank *vgic_bank_of(struct cpu *c, u32 irq)
 	return irq < 32 ? &c->vgic.local : &vgic_dist.spi[irq / 32 - 1];
 }
 
-/* Something of an SPI's bank is pending or running: to be called when that becomes so. */
+/* Marks the bank of an SPI that has become pending or running. */
 static inline void vgic_busy(const struct vgic_bank *b)
 {
 	u64 n = (u64)(b - vgic_dist.spi);
@@ -26,36 +26,41 @@ static inline void vgic_busy(const struct vgic_bank *b)
 		vgic_dist.busy |= 1u << n;
 }
 /*
- * Whose a bank is: SPIs, `c` is NULL, are under the distributor's lock. SGIs and PPIs of `c` are that CPU's alone; those of
- * one that is off are under the distributor's lock, too.
- *
- * The CPU looks at its interrupts before its guest goes on.
+ * Locks. SPIs are under the distributor's lock. SGIs and PPIs, the bank `local` of a CPU, are that CPU's alone while its
+ * guest runs: its own timer, SGI to itself and redistributor take no lock. This is enough because
+ * - another CPU's SGI sets a bit of `sent` with atomic_or(), then interrupts (SGI_KICK); vgic_flush() and vgic_recall()
+ *   move the bits into `pending`. The interrupt comes after the bit, so no flush that misses it is the last one;
+ * - another CPU uses the bank only under the distributor's lock, while the bank's CPU is off (`live` is false) or waits
+ *   in EL2 for other CPUs (`stands` is true). Both change under that lock, and a CPU that stands or is off uses its own
+ *   bank only under the lock, too;
+ * - vgic_recall() makes a CPU stand: `asked`, then SGI_KICK. A CPU that waits for another one to stand does so itself, so
+ *   a circle of them ends; it holds no lock meanwhile, and stands until those that asked are done (vgic_release());
+ * - an SPI reaches a CPU's list registers only under the distributor's lock. vgic_flush() reads `busy`, `asked` and
+ *   GICD_CTLR without it: each change of them is followed by an interrupt to the CPUs concerned, which flush again.
+ * Words of another CPU's bank that are read only (IGROUPR0, IPRIORITYR, ICFGR) are single loads.
  */
+/* Makes `c` look at its interrupts before its guest goes on. */
 void vgic_attend(struct cpu *c);
-/* ... and so do those that interrupts `v` of a bank go to, or are in the hands of. */
+/* The same for each CPU that interrupts `v` of bank `b` are routed to or held by. `c`: the bank's CPU, NULL for SPIs. */
 void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v);
 /* Makes an SGI or a PPI of any CPU pending once, without a lock. */
 void vgic_send(struct cpu *c, u32 irq);
 /*
- * All of this CPU's list registers are taken back: the state of its interrupts is in their banks until vgic_flush(). What is
- * pending because of a physical line is so only as long as that is up.
+ * Takes back all list registers of this CPU: until vgic_flush() its interrupts' state is in their banks. An interrupt
+ * that is pending by a physical line stays so only while the line is up.
  */
 void vgic_fold(struct cpu *c);
 /*
- * A bank's `pending` and `active` say all, for interrupts `mask`: no list register holds one. CPUs whose guests had SPIs
- * wait in EL2 until vgic_release() of what this returns. The lock is given up meanwhile.
+ * Takes interrupts `mask` of bank `b` out of all list registers; with `t`, everything out of CPU t's. Other CPUs that
+ * held some wait in EL2 until vgic_release() with the value returned. The lock is given up meanwhile.
  */
-u32 vgic_recall(struct cpu *c, struct vgic_bank *b, u32 mask);
+u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask);
 void vgic_release(u32 recalled);
-/* For a CPU that waits in EL2, without a lock, for another one: does what others wait for, so that none waits for ever. */
-void vgic_meanwhile(struct cpu *c);
-/* What other CPUs have asked of this one's redistributor. */
-void vgic_answer(struct cpu *c);
-/* Interrupts `v` of a bank, which no list register holds, are not active any more. */
+/* Interrupts `v` of a bank, none of them in a list register, become inactive. */
 void vgic_end(struct cpu *c, struct vgic_bank *b, u32 v);
 /*
- * The pending, enabled and inactive interrupt of highest priority of these groups (GICD_CTLR's bits) for `c`, or VGIC_NO_IRQ.
- * Under the distributor's lock.
+ * The pending, enabled, inactive interrupt of highest priority in `groups` (GICD_CTLR bits) for `c`, or VGIC_NO_IRQ.
+ * Without the distributor's lock the result may be an SPI that has become pending since: not to be used.
  */
 u32 vgic_best(struct cpu *c, u32 groups);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a record says, in the words of the policy language. */
+/* Describes a record in the words of the policy language. */
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "cpu/log.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 const char *const log_verdicts[V_COUNT] = { VERDICT_WORDS(AS_WORD) };
 
@@ -46,10 +46,10 @@ static size_t add_value(char *buf, size_t size, size_t n, const struct log_recor
 static size_t describe_sysreg(char *buf, size_t size, const struct log_record *r)
 {
 	char name[32];
-	const char *what = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
+	const char *verb = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
 
 	log_sysreg_name(name, sizeof(name), r->esr);
-	return add_value(buf, size, ksnprintf(buf, size, "%s %s", what, name), r);
+	return add_value(buf, size, ksnprintf(buf, size, "%s %s", verb, name), r);
 }
 
 static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
@@ -76,7 +76,7 @@ static size_t describe_exception(char *buf, size_t size, const struct log_record
 
 	if (class == EC_IABT_LOW || class >= EXC_EC_COUNT)
 		n += ksnprintf(buf + n, size - n, " ipa=0x%lx", r->addr);
-	/* In a run, the time of its last one has taken the place of FAR. */
+	/* In a run, FAR's field holds the time of the last one. */
 	if (class >= EXC_EC_COUNT && r->n == 1)
 		n += ksnprintf(buf + n, size - n, " far=0x%lx", r->aux);
 	return n;

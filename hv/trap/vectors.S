@@ -2,8 +2,8 @@
 /*
  * The sixteen slots, and the only save and restore of a guest.
  *
- * While a guest runs, SP_EL2 points at its struct trap_frame on top of this CPU's stack (cpu.h): a slot stores
- * to fixed offsets and C grows the stack below. Interrupts stay masked until ERET, but for FIQ: the watchdog's timer
+ * While a guest runs, SP_EL2 points at its struct trap_frame on top of this CPU's stack (cpu.h): a slot stores to fixed
+ * offsets, and C's stack grows down from there. Interrupts stay masked until ERET, but for FIQ: the watchdog's timer
  * (watchdog.c) comes as soon as the guest is saved.
  */
 #include "board/board.h"
@@ -82,11 +82,14 @@
 	b	\handler
 	.endm
 
-	/* From EL2 itself: never wanted, but for FIQ, which is rare; so what is done is out of line. */
+	/* From EL2 itself: only FIQ is expected, and rare, so all of it is out of line. */
 	.macro	el2_slot kind
 	.org	vectors + 0x80 * \kind
 	sub	sp, sp, #FRAME_SIZE
-	/* Is SP above the guard page (board.h: offsets 0x1000 to 0x2fff of its block)? Asked without touching memory. */
+	/*
+	 * Whether SP is above the guard page (board.h: offsets 0x1000 to 0x2fff of its block), asked without memory
+	 * accesses.
+	 */
 	add	sp, sp, x0
 	sub	x0, sp, x0			/* x0 = SP, SP = SP + x0 */
 	tbnz	x0, #12, 1f
@@ -174,9 +177,9 @@ el2_report_state:
 	.org	vectors + 0x800
 
 /*
- * Back to the guest. SP_EL0 and SP_EL1 are untouched by EL2, so they are not restored here: code that changes them
- * in the frame (the monitor, guest_enter) writes the registers too. FIQ may come here, and overwrite ELR_EL2: then all
- * of it is done again (watchdog.c), which the frame allows.
+ * Back to the guest. EL2 does not touch SP_EL0 and SP_EL1, so they are not restored here: code that changes them in the
+ * frame (the monitor, guest_enter) writes the registers too. An FIQ here overwrites ELR_EL2; watchdog.c then returns to
+ * the start of this restore, which the intact frame allows.
  */
 	.global	guest_return, guest_returned
 guest_return:

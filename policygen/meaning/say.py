@@ -5,6 +5,7 @@ from __future__ import annotations
 from policygen.facts import virtio
 from policygen.facts.arch import encoding
 from policygen.facts.board import load_board
+from policygen.facts.names import call_name
 from policygen.language import schema
 from policygen.language.model import Access, Decision, Entry, Policy
 from policygen.language.overlap import spoken
@@ -25,9 +26,9 @@ def access_text(policy: Policy, access: Access) -> str:
     if access.section == "mmio":
         return f"{text}, {access.width} byte{'s' * (access.width > 1)} (IPA {access.key:#x})"
     if access.section in schema.CALLS:
-        call = load_board(policy.platform).call_at(access.section, access.key)
+        call = call_name(load_board(policy.platform), access.section, access.key)
         arguments_text = f" x1={access.args[0]:#x} x2={access.args[1]:#x}" if any(access.args) else ""
-        return f"{text}{f' ({call.name})' if call else ''}{arguments_text}"
+        return f"{text}{f' ({call})' if call else ''}{arguments_text}"
     return text
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every access means, found by painting the entries from the widest to the narrowest over the whole space.
+"""A map of the policy over the whole space of accesses: entries are laid out from the widest to the narrowest.
 
 Independent of evaluate.py, which decides one access at a time: `verify` compares the two.
 """
@@ -11,20 +11,19 @@ from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 from policygen.facts import ranges
 from policygen.facts.arch import ALL_BITS, N_KEYS, Arch, load_arch
-from policygen.facts.board import Board, load_board
+from policygen.facts.board import MMIO_SIZE, Board, load_board
 from policygen.facts.names import EXCEPTIONS
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
 from policygen.language.model import Action, Entry, Policy
 from policygen.text import paths
 
-MMIO_SIZE = 1 << 30
 WIDTHS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one rule means for one kind of access: a row of the generated tables, before it has a number."""
+    """The decision of one rule for one kind of access: a row of the generated tables, before it has a number."""
     rule: int
     do: str                                     # enum action in lower case
     verdict: str
@@ -34,48 +33,48 @@ class Outcome:
     value: int = 0
     mask: int = 0
     limit: Optional[int] = None
-    over: Optional["Outcome"] = None            # what decides beyond the limit
-    base: int = 0                               # mmio, emulate: where the window starts
+    over: Optional["Outcome"] = None            # the outcome beyond the limit
+    base: int = 0                               # mmio, emulate: base of the window
     real: bool = False                          # mmio: a real device may be reached
     where: Optional[Tuple[int, int, int, int]] = None   # x1 lowest and highest, x2 lowest and highest
     otherwise: Optional["Outcome"] = None
 
     @property
     def plain(self) -> bool:
-        """The guest may go ahead and nobody wants to know: no trap is needed."""
+        """Whether the access may run without a trap: it is allowed, and neither logged nor limited."""
         return self.do == "allow" and self.log == "never" and self.limit is None and self.verdict == "ALLOW"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A range of IPAs that is decided as a whole; pairs are for a read and a write."""
+    """A range of IPAs with one decision; pairs are for a read and a write."""
     base: int
     last: int
     rows: Tuple[Outcome, Outcome]
-    refuse: Tuple[Outcome, Outcome]             # an access of a width that is not listed
+    refuse: Tuple[Outcome, Outcome]             # for an access whose width is not listed
     widths: Tuple[Tuple[int, ...], Tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Painted:
-    """The decision for everything."""
+class LayoutMap:
+    """The decisions for all accesses."""
     sysregs: Mapping[str, Tuple[Outcome, ...]]  # direction -> by register key
     mmio: Tuple[Cell, ...]                      # cover 0 .. 1 GiB
     mmio_outside: Tuple[Outcome, Outcome]       # above 1 GiB: a read, a write
-    mmio_straddle: Tuple[Outcome, Outcome]      # an access that touches cells that decide differently
+    mmio_straddle: Tuple[Outcome, Outcome]      # an access that touches two cells with different decisions
     calls: Mapping[str, Tuple[Tuple[int, int, Outcome], ...]]   # section -> (first, last, outcome), cover 2^32
     exceptions: Tuple[Outcome, ...]             # by class
 
 
 @lru_cache(maxsize=4)
-def paint(policy: Policy) -> Painted:
-    """Cached by identity of the policy."""
+def layout_map(policy: Policy) -> LayoutMap:
+    """The map of a policy, cached by its identity."""
     with paths.facts_from(policy.facts):
-        return _Painter(policy).paint()
+        return _Mapper(policy).layout_map()
 
 
 def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:
-    """ID registers by key -> the bits that a hidden feature has in them, and what these say instead."""
+    """ID registers by key -> the bits of hidden features in them, and the values that these show."""
     arch = load_arch()
     hidden: Dict[int, Tuple[int, int]] = {}
     for name in (name for name, what in policy.features.items() if what == "hide"):
@@ -87,7 +86,7 @@ def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:
     return hidden
 
 
-class _Painter:
+class _Mapper:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.arch: Arch = load_arch()
@@ -99,15 +98,15 @@ class _Painter:
                 continue
             self.by_section.setdefault(entry.section, []).append(entry)
 
-    def paint(self) -> Painted:
+    def layout_map(self) -> LayoutMap:
         sysregs = {direction: self.sysregs(direction) for direction in ("read", "write")}
         cells = self.mmio()
         outside, straddle = self.mmio_default()
-        return Painted(sysregs, cells, outside, straddle, {section: self.calls(section) for section in ("hvc", "smc")},
-                       self.exceptions())
+        return LayoutMap(sysregs, cells, outside, straddle, {section: self.calls(section) for section in ("hvc", "smc")},
+                         self.exceptions())
 
     def widest_first(self, section: str, key: str) -> List[Tuple[Entry, Action]]:
-        """Entries that speak of direction `key`. Equal sizes that disagree cannot overlap: check.py refuses them."""
+        """Entries with an action for direction `key`. Equal sizes that disagree cannot overlap: check.py refuses them."""
         found = [(entry, entry.actions[key]) for entry in self.by_section.get(section, ()) if key in entry.actions]
         return sorted(found, key=lambda item: (-item[0].size, item[0].rule))
 
@@ -118,14 +117,14 @@ class _Painter:
     # --- one action ---------------------------------------------------------------------------------------------
 
     def outcome(self, entry: Entry, action: Action, section: str) -> Outcome:
-        """`fields` becomes a mask elsewhere: it takes the register to know where they are."""
+        """The outcome of an action. `fields` becomes a mask in with_fields(), which knows the register."""
         refuse = action.refuse or schema.REFUSAL[section]
         out = Outcome(entry.rule, "mask" if action.do == "fields" else action.do,
                       schema.ACTIONS["raz-wi" if action.razwi else action.do].verdict, action.log,
                       refuse=refuse if action.do == "deny" else None, model=action.model, value=action.value or 0,
                       mask=action.mask or 0)
         if action.limit is not None:
-            # What comes too often is refused, even in audit mode: a limit protects the host, not the policy.
+            # Beyond the limit accesses are refused, even in audit mode: a limit protects the host, not the policy.
             over = Outcome(entry.rule, action.over, schema.ACTIONS[action.over].verdict,
                            action.log if action.log != "never" else "once",
                            refuse=refuse if action.over == "deny" else None)
@@ -138,7 +137,7 @@ class _Painter:
         return replace(denied, do=do, verdict="WOULD", refuse=None)
 
     def demanded(self, section: str, direction: str) -> Ranges:
-        """What assertions want denied, whatever the mode."""
+        """Accesses that assertions want denied in every mode."""
         operations = ("access", direction) if direction else (section, section.rstrip("s"))
         return ranges.merge(part for claim in self.policy.asserts
                             if claim.waived is None and claim.section == section and claim.operation in operations and
@@ -165,7 +164,7 @@ class _Painter:
 
     def fill(self, table: List[Optional[Outcome]], covered: Ranges, outcome: Outcome, section: str,
              direction: str) -> None:
-        """Paints; in audit mode a denial passes, but for what an assertion demands."""
+        """Lays an outcome out; in audit mode a denial passes, unless an assertion demands it."""
         if outcome.do != "deny" or self.policy.mode != "audit":
             _fill(table, covered, outcome)
             return
@@ -180,7 +179,7 @@ class _Painter:
         return replace(outcome, mask=ALL_BITS & ~bits, value=values)
 
     def hide_fields(self, table: List[Optional[Outcome]]) -> None:
-        """ID registers of hidden features: their fields say "not implemented" whatever the entry lets through."""
+        """Makes the fields of hidden features in ID registers say "not implemented", whatever the entry lets through."""
         for key, (bits, values) in hidden_fields(self.policy).items():
             outcome = table[key]
             if outcome is not None and outcome.do in ("allow", "mask"):
@@ -204,22 +203,22 @@ class _Painter:
             cutters += [self.demanded("mmio", direction) for direction in ("read", "write")]
         cells: List[Cell] = []
         for low, high, active in ranges.sweep(((0, MMIO_SIZE - 1),), cutters):
-            painted: Dict[str, Tuple[Entry, Action, int]] = {}
+            uppermost: Dict[str, Tuple[Entry, Action, int]] = {}
             for number in active:
                 if number < len(stack):
                     _, entry, base = stack[number]
-                    painted.update({side: (entry, action, base) for side, action in entry.actions.items()})
-            cell = self.cell(low, high, painted)
+                    uppermost.update({side: (entry, action, base) for side, action in entry.actions.items()})
+            cell = self.cell(low, high, uppermost)
             if cells and cells[-1] == replace(cell, base=cells[-1].base, last=cells[-1].last):
                 cells[-1] = replace(cells[-1], last=high)
             else:
                 cells.append(cell)
         return tuple(cells)
 
-    def cell(self, low: int, high: int, painted: Mapping[str, Tuple[Entry, Action, int]]) -> Cell:
+    def cell(self, low: int, high: int, uppermost: Mapping[str, Tuple[Entry, Action, int]]) -> Cell:
         rows, refuse = [], []
         for direction in ("read", "write"):
-            entry, action, base = painted[direction]
+            entry, action, base = uppermost[direction]
             outcome = self.outcome(entry, action, "mmio")
             outcome = self.audited(low, high, direction, outcome)
             real = self.board.real(low, high)
@@ -228,7 +227,7 @@ class _Painter:
                                 base=base if outcome.do == "emulate" else 0))
             refuse.append(self.audited(low, high, direction, self.refusal(entry, action)))
         return Cell(low, high, (rows[0], rows[1]), (refuse[0], refuse[1]),
-                    (painted["read"][1].widths, painted["write"][1].widths))
+                    (uppermost["read"][1].widths, uppermost["write"][1].widths))
 
     def audited(self, low: int, high: int, direction: str, outcome: Outcome) -> Outcome:
         if self.policy.mode != "audit" or outcome.do != "deny" or \
@@ -240,13 +239,13 @@ class _Painter:
 
     @staticmethod
     def refusal(entry: Entry, action: Action) -> Outcome:
-        """An access of a form that the entry does not speak of: denied under its rule."""
+        """Denies an access in a form that the entry does not allow, under its rule."""
         written = action.do == "deny"
         return Outcome(entry.rule, "deny", "DENY", action.log if written or action.log != "never" else "once",
                        refuse=action.refuse if written else schema.REFUSAL["mmio"])
 
     def mmio_default(self) -> Tuple[Tuple[Outcome, Outcome], Tuple[Outcome, Outcome]]:
-        """Beyond the map, and between cells. What touches two cells is refused in audit mode too."""
+        """Outcomes beyond the map, and across cells. An access across two cells is refused in audit mode too."""
         entry = next(entry for entry in self.by_section["mmio"] if entry.name == "default")
         read, write = (entry.actions[direction] for direction in ("read", "write"))
         outside = [self.outcome(entry, action, "mmio") for action in (read, write)]
@@ -266,8 +265,8 @@ class _Painter:
         cutters += [demanded, tuple((number, number) for number in models)]     # each alone: neighbours differ
         out: List[Tuple[int, int, Outcome]] = []
         for low, high, active in ranges.sweep(((0, 0xffffffff),), cutters):
-            painted = [number for number in active if number < len(entries)]
-            found = entries[painted[-1]] if painted else None
+            matching = [number for number in active if number < len(entries)]
+            found = entries[matching[-1]] if matching else None
             if found is None:
                 raise ValueError(f"the policy says nothing of {section} {low:#x}")
             forced = ranges.contains(demanded, low)
@@ -281,9 +280,9 @@ class _Painter:
     def call(self, section: str, entry: Entry, action: Action, model: Optional[str], forced: bool) -> Outcome:
         outcome = self.outcome(entry, action, section)
         if outcome.do == "deny" and self.policy.mode == "audit" and not forced:
-            outcome = self.would(outcome) if model else replace(outcome, verdict="WOULD")   # nobody serves it
+            outcome = self.would(outcome) if model else replace(outcome, verdict="WOULD")   # no service
         if outcome.do == "allow":
-            outcome = replace(outcome, model=model)     # who serves it; None: nobody, NOT_SUPPORTED
+            outcome = replace(outcome, model=model)     # the service; None: NOT_SUPPORTED
         if action.where:
             given = {register: (low, high) for register, low, high in action.where}
             (x1_lo, x1_hi), (x2_lo, x2_hi) = given.get("x1", (0, ALL_BITS)), given.get("x2", (0, ALL_BITS))

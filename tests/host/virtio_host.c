@@ -77,7 +77,7 @@ static unsigned events;
 #define HZ 62500000UL
 static u64 due, rate; /* EL2's alarm; requests a second, 0: no limit */
 u64 fake_sysreg_read(const char *name) { return strcmp(name, "cntfrq_el0") ? 0 : HZ; }
-void alarm_set(enum alarm which, u64 when) { CHECK(rate && which == ALARM_VIRTIO && !when); due = 0; }
+void alarm_set(enum alarm which, u64 when) { CHECK(which == ALARM_VIRTIO && !when); due = 0; }
 void alarm_set_earlier(enum alarm which, u64 when)
 {
 	CHECK(rate && which == ALARM_VIRTIO && when > fake_now);

@@ -10,6 +10,7 @@ from .escape import Ready, no_command, terminal
 from .expr import Test
 from .fields import View
 from .files import UsageError, create
+from .progress import Progress
 from .quick import Block
 from .record import Rec, seconds
 from .rules import Places
@@ -31,6 +32,7 @@ class Output:
             raise UsageError("no standard output")
         self._to: BinaryIO = create(str(name), begins) if self._own else sys.stdout.buffer
         self._text: List[str] = []
+        self.progress: Optional[Progress] = None    # that is cleared for what is written
 
     def line(self, text: str = "") -> None:
         """Escapes text for a terminal, unless it is Ready."""
@@ -38,24 +40,19 @@ class Output:
         if len(self._text) >= 512:
             self.flush()
 
-    def lines(self, rows: List[str]) -> None:
-        """Many of them, none of which is Ready."""
-        if rows:
-            self.flush()
-            text = "\n".join(rows) + "\n"
-            if not text.replace("\n", "").isprintable():
-                text = "".join(terminal(row) + "\n" for row in rows)
-            self._to.write(text.encode("utf-8", "backslashreplace"))
-
     def raw(self, data: bytes) -> None:
         if self._text:
             self.flush()
+        elif self.progress is not None:
+            self.progress.clear()
         self._to.write(data)
 
     def is_terminal(self) -> bool:
         return self._to.isatty()
 
     def flush(self) -> None:
+        if self.progress is not None:
+            self.progress.clear()
         if self._text:
             text, self._text = "".join(self._text), []
             self._to.write(text.encode("utf-8", "backslashreplace"))
@@ -91,6 +88,8 @@ class Run:
         self.codes: Set[int] = set()
 
     def say(self, text: str) -> None:
+        if self.reader.progress is not None:
+            self.reader.progress.clear()
         say("log_decode", no_command(text))
 
     def events(self) -> Iterator[Tuple[Event, View]]:

@@ -16,7 +16,7 @@ _EACH = 1 << 16     # costs and instructions told apart before they are summed u
 _PCS = 64           # instructions shown in one row of refusals
 _EL0 = " (EL0)"
 OTHER = "(other)"
-_NO_COUNTER = ("part", "rules", "waiting")
+_NO_COUNTER = ("part", "rules", "waiting", "vbar")
 
 
 class Costs:
@@ -203,10 +203,11 @@ class Tally:
                 costs = alike.costs
                 costs[cost] += 1
             except KeyError:        # the first of its kind, or the first with this cost
-                alike = memo.get(key) or self._understood(memo, key, block.record(line))
-                if not (cost.startswith(b"cost=") and cost[5:].isdigit()) or len(cost) > 24:
-                    self.add(block.record(line))        # @A, or none of EL2's
+                rec = block.record(line)
+                if not (cost.startswith(b"cost=") and cost[5:].isdigit()) or len(cost) > 24 or immediate(rec.f):
+                    self.add(rec)           # @A, or none of EL2's
                     continue
+                alike = memo.get(key) or self._understood(memo, key, rec)
                 costs = alike.costs
                 costs[cost] = 1
             except ValueError:
@@ -418,3 +419,7 @@ class Tally:
         for key, row in self.rows.items():
             rows.setdefault(name(key), Row()).merge(row)
         return sorted(rows.items(), key=lambda item: (-item[1].count, item[0]))
+
+    def sorted_refusals(self) -> List[Tuple[Tuple[str, str, str, Optional[int]], Refusal]]:
+        """By count."""
+        return sorted(self.refused.items(), key=lambda item: (-item[1].count, *map(str, item[0])))

@@ -203,11 +203,14 @@ class Tally:
                 costs = alike.costs
                 costs[cost] += 1
             except KeyError:        # the first of its kind, or the first with this cost
-                rec = block.record(line)
-                if not (cost.startswith(b"cost=") and cost[5:].isdigit()) or len(cost) > 24 or immediate(rec.f):
-                    self.add(rec)           # @A, or none of EL2's
-                    continue
-                alike = memo.get(key) or self._understood(memo, key, rec)
+                odd = not (cost.startswith(b"cost=") and cost[5:].isdigit()) or len(cost) > 24
+                if odd or key not in memo:
+                    rec = block.record(line)
+                    if odd or immediate(rec.f):
+                        self.add(rec)       # @A, or none of EL2's
+                        continue
+                    self._understood(memo, key, rec)
+                alike = memo[key]
                 costs = alike.costs
                 costs[cost] = 1
             except ValueError:
@@ -232,14 +235,13 @@ class Tally:
             self._plain.add(syndrome)
         return True
 
-    def _understood(self, memo: Dict[bytes, _Alike], key: bytes, rec: Rec) -> _Alike:
+    def _understood(self, memo: Dict[bytes, _Alike], key: bytes, rec: Rec) -> None:
         if len(memo) > _ROWS:
             self._fold()
             self._pending = True
             memo.clear()
         verdict = rec.f.verdict if rec.f.verdict in VERDICTS else "?"
         memo[key] = _Alike(rec, self._places.refuses(self.session, verdict, rec.f.rule))
-        return memo[key]
 
     def _fold(self) -> None:
         """Counts the rest of the blocks."""
@@ -255,7 +257,7 @@ class Tally:
         if not n:
             return
         verdict = body.verdict if body.verdict in VERDICTS else "?"
-        ticks_of = [(int(text[5:]), times) for text, times in alike.costs.items()]
+        ticks_of = [(int(text[5:]), times) for text, times in alike.costs.items() if times]
         total = sum(cost * times for cost, times in ticks_of)
         self.decisions += n
         since.decisions += n

@@ -56,13 +56,6 @@ static inline void lock_store(volatile u32 *to, u32 v)
 {
 	asm volatile("stlr %w1, %0" : "=Q"(*to) : "rZ"(v) : "memory");
 }
-static inline u32 atomic_load(const volatile u32 *from)
-{
-	u32 v;
-
-	asm volatile("ldar %w0, %1" : "=r"(v) : "Q"(*from) : "memory");
-	return v;
-}
 /* Sets bits that another CPU takes with atomic_take(), which sees all stores before this one. */
 static inline void atomic_or(volatile u32 *to, u32 bits)
 {

@@ -35,7 +35,6 @@ static inline void ticket_wait(const u32 *serving, u32 mine)
 		fake_others();
 }
 static inline void lock_store(volatile u32 *to, u32 v) { *to = v; }
-static inline u32 atomic_load(const volatile u32 *from) { return *from; }
 static inline void atomic_or(volatile u32 *to, u32 bits) { *to |= bits; }
 static inline u32 atomic_take(volatile u32 *from)
 {

@@ -24,8 +24,6 @@
 
 struct vgic_dist vgic_dist;
 
-static u64 ich_hcr; /* vcpu.c's bits, with TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
-
 /* Whether `c` is this CPU: list registers can be reached on their own CPU only. */
 static bool here(const struct cpu *c)
 {
@@ -77,11 +75,11 @@ COLD void vgic_cpu_init(struct cpu *c)
 	for (unsigned i = 0; i < c->vgic.n_lrs; i++)
 		gich_lr_write(i, 0);
 	c->vgic.traps = false;
-	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN;
 	sysreg_write(ich_vmcr_el2, 0);
 	sysreg_write(ich_ap0r0_el2, 0);
 	sysreg_write(ich_ap1r0_el2, 0);
-	sysreg_write(ich_hcr_el2, ich_hcr);
+	/* with TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
+	sysreg_write(ich_hcr_el2, policy_traps.ich_hcr | ICH_HCR_EN);
 	isb();
 	spin_unlock(&dist_lock);
 }
@@ -286,7 +284,7 @@ void vgic_set_level(u32 irq, bool level)
 	struct vgic_bank *b = vgic_bank_of(NULL, irq);
 	u32 bit = 1u << irq % 32;
 
-	if (!!(b->level & bit) == level) /* a line has one driver */
+	if (!!(vgic_peek(&b->level) & bit) == level) /* a line has one driver */
 		return;
 	spin_lock(&dist_lock);
 	b->level ^= bit;
@@ -423,7 +421,7 @@ static COLD void set_traps(struct cpu *c, bool on)
 	u64 hcr = sysreg_read(ich_hcr_el2) & ~all; /* ICH_HCR_EL2.En stays: the debugger clears it */
 
 	c->vgic.traps = on;
-	sysreg_write(ich_hcr_el2, hcr | (on ? all : ich_hcr & all));
+	sysreg_write(ich_hcr_el2, hcr | (on ? all : policy_traps.ich_hcr & all));
 }
 
 void vgic_flush(struct cpu *c)

@@ -8,8 +8,8 @@
 #define VGIC_TYPER   0x02780007u /* 16 ID bits, 256 interrupts; no LPIs, no message-based SPIs, no 1 of N */
 
 struct vgic_dist {
-	u32 ctlr;
-	u32 busy; /* bit n: an interrupt of spi[n] may be pending or running; clear: none is */
+	volatile u32 ctlr; /* read without the lock, as `busy` is */
+	volatile u32 busy; /* bit n: an interrupt of spi[n] may be pending or running; clear: none is */
 	struct vgic_bank spi[VGIC_BANKS - 1];
 	u8 target[VGIC_IRQS]; /* CPU index, from IROUTER */
 	u8 holder[VGIC_IRQS]; /* CPU index of the one whose list register holds it, or that acknowledged it */

@@ -28,9 +28,9 @@ static u64 bits_read(struct cpu *c, struct vgic_bank *b, u32 offset)
 	u32 recalled, pending, active;
 
 	switch (offset / 0x80) {
-	case 1: return b->group;
+	case 1: return vgic_peek(&b->group);
 	case 2:
-	case 3: return b->enabled;
+	case 3: return vgic_peek(&b->enabled);
 	}
 	recalled = vgic_recall(c, b, ~0u);
 	pending = b->pending | (b->level & ~b->edge);
@@ -81,7 +81,7 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 }
 
 /* IPRIORITYR: by byte or word, `offset` from its start, inside one bank. */
-static u64 priority_read(const struct vgic_bank *b, u32 offset, unsigned size)
+static u64 priority_read(const volatile struct vgic_bank *b, u32 offset, unsigned size)
 {
 	u64 v = 0;
 
@@ -103,10 +103,11 @@ static void priority_write(struct cpu *c, struct vgic_bank *b, u32 offset, unsig
 /* ICFGR: two bits an interrupt, of which the upper one means edge; `half` is 0 or 1. */
 static u64 config_read(const struct vgic_bank *b, unsigned half)
 {
+	u32 edge = vgic_peek(&b->edge);
 	u64 v = 0;
 
 	for (unsigned i = 0; i < 16; i++)
-		v |= (u64)(b->edge >> (16 * half + i) & 1) << (2 * i + 1);
+		v |= (u64)(edge >> (16 * half + i) & 1) << (2 * i + 1);
 	return v;
 }
 
@@ -309,7 +310,7 @@ void vgic_sgi(struct cpu *c, u64 value, bool group1)
 		bool meant = all_others ? i != c->index :
 					  !(value & 0x00fff0ff00ff0000UL) && value & BIT(i);
 
-		if (meant && (cpus[i]->vgic.local.group >> irq & 1) == group1)
+		if (meant && (vgic_peek(&cpus[i]->vgic.local.group) >> irq & 1) == group1)
 			vgic_send(cpus[i], irq);
 	}
 }

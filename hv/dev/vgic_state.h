@@ -37,8 +37,13 @@ static inline void vgic_busy(const struct vgic_bank *b)
  *   a circle of them ends; it holds no lock meanwhile, and stands until those that asked are done (vgic_release());
  * - an SPI reaches a CPU's list registers only under the distributor's lock. vgic_flush() reads `busy`, `asked` and
  *   GICD_CTLR without it: each change of them is followed by an interrupt to the CPUs concerned, which flush again.
- * Words of another CPU's bank that are read only (IGROUPR0, IPRIORITYR, ICFGR) are single loads.
+ * Registers that are only read, and vgic_sgi()'s look at the group, are single loads of another CPU's bank (vgic_peek()).
  */
+/* A word of a bank, read without the lock that changes it. */
+static inline u32 vgic_peek(const u32 *word)
+{
+	return *(const volatile u32 *)word;
+}
 /* Makes `c` look at its interrupts before its guest goes on. */
 void vgic_attend(struct cpu *c);
 /* The same for each CPU that interrupts `v` of bank `b` are routed to or held by. `c`: the bank's CPU, NULL for SPIs. */

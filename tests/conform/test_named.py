@@ -12,7 +12,8 @@ import conform
 
 # CPUs and standard input
 GUESTS = {"psci": (2, b""), "pl011": (1, b"abc"), "pl031": (1, b""), "timers": (1, b""), "gic_lines": (1, b""),
-          "ids": (1, b""), "pmu": (1, b""), "debug": (1, b""), "mmio": (1, b""), "virtio": (1, b"")}
+          "ids": (1, b""), "pmu": (1, b""), "debug": (1, b""), "mmio": (1, b""), "forms": (1, b""),
+          "virtio": (1, b"")}
 DISK = ("-drive", "if=none,format=raw,id=disk,file.driver=null-co,file.size=1M,file.read-zeroes=on",
         "-device", "virtio-blk-device,drive=disk")
 MODERN = ("-global", "virtio-mmio.force-legacy=false")

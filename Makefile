@@ -128,6 +128,9 @@ GUEST_LIB := $(call objects,guest/lib)
 POLICY_DEPS := $(filter %.yaml,$(POLICY)) $(PROFILES:%=policy/%.yaml) guest/lib/probes.txt hv/policy/policy.h hv/cpu/log.h \
 	$(call sources,$(wildcard policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*))
 
+# rules.json by what it is of: the policy's hash and that of its wording.
+keep_rules = cp $(G)/rules.json
+rules_name = $$(sed -n 's/^ "\(hash\|wording\)": "\([0-9a-f]*\)".*/\2/p' $(G)/rules.json | paste -sd.).json
 .PHONY: all clean help FORCE
 # Only one make at a time works in build/: each starts an inner make, which holds the folder's lock.
 ifneq ($(CHARTER_MAKES),$(abspath $(B)))
@@ -148,7 +151,10 @@ $(B)/flags $(B)/choice $(B)/objects: FORCE
 ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
 STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(SMALL_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
-STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BOARD) $(BRIEF)'
+STAMP_objects = '$(HV_OBJ)' '$(GUEST_OBJ)' '$(GUEST_LIB)'
+STAMP_choice = '$(POLICY) $(MODE) $(FACTS) $(BOARD) $(BRIEF)'
+# The CPU model as policygen's facts have it: on a machine with memory for tags it has more.
+FACTS = $(CPU)$(if $(findstring mte=on,$(GUEST_MACHINE)),+mte)
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
@@ -159,8 +165,8 @@ ON_BOARD = $(if $(BOARD),--board $(BOARD))
 $(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
 	@mkdir -p $(G)
-	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
-	@mkdir -p $(B)/rules && cp $(G)/rules.json $(B)/rules/$$(sed -n 's/^ "\(hash\|wording\)": "\([0-9a-f]*\)".*/\2/p' $(G)/rules.json | paste -sd.).json
+	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(FACTS) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
+	@mkdir -p $(B)/rules && $(keep_rules) $(B)/rules/$(rules_name)
 	@touch $@
 $(addprefix $(G)/,$(GEN)): $(G)/stamp ;
 
@@ -256,7 +262,12 @@ $(B)/hello.elf: $(HELLO) linker/hello.ld $(B)/flags
 	$(Q)$(CC) -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pic -no-pie -mgeneral-regs-only -mstrict-align $(WARN) \
 		-Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments -T linker/hello.ld $(HELLO) -o $@
 
-$(ELF): $(HV_OBJ) $(B)/objects $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
+# The guest's functions, kept under the hash that @H has of it.
+$(B)/guest.map: $(B)/guest.elf $(B)/guest.bin
+	@$(CROSS_COMPILE)nm -n $< > $@
+	@mkdir -p $(B)/symbols && cp $@ $(B)/symbols/$$(sha256sum $(B)/guest.bin | cut -c1-8).map
+
+$(ELF): $(HV_OBJ) $(B)/objects $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json | $(B)/guest.map
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HV_LDFLAGS) -T $(B)/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
 	$(Q)$(PYTHON) tools/seal.py $@
@@ -323,7 +334,7 @@ fuzz-guest: ## a hostile guest on SMP= CPUs from SEED= on, until EL2 has decided
 		-device loader,file=$(B)/fuzz/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on > /dev/null
 	$(Q)grep -a 'fuzz: seed.*tallies kept, 0 wrong' $(UART_LOG) && ! grep -a 'charter: panic' $(UART_LOG)
 
-# What every preparing tool is told; what it has prepared in a folder of $(B) is run.
+# Arguments of every preparing tool; run_prepared runs the machine that it left in a folder of $(B).
 PREPARED = --smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json \
 	$(if $(GUEST_MACHINE),--machine=$(GUEST_MACHINE)) $(if $(LOG),--log $(LOG)) $(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT")
 define run_prepared
@@ -338,7 +349,7 @@ run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLI
 	$(Q)$(FDTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
 		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(filter LINUX_CMDLINE,$(GIVEN)),--cmdline="$$LINUX_CMDLINE") \
 		$(if $(LINUX_VERBATIM),--verbatim) $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') $(if $(LINUX_NET),--net '$(LINUX_NET)') \
-		$(PREPARED) --out $(B)/linux
+		$(PREPARED) --symbols $(B)/symbols --out $(B)/linux
 	$(call run_prepared,linux)
 
 run-guest: $(ELF) $(filter $(B)/hello.elf,$(GUEST_ELF)) ## boot GUEST_ELF= or GUEST_BIN= [GUEST_LOAD=] [GUEST_X0=] [GUEST_DTB=] [GUEST_ARGS=] [GUEST_DISK=] [GUEST_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
@@ -483,7 +494,12 @@ release-files: all
 	$(Q)$(PYTHON) -m policygen doc $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY).md
 	$(Q)$(PYTHON) -m policygen traps $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY)-traps.txt
 	$(Q)sed -n 's/^const char build_id.. = "\(.*\)";$$/\1/p' $(G)/build.c > $(RELEASE_DIR)/VERSION
-	$(Q)cd $(RELEASE_DIR) && sha256sum $$(ls | LC_ALL=C sort) > SHA256SUMS
+	$(Q)mkdir $(addprefix $(RELEASE_DIR)/,hvl rules symbols)
+	$(Q)cp $(call sources,tools/log_decode.py) $(RELEASE_DIR)
+	$(Q)cp $(call sources,$(wildcard tools/hvl/*.py tools/hvl/*.json) policy/arch/sysregs.csv) $(RELEASE_DIR)/hvl
+	$(Q)$(keep_rules) $(RELEASE_DIR)/rules/$(rules_name)
+	$(Q)cp $(B)/guest.map $(RELEASE_DIR)/symbols/$$(sha256sum $(B)/guest.bin | cut -c1-8).map
+	$(Q)cd $(RELEASE_DIR) && find . -type f ! -name SHA256SUMS | sed 's|^\./||' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS
 	@echo "release: $(RELEASE_DIR) $$(cat $(RELEASE_DIR)/VERSION)"
 
 include tools/make/setup.mk

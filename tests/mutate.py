@@ -133,7 +133,7 @@ def table_mutants(tables: Path, dice: random.Random, count: int) -> List[Mutant]
         named = re.match(r"(?:static )?const .*?\b(policy_\w+|\w+_ranges|\w+_slots|\w+_disp)\b.*=", line)
         table = named.group(1) if named else table
         if re.search(r"rule_info|names?\b|text|places|windows|passthrough|policy_rules|policy_traps|hash|wording", table):
-            continue                                # for people; what the target's controls are is the sweep's question
+            continue                                # for people; the target's controls are the sweep's question
         if re.search(r"\.widths = \{ 15, 15 \}|\.base = (\w+), \.last = \1,", line):   # no width inside it is refused
             line = re.sub(r"\.refuse = \{[^}]*\}", lambda m: " " * len(m.group()), line)
         if table == "policy_mmio_ranges":           # found by `last`; `base` is for people

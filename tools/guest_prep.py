@@ -39,6 +39,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
                         f"kernel is there, else {layout.DTB_IPA:#x})")
     parser.add_argument("--args", metavar="TEXT", help="/chosen/bootargs, as it stands; without it the DTB's is kept")
     parser.add_argument("--unattended", action="store_true", help="no monitor: the end of the guest ends QEMU")
+    parser.add_argument("--modern-virtio", action="store_true", help="virtio devices without the legacy interface, which is "
+                        "QEMU's own choice")
     machine.add_arguments(parser)
     options = parser.parse_args(argv)
     machine.check_text(parser, "--args", options.args)
@@ -62,7 +64,7 @@ def address(parser: argparse.ArgumentParser, name: str, text: Optional[str]) -> 
 
 
 def dtb_of(options: argparse.Namespace, found: kernel.Kernel, report: Report) -> Tuple[str, Optional[fdt.Tree]]:
-    """What the DTB is called in complaints, and the machine's tree."""
+    """The DTB's name in complaints, and the machine's tree."""
     where, blob = options.dtb, found.tree
     if options.dtb != "auto":
         blob = read_file(options.dtb, fdt.MAX_INPUT, "a DTB that could be cut to size", report)
@@ -132,7 +134,7 @@ def prepare(options: argparse.Namespace, report: Report) -> List[str]:
     output.write(out, OUTPUTS, loaded,
                  output.boot_arguments([*words, f"entry={found.entry}", f"x0={x0}"], options.log, options.unattended,
                                        options.hv_init),
-                 virtio.arguments(added, options.legacy_virtio), report,
+                 virtio.arguments(added, not options.modern_virtio), report,
                  {"kernel.json": json.dumps(told, indent=1).encode("ascii") + b"\n"})
     return [str(one) for one in [*found.spans, *([span] if span else [])]] + \
         [f"entry {found.entry:#x}, x0 {x0:#x}; {told['guest']} in the log"] + [f"removed {line}" for line in removed]

@@ -6,11 +6,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Sequence
+from typing import List, Optional, Sequence
 
 from guestprep import fdt, guest, image, layout, machine, output, virtio, windows
 from guestprep.report import Report, read_file, tell
 from hvl.entry import Parser, guarded
+from hvl.symbols import image_hash, map_of_image
 
 OUTPUTS = ("header", "Image", "initrd", "guest.dtb", "bootargs")
 INITRD_ALIGN = 0x1000
@@ -26,7 +27,10 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--unattended", action="store_true", help="no monitor: the end of the guest ends QEMU, and a "
                         "panic is an end (panic=-1 unless the command line has another)")
     parser.add_argument("--verbatim", action="store_true", help="the command line as it stands, also when unattended")
+    parser.add_argument("--legacy-virtio", action="store_true", help="virtio devices with the legacy interface")
     machine.add_arguments(parser)
+    parser.add_argument("--symbols", metavar="DIR", help="where the names of the kernel's functions are kept, for the tools "
+                        "that read logs")
     options = parser.parse_args(argv)
     machine.check_text(parser, "--cmdline", options.cmdline)
     machine.check(parser, options)
@@ -37,6 +41,18 @@ def initrd_place(kernel: layout.Span, size: int) -> layout.Span:
     """Where the board has it, unless the kernel with its BSS reaches there: then behind that."""
     behind = (kernel.end + INITRD_ALIGN - 1) // INITRD_ALIGN * INITRD_ALIGN
     return layout.Span("initrd", max(layout.INITRD_IPA, behind), size)
+
+
+def keep_symbols(folder: Optional[str], loaded: bytes, kernel: bytes, report: Report) -> None:
+    """The kernel's functions under the hash that EL2 has of what is loaded; a kernel without kallsyms has no names."""
+    if folder is None:
+        return
+    try:
+        symbols = map_of_image(kernel)
+    except ValueError as error:
+        report.notice("names of functions", str(error))
+        return
+    output.store(Path(folder), {f"{image_hash(loaded):08x}.map": symbols}, report)
 
 
 def prepare(options: argparse.Namespace, report: Report) -> List[str]:
@@ -89,6 +105,7 @@ def prepare(options: argparse.Namespace, report: Report) -> List[str]:
         loaded.append(output.Loaded("initrd", initrd_span.base, initrd))
         words += [f"initrd_at={initrd_span.base}"] if initrd_span.base != layout.INITRD_IPA else []
     loaded.append(output.Loaded("guest.dtb", layout.DTB_IPA, dtb))
+    keep_symbols(options.symbols, loaded[0].data, kernel.data, report)
     output.write(out, OUTPUTS, loaded, output.boot_arguments(words, options.log, options.unattended, options.hv_init),
                  virtio.arguments(added, options.legacy_virtio), report)
     return [f"{span}, PA {span.base + layout.BACKING:#x}" for span in [

@@ -49,7 +49,7 @@ continue
 delete
 printf "stopped before decision %lu\\n", $hvcpu->log.seq
 """
-# gdb commands for `rule rN stop`, once (overrule_rule(): ROW_STOP and ROW_ONCE, lookups_forget()), with an operator
+# gdb commands for `rule rN stop`, once (rules_set(): ROW_STOP and ROW_ONCE, lookups_forget()), with an operator
 # present.
 ASK = """
 set $i = 0

@@ -37,7 +37,7 @@ vectors:
 irq:
 	.cfi_startproc
 	.cfi_undefined x30
-	stp	x0, x1, [sp, #-176]!	/* what a C function may change, and where to go back to */
+	stp	x0, x1, [sp, #-176]!	/* registers that a C function may change, and the way back */
 	stp	x2, x3, [sp, #16]
 	stp	x4, x5, [sp, #32]
 	stp	x6, x7, [sp, #48]

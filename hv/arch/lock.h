@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locks without starvation: a free lock goes to the first CPU that tries it, until a CPU has waited for LOCK_PATIENCE.
- * It then draws a ticket, and CPUs with tickets come first, in order. Tickets for every waiter would give the lock to
- * vCPU threads that a busy host does not run, with all others waiting for them. cpu/locks.h lists the locks and their
- * order.
+ * Locks without starvation: a free lock goes to the first CPU that tries it, until a CPU has waited for LOCK_PATIENCE
+ * and has tried LOCK_TRIES times. It then draws a ticket, and CPUs with tickets come first, in order. Tickets for every
+ * waiter would give the lock to vCPU threads that a busy host does not run, with all others waiting for them; a wait that
+ * the host made long, by not running this one, is none of tries. cpu/locks.h lists the locks and their order.
  */
 #ifndef HV_ARCH_LOCK_H
 #define HV_ARCH_LOCK_H
@@ -11,6 +11,7 @@
 #include "arch/arch.h"
 
 #define LOCK_PATIENCE(second) ((second) / 5) /* ticks */
+#define LOCK_TRIES (1u << 16)                /* 10 ms of a vCPU that does nothing else */
 
 struct spinlock {
 	volatile u32 busy;  /* 1: held */

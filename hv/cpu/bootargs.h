@@ -7,7 +7,7 @@
 
 #define BOOT_PARTS 8
 
-/* What was loaded: guest addresses [base, base + size). */
+/* A loaded file: guest addresses [base, base + size). */
 struct boot_part {
 	u64 base, size;
 };

@@ -36,11 +36,11 @@ static void __attribute__((noinline)) wait(struct spinlock *l)
 {
 	struct cpu *c = this_cpu();
 	u64 start = counter(), waited, patience = LOCK_PATIENCE(sysreg_read(cntfrq_el0));
-	u32 before = restarts;
+	u32 before = restarts, tries = 0;
 
 	c->waits = l;
 	while (l->next != l->serving || !lock_try(&l->busy)) {
-		if (counter() - start > patience) {
+		if (++tries > LOCK_TRIES && counter() - start > patience) {
 			wait_for_turn(l);
 			break;
 		}

@@ -10,7 +10,7 @@
 #include "log/evidence.h"
 #include "operator/dis.h"
 #include "operator/monitor.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 #include "trap/trap.h"
 #include "vm/el1_exception.h"
 #include "vm/guestmem.h"
@@ -100,7 +100,7 @@ static void take_registers(struct cpu *c)
 			d->value[i] = replay_read(debug_register(i, false));
 			d->control[i] = replay_read(debug_register(i, true));
 		}
-	overrule_debug(c, true);
+	rules_debug(c, true);
 }
 
 static void give_registers_back(struct cpu *c)
@@ -118,7 +118,7 @@ static void give_registers_back(struct cpu *c)
 	sysreg_write(mdscr_el1, d->mdscr);
 	if (!(policy_traps.mdcr & MDCR_TDE))
 		sysreg_write(mdcr_el2, sysreg_read(mdcr_el2) & ~MDCR_TDE);
-	overrule_debug(c, false);
+	rules_debug(c, false);
 }
 
 /* DBGBCR: any A64 instruction (BAS 0xf), EL1 and EL0. DBGWCR: the bytes, loads or stores, EL1 and EL0. */
@@ -419,9 +419,11 @@ enum outcome trap_debug(struct trap_frame *f)
 	} else { /* the guest's own BRK, which MDCR_EL2.TDE routes to EL2 */
 		return policy_traps.mdcr & MDCR_TDE ? trap_other(f) : FORWARD;
 	}
-	if (stop)
-		monitor_run(c, why);
 	c->entered = d->entered = counter(); /* charged to no decision, and no trap for `until` */
+	if (stop) {
+		c->stop_reason = why;
+		c->work = (c->work & ~WORK_DEBUG) | WORK_MONITOR;
+	}
 	return AGAIN;
 }
 

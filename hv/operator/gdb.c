@@ -383,7 +383,7 @@ static bool handle(struct monitor *m, bool *silent)
 	case 'q':
 	case 'Q':
 		query(m, s);
-		return false;
+		return m->next != MONITOR_CONT;
 	case 'c':
 	case 's':
 		*silent = true;

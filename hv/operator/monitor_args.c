@@ -273,3 +273,17 @@ void say_unreadable(const struct address *a)
 	else
 		kprintf("ipa 0x%lx is no RAM\n", ipa);
 }
+
+bool take_rule(const char **args, unsigned *rule)
+{
+	const char *s = **args == 'r' ? *args + 1 : *args;
+	u64 n;
+
+	if (!take_number(&s, &n) || n >= policy_n_rules || (*s && *s != ' ')) {
+		complain("which rule? r0 to r%u; `policy hits` lists them\n", policy_n_rules - 1u);
+		return false;
+	}
+	*rule = (unsigned)n;
+	*args = skip_blanks(s);
+	return true;
+}

@@ -8,7 +8,7 @@
 #include "log/console.h"
 #include "log/evidence.h"
 #include "operator/monitor_cmd.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 #include "vm/inject.h"
 
 /* --- rule ----------------------------------------------------------------------------------------- */
@@ -18,31 +18,17 @@ static const char *flags_word(u32 flags, const char *as_built)
 	return flags & ROW_STOP ? "ASK" : flags & ROW_WOULD ? "WOULD" : as_built;
 }
 
-bool take_rule(const char **args, unsigned *rule)
-{
-	const char *s = **args == 'r' ? *args + 1 : *args;
-	u64 n;
-
-	if (!take_number(&s, &n) || n >= policy_n_rules || (*s && *s != ' ')) {
-		complain("which rule? r0 to r%u; `policy hits` lists them\n", policy_n_rules - 1u);
-		return false;
-	}
-	*rule = (unsigned)n;
-	*args = skip_blanks(s);
-	return true;
-}
-
 bool change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear)
 {
-	u32 old = overrule_flags(rule);
+	u32 old = rules_flags(rule);
 	char text[96];
 
-	if (!overrule_rule(rule, set, clear)) {
+	if (!rules_set(rule, set, clear)) {
 		complain("r%u decides nothing by itself: no row of the tables is its own\n", rule);
 		return false;
 	}
 	ksnprintf(text, sizeof(text), "rule=r%u field=verdict old=%s new=%s by=monitor hash=%08x", rule,
-		  flags_word(old, "built"), flags_word(overrule_flags(rule), "built"), (u32)(policy_hash >> 32));
+		  flags_word(old, "built"), flags_word(rules_flags(rule), "built"), (u32)(policy_hash >> 32));
 	log_line(c, 'P', text);
 	return true;
 }
@@ -52,7 +38,7 @@ static void list_rules(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < policy_n_rules; i++) {
-		u32 flags = overrule_flags(i);
+		u32 flags = rules_flags(i);
 
 		if (!flags)
 			continue;

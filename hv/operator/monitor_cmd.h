@@ -7,6 +7,8 @@
 
 #define MONITOR_LINE 120
 
+enum monitor_next { MONITOR_CONT, MONITOR_RESET, MONITOR_OFF, MONITOR_GDB };
+
 struct monitor {
 	struct cpu *c;
 	const char *stop_reason;
@@ -14,15 +16,28 @@ struct monitor {
 	u64 spent;        /* ticks that the trap had taken until then */
 	unsigned lines;   /* lines since the command began, counted by monitor_more() */
 	bool interactive; /* a person types: no input was waiting at the prompt */
-	bool leave;       /* the guest goes on */
-	bool brief;       /* ... for a step, whose report takes two lines */
+	bool leave;       /* the prompt is left, and `next` happens */
+	enum monitor_next next;
+	bool brief;       /* the guest goes on for a step, whose report takes two lines */
 };
 
 /* `args` is the text after the command's name: without leading blanks, or "/8b ..." */
 typedef void monitor_command(struct monitor *m, const char *args);
 
-/* monitor.c: runs the command on the line. */
+/* monitor_commands.c: runs the command on the line. */
 void monitor_execute(struct monitor *m, const char *line);
+monitor_command monitor_cont;
+/* True after a panic or the guest's end: it cannot go on. */
+bool monitor_gone(const struct monitor *m);
+/*
+ * The i-th candidate for completion, in `word` or a constant; NULL: there are no more. A command, or behind the first
+ * word of `line`, of `first` bytes (0: none), a lower-case word of that command's usage.
+ */
+#define WORD_MAX 24
+typedef const char *monitor_candidates(const char *line, size_t first, unsigned i, char word[WORD_MAX]);
+monitor_candidates monitor_candidate;
+
+/* monitor_answer.c */
 /*
  * Prints why a command did not work, as its last line. With `set machine on` the line begins with "err: "; a command
  * that works then ends with "ok".
@@ -31,13 +46,14 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 extern bool monitor_machine;
 /* True in a locked build, after a message and a record that `action` is refused. */
 bool monitor_refuses(struct monitor *m, const char *action);
+/* Before a command, and after it. */
+void monitor_begin(struct monitor *m);
+void monitor_end(void);
+
 /* monitor_line.c: reads one line, edited. False: ^D on an empty line. */
-bool monitor_line(struct monitor *m, char line[MONITOR_LINE]);
+bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate);
 /* Counts a printed line. False: the operator has seen enough. */
 bool monitor_more(struct monitor *m);
-/* The n-th command's name, NULL after the last: for completion. */
-const char *monitor_name(unsigned n);
-const char *monitor_usage(const char *line, size_t n);
 monitor_command monitor_history;
 /* Sets the width of the operator's terminal. */
 #define COLUMNS_MIN 20
@@ -74,13 +90,30 @@ size_t write_memory(const struct address *to, const void *from, size_t size);
 u64 *guest_register(struct trap_frame *f, const char *s, size_t n);
 /* Reads memory for the operator; returns how many bytes could be read. Prints nothing. */
 size_t read_memory(const struct address *from, void *to, size_t size);
+/* "r12" or "12", a rule that exists; else prints that it does not. */
+bool take_rule(const char **args, unsigned *rule);
 /* Prints why the byte at `a` cannot be read. */
 void say_unreadable(const struct address *a);
 
-/* monitor_state.c */
-monitor_command monitor_status, monitor_regs, monitor_el2, monitor_time;
+/* monitor_say.c */
+extern const char *const policy_sections[SEC_COUNT]; /* "sysregs", ... */
 /* The frame's syndrome in the log's words. */
 size_t describe_frame(char *buf, size_t size, const struct trap_frame *f);
+/* Of CNTPCT; never 0. */
+u64 ticks_a_second(void);
+/* "12.345" */
+size_t seconds_text(char *buf, size_t size, u64 ticks);
+/* "1.2us", "-" for nothing; "      9733  80.8" */
+void say_time(u64 ticks, int width);
+void say_share(u64 part, u64 whole);
+/* Adds one row's hits and ticks on all CPUs. */
+void row_sum(unsigned row, u64 *hits, u64 *cost);
+/* Hits and ticks of one rule on all CPUs. */
+void rule_sum(unsigned rule, u64 *hits, u64 *cost);
+unsigned rules_hit(void);
+
+/* monitor_state.c */
+monitor_command monitor_status, monitor_regs, monitor_el2, monitor_time;
 /* The guest goes on: saves the registers that `regs -c` and `sysregs -d` compare with. */
 void monitor_remember(struct monitor *m);
 void remember_sysregs(void);
@@ -88,8 +121,6 @@ void remember_sysregs(void);
 bool first_stop(void);
 /* SP as the guest's code sees it. */
 u64 guest_sp(const struct trap_frame *f);
-/* "12.345" */
-size_t seconds_text(char *buf, size_t size, u64 ticks);
 
 /* monitor_sysregs.c */
 monitor_command monitor_sysregs;
@@ -102,18 +133,9 @@ monitor_command monitor_x, monitor_find, monitor_bt, monitor_w, monitor_xlat, mo
 monitor_command monitor_traps;
 /* Prints the table of `traps`, as of this CPU's last trap. */
 void say_traps(const struct cpu *c);
-/* "1.2us", "-" for nothing; "      9733  80.8" */
-void say_time(u64 ticks, int width);
-void say_share(u64 part, u64 whole);
-/* Adds one row's hits and ticks on all CPUs. */
-void row_sum(unsigned row, u64 *hits, u64 *cost);
 
 /* monitor_policy.c */
 monitor_command monitor_policy, monitor_why;
-extern const char *const policy_sections[SEC_COUNT]; /* "sysregs", ... */
-/* Hits and ticks of one rule on all CPUs. */
-void rule_sum(unsigned rule, u64 *hits, u64 *cost);
-unsigned rules_hit(void);
 /* The decision that `why` without a number explains: the one that stopped the guest, else the newest refusal. */
 const struct log_record *monitor_subject(struct monitor *m);
 
@@ -121,8 +143,6 @@ const struct log_record *monitor_subject(struct monitor *m);
 monitor_command monitor_rule, monitor_set, monitor_inject;
 /* Sets and clears flags of the rule's rows, with its @P record. */
 bool change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear);
-/* "r12" or "12", a rule that exists; else prints that it does not. */
-bool take_rule(const char **args, unsigned *rule);
 
 /* monitor_debug.c */
 monitor_command monitor_bp, monitor_wp, monitor_step, monitor_until, monitor_dis;

@@ -7,7 +7,7 @@
 #include "operator/debug.h"
 #include "operator/dis.h"
 #include "operator/monitor_cmd.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 
 #define LINES_MAX 1000
 
@@ -253,7 +253,7 @@ void monitor_until(struct monitor *m, const char *args)
 	if (take_exactly(&args, "trap")) {
 		debug_until(UNTIL_TRAP, 0);
 	} else if (take_exactly(&args, "rule")) {
-		if (!take_rule(&args, &rule) || !overrule_rule(rule, ROW_STOP | ROW_ONCE, 0))
+		if (!take_rule(&args, &rule) || !rules_set(rule, ROW_STOP | ROW_ONCE, 0))
 			return;
 	} else if (take_exactly(&args, "seq")) {
 		if (!take_number(&args, &n) || *args || n < m->c->log.seq) {

@@ -29,6 +29,7 @@ struct editor {
 	char *text;
 	size_t length, cursor;
 	size_t shown;  /* characters on the screen */
+	monitor_candidates *candidate;
 	unsigned back; /* lines back in history; 0: the new line */
 };
 
@@ -155,39 +156,20 @@ static size_t word_start(const struct editor *e)
 	return i;
 }
 
-/* The i-th candidate for completion: a command, or a lower-case word in the usage of the command in front. */
-static const char *candidate(const char *usage, unsigned i, char word[24])
-{
-	if (!usage || strstr(usage, "COMMAND"))
-		return monitor_name(i);
-	for (size_t n; *usage; usage += n) {
-		for (n = 0; usage[n] >= 'a' && usage[n] <= 'z' && n < 23; n++)
-			word[n] = usage[n];
-		word[n] = '\0';
-		if (n > 1 && (usage[n] < 'A' || usage[n] > 'Z') && !i--)
-			return word;
-		for (; (usage[n] >= 'A' && usage[n] <= 'Z') || (!n && usage[n]); n++)
-			;
-	}
-	return NULL;
-}
-
 /* Tab: completes the word before the cursor as far as the candidates agree; else lists them. */
 static void complete(struct editor *e)
 {
 	size_t start = e->cursor, n, common = 0, name = 0;
-	const char *usage = NULL, *found;
-	char word[24], first[24] = "";
+	const char *found;
+	char word[WORD_MAX], first[WORD_MAX] = "";
 	unsigned matches = 0;
 
 	while (start && e->text[start - 1] != ' ')
 		start--;
 	n = e->cursor - start;
-	while (e->text[name] && e->text[name] != ' ')
+	while (start && e->text[name] && e->text[name] != ' ')
 		name++;
-	if (start)
-		usage = monitor_usage(e->text, name);
-	for (unsigned i = 0; (found = candidate(usage, i, word)); i++) {
+	for (unsigned i = 0; (found = e->candidate(e->text, name, i, word)); i++) {
 		if (strncmp(found, e->text + start, n))
 			continue;
 		if (!matches++)
@@ -201,7 +183,7 @@ static void complete(struct editor *e)
 	}
 	if (common == n && matches > 1) {
 		kprintf("\n ");
-		for (unsigned i = 0; (found = candidate(usage, i, word)); i++)
+		for (unsigned i = 0; (found = e->candidate(e->text, name, i, word)); i++)
 			if (!strncmp(found, e->text + start, n))
 				kprintf(" %s", found);
 		kprintf("\n");
@@ -266,7 +248,7 @@ static void edit(struct editor *e, int key)
 		break;
 	case CTRL('c'):
 		kprintf("^C\n");
-		*e = (struct editor){ .text = e->text };
+		*e = (struct editor){ .text = e->text, .candidate = e->candidate };
 		e->text[0] = '\0';
 		redraw(e);
 		break;
@@ -279,9 +261,9 @@ static void edit(struct editor *e, int key)
 	}
 }
 
-bool monitor_line(struct monitor *m, char line[MONITOR_LINE])
+bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate)
 {
-	struct editor e = { .text = line };
+	struct editor e = { .text = line, .candidate = candidate };
 
 	memset(line, 0, MONITOR_LINE);
 	m->interactive = false;

@@ -8,11 +8,6 @@
 
 #define RULES_SORTED 512
 
-const char *const policy_sections[SEC_COUNT] = {
-	[SEC_SYSREGS] = "sysregs", [SEC_MMIO] = "mmio",       [SEC_HVC] = "hvc",
-	[SEC_SMC] = "smc",         [SEC_EXCEPTIONS] = "exceptions", [SEC_FEATURES] = "features",
-};
-_Static_assert(SEC_COUNT == 6, "policy_sections[] has a word for each enum section");
 static const char *const refusals[REFUSE_COUNT] = {
 	[REFUSE_UNDEF] = "UNDEFINED instruction into the guest's EL1",
 	[REFUSE_SEA] = "synchronous external abort into the guest's EL1",
@@ -34,26 +29,6 @@ static const char *const effects[ACT_COUNT] = {
 	[ACT_KILL] = "the guest stops for good",
 };
 _Static_assert(ACT_COUNT == 9, "effects[] has a text for each enum action");
-
-void rule_sum(unsigned rule, u64 *hits, u64 *cost)
-{
-	*hits = *cost = 0;
-	for (unsigned i = 0; i < policy_n_rows; i++)
-		if (policy_rows[i].rule == rule)
-			row_sum(i, hits, cost);
-}
-
-unsigned rules_hit(void)
-{
-	u64 hits, cost;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < policy_n_rules; i++) {
-		rule_sum(i, &hits, &cost);
-		n += hits != 0;
-	}
-	return n;
-}
 
 /* --- policy --------------------------------------------------------------------------------------- */
 

@@ -19,15 +19,6 @@ u64 guest_sp(const struct trap_frame *f)
 	return (f->spsr_el2 & 0x1f) == 5 ? f->sp_el1 : f->sp_el0;
 }
 
-size_t seconds_text(char *buf, size_t size, u64 ticks)
-{
-	u64 f = sysreg_read(cntfrq_el0);
-
-	if (!f)
-		f = 1;
-	return ksnprintf(buf, size, "%lu.%03lu", ticks / f, ticks % f * 1000 / f);
-}
-
 static void all_decisions(u64 *hits, u64 *cost)
 {
 	*hits = *cost = 0;
@@ -95,21 +86,6 @@ void monitor_time(struct monitor *m, const char *args)
 		log_note(m->c, on ? "set time.hide=on" : "set time.hide=off");
 	}
 	kprintf("while the guest stands still, CNTVCT %s; CNTPCT always goes on\n", vtime_hides ? "does too" : "goes on");
-}
-
-size_t describe_frame(char *buf, size_t size, const struct trap_frame *f)
-{
-	struct log_record r = { .esr = (u32)f->esr_el2, .info = V_DENY, .value = f->x[0], .addr = f->x[1],
-				.aux = f->x[2], .n = 1 }; /* the value has not been read yet */
-	unsigned class = esr_class(f->esr_el2);
-
-	if (class == EC_DABT_LOW || class == EC_IABT_LOW)
-		r.addr = FIELD(f->hpfar_el2, 43, 4) << 12 | (f->far_el2 & 0xfff);
-	if (class == EC_SYSREG)
-		r.value = f->x[iss_rt(f->esr_el2)];
-	if (class == EC_DABT_LOW)
-		r.value = f->x[dabt_rt(f->esr_el2)];
-	return log_describe(buf, size, &r);
 }
 
 static void say_syndrome(const struct trap_frame *f)

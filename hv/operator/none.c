@@ -10,7 +10,6 @@
 #include "operator/debug.h"
 #include "operator/gdb.h"
 #include "operator/monitor.h"
-#include "operator/overrule.h"
 #include "trap/trap.h"
 
 bool gdb_active;

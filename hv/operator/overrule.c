@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules changed at run time: refusals that pass (WOULD), and rows that ask the operator first. */
-#include "operator/overrule.h"
+/* Decisions of rules that the operator has changed: refusals that pass (WOULD), and rows that ask the operator first. */
 #include "cpu/esr.h"
-#include "cpu/locks.h"
 #include "models.h"
 #include "operator/debug.h"
 #include "operator/monitor.h"
+#include "operator/rules.h"
 #include "trap/hvcall.h"
 
 static struct decision overruled[MAX_CPUS];
@@ -71,7 +70,7 @@ const struct decision *overrule(struct cpu *c, const struct decision *d)
 		return shadow;
 	if (c->row->flags & ROW_STOP) {
 		if (c->row->flags & ROW_ONCE)
-			overrule_rule(rule, 0, ROW_STOP | ROW_ONCE);
+			rules_set(rule, 0, ROW_STOP | ROW_ONCE);
 		switch (monitor_ask(c, d)) {
 		case 'A': /* ROW_WOULD is set by now */
 		case 'a':
@@ -95,43 +94,4 @@ const struct decision *overrule(struct cpu *c, const struct decision *d)
 			return shadow;
 	}
 	return passed;
-}
-
-bool overrule_rule(unsigned rule, u32 set, u32 clear)
-{
-	bool any = false;
-
-	spin_lock(&rules_lock);
-	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-		for (unsigned i = 0; cpus[cpu] && cpus[cpu]->rows && i < policy_n_rows; i++)
-			if (policy_rows[i].rule == rule) {
-				cpus[cpu]->rows[i].flags = (cpus[cpu]->rows[i].flags & ~clear) | set;
-				row_set_path(&cpus[cpu]->rows[i]);
-				lookups_forget(cpus[cpu]);
-				any = true;
-			}
-	spin_unlock(&rules_lock);
-	return any;
-}
-
-u32 overrule_flags(unsigned rule)
-{
-	for (unsigned i = 0; i < policy_n_rows; i++)
-		if (policy_rows[i].rule == rule)
-			return cpus[0]->rows[i].flags & (ROW_WOULD | ROW_STOP);
-	return 0;
-}
-
-/* S2_0_C0_Cm_op2, op2 2 (MDSCR_EL1) and 4 to 7 (DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn). */
-void overrule_debug(struct cpu *c, bool on)
-{
-	spin_lock(&rules_lock);
-	for (u32 op2 = 2; op2 < 8; op2++)
-		for (u32 low = 0; low < 32; low++) {
-			struct row_state *s = &c->rows[policy_sysreg(2u << 20 | op2 << 17 | low)];
-
-			s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
-			row_set_path(s);
-		}
-	spin_unlock(&rules_lock);
 }

@@ -299,7 +299,7 @@ const struct passing *policy_pass(u16 key);
 const char *policy_sysreg_name(u16 key);
 /* The window that holds `ipa`, or NULL. */
 const struct window_info *policy_window(u64 ipa);
-/* What `log: once` is for: the address itself, the start of a window without registers, or of what lies between windows. */
+/* The place that `log: once` counts by: the address itself, the start of a window without registers, or of what lies between windows. */
 u64 policy_place(u64 ipa);
 
 #endif

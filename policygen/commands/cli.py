@@ -13,8 +13,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Mapping, NoReturn, Optional, Sequence, TextIO, Tuple
 
-from policygen.facts.arch import DEFAULT_CPU
+from policygen.facts.arch import DEFAULT_CPU, load_arch
 from policygen.facts.board import load_board, names
+from policygen.facts.cpus import MTE
 from policygen.language.model import Policy
 from policygen.target.load import load_bound
 from policygen.text import formats
@@ -67,12 +68,15 @@ def global_parser(default: Optional[str] = None) -> Parser:
 
 
 def options_from(parsed: argparse.Namespace) -> Options:
-    return Options(parsed.format, parsed.cpu, parsed.quiet, parsed.color, parsed.mode, parsed.board)
+    cpu = parsed.cpu
+    if cpu.endswith(MTE) and cpu not in load_arch().cpus:       # a model without tags is the same with memory for them
+        cpu = cpu[:-len(MTE)]
+    return Options(parsed.format, cpu, parsed.quiet, parsed.color, parsed.mode, parsed.board)
 
 
 def cpu_is_known(options: Options) -> bool:
     known = list(dict.fromkeys(cpu for name in names() for cpu in load_board(name).cpus))
-    if options.cpu in known:
+    if options.cpu in known or options.cpu in load_arch().cpus and options.cpu.removesuffix(MTE) in known:
         return True
     print(f"policygen: unknown CPU model {options.cpu}; known: {', '.join(known)}", file=sys.stderr)
     return False

@@ -11,7 +11,7 @@ from policygen.commands import cli
 from policygen.text import words
 
 VERBS = ("build", "check", "explain", "traps", "test", "diff", "fmt", "fix", "doc", "new", "completion", "expand",
-         "list", "schema", "verify", "probe", "code", "learn", "replay", "cover", "cost")
+         "list", "schema", "reach", "verify", "probe", "code", "learn", "replay", "cover", "cost")
 USAGE = """policygen VERB ...
        policygen NAME -o DIR         (build)
        policygen --check [NAME...]   (check)"""

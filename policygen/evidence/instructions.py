@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the instructions of a kernel's ELF file name: system registers, calls, floating point. Nothing is executed.
+"""Names in the instructions of a kernel's ELF file: system registers, calls, floating point. Nothing is executed.
 
-Encodings: Arm ARM, "A64 instruction set encoding". What a kernel computes (a call's number in a variable, the address of
-a device) is not in its instructions: a run in `mode: audit` shows that.
+Encodings: Arm ARM, "A64 instruction set encoding". Values that a kernel computes (a call's number in a variable, the address
+of a device) are not in its instructions: a run in `mode: audit` shows that.
 """
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def key_of(word: int, op0: int) -> int:
 
 
 def call_number(words: Tuple[int, ...], at: int, code: bytes) -> Optional[int]:
-    """What X0 holds at the call, where the instructions before it say so one after the other."""
+    """X0 at the call, where the instructions before it set it one after the other."""
     value: Optional[int] = None
     for place in range(max(0, at - WINDOW), at):
         word = words[place]

@@ -156,7 +156,7 @@ class Arch:
         if not register.reaches(direction) or register.name in model.lacks or register.feature in model.lacks:
             return False
         return direction[0] in register.probes.get(model.probe, "") or \
-            (not model.measured and register.feature in model.features)
+            (not model.measured and register.feature in model.features) or register.name in model.also
 
     def has_control(self, control: Control, cpu: str) -> bool:
         """Whether the bit exists on this CPU model. No model of QEMU 7.2 has FEAT_FGT."""

@@ -2,7 +2,7 @@
 """CPU models: policy/arch/cpus.yaml, with every name in it checked."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Collection, Dict, List, Mapping, Tuple
 
@@ -11,7 +11,9 @@ from policygen.text.diag import BrokenFacts, Diagnostics
 from policygen.text.nodes import as_map, as_texts, keys_of, pick
 from policygen.text.source import Mapping as MapNode, Node, Scalar, read
 
-KEYS = ("probe", "like", "has", "lacks", "shows")
+KEYS = ("probe", "like", "has", "also", "lacks", "shows")
+MTE = "+mte"                        # behind a model's name: on a machine that has memory for tags (QEMU's -M mte=on)
+TAGS = ("FEAT_MTE", "FEAT_MTE2")    # features that a model on such a machine no longer lacks
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Cpu:
     probe: str                      # column of sysregs.csv
     features: Tuple[str, ...]       # of the architecture, in addition to the probe column's
     measured: bool                  # False: the probe column is of another model
+    also: Tuple[str, ...]           # registers, in addition to all these
     lacks: Tuple[str, ...]          # less than the column: registers, and features with all of theirs
     shows: Tuple[str, ...]          # features of policies
 
@@ -51,6 +54,12 @@ def load_cpus(known: Known) -> Mapping[str, Cpu]:
     return found
 
 
+def with_tags(cpu: Cpu) -> Cpu:
+    """A model on a machine with memory for tags."""
+    return replace(cpu, name=f"{cpu.name}{MTE}", features=tuple(dict.fromkeys((*cpu.features, *TAGS))),
+                   lacks=tuple(word for word in cpu.lacks if word not in TAGS), shows=tuple(dict.fromkeys((*cpu.shows, "mte"))))
+
+
 class _Reader:
     def __init__(self, written: MapNode, known: Known, diags: Diagnostics) -> None:
         self.written, self.known, self.diags = written, known, diags
@@ -61,7 +70,9 @@ class _Reader:
             node = as_map(value, key.text, self.diags)
             pairs = keys_of(node, KEYS, "CPU model", self.diags) if node is not None else []
             self.said[key.text] = key, {name: item for name, _, item in pairs}
-        return {name: self.cpu(name, key, facts) for name, (key, facts) in self.said.items()}
+        found = {name: self.cpu(name, key, facts) for name, (key, facts) in self.said.items()}
+        tagged = {f"{name}{MTE}": with_tags(cpu) for name, cpu in found.items() if TAGS[1] in cpu.lacks}
+        return {**found, **tagged}
 
     def cpu(self, name: str, key: Scalar, facts: Dict[str, Node]) -> Cpu:
         for needed in ("has", "shows"):
@@ -77,6 +88,7 @@ class _Reader:
             if not probe:
                 self.diags.refuse("PG113", facts["like"].span, f"{other} was not measured either", "no `probe`")
         return Cpu(name, probe[0] if probe else "", self.words(facts, "has", self.known.features, "feature"), measured,
+                   self.words(facts, "also", self.known.registers, "register"),
                    self.words(facts, "lacks", [*self.known.registers, *self.known.features], "register or feature"),
                    self.words(facts, "shows", self.known.shown, "feature of policies"))
 

@@ -109,7 +109,7 @@ class Policy:
     files: Tuple[str, ...] = ()                 # this policy and its parents
     accepted: Mapping[str, str] = field(default_factory=dict)  # "PG501 strict.yaml:32" -> reason
     facts: str = ""                             # the folder of the facts that it is judged by; empty: today's
-    sources: Mapping[str, "Text"] = field(default_factory=dict)     # what `files` say; none of a canonical form
+    sources: Mapping[str, "Text"] = field(default_factory=dict)     # the text of `files`; none of a canonical form
 
 
 @dataclass(frozen=True)

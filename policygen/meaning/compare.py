@@ -51,8 +51,8 @@ def compare(old: Policy, new: Policy) -> List[Change]:
     with paths.facts_from(new.facts):
         above = load_board(new.platform).ram[1] + 1
     found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b, above), *_calls(a, b), *_exceptions(a, b)]
-    return sorted(_both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
-                                                         change.new.rule, change.keys, change.direction))
+    return sorted(both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
+                                                        change.new.rule, change.keys, change.direction))
 
 
 SECTION_ORDER = {section: at for at, section in enumerate(("sysregs", "mmio", "hvc", "smc", "exceptions"))}
@@ -140,7 +140,7 @@ def _telling(access: Access) -> Tuple[bool, int]:
     return access.section == "sysregs" and not (register and register.has(access.direction)), access.key
 
 
-def _both_ways(found: Sequence[Change]) -> List[Change]:
+def both_ways(found: Sequence[Change]) -> List[Change]:
     """Joins a read and a write that change alike."""
     out: List[Change] = []
     pending: Dict[Tuple[object, ...], int] = {}

@@ -21,6 +21,7 @@ from policygen.language.model import Access, Action, Decision, Entry, Policy
 from policygen.text import paths
 
 ALL = (1 << 64) - 1
+Meaning = List[Tuple[Decision, Tuple[int, ...]]]        # of a byte: its decision and its widths, read and written
 
 
 class Evaluator:
@@ -41,6 +42,7 @@ class Evaluator:
             if policy.features[entry.name] == "hide":
                 self.hide(entry)
         self.starts: Dict[str, Tuple[List[int], List[Tuple[int, ...]]]] = {}    # by section: see index()
+        self.bytes: Dict[int, Meaning] = {}         # byte()'s answers, by the piece that the byte is in
         self.demanded = self.demands()
 
     def hide(self, entry: Entry) -> None:
@@ -164,7 +166,7 @@ class Evaluator:
         """Decides an access: all its bytes must be decided alike and its width listed, else it is refused."""
         direction = access.direction
         meanings = [self.byte(byte) for byte in range(access.key, access.key + access.width)]
-        if any(meaning != meanings[0] for meaning in meanings):
+        if any(meaning is not meanings[0] and meaning != meanings[0] for meaning in meanings):
             default = self.defaults["mmio"]
             return refused(default, default.actions[direction])     # also in audit
         entry = self.entry("mmio", access.key, direction)
@@ -173,14 +175,18 @@ class Evaluator:
             return self.audited(refused(entry, action), "mmio", access.key, direction)
         return self.decision(entry, action, "mmio", access.key, direction)
 
-    def byte(self, key: int) -> List[Tuple[Decision, Tuple[int, ...]]]:
-        """The decision for one byte, in both directions."""
-        out = []
-        for direction in ("read", "write"):
-            entry = self.entry("mmio", key, direction)
-            action = entry.actions[direction]
-            out.append((self.decision(entry, action, "mmio", key, direction), action.widths))
-        return out
+    def byte(self, key: int) -> Meaning:
+        """The decision for one byte, in both directions: within a piece of the same entries the same, but in audit."""
+        starts, _ = self.starts["mmio"] if "mmio" in self.starts else self.index("mmio")
+        piece = key if self.policy.mode == "audit" else bisect_right(starts, key) - 1
+        if piece not in self.bytes:
+            out = []
+            for direction in ("read", "write"):
+                entry = self.entry("mmio", key, direction)
+                action = entry.actions[direction]
+                out.append((self.decision(entry, action, "mmio", key, direction), action.widths))
+            self.bytes[piece] = out
+        return self.bytes[piece]
 
     # --- sets ---------------------------------------------------------------------------------------------------
 

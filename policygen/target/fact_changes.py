@@ -44,17 +44,35 @@ def _listed(names: Mapping[str, None]) -> str:
 
 
 def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """Accesses that are not plain `allow` and that a control takes to EL2 on one side only."""
-    was, now = traps.plan(old), traps.plan(new)
+    """Accesses that are not simply allowed, and that some CPU model's control took to EL2 on one side only."""
+    was, now = _Takers(old, before), _Takers(new, after)
     lost: Dict[str, Dict[str, None]] = {}
     won: Dict[str, Dict[str, None]] = {}
-    for out, side, other, policy, arch in ((lost, was, now, new, before), (won, now, was, new, after)):
-        for (key, direction), control in side.traps.items():
-            if (key, direction) not in other.traps and not layout_map(policy).sysregs[direction][key].plain:
-                out.setdefault(control, {})[f"{direction} {arch.name(key)}"] = None
+    for cpu in sorted({*was.cpus} & {*now.cpus}):
+        for out, side, other in ((lost, was, now), (won, now, was)):
+            for key, direction in side.plan.traps:
+                if not layout_map(new).sysregs[direction][key].plain and (takers := side.of(key, direction, cpu)) and \
+                        not other.of(key, direction, cpu):
+                    out.setdefault(takers[0], {})[f"{direction} {side.arch.name(key)}"] = None
     yield from (FactChange(True, f"{_listed(names)}: {control} takes them to EL2 no longer, and no decision holds")
                 for control, names in sorted(lost.items()))
     yield from (FactChange(False, f"{_listed(names)}: {control} takes them to EL2") for control, names in sorted(won.items()))
+
+
+class _Takers:
+    """Controls that are set, and the accesses that they take to EL2."""
+
+    def __init__(self, policy: Policy, arch: Arch) -> None:
+        self.arch, self.plan = arch, traps.plan(policy)
+        self.active = {bit.name for bit in self.plan.bits}
+        with paths.facts_from(policy.facts):
+            self.cpus = load_board(policy.platform).cpus
+
+    def of(self, key: int, direction: str, cpu: str) -> List[str]:
+        register = self.arch.by_key.get(key)
+        names = register.controls(direction) + register.fgt(direction) if register is not None else \
+            tuple(name for name in (self.plan.traps.get((key, direction)),) if name is not None)
+        return [name for name in names if name in self.active and self.arch.has_control(self.arch.controls[name], cpu)]
 
 
 def _controls(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:

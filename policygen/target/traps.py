@@ -136,7 +136,8 @@ class _Planner:
             catching = [name for name in register.controls(direction) + register.fgt(direction) if name in self.active]
             if catching:
                 traps[register.key, direction] = min(catching, key=lambda name: (
-                    name in self.arch.reports, name not in floor.FLOOR, name))
+                    not self.arch.has_control(self.active[name], self.cpu), name in self.arch.reports,
+                    name not in floor.FLOOR, name))
         values = floor.values(self.active, self.arch.controls)
         values["VPIDR_EL2"] = self.vpidr.get(make_key(3, 0, 0, 0, 0), 0)
         values["VMPIDR_EL2"] = self.vpidr.get(make_key(3, 0, 0, 0, 5), 0)

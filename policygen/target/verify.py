@@ -338,7 +338,7 @@ class Verifier:
         log = row.log if row.log != "never" else "once"
         if beyond.verdict != schema.ACTIONS[expected.over].verdict or beyond.log != log:
             return "another log beyond the limit"
-        return _left_over(beyond, access.section)
+        return "a condition beyond the limit" if beyond.where or beyond.otherwise else _left_over(beyond, access.section)
 
     def action_mismatch(self, access: Access, expected: Decision, row: Row, tables: Tables) -> str:
         wrong = f"{row.action} instead of {expected.do}"

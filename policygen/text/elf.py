@@ -94,7 +94,7 @@ class Elf:
         return found
 
     def segments(self, empty: bool = False) -> List[Segment]:
-        """What is loaded; `empty`: also what is zero in memory and has no byte in the file."""
+        """Sections that are loaded; `empty`: those too that are zero in memory and have no byte in the file."""
         with _told():
             out = [Segment(part["p_paddr"], part["p_offset"], part["p_filesz"], part["p_vaddr"], part["p_memsz"])
                    for part in self.file.iter_segments("PT_LOAD") if part["p_filesz"] or empty and part["p_memsz"]]

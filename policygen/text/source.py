@@ -228,14 +228,14 @@ class _Builder:
             else:
                 continue
             if stack:
-                self.put(stack[-1], node, self.span(event.start_mark, event.end_mark))
+                self.put(stack[-1], node, event)
             else:
                 root = node
         if root is None:
             self.diags.error("PG010", Span(self.shown, 1, 1, 2), f"{self.shown} is empty")
         return root
 
-    def put(self, into: _Open, node: Optional[Node], span: Span) -> None:
+    def put(self, into: _Open, node: Optional[Node], event: yaml.Event) -> None:
         if not into.mapping:
             into.items += [node] if node is not None else []
         elif into.key is not None:
@@ -243,11 +243,11 @@ class _Builder:
                 into.pairs[into.key.text] = (into.key, node)
             into.key, into.skip = None, False
         else:
-            self.put_key(into, node, span)
+            self.put_key(into, node, event)
 
-    def put_key(self, into: _Open, node: Optional[Node], span: Span) -> None:
+    def put_key(self, into: _Open, node: Optional[Node], event: yaml.Event) -> None:
         into.skip = True
-        into.key = node if isinstance(node, Scalar) else Scalar(span, "", True)
+        into.key = node if isinstance(node, Scalar) else Scalar(self.span(event.start_mark, event.end_mark), "", True)
         if node is None:
             return
         if not isinstance(node, Scalar):
@@ -261,6 +261,8 @@ class _Builder:
             into.skip = False
 
     def refuse_tricks(self, event: yaml.Event) -> None:
+        if event.anchor is None and event.tag is None:
+            return
         span = self.span(event.start_mark)
         span = Span(span.file, span.line, span.col, span.col + 1)
         if event.anchor is not None:

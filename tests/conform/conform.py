@@ -71,7 +71,7 @@ def charter(guest: Guest, hypervisor: Path, smp: int = 1, cpu: str = "cortex-a57
 
 
 def observe(command: List[str], stdin: bytes = b"", seconds: int = 60) -> Found:
-    """The guest's observations in order; one that has not come to its end within `seconds` of CPU time says so."""
+    """The guest's observations in order; a guest that has not come to its end within `seconds` of CPU time says so."""
     said = vm.run(command, seconds, stdin).stdout
     text = RECORD.sub(b"", said).decode(errors="replace").replace("\r", "")
     found = [(name, int(value, 16)) for name, value in OBSERVED.findall(text)]

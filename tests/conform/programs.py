@@ -186,7 +186,8 @@ class Maker:
             self.add(cpu, CPU_READ, rng.choice([0, 1, 2, 3, 6, 6, 7, 8, 8, 8, 9, 10, 11, 11, 12]))
         elif which % 3 == 1:
             of = cpu if rng.random() < 0.7 else rng.randrange(self.cpus)
-            self.add(cpu, REDIST_READ, of << 12 | rng.choice([0x80, 0x100, 0x200, 0x200, 0x280, 0x300, 0x300, 0x404, 0x41c, 0xc04]))
+            self.add(cpu, REDIST_READ,
+                     of << 12 | rng.choice([0x80, 0x100, 0x200, 0x200, 0x280, 0x300, 0x300, 0x404, 0x41c, 0xc04]))
         else:
             self.add(cpu, DIST_READ, rng.choice([0, 0x104, 0x204, 0x204, 0x304, 0x304, 0x20c, 0x30c, 0x420, 0xc08]))
 

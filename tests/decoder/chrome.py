@@ -91,7 +91,7 @@ class Browser:
 
 
 def look(folder: Path, trace: bytes) -> Dict[str, Any]:
-    """What Chrome's viewer makes of a trace."""
+    """Chrome's viewer's reading of a trace."""
     source, = viewer()[-1:]
     for name in ("trace_viewer_full.html", "webcomponents.min.js"):
         shutil.copy(source / name, folder / name)

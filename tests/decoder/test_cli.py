@@ -229,9 +229,9 @@ def test_usage_is_exit_2(args: List[str], log: Path) -> None:
 def test_questions_about_the_policy_name_the_one_who_answers(verb: str, tmp_path: Path) -> None:
     """Alone, without policygen beside it, the decoder says which program would answer (tests/policygen asks that one)."""
     shutil.copytree(TOOL.parent, tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
-    done = subprocess.run([sys.executable, str(tmp_path / "tools" / TOOL.name), verb, "12"], capture_output=True,
-                          timeout=600)
-    assert done.returncode == 2 and b"policygen" in done.stderr and done.stderr.count(b"\n") == 1 and not done.stdout
+    done = subprocess.run([sys.executable, str(tmp_path / "tools" / TOOL.name), verb, "14"], capture_output=True,
+                          timeout=600, input=session().bytes())
+    assert done.returncode == 2 and b"policygen" in done.stderr and done.stderr.count(b"\n") == 1 and not done.stdout, done
 
 
 def test_another_policy_is_exit_5(rules: Path) -> None:

@@ -171,7 +171,7 @@ def test_what_came_late_lies_between_the_others() -> None:
 
 @pytest.mark.skipif(not DEBIAN, reason="only Debian has a Chromium that is a package like others")
 def test_in_chromes_viewer(tmp_path: Path) -> None:
-    """It takes all of it without a warning, and what nests in the file nests there."""
+    """Chrome takes the whole trace without a warning, and slices that nest in the file nest there."""
     assert chrome.viewer(), "golang-src is missing: run make setup"
     text = run("trace", stdin=LOGS["stops"]() + LOGS["late"]()).stdout
     events = trace_rules.load(text)

@@ -44,7 +44,7 @@ def html(path: Path, *more: str) -> str:
 # --- the policy that ran ----------------------------------------------------------------------------------
 
 def test_the_report_shows_the_text_that_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It travels with the rules, and the tree of today has no say in it."""
+    """The text travels with the rules, and the tree of today has no say in it."""
     encoder = Encoder(policy="gone#3b1c77aa", wording=rules_of(tmp_path / "rules.json"))
     encoder.header()
     for _ in range(7):
@@ -128,7 +128,7 @@ def stood(mode: str = "notable") -> Encoder:
 
 
 def test_no_decision_is_drawn_while_the_guest_stood(tmp_path: Path) -> None:
-    """What @S counts is laid out over the time in which it happened: 1 to 3 s and 103 to 104 s."""
+    """Counts of @S are laid out over the time in which it happened: 1 to 3 s and 103 to 104 s."""
     rules_of(tmp_path / "rules.json")
     log = tmp_path / "uart.log"
     log.write_bytes(stood().bytes())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What those who read Chrome's trace event form ask of a trace, a rule at a time.
+"""Readers of Chrome's trace event form and their rules, one function each.
 
 The form is the Trace Event Format; its readers are Perfetto's trace processor, which computes in nanoseconds, and Chrome's
-own viewer (catapult), which computes in binary fractions of a millisecond. What they do where a rule is broken stands behind it.
+own viewer (catapult), which computes in binary fractions of a millisecond. Each rule says how they take its breach.
 """
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 Event = Dict[str, Any]
 NEEDS = {"X": {"ts", "dur", "cat", "args"}, "i": {"ts", "s", "cat", "args"}, "C": {"ts", "cat", "args"}, "M": {"args"}}
-MOST = 1 << 53          # what a double holds exactly
+MOST = 1 << 53          # a double holds integers exactly up to here
 
 
 def load(text: bytes) -> List[Event]:
@@ -139,5 +139,5 @@ RULES: List[Callable[[List[Event]], Iterator[str]]] = [
 
 
 def broken(events: List[Event]) -> List[str]:
-    """What breaks a rule."""
+    """Complaints of the rules."""
     return [f"{rule.__name__}: {text}" for rule in RULES for text in rule(events)]

@@ -30,6 +30,6 @@ def simple(at: int = RAM + 0x8_0000, data: bytes = CODE * 4, memory: int = 0x100
 
 
 def spans(words: str) -> List[Tuple[int, int]]:
-    """What boot arguments say is loaded."""
+    """The parts that boot arguments name."""
     return [(int(base), int(size)) for word in words.split() if word.startswith("part=")
             for base, size in [word[5:].split("+")]]

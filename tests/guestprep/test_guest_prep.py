@@ -30,7 +30,7 @@ NOWHERE = kernel.Place(None, None)
 
 
 class Made:
-    """What the tool said and wrote."""
+    """Output and files of the tool."""
 
     def __init__(self, folder: Path, status: object, told: str, said: str) -> None:
         self.status, self.told, self.said = status, told, said
@@ -122,7 +122,7 @@ def test_a_pie_goes_where_it_is_put(inputs: Path, words: List[str], at: int) -> 
 
 
 def test_segments_in_many_places_become_few_parts(inputs: Path) -> None:
-    """EL2 takes eight; what lies between is zero."""
+    """EL2 takes eight; the bytes between them are zero."""
     loads = [(at, at, bytes([n]) * 5, 5) for n in range(1, 21) for at in [RAM + 0x8_0000 + n * n * 0x1_0000]]
     made = prepare(inputs, elf((RAM + 0x8_0000, RAM + 0x8_0000, CODE, 4), *loads))
     assert made.status == 0, made.said
@@ -215,6 +215,18 @@ def test_a_raw_binary_is_where_it_is_put(inputs: Path, words: List[str], at: int
     assert made.status == 0, made.said
     assert sorted(made.memory) == sorted([at, dtb]) and (made.word("entry"), made.word("x0")) == (entry, x0)
     assert prepare(inputs, bz2.compress(CODE * 10), *words, by="--bin").memory == made.memory
+
+
+def test_a_disk_is_where_and_as_qemu_has_the_first(inputs: Path) -> None:
+    (inputs / "disk.img").write_bytes(bytes(1024))
+    window = {"name": "virtio-disk", "base": 0x0a00_3e00, "size": 0x200, "action": "emulate"}
+    (inputs / "windows.json").write_text(json.dumps([window]))
+    for more, legacy in (([], "on"), (["--modern-virtio"], "off")):
+        made = prepare(inputs, CODE, "--disk", "disk.img", "--policy-windows", "windows.json", *more, by="--bin")
+        assert made.status == 0, made.said
+        words = (inputs / "out/qemu.args").read_text().split()
+        assert f"virtio-mmio.force-legacy={legacy}" in words
+        assert "virtio-blk-device,drive=charter-disk,bus=virtio-mmio-bus.31" in words
 
 
 def test_without_a_dtb(inputs: Path) -> None:

@@ -14,7 +14,7 @@
 #include "fake.h"
 #include "log/evidence.h"
 #include "operator/monitor.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 
 static unsigned row = 1;
 static bool silent;
@@ -100,7 +100,7 @@ static bool stop(struct cpu *c, const char *why)
 	if (strcmp(why, "stop"))
 		return monitor_run(c, why);
 	c->record = last;
-	overrule_rule(policy_rows[row].rule, ROW_STOP, 0);
+	rules_set(policy_rows[row].rule, ROW_STOP, 0);
 	d = overrule(c, &policy_rows[row]);
 	fprintf(stderr, "action %u model %u value %lx\n", d->action, d->arg, d->value);
 	return true;

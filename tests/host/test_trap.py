@@ -511,7 +511,7 @@ def check_places(ask: Ask) -> None:
     cases = [(0x0, True), (0x4, False), (0x7fffffc, False),             # flash: nothing is there
              (0x9010000, True), (0x9010004, True), (0x9010000, False),  # rtc, a device
              (0x9011000, True), (0x9ff0000, False), (0x9020000, False),     # up to the next window
-             (0xb000000, True), (0xb000010, True), (0xb000ffc, True), (0xb000000, False),   # what has `regs:`
+             (0xb000000, True), (0xb000010, True), (0xb000ffc, True), (0xb000000, False),   # windows with `regs:`
              (0xb001000, True), (0x3ffffffc, False), (0x90000000, False), (0xb000ffc, False), (1 << 51, False)]
     traps = [Trap((0,) * 31, 0x40000000, 0x3c5, word | write, far=ipa & 0xfff, hpfar=ipa >> 12 << 4,
                   entry=KEEP if n or write else 0) for write in (0, 1 << 6) for n, (ipa, _) in enumerate(cases)]

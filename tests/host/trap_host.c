@@ -35,7 +35,7 @@
 #include "operator/debug.h"
 #include "operator/gdb.h"
 #include "operator/monitor.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 #include "trap/decide.h"
 #include "trap/replay.h"
 #include "trap/trap.h"
@@ -586,7 +586,7 @@ static void change(u64 how)
 {
 	u32 set = (how & BIT(16) ? ROW_WOULD : 0) | (how & BIT(17) ? ROW_STOP : 0) | (how & BIT(18) ? ROW_ONCE : 0);
 
-	must(overrule_rule((u16)how, set, (ROW_WOULD | ROW_STOP | ROW_ONCE) & ~set), "no such rule");
+	must(rules_set((u16)how, set, (ROW_WOULD | ROW_STOP | ROW_ONCE) & ~set), "no such rule");
 	operator_says = (u8)(how >> 24);
 }
 

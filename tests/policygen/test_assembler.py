@@ -63,7 +63,7 @@ def test_id_registers_are_read_only() -> None:
     assert not wrong, wrong
 
 
-# What Debian's LLVM 14 does not know yet: one of each kind that LLVM 22 names, by its encoding.
+# Names that Debian's LLVM 14 does not know yet: one of each kind that LLVM 22 names, by its encoding.
 NEWEST = {"S1_0_C10_C7_0": "PLBI_VMALLE1", "S1_0_C10_C15_1": "PLBI_PERME1nXS", "S1_0_C12_C1_7": "GIC_CDEOI",
           "S1_0_C12_C3_0": "GICR_CDIA", "S1_3_C7_C4_5": "DC_ZGBVA", "S1_3_C7_C7_1": "GCSPOPM", "S1_3_C7_C15_0": "DC_CIVAOC",
           "S3_0_C2_C0_6": "DPOTBR0_EL1", "S3_0_C3_C9_7": "AFGDTU15_EL1", "S3_0_C4_C3_1": "PM", "S3_0_C10_C4_6": "TLBIDIDR_EL1",
@@ -83,7 +83,7 @@ def test_names_that_only_a_newer_assembler_has() -> None:
 
 
 def test_fine_grained_bits_are_where_the_architecture_has_them() -> None:
-    """Those whose name begins with n trap when 0; of the GIC's, whose name is that of what they allow, all do."""
+    """Controls whose name begins with n trap when 0; all of the GIC's do, which are named after what they allow."""
     controls = load_arch().controls
     for register, fields in BITS.items():
         for field, bit in fields.items():

@@ -8,7 +8,7 @@ import subprocess
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import Callable, List, Set, Tuple
 
 import pytest
 
@@ -151,7 +151,7 @@ features: { pmu: hide }
 
 
 @pytest.mark.parametrize("before, after, kind, words", [
-    ("core: allow", "core: allow, mmu: allow", "LOOSER", "access mmu but for AFSR0_EL1 (20)"),
+    ("core: allow", "core: allow, mmu: allow", "LOOSER", "access mmu but for AFSR0_EL1 (21)"),
     ("core: allow, ", "", "TIGHTER", "access core"),
     ("mask: 0xf0", "mask: 0xff", "LOOSER", "AFSR0_EL1"), ("mask: 0xf0", "mask: 0x70", "TIGHTER", "AFSR0_EL1"),
     ("mask: 0xf0", "mask: 0x0f", "LOOSER", "AFSR0_EL1"),
@@ -213,6 +213,25 @@ def test_id_registers_are_told_by_field(policy_file: PolicyFile, tmp_path: Path)
     shown = [diff.sides(change) for change in compare(old, new) if change.sample.key == load_arch().registers[
         "ID_AA64PFR0_EL1"].key]
     assert shown == [("SVE 0x0", "SVE real")]
+
+
+@pytest.mark.parametrize("old, new, gates", [
+    ("core: allow", "core: allow, mmu: allow", {"looser", "any"}), ("core: allow, mmu: allow", "core: allow", {"tighter", "any"}),
+    ("ACTLR_EL1: { read: { value: 1 } }", "ACTLR_EL1: { read: { value: 2 } }", {"tighter", "any"}),
+    ("core: allow", "core: { do: allow, log: once }", {"any"}), ("core: allow", "core: allow", set())])
+def test_each_gate_stops_what_it_is_for(tmp_path: Path, old: str, new: str, gates: Set[str]) -> None:
+    """`tighter` is about guests that work today: what they may miss, and what is another value."""
+    policies = []
+    for name, entries in (("old", old), ("new", new)):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"policy: 1\nname: t\nplatform: qemu-virt\nsysregs: {{ default: deny, {entries} }}\n"
+                        "mmio: { default: deny }\nhvc: { default: deny }\nsmc: { default: deny }\n"
+                        "exceptions: { default: forward }\n", encoding="utf-8")
+        policies.append(fresh(str(path)))
+    found = diff.difference(policies[0], policies[1], "cortex-a57")
+    assert {gate for gate in diff.GATES if found.trips(gate)} == gates and not found.trips(None)
+    for gate in diff.GATES:
+        assert any(item.severity == "error" for item in diff.diagnostics(found, gate).items) == (gate in gates), gate
 
 
 def test_a_new_waiver_trips_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,12 +56,14 @@ def compared(capsys: pytest.CaptureFixture[str], *words: str) -> Tuple[int, Dict
 
 
 OPENS = [
-    ("arch/sysregs.csv", "ACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,HCR_EL2.TACR,HCR_EL2.TACR,",
-     "ACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,,,",
+    ("arch/sysregs.csv", "\nACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,HCR_EL2.TACR,HCR_EL2.TACR,",
+     "\nACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,,,",
      "read ACTLR_EL1, write ACTLR_EL1: HCR_EL2.TACR takes them to EL2 no longer"),
     ("arch/sysregs.csv", "CNTPCT_EL0,3,3,14,0,1,ro,r,,,v8.0,timer-phys,", "CNTPCT_EL0,3,3,14,0,1,ro,r,,,v8.0,timer-virt,",
      "CNTPCT_EL0"),
     ("arch/sysregs.csv", "REVIDR_EL1,3,0,0,0,6,ro,,,,v8.0,", "REVIDR_EL1,3,0,0,0,7,ro,,,,v8.0,", "REVIDR_EL1"),
+    ("arch/controls.csv", "HCR_EL2.TACR,HCR_EL2,21,1,1,,", "HCR_EL2.TACR,HCR_EL2,21,1,1,FEAT_NV,",
+     "HCR_EL2.TACR takes them to EL2 no longer"),       # HFGRTR2_EL2 would, on a CPU that has it
     ("arch/controls.csv", "HCR_EL2.TSW,HCR_EL2,22,", "HCR_EL2.TSW,HCR_EL2,62,", "HCR_EL2.TSW was HCR_EL2 0x400000"),
     ("arch/controls.csv", "HCR_EL2.TSW,HCR_EL2,22,1,1,", "HCR_EL2.TSW,HCR_EL2,22,1,0,", "trapping when 0"),
     ("arch/arch.yaml", "ID_AA64PFR0_EL1: { RAS: 0 }", "ID_AA64PFR1_EL1: { RAS_frac: 0 }", "ID_AA64PFR0_EL1"),

@@ -33,6 +33,7 @@ ENDS: Dict[str, Tuple[Optional[str], Optional[str], str]] = {
     "completion": ("bash", None, "fish"),
     "expand": ("strict", BAD, "nosuch"),
     "list": ("pmu", "zzzzzzzz", "--nothing"),
+    "reach": ("strict native", BAD, "strict sideways"),
     "schema": ("", None, "-o {}/a-file/schema"),
     "verify": ("strict", "strict --gen {}/other", "strict --run {}/a-file"),
     "probe": (None, None, "--run {}/a-file"),

@@ -83,7 +83,7 @@ COMPLETIONS = [
     ("explain strict read PMCCNTR", "PMCCNTR_EL0"), ("explain strict hvc PSCI_VER", "PSCI_VERSION"),
     ("explain strict exception DABT_NO", "DABT_NO_SYNDROME"), ("--format sa", "sarif"), ("diff --ga", "--gate"),
     ("diff --gate lo", "looser"), ("learn --sess", "--session"), ("completion z", "zsh"), ("--che", "--check"),
-    ("--check linux", "linux-strict"), ("probe --cpu neo", "neoverse-n1")]
+    ("--check linux", "linux-strict"), ("probe --cpu neoverse-n", "neoverse-n1 neoverse-n2")]
 
 
 def script(shell: str, capsys: pytest.CaptureFixture[str], folder: Path) -> Path:

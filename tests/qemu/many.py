@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import List
 
+from policygen.facts.arch import load_arch
 from policygen.language.model import Policy
 from policygen.target import render, sweep, verify_run
+from policygen.target.reach import reached
 from vm import FAST_CLOCK, ROOT, bootargs, build, machine, make, run
 
 OF_A_POLICY = ("policy_tables.c", "replay.S", "policy.canonical.json")
@@ -42,4 +44,21 @@ class Image:
         verdict = verify_run.Judge(policy, cpu).judge(text)
         ended = f"QEMU ended with {done.returncode}" if done.returncode else ""
         return [line for line in (ended, verdict.broken) if line] + \
-            [verify_run.shown(item, policy) for item in verdict.differences]
+            [verify_run.shown(item, policy) for item in verdict.differences] + unreached(text, policy, cpu)
+
+
+def unreached(text: str, policy: Policy, cpu: str) -> List[str]:
+    """Registers that ran with EL2 not asked and that `policygen reach` does not call native, and the other way round."""
+    arch = load_arch()
+    native = {(key, side) for item in reached(policy, cpu) if item.way == "native" and item.accesses.section == "sysregs"
+              for low, high in item.accesses.keys for key in range(low, high + 1)
+              for side in ("read", "write") if item.accesses.direction in (side, "access")}
+    seen = [item for item in verify_run.parse(verify_run.console(text)) if item.section == "sysregs"]
+    ran, asked = ({(item.first + number * item.step, item.direction) for item in seen for number in range(item.count)
+                   if item.letter == "o" and bool(item.flag) == flag} for flag in (False, True))
+    elsewhere = {(arch.registers[name].key, "read") for name in ("MIDR_EL1", "MPIDR_EL1")}      # VPIDR_EL2 and VMPIDR_EL2 answer
+    elsewhere |= {(key, side) for key, register in arch.by_key.items() for side in ("read", "write")
+                  if {*verify_run.OF_VGIC} & {*register.controls(side)}}                        # as its list registers need it
+    return [f"{side} {arch.name(key)} {what}" for what, keys in (("ran, and is not native", ran - native),
+                                                                 ("is native, and EL2 was asked", asked & native))
+            for key, side in sorted(keys - elsewhere) if key in arch.by_key]

@@ -11,7 +11,7 @@ from vm import ROOT, bootargs, decode, machine, make, run
 
 BOUND = 1500            # instructions for any trap but those below: three times the most that was seen
 # Calls with long work: a page of characters, a sum over all rows, a full ring of log as text.
-BOUNDS = {"0x4": 4096 * 60, "0x2": 1 << 14, "0x1": 16384 * 600, "0x84000008": 16384 * 600}
+BOUNDS = {"HV_CONSOLE_WRITE": 4096 * 60, "HV_GET_STATUS": 1 << 14, "HV_DUMP_LOG": 16384 * 1100, "PSCI_SYSTEM_OFF": 16384 * 600}
 
 
 def traced() -> str:

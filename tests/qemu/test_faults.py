@@ -26,7 +26,7 @@ FAULTS = {
     "PC does not step": replace("hv/trap/fast_path.h", STEP, STEP.replace("4", "0")),
     "PC does not step after an MMIO access": replace("hv/trap/trap.c", GENERAL_STEP, ""),
     "a decision is not counted": replace("hv/trap/fast_path.h", "	s->hits++;\n", ""),
-    "a general decision is not counted": replace("hv/cpu/cpu.h", "	s->hits++;\n", ""),
+    "a general decision is not counted": replace("hv/trap/decide.h", "	s->hits++;\n", ""),
     "the wrong register gets the value": replace("hv/trap/trap_sysreg.c", "	f->x[iss_rt(iss)] = value;",
                                                  "	f->x[iss_rt(iss) & 15] = value;"),
     "XZR is not zero": replace("hv/trap/vectors.S", "x30, xzr, [sp, #FRAME_X30]\n	.endm",

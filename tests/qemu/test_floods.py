@@ -10,7 +10,7 @@ from typing import Any, List
 import pexpect
 import pytest
 
-from vm import PROMPT, bootargs, build, decode, machine
+from vm import FLOOD_WINDOW, PROMPT, bootargs, build, decode, machine
 
 SECONDS = float(os.environ.get("FLOOD_SECONDS", "6"))   # of each; FLOOD_SECONDS=30 by hand and before a release
 SOON = 1.0             # seconds from the operator's key to the prompt
@@ -26,7 +26,7 @@ def flooding(profile: str, key: str, smp: int, tmp_path: Path, console: Any, log
     c = console(words)
     c.child.delaybeforesend = None
     c.expect("attack: floods")
-    c.child.searchwindowsize = 2000
+    c.child.searchwindowsize = FLOOD_WINDOW
     c.send(key)
     return c
 

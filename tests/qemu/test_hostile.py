@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from vm import PROMPT, bootargs, build, decode, machine, run
+from vm import FLOOD_WINDOW, PROMPT, bootargs, build, decode, machine, run
 
 COUNT = 100000         # decisions on one CPU, half as many on several; `make fuzz-guest COUNT=10000000` by hand
 
@@ -49,7 +49,7 @@ def test_floods_starve_nobody_and_hide_nothing(tmp_path: Path, console: Any) -> 
     c = console(machine(elf, *bootargs(tmp_path, "log=notable")))
     with open(log, "w", encoding="utf-8", newline="") as kept:
         c.child.logfile_read = kept
-        c.child.searchwindowsize = 2000
+        c.child.searchwindowsize = FLOOD_WINDOW
         c.expect("fuzz: floods")
         for kind in "12345":
             c.send(kind)
@@ -65,7 +65,7 @@ def test_floods_starve_nobody_and_hide_nothing(tmp_path: Path, console: Any) -> 
             status = c.command("status")
             assert "stopped: key" in status or "paused by key" in status, status
             assert "text, constants and tables as at boot" in c.command("el2")
-            c.child.searchwindowsize = 2000
+            c.child.searchwindowsize = FLOOD_WINDOW
             if kind != "5":
                 c.send("cont\r")
         c.send("poweroff\r")

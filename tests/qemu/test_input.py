@@ -52,12 +52,14 @@ class Stub:
                 time.sleep(0.01)
         self.socket.settimeout(TIMEOUT)
 
-    def ask(self, packet: str) -> str:
+    def ask(self, packet: str, last: bool = False) -> str:
+        """The answer. `last`: it is not acknowledged, since QEMU may be gone by then."""
         self.socket.sendall(f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode())
         said = b""
         while said[-3:-2] != b"#":
             said += self.socket.recv(1)
-        self.socket.sendall(b"+")
+        if not last:
+            self.socket.sendall(b"+")
         return said[said.index(b"$") + 1:-3].decode()
 
     def run_to(self, address: int) -> None:
@@ -66,7 +68,7 @@ class Stub:
         assert self.ask(f"z1,{address:x},4") == "OK"
 
     def leave(self) -> None:
-        assert self.ask("D") == "OK"
+        assert self.ask("D", last=True) == "OK"
 
 
 def symbols(elf: Path) -> Dict[str, Tuple[int, int]]:

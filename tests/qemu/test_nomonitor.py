@@ -74,5 +74,5 @@ def test_what_would_need_a_monitor_is_refused(elf: Path, tmp_path: Path) -> None
 def test_it_holds_none_of_it(elf: Path) -> None:
     names = subprocess.run([CROSS + "nm", str(elf)], check=True, text=True, stdout=subprocess.PIPE).stdout
     assert " monitor_run" in names
-    for word in ("monitor_execute", "monitor_line", "gdb_session", "debug_step", "dis", "overrule_rule"):
+    for word in ("monitor_execute", "monitor_line", "gdb_session", "debug_step", "dis", "rules_set"):
         assert f" {word}\n" not in names, word

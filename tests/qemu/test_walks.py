@@ -19,6 +19,7 @@ GUEST = """
 #include "caught.h"
 #include "cpu.h"
 struct caught caught;
+bool quietly;
 void main(void);
 static u64 l1[512] __attribute__((aligned(4096)));
 static void say(u64 v)

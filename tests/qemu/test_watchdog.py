@@ -16,7 +16,7 @@ LOOPS = {
     "an interrupt": (3, "trap/trap.c", "\tif (park)\n", "for (;;)\n\t\tbarrier();"),
     "the work behind a trap": (4, "log/drain.c", "\tlog_drain(c, budget, notable_only);\n",
                                "while (c->log.seq > 9)\n\t\trelax();"),
-    "the boot": (5, "boot/guestload.c", "\tif (g->is_linux)\n", "for (;;)\n\t\tbarrier();"),
+    "the boot": (5, "boot/guestload.c", "\tif (bootargs.n_parts)\n", "for (;;)\n\t\tbarrier();"),
 }
 
 

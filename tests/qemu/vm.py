@@ -123,6 +123,11 @@ def decode(log: Path, *words: str) -> "subprocess.CompletedProcess[str]":
                           stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False)
 
 
+# Characters that a flood's reader searches. pexpect forgets what came before a read (2,000) that fills its window, and with
+# it a word that lies across two reads.
+FLOOD_WINDOW = 8000
+
+
 class Console:
     """A machine with an operator at its console."""
 

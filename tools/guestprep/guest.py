@@ -31,7 +31,7 @@ class Wanted:
     transports: Optional[FrozenSet[int]] = None     # virtio-mmio transports with a device; None: all of them
     hidden: FrozenSet[str] = frozenset()            # features that the policy hides
     panic_resets: bool = False      # a kernel that panics must not wait for a reader
-    linux: bool = True              # what Linux can not do without must be there, and its command line has an end
+    linux: bool = True              # devices that Linux needs must be there, and its command line has an end
 
 
 def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[str]:

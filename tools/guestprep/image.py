@@ -20,7 +20,8 @@ FLAGS_KNOWN = 0xf
 
 # Files that are handed over in place of an Image: offset, bytes, their name, the way out.
 NOT_AN_IMAGE: Tuple[Tuple[int, bytes, str, str], ...] = (
-    (0, b"\x7fELF", "an ELF file (vmlinux)", "give arch/arm64/boot/Image of the same build"),
+    (0, b"\x7fELF", "an ELF file (vmlinux)",
+     "give arch/arm64/boot/Image of the same build, or another kernel to make run-guest GUEST_ELF="),
     (0, b"\xd0\x0d\xfe\xed", "a device tree or FIT image", "give the kernel's Image"),
     (0, b"\x27\x05\x19\x56", "a U-Boot legacy image", "take the payload out with dumpimage"),
     (36, b"\x18\x28\x6f\x01", "a 32-bit Arm zImage", "give a 64-bit kernel"),
@@ -57,7 +58,7 @@ def load_image(where: str, data: bytes, cpu: str, report: Report) -> Optional[Im
 
 
 def unpacked_kernel(where: str, data: bytes, report: Report) -> Optional[Tuple[str, bytes]]:
-    """What lies in a packed file or in an EFI zboot image, and what to call it."""
+    """Contents of a packed file or of an EFI zboot image, and a name for them."""
     form = unpack.form_of(data)
     if form is not None:
         data, complaint = form.unpack(data, MAX_UNPACKED)

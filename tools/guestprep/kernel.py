@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A kernel that is no Linux Image: an ELF file, a raw binary or an image of U-Boot's, as bytes at guest addresses.
 
-What is done follows `qemu-system-aarch64 -kernel`, so that what runs there runs here.
+The rules are those of `qemu-system-aarch64 -kernel`, so that a kernel that runs there runs here.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AARCH64, DYN, EXEC = 183, 3, 2
 MACHINES = {3: "a 32-bit x86", 62: "an x86-64", 40: "a 32-bit Arm", 243: "a RISC-V", 8: "a MIPS", 20: "a PowerPC",
             21: "a PowerPC", 22: "an s390", 258: "a LoongArch"}
 
-# Who is linked where, for those who link elsewhere: base, end, what it is.
+# Places at which other machines link their kernels: base, end, machine.
 ELSEWHERE: Tuple[Tuple[int, int, str], ...] = (
     (0x0000_0000, 0x0000_1000, "a program for flash or position-independent"),
     (0x0008_0000, 0x0010_0000, "a Raspberry Pi kernel"),
@@ -70,7 +70,7 @@ class Kernel:
 
 
 def in_units(span: layout.Span) -> layout.Span:
-    """What nothing else may lie in, since EL2 clears memory in units."""
+    """The span and the units that it touches: nothing else may lie there, since EL2 clears memory in units."""
     base = span.base & -UNIT
     return layout.Span(span.what, base, (span.end + UNIT - 1 & -UNIT) - base)
 

@@ -21,7 +21,7 @@ DUMP_SECONDS = 30
 NAME = re.compile(r"[A-Za-z0-9._/+,:=@%~-]+")
 NET = re.compile(r"user(,(restrict|net|host|dns|dhcpstart|hostname|ipv4|ipv6|hostfwd)=[A-Za-z0-9.:/_-]+)*")
 COMMANDS = re.compile(r"[ !#-~]*")
-# Only what adds to the CPU or to the board; what places RAM, firmware or the levels of exceptions is the platform's.
+# Options that add to the CPU or to the board; RAM, firmware and exception levels are the platform's.
 OPTIONS = re.compile(r"(mte|acpi|dtb-randomness|highmem|its|ras)=(on|off)(,(mte|acpi|dtb-randomness|highmem|its|ras)=(on|off))*")
 
 
@@ -44,7 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--disk", metavar="FILE", help="a raw disk image, /dev/vda if the policy gives virtio-disk")
     parser.add_argument("--net", metavar="user[,...]", help="a network card, if the policy gives virtio-net: QEMU's "
                         "user network and its options")
-    parser.add_argument("--legacy-virtio", action="store_true", help="virtio devices with the legacy interface")
     parser.add_argument("-q", "--quiet", action="store_true", help="errors and notices only")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a preparing tool leaves in its folder: files for QEMU's loader, EL2's boot arguments, QEMU's words."""
+"""The folder that a preparing tool fills: files for QEMU's loader, EL2's boot arguments, QEMU's words."""
 from __future__ import annotations
 
 import os
@@ -22,7 +22,7 @@ class Loaded:
 
 
 def boot_arguments(words: Sequence[str], log: str, unattended: bool, hv_init: Optional[str]) -> bytes:
-    """What EL2 is told; it trusts none of it."""
+    """EL2's boot arguments, none of which it trusts."""
     text = ["charter1", *words, f"log={log}"]
     if unattended:
         text.append("unattended=1")
@@ -59,10 +59,10 @@ def write(out: Path, names: Sequence[str], loaded: Sequence[Loaded], arguments: 
     words = "".join(loaders + [f"{word}\n" for word in more]).encode("utf-8", "surrogateescape")
     files = {**{file.name: file.data for file in loaded}, "bootargs": arguments, **(beside or {}), "qemu.args": words}
     gone: Dict[str, Optional[bytes]] = {name: None for name in names if name not in files}
-    _write(out, {**gone, **files}, report)
+    store(out, {**gone, **files}, report)
 
 
-def _write(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
+def store(out: Path, files: Dict[str, Optional[bytes]], report: Report) -> None:
     """Each file appears whole or not at all."""
     try:
         out.mkdir(parents=True, exist_ok=True)

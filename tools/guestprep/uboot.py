@@ -21,7 +21,7 @@ PACKED = {0: "none", 1: "gzip", 2: "bzip2", 3: "lzma", 4: "lzo", 5: "lz4", 6: "z
 
 @dataclass(frozen=True)
 class Payload:
-    """What lies in an image, and where that wants it."""
+    """Contents of an image, and their place."""
     data: bytes
     load: Optional[int]
     entry: Optional[int]

@@ -73,7 +73,7 @@ def load(where: str, text: bytes, report: Report) -> Optional[Windows]:
 
 
 def of_policy(file: Optional[str], report: Report) -> Windows:
-    """Those of windows.json; without a file, those of every guest."""
+    """The windows of windows.json; without a file, those of every guest."""
     if file is None:
         return DEFAULT
     text = read_file(file, MAX_JSON, "a list of windows", report)
@@ -81,7 +81,7 @@ def of_policy(file: Optional[str], report: Report) -> Windows:
 
 
 def hidden_features(file: Optional[str], report: Report) -> FrozenSet[str]:
-    """What policygen wrote beside the windows says which features the policy hides."""
+    """The features that the policy hides, by the file that policygen wrote beside the windows."""
     if file is None:
         return frozenset()
     canonical = os.path.join(os.path.dirname(file), "policy.canonical.json")

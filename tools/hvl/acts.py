@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the operator did to a run: when the guest stood, and what was changed."""
+"""The operator's acts in a run: when the guest stood, and what was changed."""
 from __future__ import annotations
 
 from bisect import bisect_right
@@ -13,7 +13,7 @@ _SETTINGS = ("set esc=", "set live=", "set time.hide=on")       # of the line an
 
 
 def change(rec: Rec) -> Optional[str]:
-    """What the record says was changed in the policy or in the guest; None: nothing."""
+    """The change of the policy or the guest that a record tells of; None: none."""
     if rec.kind == "P":
         f = rec.f.kv
         return f"{f.get('rule', '?')}: {f.get('old', '?')} -> {f.get('new', '?')} by {f.get('by', '?')}"

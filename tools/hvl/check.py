@@ -57,7 +57,8 @@ class Check:
 
     def go(self) -> None:
         tally: Optional[Tally] = None
-        for event, view in self._run.events():
+        looks = bool(self._fail_on or self._require or self._max_cost is not None)
+        for event, view in self._run.events() if looks else self._run.blocks():
             if isinstance(event, Start):
                 tally = Tally(event.session, view.places)
             elif isinstance(event, Rec):
@@ -84,7 +85,7 @@ class Check:
         f = rec.f
         if rec.kind in DECISIONS:
             number = "" if f.rule is None else f" (rule r{f.rule})"
-            pc = "" if f.pc is None else f" pc={view.sym(f.pc) or hex(f.pc)}"
+            pc = "" if f.pc is None else f" pc={view.where(f.pc, f.el)}"
             text = f"{what(f)} {f.verdict} at seq {rec.seq}{pc}{number}"
         else:
             text = f"@{rec.kind} {rec.body} at seq {rec.seq}"

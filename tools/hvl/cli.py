@@ -26,6 +26,7 @@ from .tally import KEYS
 from .trace import TRACE, Trace
 
 _POLICYGEN = {"why": "explain", "learn": "learn", "whatif": "replay", "coverage": "cover"}
+_MAP = "the guest's names: an ELF file, System.map, output of nm, arm64 Image (default: those kept under its hash)"
 _ALIASES = {"--summary": "summary", "--live": "live", "--schema": "schema"}
 
 _EPILOG = """exit status: 0 done; 1 a finding; 2 usage or I/O error; 3 no record, or the sentinel was stripped;
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--weak", action="store_true", help="read records whose sentinel was stripped (forgeable)")
     common.add_argument("--session", type=_positive, metavar="N", help="this session only, from 1")
     common.add_argument("--policy", metavar="FILE", help="rules.json of the policy that ran (default: build/gen/)")
-    common.add_argument("--map", metavar="FILE", help="System.map, for symbols")
+    common.add_argument("--map", metavar="FILE", help=_MAP)
     common.add_argument("--since", type=_time, metavar="T", help="records from this time on")
     common.add_argument("--until", type=_time, metavar="T", help="records up to this time")
     common.add_argument("--show-damaged", action="store_true", help="what was rejected, on standard error")
@@ -141,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--hide", action="store_true", help="do not show records")
     p.add_argument("--log", metavar="FILE", help="records into this file instead")
     p.add_argument("--tee", metavar="FILE", help="the raw capture into this file")
-    p.add_argument("--map", metavar="FILE", help="System.map, for symbols")
+    p.add_argument("--map", metavar="FILE", help=_MAP)
     p.add_argument("--policy", metavar="FILE", help="rules.json of the policy that runs")
     p.add_argument("--color", action="store_true", default=None)
     p.add_argument("--no-color", dest="color", action="store_false")
@@ -161,8 +162,7 @@ def _run(args: argparse.Namespace, files: List[str]) -> Run:
     text: Optional[str] = getattr(args, "filter", None)
     test: Optional[Test] = compile_filter(text) if text is not None else None
     reader = Reader(files, args.weak, args.session)
-    symbols = Symbols(args.map) if args.map else None
-    return Run(reader, Places(args.policy), symbols, Options(args.strict, args.since, args.until, args.show_damaged),
+    return Run(reader, Places(args.policy), Symbols(args.map), Options(args.strict, args.since, args.until, args.show_damaged),
                test)
 
 
@@ -218,7 +218,7 @@ def _main(argv: List[str]) -> int:
         out.close()
         return 0
     if args.command == "live":
-        return live(Places(args.policy), Symbols(args.map) if args.map else None, args.hide, _color(args), args.log,
+        return live(Places(args.policy), Symbols(args.map), args.hide, _color(args), args.log,
                     args.tee)
     if args.command == "diff":
         return _diff(args)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tools need of a 64-bit little-endian ELF file: a section by its name, and its symbols.
+"""The parts that tools need of a 64-bit little-endian ELF file: a section by its name, and its symbols.
 
 policygen reads images with pyelftools (policygen/text/elf.py); here the standard library must do. A file is data:
 nothing is read beyond its end, and a ValueError says what is wrong with it.

@@ -2,6 +2,7 @@
 """The fields of a record by name, for filters, JSON and CSV, each with its meaning."""
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, Dict, Optional, Union
 
 from .names import EVENTS, VERDICTS
@@ -11,6 +12,7 @@ from .sequence import Session
 from .symbols import Symbols
 
 Value = Union[int, str, None]
+_PLACE = re.compile(r"\b(?:pc|elr|entry|lr)=0x([0-9a-f]{1,16})\b")
 
 
 class View:
@@ -32,8 +34,27 @@ class View:
         rule = self.rec.f.rule
         return None if rule is None else self.places.place(self.session, rule)
 
-    def sym(self, address: Optional[int]) -> Optional[str]:
-        return self.symbols.name(address) if self.symbols is not None and address is not None else None
+    def sym(self, address: Optional[int], el: Optional[int] = 1) -> Optional[str]:
+        named = self.symbols.of(self.session) if self.symbols is not None and address is not None else None
+        return named.name(address, el) if named is not None and address is not None else None
+
+    def where(self, address: int, el: Optional[int] = 1) -> str:
+        """An address of the guest for people."""
+        return self.sym(address, el) or hex(address)
+
+    def function(self, address: Optional[int], el: Optional[int] = 1) -> Optional[str]:
+        name = self.sym(address, el)
+        return name.partition("+")[0] if name is not None else None
+
+    def told(self, body: str) -> str:
+        """A record's text with the names of the addresses in it."""
+        if self.symbols is None or "=0x" not in body:
+            return body
+        return _PLACE.sub(lambda found: f"{found.group()}{self._behind(int(found.group(1), 16))}", body)
+
+    def _behind(self, address: int) -> str:
+        name = self.sym(address)
+        return f" ({name})" if name is not None else ""
 
     def cost_ns(self) -> Optional[int]:
         cost = self.rec.f.cost
@@ -126,7 +147,8 @@ FIELDS: Dict[str, Field] = {
     "x1": _hex(_kv_number("x1"), "argument of a call"),
     "x2": _hex(_kv_number("x2"), "argument of a call"),
     "pc": _hex(lambda v: v.rec.f.pc, "the guest's instruction"),
-    "sym": Field(lambda v: v.sym(v.rec.f.pc), "its symbol (--map)"),
+    "sym": Field(lambda v: v.sym(v.rec.f.pc, v.rec.f.el), "its place in a function: do_idle+0x1c"),
+    "fn": Field(lambda v: v.function(v.rec.f.pc, v.rec.f.el), "the function"),
     "el": _num(lambda v: v.rec.f.el, "exception level it came from"),
     "cost": _num(View.cost_ns, "time in EL2, nanoseconds"),
     "cost_ns": _num(View.cost_ns, "time in EL2, nanoseconds"),

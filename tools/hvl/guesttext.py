@@ -9,7 +9,7 @@ _PACKET = 1 << 13       # of gdb's
 
 
 class GuestText:
-    """Bytes of one session. What a capture did to all line ends is allowed for."""
+    """Bytes of one session. Line ends may be changed, if all are."""
 
     def __init__(self) -> None:
         self.size = 0

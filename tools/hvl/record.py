@@ -211,7 +211,7 @@ def group(body: Body) -> str:
 
 
 def immediate(body: Body) -> int:
-    """That of the instruction of a call, from its syndrome."""
+    """The immediate of a call's instruction, from its syndrome."""
     esr = body.esr or 0
     return esr & 0xffff if esr >> 26 in _CALLS else 0
 

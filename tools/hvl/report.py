@@ -120,10 +120,10 @@ class Report:
     def record(self, rec: Rec, view: View) -> None:
         if not self.tally.decisions and rec.kind == "E" and rec.f.event == "guest+" and rec.t is not None:
             zero = view.session.stops.own(rec.t)
-            self.rate, self.heat = Slots(zero), Slots(zero)        # what came before is EL2's boot
+            self.rate, self.heat = Slots(zero), Slots(zero)        # earlier records are of EL2's boot
         self.tally.add(rec)
         f = rec.f
-        line = _line(rec)
+        line = _line(rec, view)
         own = None if rec.t is None else view.session.stops.own(rec.t)
         for denial in self._open:
             denial.lines.append("  " + line)
@@ -205,7 +205,7 @@ class Report:
         self._denials(out)
 
     def _changes(self, out: Output) -> None:
-        """What made this run another than the policy alone makes."""
+        """Changes that made this run differ from the policy's own."""
         s, would = self.view.session, self.tally.verdict("WOULD")
         if would:
             out.line(markup("<p><b>{} decisions were let through that the policy refuses (WOULD).</b></p>", would))
@@ -383,13 +383,13 @@ def _seq(rec: Rec) -> str:
     return f"{rec.seq}.{rec.cpu}" if rec.cpu else str(rec.seq)
 
 
-def _line(rec: Rec) -> str:
+def _line(rec: Rec, view: View) -> str:
     f = rec.f
     t = "-" if rec.t is None else seconds(rec.t)
     if rec.kind in DECISIONS:
-        pc = "" if f.pc is None else f" pc={f.pc:#x}"
+        pc = "" if f.pc is None else f" pc={view.where(f.pc, f.el)}"
         return f"{rec.seq} {t} {f.verdict} r{f.rule} {what(f)}{pc}"
-    return f"{rec.seq} {t} @{rec.kind} {rec.body}"
+    return f"{rec.seq} {t} @{rec.kind} {view.told(rec.body)}"
 
 
 def write_html(run: Run, out: Output) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import BinaryIO, Iterator, List, Optional, Set, Tuple
+from typing import BinaryIO, Iterator, List, Optional, Set, Tuple, Union
 
 from .entry import say
 from .escape import Ready, no_command, terminal
 from .expr import Test
 from .fields import View
 from .files import UsageError, create
-from .record import Rec, number, seconds
+from .quick import Block
+from .record import Rec, seconds
 from .rules import Places
 from .sequence import End, Event, Session, Start, Suspect
 from .source import Reader
@@ -36,6 +37,15 @@ class Output:
         self._text.append((text if isinstance(text, Ready) else terminal(text)) + "\n")
         if len(self._text) >= 512:
             self.flush()
+
+    def lines(self, rows: List[str]) -> None:
+        """Many of them, none of which is Ready."""
+        if rows:
+            self.flush()
+            text = "\n".join(rows) + "\n"
+            if not text.replace("\n", "").isprintable():
+                text = "".join(terminal(row) + "\n" for row in rows)
+            self._to.write(text.encode("utf-8", "backslashreplace"))
 
     def raw(self, data: bytes) -> None:
         if self._text:
@@ -84,7 +94,18 @@ class Run:
         say("log_decode", no_command(text))
 
     def events(self) -> Iterator[Tuple[Event, View]]:
-        """Every event of the chosen sessions; events before a session's first record belong to it."""
+        """Every event of the sessions asked for; text before a session's first record belongs to it."""
+        for event, view in self.blocks():
+            if isinstance(event, Block):
+                for each in event.events():
+                    if isinstance(each, Rec):
+                        view.rec = each
+                    yield each, view
+            else:
+                yield event, view
+
+    def blocks(self) -> Iterator[Tuple[Union[Event, Block], View]]:
+        """The same, with rows of decisions in one piece."""
         view = View(Session(""), self.places, self.symbols)
         current, inside = 0, False
         for event in self.reader.events():
@@ -95,11 +116,7 @@ class Run:
             if wanted is None or wanted == (current if inside else current + 1):
                 if isinstance(event, Rec):
                     view.rec = event
-                    if self.symbols is not None and event.kind == "E" and "vbar" in event.f.kv:
-                        vbar = number(event.f.kv["vbar"])
-                        if vbar is not None:
-                            self.symbols.moved(vbar)
-                if self.options.show_damaged:
+                if self.options.show_damaged and not isinstance(event, Block):
                     self._show_damaged(event)
                 yield event, view
                 if isinstance(event, End):
@@ -196,7 +213,7 @@ def completeness(s: Session, allowed: int = 0, text: int = 0) -> str:
 
 
 def changes(count: int) -> str:
-    """What the operator did to a run, in words; empty: nothing."""
+    """The operator's changes, in words; empty: none."""
     return "" if not count else f"{count} change{'s' * (count != 1)} by the operator"
 
 

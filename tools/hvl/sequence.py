@@ -35,6 +35,7 @@ _LOSSES = 16             # losses listed one by one
 _CPUS = 512              # counters in one session, at most
 _MIXED = 3               # records of another session; fewer are damage
 _KEYS = 64               # words of a header; a header of ours has 10
+_VBARS = 16              # values of VBAR_EL1
 _CHANGES = 100           # of the operator's, listed one by one
 _AHEAD = 256             # lost ranges announced before the counter gets there
 
@@ -89,6 +90,7 @@ class Session:
         self.paused = 0
         self.monitors = 0
         self.stops = Stops()
+        self.vbars: List[int] = []              # VBAR_EL1 as it was seen: where the guest's kernel lies
         self.changes = 0                        # of the policy and the guest, by the operator
         self.changed: List[Tuple[Rec, str]] = []        # the first of them
         self.trailer: Optional[Rec] = None
@@ -242,6 +244,36 @@ class Sequencer:
         out, self._out = self._out, []
         return out
 
+    def settled(self) -> bool:
+        """Is nothing in doubt, so that a decision whose number is expected() need not be looked at further?"""
+        s = self.session
+        return not self._queue and self._header is None and s is self._out_session and s.records > 0 and not any(
+            cpu.waiting is not None or cpu.run or cpu.ahead for cpu in s.cpus.values())
+
+    def expected(self) -> Dict[int, int]:
+        """Each CPU's next number."""
+        return {number: cpu.next for number, cpu in self.session.cpus.items()}
+
+    def accept(self, number: int, count: int, t: int, recent: List[Tuple[int, int]]) -> None:
+        """`count` decisions that continued the CPU's counter, the last of them at `t`; `recent`: number and sum of the last."""
+        s, cpu = self.session, self.session.cpus[number]
+        s.records += count
+        cpu.received += count
+        cpu.next = recent[-1][0] + 1
+        cpu.time = t
+        cpu.recent.extend(recent)
+        s.last = max(s.last or 0, recent[-1][0])
+        s.end_time = max(s.end_time, t)
+
+    def between(self, texts: List[bytes]) -> Tuple[Session, str]:
+        """Text that stood between them; the session and the stream that all of it belongs to."""
+        for data in texts:
+            if self._stream == "guest":
+                self.session.text.add(data)
+            elif self._stream == "gdb":
+                self.session.text.gdb(data)
+        return self.session, self._stream
+
     def settle(self) -> List[Event]:
         """For a live view: no longer waits for a successor."""
         self._settle()
@@ -334,7 +366,7 @@ class Sequencer:
         if not s.records:
             s.first = rec.seq
             if rec.kind == "H" and not rec.seq:
-                s.text = GuestText()                # what came before is somebody else's
+                s.text = GuestText()                # earlier text is another's
             self.sessions += 1
             s.number = self.sessions
             self._out.append(Start(s))
@@ -355,6 +387,8 @@ class Sequencer:
         kind = rec.kind
         if kind in "DA":
             return
+        if kind in "SE" and "vbar=" in rec.body:
+            self._vbar(s, rec)
         changed = change(rec) if kind in "EP" else None
         if changed is not None:
             s.changes += 1
@@ -376,6 +410,12 @@ class Sequencer:
             cpu.sent = number(rec.f.kv.get("records", "")) or 0
             cpu.lost = number(rec.f.kv.get("lost", "")) or 0
             s.lost = max(s.lost, sum(c.lost for c in s.cpus.values()))
+
+    @staticmethod
+    def _vbar(s: Session, rec: Rec) -> None:
+        vbar = number(rec.f.kv.get("vbar", ""))
+        if vbar and vbar not in s.vbars and len(s.vbars) < _VBARS:
+            s.vbars.append(vbar)
 
     def _stream_event(self, rec: Rec) -> None:
         event = rec.f.event

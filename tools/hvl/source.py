@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from typing import BinaryIO, Iterator, List, Optional
+from typing import BinaryIO, Iterator, List, Optional, Union
 
 from .escape import terminal
 from .files import UsageError as UsageError, complaint
+from .quick import Block, Quick
 from .sequence import Event, Sequencer
 from .undo import Undo
 from .wire import Scanner, WeakScanner
@@ -148,15 +149,18 @@ class Reader:
         self.sessions = 0
         self.bare = False
         self.sentinels = 0
+        self.quick = True       # whatever it is, what comes out is the same
 
-    def _file(self, name: str) -> Iterator[Event]:
+    def _file(self, name: str) -> Iterator[Union[Event, Block]]:
         scanner = WeakScanner() if self._weak else Scanner()
         before = self.sessions
         order = Sequencer(name, before)
         undo = Undo()
         order.altered = lambda: bool(undo.told()) or scanner.mended() > 0
+        quick = Quick(scanner, order) if self.quick and not self._weak else None
         for data in chunks_of(name, self.notes):
-            yield from order.feed(scanner.feed(undo.feed(data)))
+            data = undo.feed(data)
+            yield from order.feed(scanner.feed(data)) if quick is None else quick.feed(data)
             if order.sessions - before > _SESSIONS:
                 self.notes.cut(f"{name}: more than {_SESSIONS} sessions; what follows is not read")
                 break
@@ -169,7 +173,7 @@ class Reader:
         self.bare = self.bare or scanner.bare
         self.sentinels += scanner.sentinels
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Union[Event, Block]]:
         for name in self.files:
             if name != "-" and not os.path.exists(name):
                 raise UsageError(f"{terminal(name)}: no such file")

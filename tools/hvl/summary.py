@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Optional, TypeVar
 
 from .escape import terminal, to_json
 from .fields import View
+from .quick import Block
 from .record import Rec, VERDICTS
 from .run import Output, Run, completeness, percent, span, stamp
 from .sequence import End, Session, Start
@@ -24,6 +25,11 @@ def _hertz(session: Session) -> str:
 def _ns(session: Session, ticks: int) -> str:
     ns = session.ns(ticks)
     return f"{ticks} ticks" if ns is None else span(ns)
+
+
+def _function(pc: str, view: View) -> str:
+    """The function of a row; whose names are unknown, and what EL0 ran, stays an address."""
+    return view.function(int(pc, 16)) or pc if pc.startswith("0x") and pc[2:].isalnum() else pc
 
 
 def _rules(rules: List[int]) -> str:
@@ -50,13 +56,21 @@ class Summary:
     def go(self) -> None:
         tally: Optional[Tally] = None
         first = True
-        for event, view in self._run.events():
+        for event, view in self._run.blocks():
             if isinstance(event, Start):
                 tally = Tally(event.session, view.places, self._by or "class", self._run.partial)
+            elif isinstance(event, Block):
+                if tally is not None and tally.takes_blocks:
+                    tally.block(event)
+                elif tally is not None:
+                    for rec in event.records():
+                        if self._run.passes(rec, view):
+                            tally.add(rec)
             elif isinstance(event, Rec):
                 if tally is not None and self._run.passes(event, view):
                     tally.add(event)
             elif isinstance(event, End) and tally is not None:
+                tally.settle()
                 if self._json is not None:
                     self._json.append(as_dict(tally, view))
                 else:
@@ -127,7 +141,7 @@ class Summary:
         self._out.line(f"decisions   {tally.total()}    {'  '.join(words)}        {how}")
 
     def _rules(self, tally: Tally, view: View) -> None:
-        """What EL2 counted of each rule; percentiles where each of its decisions has a record."""
+        """EL2's counts of each rule; percentiles where each of its decisions has a record."""
         s = tally.session
         rows = [["rule", "count", "%", "EL2 time", "p50", "p95", "max", "entry"]]
         ordered = sorted(tally.rule_counts().items(), key=lambda item: (-item[1][0], item[0]))
@@ -152,7 +166,7 @@ class Summary:
             return
         s, by = tally.session, self._by or "class"
         rows = [[by, "logged" if silent else "count", "%", "EL2 time", "p50", "p95", "max", "rules"]]
-        ordered = tally.sorted_rows()
+        ordered = tally.sorted_rows(lambda pc: _function(pc, view) if by == "function" else pc)
         for name, row in ordered[:self._top]:
             costs = row.costs
             if costs.count:
@@ -161,7 +175,7 @@ class Summary:
             else:
                 times = ["-"] * 4
             last = _rules(sorted(row.rules))
-            if by == "pc" and name.startswith("0x"):
+            if by == "pc" and name.startswith("0x") and name[2:].isalnum():
                 last = view.sym(int(name, 16)) or last
             rows.append([terminal(name), str(row.count), percent(row.count, tally.decisions)] + times + [last])
         for text in table(rows, 1):
@@ -178,8 +192,8 @@ class Summary:
         for (subject, verdict, _, rule), found in ordered[:self._top]:
             pc = ""
             if found.pcs:
-                address, times = max(found.pcs.items(), key=lambda item: (item[1], -item[0]))
-                pc = f"{view.sym(address) or hex(address)} ({times})"
+                (address, el), times = max(found.pcs.items(), key=lambda item: (item[1], -(item[0][0] or 0)))
+                pc = f"{view.where(address or 0, el)} ({times})"
             place = "" if rule is None else view.places.place(tally.session, rule) or ""
             name = terminal(subject) + ("" if verdict == "DENY" else f" ({verdict})")
             rows.append([name, str(found.count), str(found.first), str(found.last), pc,
@@ -203,7 +217,8 @@ def as_dict(tally: Tally, view: View) -> Dict[str, Any]:
                      "max_ns": s.ns(costs.most), "rules": sorted(row.rules), "verdicts": row.verdicts})
     refused = [{"what": subject, "verdict": verdict, "class": cls, "rule": rule, "count": found.count,
                 "src": None if rule is None else view.places.place(s, rule),
-                "first": found.first, "last": found.last, "pcs": {hex(pc): n for pc, n in found.pcs.items()}}
+                "first": found.first, "last": found.last, "pcs": {hex(pc or 0): n for (pc, _), n in found.pcs.items()},
+                "by": {view.where(pc or 0, el): n for (pc, el), n in found.pcs.items()}}
                for (subject, verdict, cls, rule), found in tally.refused.items()]
     return {
         "session": s.number, "source": s.source, "header": s.header,

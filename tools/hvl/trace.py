@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""trace: Chrome's trace event form, for Perfetto: who ran when.
+"""trace: Chrome's trace event form, for Perfetto: the times at which each vCPU ran.
 
 The time is the guest's own: stops are left out, and marked. A vCPU has two tracks. On one a slice as long as the vCPU
 ran between two stops holds one slice for each decision; on the other stand events and refusals, which take no time.
-What the importers ask of a trace is listed in tests/decoder/trace_rules.py.
+The rules of the importers are listed in tests/decoder/trace_rules.py.
 """
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _micro(grid: int) -> _Raw:
 
 
 class Vcpu:
-    """What was drawn of one vCPU, in steps of the grid."""
+    """The drawn part of one vCPU, in steps of the grid."""
 
     def __init__(self, begin: int) -> None:
         self.begin = begin
@@ -42,7 +42,7 @@ class Vcpu:
         # Slices in the order of time; those of records that were held back until the log ended lie between others.
         self.starts, self.ends = array("q"), array("q")
         self.late_starts, self.late_ends = array("q"), array("q")
-        self.held: Optional[Tuple[Rec, Optional[str]]] = None
+        self.held: Optional[Tuple[Rec, View, Optional[str]]] = None
         self.told: Optional[Tuple[int, int]] = None     # the last @S: own time, decisions
 
     def place(self, start: int, end: int) -> Optional[Tuple[int, int]]:
@@ -148,10 +148,10 @@ class Trace:
             self._count(rec, at)
             place = view.of(rec).place()
             if rec.late:                            # held back by the mode until the log ended
-                self._decision(vcpu, rec, t, place, None)
+                self._decision(vcpu, rec, t, view, place, None)
             else:
                 self._release(vcpu, at)
-                vcpu.held = rec, place
+                vcpu.held = rec, view, place
             return
         self._release(vcpu, at)
         if rec.kind == "L":
@@ -162,19 +162,19 @@ class Trace:
             self._totals(vcpu, rec, at)
         elif rec.kind in "EXP":
             if rec.f.event == "guest+" and not vcpu.starts and vcpu.told is None:
-                vcpu.begin = vcpu.end = at          # what came before is EL2's boot
+                vcpu.begin = vcpu.end = at          # earlier records are of EL2's boot
             if rec.f.event not in ("mon+", "mon-"):     # told when all stops are known
                 self._instant(rec.cpu, at, rec.kind, rec.f.mark or rec.f.event or rec.kind,
-                              {"seq": rec.seq, "t": seconds(t), "text": rec.body})
+                              {"seq": rec.seq, "t": seconds(t), "text": view.told(rec.body)})
         vcpu.end = max(vcpu.end, at)
 
     def _release(self, vcpu: Vcpu, until: Optional[int]) -> None:
         """The decision before is over where the next record begins, at the latest."""
         held, vcpu.held = vcpu.held, None
         if held is not None and held[0].t is not None:
-            self._decision(vcpu, held[0], held[0].t, held[1], until)
+            self._decision(vcpu, held[0], held[0].t, held[1], held[2], until)
 
-    def _decision(self, vcpu: Vcpu, rec: Rec, t: int, place: Optional[str], until: Optional[int]) -> None:
+    def _decision(self, vcpu: Vcpu, rec: Rec, t: int, view: View, place: Optional[str], until: Optional[int]) -> None:
         f = rec.f
         cost = self._session.ns((f.cost or 0) // f.n) or 0      # of a run of equal ones the first is drawn
         start, end = self._grid(t), min(_LAST, self._grid(t + max(0, cost)))
@@ -183,8 +183,9 @@ class Trace:
         drawn = vcpu.place_late(start, end) if rec.late else vcpu.place(start, end)
         name = f"{f.cls or '?'}{'.' + f.op if f.op else ''} {touched(f) or ''}".rstrip()
         name += f" x{f.n}" if f.n > 1 else ""
+        where = "" if f.pc is None else view.where(f.pc, f.el)
         args = {"seq": rec.seq, "t": seconds(t), "rule": None if f.rule is None else f"r{f.rule}", "src": place, "n": f.n,
-                "cost_ns": cost, "pc": None if f.pc is None else hex(f.pc)}
+                "cost_ns": cost, "pc": None if f.pc is None else where}
         verdict = f.verdict or "?"
         if drawn is not None:
             self._slice(rec.cpu, *drawn, verdict, name, args)

@@ -214,6 +214,15 @@ class Scanner:
         self._rest = buf[pos:]
         return out
 
+    def waits(self) -> bool:
+        """Are there bytes that may be part of what is to come?"""
+        return bool(self._rest)
+
+    def taken(self) -> bytes:
+        """These, which are no longer the scanner's."""
+        rest, self._rest = self._rest, b""
+        return rest
+
     def flush_text(self) -> List[Token]:
         """For a live view: gives up text that was held back, so that a `+` can no longer take it away."""
         rs = self._rest.find(RS)

@@ -23,7 +23,7 @@ asm(".section .rodata\n.balign 8\n.global header\nheader: .incbin \"" PROGRAMS "
 #define SAY   1
 #define AVOID 2
 #define CPUS  4
-/* Those that the programs use: two without a wire, the PMU's and the timers'. */
+/* Interrupts of the programs: two without a wire, the PMU's and the timers'. */
 #define PPIS (BIT(20) | BIT(22) | BIT(23) | BIT(27) | BIT(30))
 #define RTC   0x09010000UL
 #define SEEN (0xffff | PPIS)

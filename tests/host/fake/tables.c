@@ -42,9 +42,9 @@ const struct decision policy_rows[] = {
 const u16 policy_n_rows = ARRAY_SIZE(policy_rows);
 
 const struct window_info policy_windows[] = {
-	{ 0x08000000, 0x0800ffff, "gicd", 2, 0 },
-	{ 0x09000000, 0x09000fff, "uart0", 2, 0 },
-	{ 0x0a000000, 0x0a003fff, "virtio", 2, 0 },
+	{ 0x08000000, 0x0800ffff, "gicd", 2, 1, 0 },
+	{ 0x09000000, 0x09000fff, "uart0", 2, 1, 0 },
+	{ 0x0a000000, 0x0a003fff, "virtio", 2, 1, 0 },
 };
 const u16 policy_n_windows = ARRAY_SIZE(policy_windows);
 /* An exception class decides, so that no row is this rule's. */

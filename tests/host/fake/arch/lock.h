@@ -22,6 +22,7 @@ __attribute__((weak)) struct spinlock *fake_held[FAKE_LOCKS]; /* the first fake_
 __attribute__((weak)) unsigned fake_holds;
 
 #define LOCK_PATIENCE(second) ((second) / 5)
+#define LOCK_TRIES 0u
 
 /* The other CPUs' work while this one waits. */
 __attribute__((weak)) void (*fake_others)(void);

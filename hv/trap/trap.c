@@ -264,7 +264,7 @@ enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 value, u64
 	}
 }
 
-enum outcome trap_other(struct trap_frame *f)
+COLD enum outcome trap_other(struct trap_frame *f)
 {
 	/*
 	 * These classes have nothing for EL2 to serve: ALLOW and FORWARD both give EL1 the exception that it would get

@@ -235,7 +235,7 @@ static inline struct mmio_lookup *lookup_of(struct trap_frame *f, u64 ipa)
 }
 
 /* Aborts outside the windows or without a usable syndrome; and accesses that the lookup cache has not seen. */
-enum outcome trap_dabt_general(struct trap_frame *f)
+COLD enum outcome trap_dabt_general(struct trap_frame *f)
 {
 	u64 esr = f->esr_el2, ipa;
 	struct row_state *s;
@@ -357,7 +357,7 @@ void trap_dabt(struct trap_frame *f, u64 esr)
 		slow_path(f, lookup->row, ipa);
 }
 
-enum outcome trap_iabt(struct trap_frame *f)
+COLD enum outcome trap_iabt(struct trap_frame *f)
 {
 	u64 ipa;
 

@@ -32,7 +32,7 @@ class Machine:
 
 GUESTS: Dict[str, Machine] = {
     "cpu_interface": Machine(newest_cpu=True), "cpu_state": Machine(smp=2), "debug": Machine(newest_cpu=True),
-    "el0": Machine(newest_cpu=True), "encodings": Machine(), "forms": Machine(), "gic_lines": Machine(),
+    "el0": Machine(newest_cpu=True), "encodings": Machine(), "forms": Machine(smp=8), "gic_lines": Machine(),
     "gic_space": Machine(smp=2),
     "ids": Machine(), "mmio": Machine(), "pl011": Machine(stdin=b"abc"), "pl031": Machine(),
     "pmu": Machine(newest_cpu=True), "psci": Machine(smp=2), "timers": Machine(newest_cpu=True),

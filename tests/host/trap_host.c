@@ -522,7 +522,7 @@ static void load(struct cpu *c, const struct question *q)
 	f->hpfar_el2 = q->hpfar;
 	f->sp_el0 = q->sp_el0;
 	f->sp_el1 = q->sp_el0 + 64;
-	fake_sysreg_write("sctlr_el1", (u32)q->sctlr);
+	fake_sysreg_write("sctlr_el1", q->sctlr & ~(7UL << 32));
 	fake_sysreg_write("cpacr_el1", ~(3UL << 20) | (q->sctlr >> 32 & 3) << 20);
 	fake_sysreg_write("cptr_el2", q->sctlr & BIT(34) ? ~0UL : ~BIT(10));
 	fake_sysreg_write("sp_el0", f->sp_el0);

@@ -6,7 +6,7 @@ import struct
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
 from a64_access import Form, disassembled, read
 from policygen.facts.arch import load_arch, make_key
@@ -126,6 +126,7 @@ class Model:
         self.models = {name.upper().replace("-", "_"): number for number, name in enumerate(load_contract().models)}
         self.arch, self.plan = load_arch(), plan(policy, "cortex-a57")
         self.texts: Dict[int, str] = {}             # instructions, as binutils spells them
+        self.once: Set[Tuple[int, int]] = set()     # rule and place of what this trap has logged, of `log: once`
         self.stub = {key: n for n, halves in enumerate(stubs) for key in halves if key is not None}
 
     def learn(self, traps: Sequence[Trap]) -> None:
@@ -137,6 +138,7 @@ class Model:
     # --- the classes --------------------------------------------------------------------------------------------
 
     def expect(self, t: Trap) -> Outcome:
+        self.once.clear()
         out = Outcome([*t.x, 0], t.elr, t.spsr, hits=0, sp=(t.sp_el0, (t.sp_el0 + 64) & MASK))
         ec = SERROR if t.entry == 2 else t.esr >> 26 & 0x3f
         if ec == SYSREG:
@@ -154,7 +156,11 @@ class Model:
     def decided(self, out: Outcome, decision: Decision, t: Trap, value: int, addr: int, aux: int) -> None:
         out.hits += 1
         out.rule, out.verdict = (decision.entry.rule, decision.verdict) if out.hits == 1 else (-1, "")
-        if decision.log != "never":
+        place = decision.entry.rule, addr if decision.verdict == "WOULD" else self.place(addr)
+        known = decision.log == "once" and addr < 1 << 40 and place in self.once
+        if decision.log == "once":
+            self.once.add(place)
+        if decision.log != "never" and not known:
             esr = t.esr if t.entry != 2 else t.esr & ~(0x3f << 26) | SERROR << 26
             quiet = decision.verdict in ("ALLOW", "EMUL")
             info = self.verdicts.index(decision.verdict) | (t.spsr >> 2 & 3) << 4 | (0 if quiet else 0x80) | 1 << 16
@@ -163,6 +169,16 @@ class Model:
                 out.more.append(told)
             else:
                 out.recorded = told
+
+    def place(self, ipa: int) -> int:
+        """What `log: once` is for each of: an address, a window without registers, or what lies between windows."""
+        start = 0
+        for window in sorted(self.policy.windows, key=lambda window: window.base):
+            if window.base <= ipa < window.base + window.size:
+                return ipa if window.registers else window.base
+            if window.base <= ipa:
+                start = window.base + window.size
+        return start
 
     def exception(self, t: Trap, out: Outcome, ec: int, key: int, addr: int, allowed: str = "forward", value: int = 0
                   ) -> None:

@@ -17,7 +17,7 @@ struct insn_access {
 	u32 quad;     /* 1: two accesses each */
 	u32 vector;
 	u64 first;    /* where the first one is, seen from the base */
-	u64 step;     /* what the base is more afterwards (writeback) */
+	u64 step;     /* added to the base afterwards (writeback) */
 };
 
 /*

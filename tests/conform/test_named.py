@@ -23,11 +23,11 @@ MODERN = ("-global", "virtio-mmio.force-legacy=false")
 
 @dataclass(frozen=True)
 class Machine:
-    """What a guest needs of its machine."""
+    """The machine that a guest needs."""
     smp: int = 1
     stdin: bytes = b""
     options: Tuple[Tuple[str, ...], ...] = ((),)    # further ones of QEMU: each makes a machine
-    newest_cpu: bool = False                        # it looks at features that `-cpu max` alone has
+    newest_cpu: bool = False                        # features of `-cpu max` are looked at
 
 
 GUESTS: Dict[str, Machine] = {

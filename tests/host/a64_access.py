@@ -58,7 +58,7 @@ def read(text: str, x: Sequence[int]) -> Optional[Form]:
     if behind and behind != "!":
         first, step = 0, int(behind.partition("#")[2])
     if not vector and not behind and rt2 is None:
-        return None                             # those have one
+        return None                             # a syndrome describes these
     registers = tuple(register(r) for r in (rt, rt2) if r is not None)
     if load and len(registers) == 2 and registers[0] == registers[1]:
         return None

@@ -66,7 +66,7 @@ class Trap:
 
     @property
     def insn(self) -> int:
-        """What is read at its PC; 0 where that can not be."""
+        """The instruction at its PC; 0 where none can be read."""
         ipa = self.elr & 0xffffffff
         el0 = self.spsr & 0x1f == 0
         if self.spsr & 0x10 or self.elr >> 46 & 1 or el0 and self.elr >> 45 & 1 or not RAM <= ipa <= RAM + RAM_SIZE - 4:
@@ -171,7 +171,7 @@ class Model:
                 out.recorded = told
 
     def place(self, ipa: int) -> int:
-        """What `log: once` is for each of: an address, a window without registers, or what lies between windows."""
+        """`log: once` counts by it: an address, a window without registers, or the space between windows."""
         start = 0
         for window in sorted(self.policy.windows, key=lambda window: window.base):
             if window.base <= ipa < window.base + window.size:
@@ -373,7 +373,7 @@ class Model:
         return None
 
     def access(self, t: Trap, out: Outcome, ipa: int, size: int, write: bool, register: int) -> Optional[int]:
-        """One that the syndrome describes. What is in its register then; None: it was refused."""
+        """One that the syndrome describes: its register afterwards; None: refused."""
         d = self.beyond(ipa, size, write)
         written = register & WORD[size]
         got: Optional[int] = None

@@ -41,7 +41,7 @@ static void redistributor(const char *when)
 	is("  GICR_WAKER", r32(GICR(1) + 0x14));
 }
 
-/* It leaves traces everywhere; none is there the next time. */
+/* The second CPU leaves traces everywhere; none is there the next time. */
 void main1(u64 context)
 {
 	given = context;

@@ -7,7 +7,7 @@
 
 void main1(u64 context) { (void)context; }
 
-/* What an instruction begins with, and leaves. */
+/* The registers with which an instruction begins, and those that it leaves. */
 struct state {
 	u64 x[8], sp, pad;  /* x2 is the base, x4 and x5 are offsets */
 	u64 q[2][2];
@@ -96,7 +96,7 @@ asm(
 );
 
 static void (*runner)(struct state *, u64) = run;
-static u64 words[4];            /* what a device holds before, and what is stored: x1, x3 and halves of q0, q1 */
+static u64 words[4];            /* a device's before, and those that are stored: x1, x3 and halves of q0, q1 */
 static struct state s;
 
 static void begin(u64 base)

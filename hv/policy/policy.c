@@ -82,7 +82,7 @@ u16 policy_where(u16 row, u32 id, u64 x1, u64 x2)
 	return d->otherwise;
 }
 
-const char *policy_sysreg_name(u16 key)
+COLD const char *policy_sysreg_name(u16 key)
 {
 	unsigned lo = 0, hi = policy_n_sysreg_names;
 
@@ -99,7 +99,7 @@ const char *policy_sysreg_name(u16 key)
 	return &policy_sysreg_text[policy_sysreg_names[lo].name];
 }
 
-const struct passing *policy_pass(u16 key)
+COLD const struct passing *policy_pass(u16 key)
 {
 	for (unsigned i = 0; i < policy_n_passing; i++)
 		if (policy_passing[i].key == key)
@@ -107,7 +107,7 @@ const struct passing *policy_pass(u16 key)
 	return NULL;
 }
 
-const struct window_info *policy_window(u64 ipa)
+COLD const struct window_info *policy_window(u64 ipa)
 {
 	for (unsigned i = 0; i < policy_n_windows; i++)
 		if (ipa >= policy_windows[i].base && ipa <= policy_windows[i].last)
@@ -115,7 +115,7 @@ const struct window_info *policy_window(u64 ipa)
 	return NULL;
 }
 
-u64 policy_place(u64 ipa)
+COLD u64 policy_place(u64 ipa)
 {
 	const struct window_info *w = policy_windows, *const end = w + policy_n_windows;
 	u64 from = 0;

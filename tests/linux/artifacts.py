@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import lzma
+import re
 import subprocess
 import sys
 import tarfile
@@ -92,7 +93,7 @@ def newest_qemu(where: Path) -> Path:
     where.mkdir(parents=True, exist_ok=True)
     archive = _download(QEMU, where, _private_apt(where / "apt-qemu", backports=True), must=True)
     assert archive is not None
-    tree = where / archive.stem
+    tree = where / re.sub("[^A-Za-z0-9._+-]+", "-", archive.stem)      # make takes no other characters in QEMU=
     _unpack(archive, tree, lambda path: path == "usr/bin/qemu-system-aarch64")
     program = tree / "usr/bin/qemu-system-aarch64"
     program.chmod(0o755)

@@ -41,7 +41,7 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define ROW_ONCE  16u /* ... this one time */
 #define ROW_DEBUG 32u /* decides on debug registers while debug.c uses them */
 #define ROW_CHANGED (ROW_WOULD | ROW_STOP | ROW_DEBUG)
-#define ROW_WHERE 64u /* the arguments of the call decide too */
+#define ROW_WHERE 64u /* conditions decide too: narrow() */
 #define PATH_SLOW ACT_COUNT
 
 /* Allowed, and nothing that EL2 could do in the guest's place: it does not trap, but on EL2's own account. */

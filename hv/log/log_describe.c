@@ -48,8 +48,12 @@ static size_t describe_sysreg(char *buf, size_t size, const struct log_record *r
 	char name[32];
 	const char *what = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
 
+	size_t n;
+
 	log_sysreg_name(name, sizeof(name), r->esr);
-	return add_value(buf, size, ksnprintf(buf, size, "%s %s", what, name), r);
+	n = add_value(buf, size, ksnprintf(buf, size, "%s %s", what, name), r);
+	/* What it held, where a condition asks: 0 is not said. */
+	return r->addr ? n + ksnprintf(buf + n, size - n, " held=0x%lx", r->addr) : n;
 }
 
 static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
@@ -66,7 +70,10 @@ static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
 
 static size_t describe_call(char *buf, size_t size, const struct log_record *r, const char *kind)
 {
-	return ksnprintf(buf, size, "%s 0x%lx x1=0x%lx x2=0x%lx", kind, r->value, r->addr, r->aux);
+	unsigned tells = policy_rows[r->row].tells;
+
+	return ksnprintf(buf, size, "%s 0x%lx x%u=0x%lx x%u=0x%lx", kind, r->value, tells == TELLS_X2_X3 ? 2 : 1, r->addr,
+			 tells ? 3 : 2, r->aux);
 }
 
 static size_t describe_exception(char *buf, size_t size, const struct log_record *r, unsigned class)

@@ -115,6 +115,14 @@ const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value
 {
 	const struct decision *d = s->decision;
 
+	if (unlikely(s->flags & ROW_WHERE)) {
+		u64 words[2] = { addr, aux };
+
+		s = narrow(c, s, value, words);
+		d = s->decision;
+		addr = words[0];
+		aux = words[1];
+	}
 	if (d->limit && !within_limit(c, d->limit)) {
 		s->hits--;
 		s = c->row = &c->rows[policy_limits[d->limit].over];

@@ -16,7 +16,7 @@ from policygen.text.diag import BrokenFacts
 
 # enum -> what its enumerators begin with.
 PREFIXES = {"action": "ACT_", "refusal": "REFUSE_", "log_when": "LOG_", "model": "MODEL_",
-            "section": "SEC_"}
+            "section": "SEC_", "word": "WORD_", "test": "TEST_", "tells": "TELLS_"}
 
 
 ROW = re.compile(r'X\(\w+, "([^"]+)"')
@@ -31,6 +31,9 @@ class Contract:
     logs: Tuple[str, ...]
     models: Tuple[str, ...]                 # the first, `none`, is no model
     sections: Tuple[str, ...]
+    words: Tuple[str, ...]                  # of a record, that conditions look at
+    tests: Tuple[str, ...]                  # what a write makes of a register; the first is the word itself
+    tells: Tuple[str, ...]                  # arguments in the record of a call
     classes: int                            # exception classes, those with a name of their own included
 
 
@@ -62,7 +65,8 @@ def read_contract(text: str, file: str) -> Contract:
     if last is None:
         raise BrokenFacts(f"{file}: enum exception_class does not end in a number and EXC_COUNT")
     return Contract(spelled("action"), enumerators("refusal"), rows(text, "VERDICT_WORDS", file), spelled("log_when"),
-                    spelled("model"), spelled("section"), int(last.group(1)) + 1)
+                    spelled("model"), spelled("section"), spelled("word"), spelled("test"), enumerators("tells"),
+                    int(last.group(1)) + 1)
 
 
 def agreed(where: str, here: Collection[str], enum: str, there: Collection[str], besides: Collection[str] = ()) -> None:

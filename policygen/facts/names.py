@@ -25,9 +25,10 @@ EXCEPTIONS: Ranges = ((0, 65),)
 ELSEWHERE = {0x16: "hvc", 0x17: "smc", 0x18: "sysregs", 0x24: "mmio"}   # classes that a section of their own decides
 
 
-def arguments(number: int, given: Tuple[int, int]) -> Tuple[int, int]:
-    """x1 and x2 as function `number` takes them: of a 32-bit function without their upper halves."""
-    return (given[0] & 0xffffffff, given[1] & 0xffffffff) if number in SMC32 else given
+def arguments(number: int, given: Tuple[int, int, int]) -> Tuple[int, int, int]:
+    """x1 to x3 as function `number` takes them: of a 32-bit function without their upper halves."""
+    x1, x2, x3 = given
+    return (x1 & 0xffffffff, x2 & 0xffffffff, x3 & 0xffffffff) if number in SMC32 else given
 
 
 @dataclass(frozen=True)

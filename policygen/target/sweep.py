@@ -7,8 +7,9 @@ from typing import Iterable, Iterator, List, Optional, Set, Tuple
 
 from policygen.facts.arch import make_key
 from policygen.facts.board import WINDOWS, load_board
-from policygen.language.model import Access, Action, Policy
-from policygen.meaning.evaluate import evaluator, whole
+from policygen.language.model import Access, Action, Decision, Policy, branches
+from policygen.meaning.evaluate import Evaluator, evaluator, whole
+from policygen.meaning.regions import asked_of, bits_of, borders, cases
 from policygen.text.escape import C, c_comment, fill, hexadecimal
 
 PAGE = 4096
@@ -18,6 +19,7 @@ PASS_OVER, SAME = 1, 2          # as in guest/sweep/sweep.c
 WIDTHS = (1, 2, 4, 8)
 SIGNS = {sign: C(sign) for sign in "smhcrw-"}
 # Calls that end the guest or put it to sleep when they are served.
+STARTING = "psci-cpu-on"
 ENDING = ("psci-cpu-off", "psci-cpu-suspend", "psci-system-off", "psci-system-reset")
 # Function numbers (SMCCC, DEN 0028): our own, all of what any standard has given out, and what lies around.
 KNOWN_CALLS = ((0, 0x100), (0x80000000, 0x100), (0x80003f00, 0x200), (0x80007f00, 0x200), (0xc0000000, 0x100),
@@ -86,8 +88,8 @@ class _Planner:
     def sysreg(self, key: int, direction: str) -> Tuple[int, int]:
         """A write is preceded by a read."""
         sides = ("read",) if direction == "r" else ("read", "write")
-        found = [_treat(decision.do, decision.limit) for decision in
-                 (self.reference.decide(Access("sysregs", key, side)) for side in sides)]
+        found = [_treat(decision.do, decision.limit) for side in sides for decision in
+                 ways(self.reference, Access("sysregs", key, side))]
         return max(flags for flags, _ in found), sum(pace for _, pace in found)
 
     # --- memory -------------------------------------------------------------------------------------------------
@@ -128,7 +130,7 @@ class _Planner:
             count = min(span.count - number, (high - at) // span.step + 1)
             sides = ["read"] if span.direction == "r" else ["read", "write"] if span.flags & SAME else ["write"]
             actions = [self.reference.entry("mmio", low, side).actions[side] for side in sides]
-            found = [_treat(action.do, action.limit) for action in actions]
+            found = [_treat(action.do, action.limit) for each in actions for action in branches(each)]
             part = replace(span, first=at, count=count, flags=span.flags | max(flags for flags, _ in found),
                            pace=sum(pace for _, pace in found))
             yield part
@@ -152,7 +154,7 @@ class _Planner:
             yield from _runs(Span(kind, "-", 0, 1, 1), treated[at:end])
             at = end
         for point in plain:
-            for x1, x2 in arguments(self.reference.entry(section, point, "").actions[""]):
+            for x1, x2 in arguments(self.reference, Access(section, point)):
                 yield from _runs(Span(kind, "-", point, 1, 1, x1=x1, x2=x2), [(point, self.call(section, point))])
 
     def call(self, section: str, number: int) -> Tuple[int, int]:
@@ -169,17 +171,22 @@ class _Planner:
         return flags, pace
 
 
-def arguments(action: Action) -> List[Tuple[int, int]]:
-    """x1 and x2 that `where` tells apart, without starting a CPU: beyond its borders, and inside for x1 alone."""
-    if action.otherwise is None:
-        return []
-    given = {register: (low, high) for register, low, high in action.where}
-    out = []
-    for x1 in sorted({edge for edge in given.get("x1", (0, 0))} | {given.get("x1", (0, 0))[1] + 1, 1 << 63}):
-        for x2 in sorted({given.get("x2", (1, 0))[0] - 1, given.get("x2", (0, 0))[1] + 1, (1 << 64) - 1}):
-            if 0 <= x1 < 1 << 64 and 0 <= x2 < 1 << 64:
-                out.append((x1, x2))
-    return out
+def arguments(reference: Evaluator, access: Access) -> List[Tuple[int, int]]:
+    """x1 and x2 that conditions tell apart, with x3 zero, but for those that start a CPU."""
+    wheres = asked_of(reference, access)
+    found = [inputs.access(access) for inputs in borders(wheres, bits_of(access))] if wheres else []
+    return sorted({each.args[:2] for each in found if not each.args[2] and reference.decide(each).model != STARTING})
+
+
+def ways(reference: Evaluator, access: Access) -> List[Decision]:
+    """How the sweep's access can be decided: at EL1, at a PC that nobody knows, a write of what was read, whatever it was."""
+    if access.section == "sysregs" and access.key in reference.hidden_keys:
+        return [reference.decide(access)]
+    wheres = [tuple(look for look in where if look.part not in ("changed", "cleared"))
+              for where in asked_of(reference, access)]
+    found = [inputs.access(access) for inputs in cases(wheres, bits_of(access)) if inputs.level]
+    return [reference.decide(replace(each, held=each.value if access.section == "sysregs" else 0,
+                                     args=access.args)) for each in found]
 
 
 def _window(base: int, size: int, brief: bool) -> Iterator[Span]:

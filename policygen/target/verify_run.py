@@ -12,7 +12,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 from policygen.facts import controls
 from policygen.facts.arch import ExceptionClass, Register, encoding, load_arch
 from policygen.facts.board import Gap
-from policygen.language.model import Access, Decision, Policy
+from policygen.language.model import Access, Decision, Policy, branches
 from policygen.language.overlap import spoken
 from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.target import sweep
@@ -159,10 +159,28 @@ class Judge:
     # --- one outcome --------------------------------------------------------------------------------------------
 
     def note(self, seen: Seen, key: int, count: int) -> None:
+        """Conditions may look at what nobody has told: then one of the ways that they can turn out is what happened."""
+        found: List[Tuple[Decision, str, str, str]] = []
+        for expected in self.expected(seen, key):
+            found.append((expected, *self.outcome(seen, key, expected)))
+            if not found[-1][2]:
+                break
+        expected, what, why, gap = found[-1]
+        if not why:
+            self.verdict.add(what, count)
+        elif gap:
+            self.verdict.covered[gap] = self.verdict.covered.get(gap, 0) + count
+        else:
+            self.verdict.differences.append(Difference(seen, key, expected, why))
+
+    def expected(self, seen: Seen, key: int) -> List[Decision]:
+        if seen.section == "mmio" and key >= sweep.IPA_END:
+            return self.outside(seen)
+        return sweep.ways(self.reference, Access(seen.section, key, seen.direction, seen.width, (*seen.args, 0)))
+
+    def outcome(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str, str]:
+        """(what it counts as, what is wrong, the gap that explains it)"""
         ram = seen.section == "mmio" and sweep.IPA_END <= key < sweep.ram_end(self.policy)
-        expected = self.reference.decide(Access(seen.section, key if seen.section != "mmio" or key < sweep.IPA_END
-                                                else 0, seen.direction, seen.width, seen.args)) \
-            if seen.section != "mmio" or key < sweep.IPA_END else self.outside(seen)
         gap = ""
         if ram:
             what, why = ORDER[1], "" if (seen.letter, seen.flag) == ("o", "") else "RAM is the guest's own"
@@ -175,18 +193,14 @@ class Judge:
             what, why = self.memory(seen, key, expected)
         else:
             what, why = self.call(seen, key, expected)
-        if not why:
-            self.verdict.add(what, count)
-        elif gap:
-            self.verdict.covered[gap] = self.verdict.covered.get(gap, 0) + count
-        else:
-            self.verdict.differences.append(Difference(seen, key, expected, why))
+        return what, why, gap
 
-    def outside(self, seen: Seen) -> Decision:
+    def outside(self, seen: Seen) -> List[Decision]:
         """Above the windows and RAM `default` decides; like any refused access where nothing real can be."""
         entry = self.reference.defaults["mmio"]
         end = sweep.ram_end(self.policy)
-        return self.reference.decision(entry, entry.actions[seen.direction], "mmio", end, seen.direction)
+        return [self.reference.decision(entry, action, "mmio", end, seen.direction)
+                for action in branches(entry.actions[seen.direction])]
 
     @staticmethod
     def answer(seen: Seen, expected: Decision) -> str:

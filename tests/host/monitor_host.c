@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Opens the monitor on stdin and stdout; see test_monitor.py. Arguments: the reason, then NAME=VALUE for system
- * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM; row= of the decision before (silent=1: it
- * left no record). Behind `--` the same for a second stop. The reason "stop" is that of a rule that asks first; stderr
+ * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM; row=, value= and held= of the decision before
+ * (silent=1: it left no record). Behind `--` the same for a second stop. The reason "stop" is that of a rule that asks first; stderr
  * says what came of it. Exit: 0 resumed, 1 skipped, 2 powered off or reset, 3 the input ended. With -DFUZZED
  * (fuzz_host.py) bytes are what is typed, gdb's packets among them.
  */
@@ -16,6 +16,7 @@
 #include "operator/overrule.h"
 
 static unsigned row = 1;
+static u64 value, held;
 static bool silent;
 static struct log_record *last;
 
@@ -36,7 +37,7 @@ static void decide_something(struct cpu *c)
 	c->rows[2].hits = 9733;
 	c->rows[2].cost = 58700;
 	c->row = &c->rows[row];
-	last = silent ? NULL : log_decision(c, c->row, 0, 0, 0);
+	last = silent ? NULL : log_decision(c, c->row, value, held, 0);
 	if (last)
 		last->cost = 388;
 }
@@ -82,6 +83,10 @@ static void set(struct cpu *c, char *word)
 		c->frame.far_el2 = v;
 	else if (!strcmp(word, "row"))
 		row = (unsigned)v;
+	else if (!strcmp(word, "value"))
+		value = v;
+	else if (!strcmp(word, "held"))
+		held = v;
 	else if (!strcmp(word, "silent"))
 		silent = v;
 	else if (!strcmp(word, "unattended"))

@@ -68,9 +68,9 @@ def probes(old: Policy, new: Policy, pick: random.Random) -> List[Access]:
             for key in {low, high, pick.randint(low, high), max(low - pick.randint(1, 7), 0)}:
                 direction = pick.choice(("read", "write")) if section in ("sysregs", "mmio") else ""
                 width = pick.choice((1, 2, 4, 8)) if section == "mmio" else 4
-                args = (pick.choice((0, 1, 3, 4, 9)), pick.choice((0, 0x40000000, 1 << 40)))
+                args = (pick.choice((0, 1, 3, 4, 9)), pick.choice((0, 0x40000000, 1 << 40)), 0)
                 if section != "mmio" or key + width <= 1 << 30:
-                    out.append(Access(section, key, direction, width, args if section in ("hvc", "smc") else (0, 0)))
+                    out.append(Access(section, key, direction, width, args if section in ("hvc", "smc") else (0, 0, 0)))
     return out
 
 
@@ -258,7 +258,7 @@ def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     data = elf.read_bytes()
     name = image.SECTION.encode() + b"\0"
     for damage in (data[:200], data.replace(name, b".charter.polics\0"), b"\x7fELF" + bytes(100),
-                   data.replace(b'"canonical":1', b'"canonical":7'), data.replace(b'"sysregs"', b'"sysregz"'),
+                   data.replace(b'"canonical":2', b'"canonical":7'), data.replace(b'"sysregs"', b'"sysregz"'),
                    data.replace(b'"rule"', b'"rulx"').replace(b'"actions"', b'"actionz"')):
         elf.write_bytes(damage)
         assert main(["diff", "strict", str(elf)]) == 2

@@ -3,10 +3,10 @@
 
 include tools/make/variables.mk
 
-# What Linux is run under unless POLICY= says otherwise: it boots there.
-POLICY ?= $(if $(filter run-linux test-linux-smoke,$(MAKECMDGOALS)),permissive,default)
+# Policy for Linux, or for another kernel, unless POLICY= is given: it boots under it.
+POLICY ?= $(if $(filter run-linux test-linux-smoke,$(MAKECMDGOALS)),permissive,$(if $(filter run-guest,$(MAKECMDGOALS)),guest,default))
 MODE ?=
-# The board, a file of policy/platform/: the policy's own unless it is said here.
+# The board, a file of policy/platform/; empty: the policy's own.
 BOARD ?=
 LOG ?=
 HVINIT ?=
@@ -25,8 +25,8 @@ OBJCOPY := $(CROSS_COMPILE)objcopy
 OBJDUMP := $(CROSS_COMPILE)objdump
 QEMU ?= qemu-system-aarch64
 
-# The first Python that has what policygen needs: Debian's, for which `make setup` installs it, or another. Looked for
-# once, when it is first needed, which may be behind `setup`.
+# The first Python with the modules that policygen needs: Debian's, for which `make setup` installs them, or another.
+# Looked up once, when first needed, which may be after `setup`.
 ifeq ($(origin PYTHON),undefined)
 PYTHON = $(eval PYTHON := $(shell for p in /usr/bin/python3 python3; do \
 	$$p -c 'import yaml, jinja2, elftools' 2>/dev/null && { echo $$p; break; }; done))$(PYTHON)
@@ -47,12 +47,12 @@ Q :=
 say = @:
 endif
 
-# ---- checks that give one clear line -----------------------------------------------------------------------------
+# ---- checks that end in one clear line -----------------------------------------------------------------------------
 
 need = $(if $(shell command -v $(1) 2>/dev/null),,$(error $(1) is missing: run `make setup` (Debian package $(2))))
 BUILDS := $(filter-out clean help setup lint replay qemu-backports test-fresh drawings,$(or $(MAKECMDGOALS),all))
 ifneq ($(BUILDS),)
-# `make setup run` installs first: what is missing is asked for only when setup is not part of the same command.
+# `make setup run` installs first: missing programs are complained of only if setup is not part of the same command.
 ifneq ($(filter setup,$(MAKECMDGOALS)),)
 .NOTPARALLEL:
 else
@@ -82,26 +82,42 @@ ifeq ($(LINUX_IMAGE),)
 $(error run-linux: LINUX_IMAGE=/path/Image is needed)
 endif
 endif
+ifneq ($(filter run-guest,$(MAKECMDGOALS)),)
+ifneq ($(words $(GUEST_ELF) $(GUEST_BIN)),1)
+$(error run-guest: one of GUEST_ELF=/path/kernel.elf and GUEST_BIN=/path/kernel.bin is needed)
+endif
+endif
 
 # ---- flags -------------------------------------------------------------------------------------------------------
 
 WARN := -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-declarations -Wshadow -Wundef
 COMMON := -std=gnu11 -O2 -g -ffreestanding -nostdlib -fno-pic -fno-stack-protector -fno-common -fno-asynchronous-unwind-tables \
 	-mstrict-align -mno-outline-atomics -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARN)
-# No frame pointer: gdb has .debug_frame, and a panic's report scans the stack. Nothing is aligned for the fetch units.
+# No frame pointer: gdb has .debug_frame, and a panic's report scans the stack. Code is not aligned for fetch units.
 HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fomit-frame-pointer -falign-functions=4 -falign-jumps=4 \
 	-falign-loops=4 -falign-labels=4 -Wstack-usage=1024
 FAST_CFLAGS := -ffixed-x29
+# Of -Os what makes this code larger, measured one by one, is left out.
+SMALL_CFLAGS := -Os -fno-expensive-optimizations -fno-move-loop-invariants -fno-shrink-wrap -fno-tree-loop-im -fno-tree-scev-cprop \
+	-fno-guess-branch-probability
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
-# What only the operator's monitor needs, or what an image without it has in its place.
+DRY := $(findstring n,$(filter-out --%,-$(firstword $(MAKEFLAGS))))
+# Sources of the operator's monitor, or their replacement in an image without one.
 OPERATOR := $(filter-out hv/operator/none.c,$(call sources,$(wildcard hv/operator/*.c)))
-HV_SRC := $(filter-out $(if $(filter 0,$(MONITOR)),$(OPERATOR),hv/operator/none.c),$(call sources,$(wildcard hv/*/*.c)))
+# The board's drivers, a folder of hv/board/: DRIVERS, from the platform file. Only the inner make (below) needs it exact.
+ifeq ($(CHARTER_MAKES)$(DRY),$(abspath $(B)))
+include $(G)/board.mk
+else
+DRIVERS := *
+endif
+HV_SRC := $(filter-out $(if $(filter 0,$(MONITOR)),$(OPERATOR),hv/operator/none.c),\
+	$(call sources,$(wildcard hv/*/*.c hv/board/$(DRIVERS)/*.c)))
 HV_ASM := $(call sources,$(wildcard hv/*/*.S))
 HV_OBJ := $(HV_SRC:%.c=$(B)/%.o) $(HV_ASM:%.S=$(B)/%.o) $(B)/gen/policy_tables.o $(B)/gen/replay.o $(B)/gen/build.o
-# The guest that is bundled, a folder of guest/: the diagnostic one (diag), the one that measures (bench), that makes every
-# access (sweep), that attacks (fuzz: at random; attack: by name). It takes of guest/lib what it uses.
+# The bundled guest, a folder of guest/: diag (the diagnostic guest), bench (measures), sweep (makes every access), fuzz
+# (attacks at random), attack (attacks by name). It links the parts of guest/lib that it uses.
 GUEST ?= diag
 SEED ?= 1
 COUNT ?= 200000
@@ -112,12 +128,14 @@ GUEST_LIB := $(call objects,guest/lib)
 POLICY_DEPS := $(filter %.yaml,$(POLICY)) $(PROFILES:%=policy/%.yaml) guest/lib/probes.txt hv/policy/policy.h hv/cpu/log.h \
 	$(call sources,$(wildcard policy/arch/* policy/platform/* policygen/*.py policygen/*/*.py policygen/target/templates/*))
 
+# rules.json by what it is of: the policy's hash and that of its wording.
+keep_rules = cp $(G)/rules.json
+rules_name = $$(sed -n 's/^ "\(hash\|wording\)": "\([0-9a-f]*\)".*/\2/p' $(G)/rules.json | paste -sd.).json
 .PHONY: all clean help FORCE
-# One make at a time makes what is in build/: each hands the work to another make, which holds the folder's lock.
+# Only one make at a time works in build/: each starts an inner make, which holds the folder's lock.
 ifneq ($(CHARTER_MAKES),$(abspath $(B)))
 take_turn = mkdir -p $(B) && exec 9> $(B)/.lock && { flock -n 9 || { echo 'waiting for a make that is at work in $(B)' >&2; flock 9; }; } &&
 in_turn = $(Q)$(if $(DRY),,$(take_turn)) CHARTER_MAKES=$(abspath $(B)) $(MAKE) --no-print-directory 'PYTHON=$(PYTHON)' 'POLICY=$(POLICY)' $@
-DRY := $(findstring n,$(filter-out --%,-$(firstword $(MAKEFLAGS))))
 all $(ELF): FORCE ## build build/hypervisor.elf with POLICY= and the diagnostic guest
 	+$(in_turn)
 $(B)/%: FORCE
@@ -125,31 +143,34 @@ $(B)/%: FORCE
 else
 all: $(ELF) $(B)/hypervisor.bin $(B)/compile_commands.json
 
-# Stamps that change when a flag does, or the choice of a policy: what depends on one is made again.
-$(B)/flags $(B)/choice: FORCE
+# Stamps that change when a flag, the choice of a policy or the list of files changes; their dependents are then made again.
+$(B)/flags $(B)/choice $(B)/objects: FORCE
 	@mkdir -p $(B)
 	@printf '%s\n' $(STAMP_$(@F)) > $@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
-STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
-STAMP_choice = '$(POLICY) $(MODE) $(CPU) $(BOARD) $(BRIEF)'
+STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(SMALL_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+STAMP_objects = '$(HV_OBJ)' '$(GUEST_OBJ)' '$(GUEST_LIB)'
+STAMP_choice = '$(POLICY) $(MODE) $(FACTS) $(BOARD) $(BRIEF)'
+# The CPU model as policygen's facts have it: on a machine with memory for tags it has more.
+FACTS = $(CPU)$(if $(findstring mte=on,$(GUEST_MACHINE)),+mte)
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-GEN := models.h platform.h platform.json qemu.machine qemu.bootargs policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
+GEN := board.mk models.h platform.h platform.json qemu.machine qemu.bootargs policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
 
 ON_BOARD = $(if $(BOARD),--board $(BOARD))
-# policygen replaces only what changed, so the stamp is what says that it ran.
+# policygen replaces only files that changed, so the stamp tells that it ran.
 $(G)/stamp: $(POLICY_DEPS) $(B)/choice
 	$(call say,POLICY,$(POLICY)$(if $(MODE), ($(MODE))))
 	@mkdir -p $(G)
-	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(CPU) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
-	@mkdir -p $(B)/rules && cp $(G)/rules.json $(B)/rules/$$(sed -n 's/^ *"hash": "\([0-9a-f]*\)".*/\1/p' $(G)/rules.json).json
+	$(Q)$(PYTHON) -m policygen -q $(POLICY) -o $(G) --cpu $(FACTS) $(if $(MODE),--mode $(MODE)) $(ON_BOARD)
+	@mkdir -p $(B)/rules && $(keep_rules) $(B)/rules/$(rules_name)
 	@touch $@
 $(addprefix $(G)/,$(GEN)): $(G)/stamp ;
 
-# A tag may have any name: one that is not plain, or long, is left out of what git says.
+# A tag may have any name: one that is long, or has other characters than these, is left out of `git describe`.
 DESCRIBE := git describe --always --dirty
 $(G)/build.c: FORCE $(B)/guest.bin
 	@version=$$($(DESCRIBE) 2>/dev/null); \
@@ -169,13 +190,13 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HV_CFLAGS) -MMD -MP -c $< -o $@
 
-# What a guest waits for is made fast, the rest small. The fastest leave x29 alone: they were measured so.
+# Code on which a guest waits is made fast, the rest small. Fast code without x29 was measured to be faster.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
-	policy/policy vm/inject dev/vgic dev/vuart board/uart log/log
-QUICK := trap/trap_wait cpu/vtime log/drain board/gic vm/guestmem vm/cache lib/string
+	policy/policy vm/inject dev/vgic dev/vuart board/$(DRIVERS)/uart log/log
+QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu log/drain board/$(DRIVERS)/gic vm/guestmem vm/cache lib/string
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)
-$(SMALL:%.c=$(B)/%.o): private HV_CFLAGS += -Os
+$(SMALL:%.c=$(B)/%.o): private HV_CFLAGS += $(SMALL_CFLAGS)
 
 $(B)/hv/%.o: hv/%.S $(B)/flags
 	$(call say,AS,$<)
@@ -185,7 +206,7 @@ $(B)/hv/%.o: hv/%.S $(B)/flags
 $(B)/hv/boot/guest.o: $(B)/guest.bin
 $(HV_OBJ): | $(G)/stamp
 
-# Linker scripts know addresses by their names.
+# Linker scripts get addresses by their names.
 $(B)/%.ld: linker/%.ld $(G)/stamp $(B)/flags
 	$(Q)$(CC) -E -P -undef -x c -MMD -MP -MF $@.d -MT $@ -Ihv -Iguest/lib -I$(G) $< -o $@
 
@@ -197,10 +218,10 @@ $(B)/gen/%.o: $(G)/%.S $(B)/flags
 	$(call say,AS,$<)
 	$(Q)$(CC) $(HV_CFLAGS) -I$(G) -c $< -o $@
 
-# Every access that the sweep makes under this policy.
+# Every access that the sweep makes under this policy: of its objects this alone is the policy's.
 $(G)/sweep_plan.h: $(G)/stamp
 	$(Q)$(PYTHON) -m policygen verify $(POLICY) $(if $(MODE),--mode $(MODE)) $(ON_BOARD) $(if $(BRIEF),--brief) --plan $@
-$(B)/guest/sweep/sweep.o: $(G)/sweep_plan.h
+$(B)/guest/sweep/plan.o: $(G)/sweep_plan.h
 
 $(B)/guest/fuzz/fuzz.o: private GUEST_CFLAGS += $(FUZZ)
 $(B)/guest/attack/attack.o: private GUEST_CFLAGS += $(ATTACK)
@@ -221,18 +242,32 @@ $(B)/guest/lib.a: $(GUEST_LIB)
 	@rm -f $@
 	$(Q)$(CROSS_COMPILE)ar rcs $@ $(GUEST_LIB)
 
-# A function of the diagnostic guest that the linker throws away is a check that nobody makes.
-$(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a $(B)/guest.ld
+# A function of the diagnostic guest that the linker throws away is a check that no code calls; under a policy that denies
+# much, some are not for it.
+$(B)/guest.elf: $(GUEST_OBJ) $(B)/guest/lib.a $(B)/guest.ld $(B)/objects
 	$(call say,LD,$@)
 	$(Q)LC_ALL=C $(CC) $(HV_LDFLAGS) -Wl,--print-gc-sections -T $(B)/guest.ld $(GUEST_OBJ) $(B)/guest/lib.a -o $@ 2> $@.said || \
 		{ cat $@.said >&2; exit 1; }
 	@sed -n "s|.*unused section '\.text\.\([^.]*\)' in file '$(B)/\(guest/diag/.*\)\.o'|\2.c: \1() is called by nobody|p" $@.said | \
-		{ ! grep . >&2; }
+		{ ! grep . $(if $(filter default,$(POLICY)),>&2,> /dev/null || true); }
 
 $(B)/guest.bin: $(B)/guest.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
-$(ELF): $(HV_OBJ) $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json
+# The example kernel, which is not bundled: `make run-guest GUEST_ELF=build/hello.elf`. It knows nothing of this tree.
+HELLO := guest/hello/start.S guest/hello/main.c
+$(B)/hello.elf: $(HELLO) linker/hello.ld $(B)/flags
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -g -ffreestanding -nostdlib -static -fno-pic -no-pie -mgeneral-regs-only -mstrict-align $(WARN) \
+		-Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments -T linker/hello.ld $(HELLO) -o $@
+
+# The guest's functions, kept under the hash that @H has of it.
+$(B)/guest.map: $(B)/guest.elf $(B)/guest.bin
+	@$(CROSS_COMPILE)nm -n $< > $@
+	@mkdir -p $(B)/symbols && cp $@ $(B)/symbols/$$(sha256sum $(B)/guest.bin | cut -c1-8).map
+
+$(ELF): $(HV_OBJ) $(B)/objects $(B)/hv.ld tools/seal.py policygen/text/elf.py $(G)/policy.canonical.json | $(B)/guest.map
 	$(call say,LD,$@)
 	$(Q)$(CC) $(HV_LDFLAGS) -T $(B)/hv.ld -Wl,-Map=$(B)/hypervisor.map $(HV_OBJ) -o $@
 	$(Q)$(PYTHON) tools/seal.py $@
@@ -252,16 +287,16 @@ endif
 
 # ---- running -------------------------------------------------------------------------------------------------------
 
-# The board, but for its CPUs, and where its boot arguments go: from the platform file, in a recipe that comes after it.
+# The board without its CPUs, and the address of its boot arguments: from the platform file, in a later recipe.
 MACHINE = $$(cat $(G)/qemu.machine)
-QEMU_MACHINE = $(MACHINE) -cpu $(CPU) -smp $(SMP)
-# What is on the line, and QEMU's own console behind Ctrl-A, is kept in a file: the evidence of the run.
+QEMU_MACHINE = $(MACHINE) $(if $(GUEST_MACHINE),-machine $(GUEST_MACHINE) )-cpu $(CPU) -smp $(SMP)
+# The line, and QEMU's own console behind Ctrl-A, are kept in a file: the evidence of the run.
 UART_LOG ?= $(B)/uart.log
 QEMU_ARGS = $(QEMU_MACHINE) -nographic -nic none -chardev stdio,id=uart,mux=on,signal=off,logfile=$(UART_LOG) \
 	-serial chardev:uart -mon chardev=uart
-# QEMU goes on when whoever reads its output has gone: `make run | head` would leave it behind.
+# piped.py ends QEMU when the reader of its output has gone: `make run | head` would leave it running.
 PIPED = $(PYTHON) tools/piped.py $(QEMU)
-# QEMU empties the file. The log of the run before is kept beside it; one that UART_LOG= names is not touched.
+# QEMU empties the log file, so the log of the run before is moved aside; a file named by UART_LOG= is not touched.
 keep_log = if [ -f '$(UART_LOG)' ] && [ -s '$(UART_LOG)' ]; then $(if $(filter UART_LOG,$(GIVEN)),echo \
 	'UART_LOG=$(UART_LOG) exists: name another file or remove it' >&2; exit 2,mv -f '$(UART_LOG)' '$(UART_LOG).1'); fi
 say_log = @test ! -t 1 || printf 'the log of this run: %s\n  python3 tools/log_decode.py check %s\n' $(UART_LOG) $(UART_LOG)
@@ -270,11 +305,11 @@ BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))
 write_bootargs = printf '%s%s\0' '$(BOOTARGS)' "$${HVINIT:+ hv.init=\"$$HVINIT\"}" > $(1) && if [ $$(wc -c < $(1)) -gt 4096 ]; then \
 	echo 'HVINIT= is too long: EL2 reads 4096 bytes of boot arguments' >&2; exit 2; fi
 
-# Where nobody can ever type, the monitor is left as soon as it opens. Newer QEMUs lose what is typed before EL2 runs: it is
-# typed again until QEMU has gone.
+# Without a terminal, `poweroff` is typed, for the monitor when it opens; again until QEMU ends, since newer QEMUs lose
+# input from before EL2 runs.
 TYPE_POWEROFF = while echo poweroff 2>/dev/null; do sleep 1; done
 RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on
-.PHONY: run run-linux
+.PHONY: run run-linux run-guest
 run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
 	@$(call write_bootargs,$(B)/bootargs)
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
@@ -299,26 +334,34 @@ fuzz-guest: ## a hostile guest on SMP= CPUs from SEED= on, until EL2 has decided
 		-device loader,file=$(B)/fuzz/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on > /dev/null
 	$(Q)grep -a 'fuzz: seed.*tallies kept, 0 wrong' $(UART_LOG) && ! grep -a 'charter: panic' $(UART_LOG)
 
+# Arguments of every preparing tool; run_prepared runs the machine that it left in a folder of $(B).
+PREPARED = --smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json \
+	$(if $(GUEST_MACHINE),--machine=$(GUEST_MACHINE)) $(if $(LOG),--log $(LOG)) $(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT")
+define run_prepared
+	$(Q)$(keep_log)
+	$(Q)$(if $(UNATTENDED),$(LIMITED) )$(PIPED) $(QEMU_ARGS) $(if $(UNATTENDED),-no-reboot )-kernel $(ELF) $$(cat $(B)/$(1)/qemu.args)$(if $(UNATTENDED), || true)
+	$(if $(UNATTENDED),$(Q)$(PYTHON) tools/linux_end.py $(UART_LOG),$(say_log))
+endef
+
 run-linux: $(ELF) ## boot LINUX_IMAGE= [LINUX_DTB=] [LINUX_INITRD=] [LINUX_CMDLINE=] [LINUX_DISK=] [LINUX_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
 	@test -n '$(FDTPY)' || { echo 'no python3 with libfdt: run make setup (Debian package python3-libfdt)' >&2; exit 2; }
 	$(Q)$(FDTPY) tools/linux_prep.py --image '$(LINUX_IMAGE)' $(if $(LINUX_DTB),--dtb '$(LINUX_DTB)') \
-		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(LINUX_CMDLINE),--cmdline="$$LINUX_CMDLINE") \
-		--smp $(SMP) --cpu $(CPU) --qemu $(QEMU) --policy-windows $(G)/windows.json --board $(G)/platform.json $(if $(LOG),--log $(LOG)) \
-		$(if $(UNATTENDED),--unattended) $(if $(HVINIT),--hv-init="$$HVINIT") $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') \
-		$(if $(LINUX_NET),--net '$(LINUX_NET)') --out $(B)/linux
-ifeq ($(UNATTENDED),)
-	$(Q)$(keep_log)
-	$(Q)$(PIPED) $(QEMU_ARGS) -kernel $(ELF) $$(cat $(B)/linux/qemu.args)
-	$(say_log)
-else
-	$(Q)$(keep_log)
-	$(Q)$(LIMITED) $(PIPED) $(QEMU_ARGS) -no-reboot -kernel $(ELF) \
-		$$(cat $(B)/linux/qemu.args) || true
-	$(Q)$(PYTHON) tools/linux_end.py $(UART_LOG)
-endif
+		$(if $(LINUX_INITRD),--initrd '$(LINUX_INITRD)') $(if $(filter LINUX_CMDLINE,$(GIVEN)),--cmdline="$$LINUX_CMDLINE") \
+		$(if $(LINUX_VERBATIM),--verbatim) $(if $(LINUX_DISK),--disk '$(LINUX_DISK)') $(if $(LINUX_NET),--net '$(LINUX_NET)') \
+		$(PREPARED) --symbols $(B)/symbols --out $(B)/linux
+	$(call run_prepared,linux)
 
-# A recording keeps all that it takes to run again but the QEMU: image, boot arguments, machine, QEMU's events, the log.
+run-guest: $(ELF) $(filter $(B)/hello.elf,$(GUEST_ELF)) ## boot GUEST_ELF= or GUEST_BIN= [GUEST_LOAD=] [GUEST_X0=] [GUEST_DTB=] [GUEST_ARGS=] [GUEST_DISK=] [GUEST_NET=user] [SMP=] [UNATTENDED=1 [TIMEOUT=]]
+	$(Q)$(call have,$(QEMU),qemu-system-arm)
+	@test -n '$(FDTPY)' || { echo 'no python3 with libfdt: run make setup (Debian package python3-libfdt)' >&2; exit 2; }
+	$(Q)$(FDTPY) tools/guest_prep.py $(if $(GUEST_ELF),--elf '$(GUEST_ELF)',--bin '$(GUEST_BIN)') $(if $(GUEST_LOAD),--load=$(GUEST_LOAD)) \
+		$(if $(GUEST_ENTRY),--entry=$(GUEST_ENTRY)) $(if $(GUEST_X0),--x0=$(GUEST_X0)) $(if $(GUEST_DTB),--dtb '$(GUEST_DTB)') \
+		$(if $(GUEST_DTB_AT),--dtb-at=$(GUEST_DTB_AT)) $(if $(filter GUEST_ARGS,$(GIVEN)),--args="$$GUEST_ARGS") \
+		$(if $(GUEST_DISK),--disk '$(GUEST_DISK)') $(if $(GUEST_NET),--net '$(GUEST_NET)') $(PREPARED) --out $(B)/guest
+	$(call run_prepared,guest)
+
+# A recording has all that a second run needs but QEMU: image, boot arguments, machine, QEMU's events, the log.
 R ?= $(B)/record
 .PHONY: record replay
 record: $(ELF) ## record a run of the diagnostic guest (R=build/record), to be looked at with `make replay`
@@ -334,7 +377,7 @@ replay: ## run the recording up to decision SEQ= again, and open the monitor the
 
 # ---- checking ------------------------------------------------------------------------------------------------------
 
-# The first Python that has some modules: ours, or Debian's.
+# The first Python with these modules: $(PYTHON), or Debian's.
 python_with = $(shell for p in $(PYTHON) /usr/bin/python3; do $$p -c 'import $(1)' 2>/dev/null && { echo $$p; break; }; done)
 FDTPY = $(eval FDTPY := $(call python_with,libfdt))$(FDTPY)
 have = command -v $(1) >/dev/null || { echo '$(1) is missing: run make setup (Debian package $(2))' >&2; exit 2; }
@@ -350,16 +393,16 @@ check-policy: ## validate every profile: policygen --check
 	$(Q)$(PYTHON) -m policygen --check
 
 PYTEST = $(TESTPY) -m pytest -q -p no:cacheprovider
-# Those that take longest begin, so that both processes end together.
+# The longest tests begin, so that both processes end together.
 test: all check-policy ## the complete local gate
 	@$(havetests)
 	@$(call have,$(QEMU),qemu-system-arm)
-	$(Q)$(PYTEST) -n 2 tests/host/test_mutate.py tests/qemu tests
+	$(Q)$(PYTEST) -n 2 tests
 
-# What an edit breaks most often: names, types, the order of the rooms, single files of EL2 and of the tools, one boot.
+# Tests of the parts that an edit breaks most often: names, types, rooms, single files of EL2 and of tools, one boot.
 QUICK_TESTS := $(wildcard tests/*/test_floors.py) $(addprefix tests/host/test_,$(addsuffix .py,rooms unreached text log uart batch \
 	gdb_packet monitor dis)) $(addprefix tests/policygen/test_policygen_,source.py parts.py) tests/policygen/test_layout.py \
-	tests/decoder/test_wire.py tests/guestprep/test_prep_image.py tests/guestprep/test_linux_end.py \
+	tests/decoder/test_wire.py tests/docs/test_comments.py tests/guestprep/test_prep_image.py tests/guestprep/test_linux_end.py \
 	'tests/qemu/test_diag.py::test_profile[default]'
 .PHONY: check
 check: all check-policy ## types, style, rooms, policies, the short tests and one boot: after each edit, 90 seconds at most
@@ -451,7 +494,12 @@ release-files: all
 	$(Q)$(PYTHON) -m policygen doc $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY).md
 	$(Q)$(PYTHON) -m policygen traps $(POLICY) > $(RELEASE_DIR)/policy-$(POLICY)-traps.txt
 	$(Q)sed -n 's/^const char build_id.. = "\(.*\)";$$/\1/p' $(G)/build.c > $(RELEASE_DIR)/VERSION
-	$(Q)cd $(RELEASE_DIR) && sha256sum $$(ls | LC_ALL=C sort) > SHA256SUMS
+	$(Q)mkdir $(addprefix $(RELEASE_DIR)/,hvl rules symbols)
+	$(Q)cp $(call sources,tools/log_decode.py) $(RELEASE_DIR)
+	$(Q)cp $(call sources,$(wildcard tools/hvl/*.py tools/hvl/*.json) policy/arch/sysregs.csv) $(RELEASE_DIR)/hvl
+	$(Q)$(keep_rules) $(RELEASE_DIR)/rules/$(rules_name)
+	$(Q)cp $(B)/guest.map $(RELEASE_DIR)/symbols/$$(sha256sum $(B)/guest.bin | cut -c1-8).map
+	$(Q)cd $(RELEASE_DIR) && find . -type f ! -name SHA256SUMS | sed 's|^\./||' | LC_ALL=C sort | xargs sha256sum > SHA256SUMS
 	@echo "release: $(RELEASE_DIR) $$(cat $(RELEASE_DIR)/VERSION)"
 
 include tools/make/setup.mk

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""policygen: reads Charter policies, proves what can be proved of them and renders them as constant C tables."""
+"""policygen reads Charter policies, proves what can be proved of them, and renders them as constant C tables."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: reads it, runs the verb, turns every outcome into an exit status (cli.py says which)."""
+"""The command line: finds the verb, runs it, turns every outcome into an exit status (listed in cli.py)."""
 from __future__ import annotations
 
 import gc
@@ -18,7 +18,7 @@ from policygen.text.terminal import guarded
 
 def main(argv: Optional[List[str]] = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
-    gc.set_threshold(100_000, 50)       # a large policy is kept to the end: seldom look for what nobody needs
+    gc.set_threshold(100_000, 50)       # a large policy lives to the end: the collector would scan it in vain
     with redirect_stdout(guarded(sys.stdout)), redirect_stderr(guarded(sys.stderr)):
         try:
             return run(words)
@@ -27,14 +27,14 @@ def main(argv: Optional[List[str]] = None) -> int:
             return cli.OK
         except KeyboardInterrupt:
             return 130
-        except OSError as error:        # a file that a verb was told to read or write
+        except OSError as error:        # a file that the command line names for reading or writing
             where = f"{display(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
             print(f"policygen: {where}{error.strerror or error}", file=sys.stderr)
             return cli.USAGE
         except BrokenFacts as problem:
             print(f"policygen: {problem}", file=sys.stderr)
             return cli.BUG
-        except Exception:               # an exception is a bug in policygen, never the answer to a bad policy
+        except Exception:               # a bad policy raises no exception: this is a bug in policygen
             traceback.print_exc()
             print("policygen: internal error; the policy may be good or bad, this program is bad", file=sys.stderr)
             return cli.BUG

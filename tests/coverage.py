@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make coverage`: what the tests reach of hv/, and the lines that none of them does. argv: folder [tests...].
+"""`make coverage`: the lines of hv/ that tests reach, and those that none does. argv: folder [tests...].
 
-Host tests say it by gcov: lines and branches. A line or branch counts as reached when any program reached it. Machines
-say it by QEMU's `-d in_asm`, which names each block of instructions when it is first run: a line counts when one of its
-instructions ran (of a line without any: one where it would be), a branch (of the machine code) when control was seen to
-go where it leads. That is exact for the way on, which begins a block of its own; where it leads to may have been jumped
-to from elsewhere as well. Braces and the headings of functions are no lines.
+Host tests are measured by gcov: lines and branches. A line or branch counts as reached when any program reached it.
+Machines are measured by QEMU's `-d in_asm`, which names each block of instructions when it is first run: a line counts
+when one of its instructions ran (for a line without any: the one at its place), a branch (of the machine code) when its
+target ran after it. That is exact for the fall-through, which begins a block of its own; a branch's target may have
+been reached from elsewhere as well. Braces and the headings of functions are no lines.
 
-Images in which a test has planted something count too, but for the files that it has changed. A line that nothing
-reaches must stand in tests/unreached.txt under its reason, and no other may.
+Images in which a test has planted a fault count too, except for the files that it changed. Lines that nothing reaches
+must stand in tests/unreached.txt under their reason, and no others may.
 
---again: count what earlier runs left in the folder too, where hv/'s file is still what it was then. Without tests, that
-is the report alone.
+--again: adds runs of before that are in the folder, for files of hv/ that are unchanged since. Without tests, only the
+report is made.
 """
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from typing import Any, Dict, Iterator, List, Set, Tuple
 
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "tests" / "unreached.txt"
-SOMETIMES = "Now and then"                          # how the reason begins where chance decides
+SOMETIMES = "Now and then"                          # first words of a reason where chance decides
 OBJDUMP = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-") + "objdump"
-EL2 = 0x40080000, 0x400c0000                        # EL2's text, and nothing of the guests'
-# Stands in for QEMU: the same machine, which also tells what ran of which image, made from which files.
+EL2 = 0x40080000, 0x400c0000                        # EL2's text, without the guests'
+# Runs in QEMU's place: the same machine, with a log of the blocks that ran, the image, and the files that it was made
+# from.
 WRAPPER = """#!{python}
 import hashlib, json, os, shutil, sys
 sys.path.insert(0, {here!r})
@@ -120,8 +121,8 @@ def dump(elf: Path, *words: str) -> str:
 
 
 def lines_of(elf: Path, same: Set[str]) -> Dict[int, List[Tuple[str, int]]]:
-    """Address -> the lines of hv/ that are there, ("", 0) for one that is none of `same`. The last has the instruction:
-    of those before it the compiler has left nothing, or nothing there."""
+    """Address -> the lines of hv/ at it, ("", 0) for a line outside `same`. The last line has the instruction; the
+    compiler has left none of the earlier ones, or none there."""
     where: Dict[int, List[Tuple[str, int]]] = {}
     units = {Path(name).name: name for name in same if name.endswith(".c")}
     path = ""
@@ -138,13 +139,13 @@ def lines_of(elf: Path, same: Set[str]) -> Dict[int, List[Tuple[str, int]]]:
 
 
 def branches_of(elf: Path) -> List[Tuple[int, int]]:
-    """Conditional branches: where they are, and where they lead."""
+    """Conditional branches: address and target."""
     form = re.compile(r"^ *([0-9a-f]+):\t[0-9a-f]+ \t(?:b\.\w+|t?cbn?z|tbn?z)\t(?:.*, )?([0-9a-f]+)\b", re.M)
     return [(int(m.group(1), 16), int(m.group(2), 16)) for m in form.finditer(dump(elf, "-d"))]
 
 
 def ran_of(elf: Path) -> Tuple[Set[int], Set[int]]:
-    """The addresses of what ran of an image, and those at which a block began."""
+    """The addresses of instructions that ran of an image, and the starts of blocks."""
     ran: Set[int] = set()
     starts: Set[int] = set()
     for log in elf.parent.glob(f"{elf.stem}.*.log"):
@@ -168,7 +169,7 @@ def machines(out: Path, now: Dict[str, str]) -> Reached:
         same = set.intersection(*(unchanged(made_from, now) for made_from in out.glob(f"{elf.stem}.*.json")))
         where = lines_of(elf, same)
         if not where:
-            continue                                # none of hv/'s: a test's own image
+            continue                                # not hv/'s: a test's own image
         ran, starts = ran_of(elf)
         symbols = {int(m.group(1), 16): m.group(2) for m in function_at.finditer(dump(elf, "-t"))}
         near: Dict[int, Tuple[str, int]] = {}
@@ -194,7 +195,7 @@ def machines(out: Path, now: Dict[str, str]) -> Reached:
 # --- the report -------------------------------------------------------------------------------------------------
 
 def names(file: str) -> Dict[int, str]:
-    """A name for each line, which is the same when the lines around it move: `file function: text [#n]`."""
+    """A name for each line that stays when lines around it move: `file function: text [#n]`."""
     found, function = {}, ""
     seen: Counter[str] = Counter()
     for number, line in enumerate((ROOT / file).read_text(encoding="utf-8").splitlines(), 1):
@@ -217,7 +218,7 @@ def no_lines(file: str) -> Set[int]:
 
 
 def explained() -> Dict[str, str]:
-    """tests/unreached.txt: a reason, then the lines, each indented."""
+    """Reads tests/unreached.txt: a reason, then the lines, each indented."""
     found, reason = {}, ""
     for line in LIST.read_text(encoding="utf-8").splitlines():
         if line.startswith("  "):
@@ -238,7 +239,7 @@ def spans(lines: Set[int]) -> str:
 
 
 def one_sided(ways: Tuple[Reached, ...], name: str) -> Set[int]:
-    """Lines of which neither host tests nor machines have seen every branch."""
+    """Lines with a branch that neither host tests nor machines have seen."""
     found: Dict[int, bool] = {}
     for reached in ways:
         for n, (times, branches) in reached.found.get(name, {}).items():
@@ -248,7 +249,7 @@ def one_sided(ways: Tuple[Reached, ...], name: str) -> Set[int]:
 
 
 def problems(unreached: Set[str], known: Set[str]) -> Iterator[str]:
-    """What tests/unreached.txt does not say, or says of lines that are reached or are no more."""
+    """Unreached lines that tests/unreached.txt lacks, and lines of it that are reached or gone."""
     reasons = explained()
     for name in sorted(unreached - set(reasons)):
         yield f"reached by nothing, NOT EXPLAINED: {name}"
@@ -260,7 +261,7 @@ def problems(unreached: Set[str], known: Set[str]) -> Iterator[str]:
 
 
 def report(out: Path) -> List[str]:
-    """Prints the table; what is wrong."""
+    """Prints the table; returns the complaints."""
     now = sources(ROOT)
     ways = host(out, now), machines(out / "machines", now)
     text = [f"{'':24}{'host: lines':>12}{'branches':>14}{'machines: lines':>17}{'branches':>14}{'either: lines':>16}"
@@ -274,7 +275,7 @@ def report(out: Path) -> List[str]:
         named = names(name)
         for reached in ways:
             reached.drop(name, no_lines(name))
-        if name.endswith(".c") and name in ways[0].found:    # -O0 and gcov know best what is a line
+        if name.endswith(".c") and name in ways[0].found:    # gcov's -O0 build knows best what is a line
             ways[1].drop(name, set(ways[1].found.get(name, {})) - set(ways[0].found[name]))
         for reached in ways:
             for n, (times, _) in reached.found.get(name, {}).items():

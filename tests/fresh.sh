@@ -13,7 +13,7 @@ command -v debootstrap >/dev/null || { echo 'test-fresh: debootstrap is missing:
 mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Label: Debian' 'Component: main' | head -n 1)
 [ -n "$mirror" ] || { echo 'test-fresh: apt has no source of Debian here: where could it come from?' >&2; exit 2; }
 
-# Nothing is mounted outside of a namespace that ends with the run: what is removed is only this folder.
+# Mounts are made in a namespace that ends with the run, so that the final rm can remove only this folder.
 trap 'rm -rf --one-file-system "$folder"' EXIT
 trap 'exit 130' INT TERM
 mkdir -p "$folder"

@@ -2,12 +2,12 @@
 """Mutation test of EL2's core: flips comparisons, masks, offsets, PC steps and verdicts in hv/, and words of the
 generated tables, one at a time, and asks whether the tests notice. `make mutate [MUTANTS=n]`: n of them, or all.
 
-A mutant whose machine code for the target is what it was is none. Of the others, the host suites get to see each first
+A mutation that leaves the target's machine code unchanged is no mutant. Each mutant is given to the host suites first
 (tests/host: the trap path against trap_model.py, the lookup of tables, bounds of console and loader, the syndrome, the
-virtual GIC, the shadow queues); what they let pass boots the guest that measures, the diagnostic guest and the sweep.
-Killed is what does not compile (a _Static_assert), runs away, dies, answers otherwise or takes an instruction more.
-What survives must stand in tests/mutants.txt under its reason, and nothing else may. tests/host/test_mutate.py asks for
-a few of them, without a machine.
+virtual GIC, the shadow queues); if it survives, the bench guest, the diagnostic guest and the sweep are booted with it.
+It is killed if it does not compile (a _Static_assert), runs away, dies, answers otherwise or takes an instruction more.
+Survivors must stand in tests/mutants.txt under their reason, and no other mutants may. tests/host/test_mutate.py asks
+for a few of them, without a machine.
 """
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
 CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.c", "trap/trap_wait.c", "trap/hvcall.c",
-        "trap/psci.c", "trap/decide.c", "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c",
-        "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "cpu/el1_exception.h",
-        "cpu/record.h"]
+        "trap/psci.c", "trap/decide.c", "trap/decide.h", "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c",
+        "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "vm/el1_exception.h",
+        "log/record.h"]
 VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
 OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
-# Not on the way of a trap: the monitor's and the log's look at things, which have tests of their own.
+# Outside the way of a trap: functions by which the monitor and the log describe things, with tests of their own.
 FOR_PEOPLE = ("guest_read_va", "policy_sysreg_name", "policy_window", "sysreg_key", "hvcall_dump_log", "virtio_describe")
 TABLES = "policy_tables.c"
 LIST = ROOT / "tests" / "mutants.txt"
-MACHINE = "On the machine only"                     # how the reason begins where no host suite needs to notice
+MACHINE = "On the machine only"                     # first words of a reason where no host suite needs to notice
 HOST = ["gcc", "-std=gnu11", "-fno-builtin", "-w", "-fsanitize=undefined", "-fsanitize-undefined-trap-on-error",
         "-iquote"]
 FAKE = ["-iquote", "tests/host/fake", "-iquote", rendered(), "-include", "tests/host/fake/arch/arch.h"]
-SEEDS = range(4)                                    # of the log's histories
-LIMITS = ["prlimit", "--cpu=6", "--as=8000000000", "--core=0"]  # seconds of CPU: what runs away is stopped
+SEEDS = range(4)                                    # seeds of the log's histories
+LIMITS = ["prlimit", "--cpu=6", "--as=8000000000", "--core=0"]  # seconds of CPU: stops a mutant that runs away
 SWAPS = [(r"==", "!="), (r"!=", "=="), (r"<=", "<"), (r">=", ">"), (r"(?<![<>\-=])<(?![<=])", "<="),
          (r"(?<![<>\-=])>(?![>=])", ">="), (r"&&", "||"), (r"\|\|", "&&"), (r"<<(?!=)", ">>"), (r">>(?!=)", "<<"),
          (r"& ~", "& "), (r"(?<=\w )\+(?= \w)", "-"), (r"(?<=\w )-(?= \w)", "+"), (r"(?<=\w )\|(?= [\w(])", "&"),
@@ -86,14 +86,14 @@ class Mutant:
 
 
 def code_of(text: str) -> str:
-    """Comments, strings and assertions blanked out, places kept."""
+    """The text with comments, strings and assertions blanked out at their places."""
     blank = re.compile(r"/\*.*?\*/|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|_Static_assert\(.*?\);|^#(?!define).*?$",
                        re.S | re.M)
     return blank.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), text)
 
 
 def mutants(file: str) -> Iterator[Mutant]:
-    """With names of their own: what stands in a function twice is numbered."""
+    """With unique names: mutations that a function has twice are numbered."""
     seen: Counter[str] = Counter()
     for m in changes(file):
         seen[m.name()] += 1
@@ -104,7 +104,7 @@ def changes(file: str) -> Iterator[Mutant]:
     text, function = (ROOT / "hv" / file).read_text(encoding="utf-8"), ""
     for number, (line, code) in enumerate(zip(text.splitlines(), code_of(text).splitlines())):
         if re.match(r"#define (HV_|SEEN|LOOKUPS|ROW_|WORK_)|\s*extern|typedef|.*\bcase .*\.\.\.|\t\w+, *$", code):
-            continue                                # names of things, of which any would do
+            continue                                # values that name things, where any would do
         begins = re.match(r"\w.*\b(\w+)\(", code)
         if begins and not code.rstrip().endswith(";"):
             function = begins.group(1)
@@ -112,7 +112,7 @@ def changes(file: str) -> Iterator[Mutant]:
             function = function if code.startswith("}") else ""
         declares = file in ("policy/policy.h", "dev/vgic.h") and "return" not in code and "FIELD" not in code
         if function in FOR_PEOPLE or declares:
-            continue                                # declarations: the tables' own test damages what they describe
+            continue                                # declarations: the tables' own test damages their contents
         where = f"{function}: {line.strip()}"
         for pattern, new in SWAPS:
             for m in re.finditer(pattern, code):
@@ -127,13 +127,13 @@ def changes(file: str) -> Iterator[Mutant]:
 
 
 def table_mutants(tables: Path, dice: random.Random, count: int) -> List[Mutant]:
-    """Words of what policygen rendered: rows, ranges, calls, exceptions, leaves."""
+    """Mutants of the rendered tables: rows, ranges, calls, exceptions, leaves."""
     found, table = [], ""
     for number, line in enumerate(code_of(tables.read_text(encoding="utf-8")).splitlines()):
         named = re.match(r"(?:static )?const .*?\b(policy_\w+|\w+_ranges|\w+_slots|\w+_disp)\b.*=", line)
         table = named.group(1) if named else table
-        if re.search(r"rule_info|names?\b|text|places|windows|passthrough|policy_rules|policy_traps|hash", table):
-            continue                                # for people; what the target's controls are is the sweep's question
+        if re.search(r"rule_info|names?\b|text|places|windows|passthrough|policy_rules|policy_traps|hash|wording", table):
+            continue                                # for people; the target's controls are the sweep's question
         if re.search(r"\.widths = \{ 15, 15 \}|\.base = (\w+), \.last = \1,", line):   # no width inside it is refused
             line = re.sub(r"\.refuse = \{[^}]*\}", lambda m: " " * len(m.group()), line)
         if table == "policy_mmio_ranges":           # found by `last`; `base` is for people
@@ -162,7 +162,7 @@ def compile_one(command: Sequence[str]) -> None:
 # --- the suites ------------------------------------------------------------------------------------------------
 
 class Questions:
-    """The traps of a profile, and what the suite accepts as answers."""
+    """The traps of a profile, and the answers that the suite accepts."""
 
     def __init__(self, traps: List[Trap], model: Model) -> None:
         self.traps, self.model = traps, model
@@ -195,7 +195,7 @@ class Questions:
 
 
 def checks_hold(checks: Sequence[Callable[[test_trap.Ask], None]], program: Path) -> bool:
-    """What goes on from trap to trap."""
+    """State that goes on from trap to trap."""
     try:
         for check in checks:
             check(lambda traps: answer(program, b"".join(t.pack() for t in traps)) or b"")
@@ -219,7 +219,7 @@ def golden(wire: bytes) -> Callable[[Path], bool]:
 
 
 class Lookups:
-    """Every access of a policy, looked up in its tables; the row that answers may be another of the same meaning."""
+    """Every access of a policy, looked up in its tables; another row of the same meaning may answer."""
 
     def __init__(self, policy: Policy, replay: str) -> None:
         self.verifier, self.replay, self.good = verify.Verifier(policy), replay, b""
@@ -257,19 +257,19 @@ Hold = Callable[[Path], bool]
 
 @dataclass
 class Suite:
-    """A program of tests/host with the files of hv/ that are in it; `make` says what is asked of it, in which order."""
+    """A program of tests/host with its files of hv/; `make` has the runs, in order."""
     sources: List[str]
     make: Callable[[], List[Hold]]
     folder: Path
     tables: Optional[Path] = None
-    like: Optional["Suite"] = None                  # it has the same objects, but for the tables
-    level: str = "-O0"                              # of the compiler; -O1 for what takes long to run
+    like: Optional["Suite"] = None                  # its objects are the same, but for the tables
+    level: str = "-O0"                              # options of the compiler; -O1 for long runs
     holds: List[Hold] = field(default_factory=list)
     objects: Dict[str, Path] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def ready(self) -> None:
-        """Builds it when it is first needed."""
+        """Builds it at the first use."""
         with self.lock:
             if self.holds:
                 return
@@ -317,7 +317,7 @@ class Bench:
         return self.scratch / name / "gen"
 
     def all_suites(self) -> List[Suite]:
-        """What is quick and kills most comes first."""
+        """Quick suites that kill most come first."""
         trap, verifier = ["tests/host/trap_host.c", *map(src, TRAP)], "policygen/target/templates/verify.c"
         crowded = self.trap_suite("crowded", trap, None)
         named: Dict[str, Tuple[List[str], Callable[[], List[Hold]]]] = {
@@ -362,7 +362,7 @@ class Bench:
         """`same` code, killed by `host` or `target`, or `alive`."""
         with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
             here = Path(folder)
-            headers = here / "hv"                   # what is damaged, and for a header all that may include it
+            headers = here / "hv"                   # the mutated file, and for a header all files that may include it
             if mutant.file.endswith(".h"):
                 shutil.copytree(ROOT / "hv", headers)
             else:
@@ -372,7 +372,7 @@ class Bench:
             damage(headers / mutant.file, mutant)
             code: Optional[Dict[str, Path]] = {}
             compiled = mutant.file == TABLES
-            early = mutant.file.endswith(".c")      # one file is compiled sooner than all suites have run
+            early = mutant.file.endswith(".c")      # compiling one file takes less time than running all suites
             try:
                 for holds in self.host_answers(headers, mutant, here):
                     if not holds:
@@ -421,7 +421,7 @@ def damage(path: Path, mutant: Mutant) -> None:
 
 
 def uses(source: str, mutant: Mutant) -> bool:
-    """Whether `source` is made from what changes: the file of hv/, or what it names of a header, or another names."""
+    """Whether `source` depends on the mutation: in the file itself, or through a name of the header that it uses."""
     if mutant.file.endswith(".c"):
         return source == f"hv/{mutant.file}"
     name = re.match(r"(?:: #define )?(\w+)", mutant.where)
@@ -435,7 +435,7 @@ def words(source: str) -> FrozenSet[str]:
 
 @lru_cache(None)
 def callers(name: str) -> FrozenSet[str]:
-    """It, and the functions and macros of headers that name it."""
+    """The mutated name, and the functions and macros of headers that use it."""
     parts = [part for header in (ROOT / "hv").rglob("*.h")
              for part in re.split(r"\n(?=#define|\w[^;{}#]*\)\n\{)", code_of(header.read_text(encoding="utf-8")))]
     found = {name}
@@ -461,7 +461,7 @@ def included(source: str) -> Set[str]:
 
 
 class Target:
-    """The image: what a mutant changes in its code, and whether the machine notices."""
+    """The image: code that differs in a mutant, and whether the machine notices."""
     GUESTS = [("default", "diag"), ("strict", "diag"), ("default", "sweep")]
 
     def __init__(self, out: Path, machine: bool) -> None:
@@ -547,7 +547,7 @@ class Target:
 # --- the list ---------------------------------------------------------------------------------------------------
 
 def explained() -> Dict[str, str]:
-    """tests/mutants.txt: a reason, then the mutants, each on an indented line."""
+    """Reads tests/mutants.txt: a reason, then the mutants, each on an indented line."""
     found, reason = {}, ""
     for line in LIST.read_text(encoding="utf-8").splitlines() if LIST.exists() else []:
         if line.startswith("  "):
@@ -558,7 +558,7 @@ def explained() -> Dict[str, str]:
 
 
 def kept(path: Optional[Path]) -> Dict[str, str]:
-    """What an earlier run wrote: a verdict and a mutant a line; the last one of a mutant counts."""
+    """Reads an earlier run's results: a verdict and a mutant a line; the last one of a mutant counts."""
     lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
     return {name: verdict for verdict, _, name in (line.partition(" ") for line in lines)}
 
@@ -590,7 +590,7 @@ def main() -> int:
 
 
 def sample(found: List[Mutant], count: int, seed: int) -> List[Mutant]:
-    """The same ones as long as their lines are the same."""
+    """A sample that stays the same while its lines do."""
     return sorted(found, key=lambda m: zlib.crc32(f"{seed} {m.name()}".encode()))[:count]
 
 

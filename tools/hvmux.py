@@ -31,10 +31,10 @@ from hvl.files import UsageError, complaint  # noqa: E402
 RS, US, ESCAPE = 0x1E, 0x1F, b"\x1d"
 BREAK = b"\x01b"  # the key of QEMU's console for a BREAK
 RECORD_MAX = 2048
-GRACE = 1.0  # seconds in which the answer to a detach is on its way
-EARLY = 1 << 16     # bytes that gdb may say before the line is its own
-UNREAD = 1 << 20    # bytes that a gdb which does not read may have waiting
-UNTYPED = 1 << 16   # bytes for the machine that wait; who says more is not listened to until it has taken them
+GRACE = 1.0  # seconds for the answer to a detach
+EARLY = 1 << 16     # bytes that gdb may send before it has the line
+UNREAD = 1 << 20    # bytes that may wait for a gdb that does not read
+UNTYPED = 1 << 16   # bytes that may wait for the machine; senders of more are not read until it has taken them
 
 
 class Splitter:
@@ -95,7 +95,7 @@ class Splitter:
 
 
 def open_log(name: str, append: bool) -> BinaryIO:
-    """The log: a new file, or an old one to go on with; never one that another machine writes into."""
+    """The log: a new file, or an old one to be continued; never one that another machine writes into."""
     try:
         log = open(name, "ab", buffering=0)
         fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,7 +109,7 @@ def open_log(name: str, append: bool) -> BinaryIO:
 
 
 class Mux:
-    """What can be refused is refused before the machine starts, and before anything of an older run is touched."""
+    """Refuses what it can before the machine starts, and before any file of an older run is touched."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
@@ -121,12 +121,12 @@ class Mux:
         self.server.setblocking(False)
         self.log: Optional[BinaryIO] = open_log(args.log, args.append) if args.log else None
         self.client: Optional[socket.socket] = None
-        self.early = bytearray()    # what gdb has said before the line was its own
+        self.early = bytearray()    # bytes from gdb before it has the line
         self.unread = bytearray()   # packets that gdb has not taken yet
-        self.untyped = bytearray()  # what the machine has not taken yet
+        self.untyped = bytearray()  # bytes that the machine has not taken yet
         self.was_gdb = False
-        self.left = 0.0             # when gdb went without a word
-        self.keys = True            # somebody may type
+        self.left = 0.0             # when gdb went without a detach
+        self.keys = True            # a person may type
         self.child = subprocess.Popen(args.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, start_new_session=True)
         assert self.child.stdin is not None and self.child.stdout is not None
@@ -146,7 +146,7 @@ class Mux:
         except BlockingIOError:
             pass
         except OSError:
-            self.untyped.clear()    # it has ended, or does not want to hear
+            self.untyped.clear()    # the machine has ended, or has closed its input
 
     # --- from the machine ----------------------------------------------------------------------------------
 
@@ -175,7 +175,7 @@ class Mux:
         try:
             client, _ = self.server.accept()
         except OSError:
-            return          # it has gone again
+            return          # gdb has gone again
         if self.client:
             client.close()  # one gdb at a time
             return
@@ -185,12 +185,12 @@ class Mux:
         self.type(b"\x15gdb\r" if self.split.prompt else ESCAPE + b"g")
 
     def drop(self, why: str = "") -> None:
-        """gdb is gone: if it did not detach, a BREAK gives the line back to the monitor (see loop())."""
+        """gdb is gone: without a detach, a BREAK gives the line back to the monitor (see loop())."""
         if why:
             os.write(2, f"\a[hvmux: gdb is cut off: {why}]\r\n".encode())
         if self.client:
             if self.client.fileno() in self.select.get_map():
-                self.select.unregister(self.client)     # the next one may get its number
+                self.select.unregister(self.client)     # the next file may get its number
             self.client.close()
         self.client = None
         self.early.clear()
@@ -238,7 +238,7 @@ class Mux:
             self.type(data)
 
     def listen(self) -> None:
-        """Who is listened to: nobody whose words would only pile up."""
+        """Sources that are read: none whose bytes would only pile up."""
         wanted = {self.out: selectors.EVENT_READ}
         room = len(self.untyped) < UNTYPED
         if room:
@@ -260,7 +260,7 @@ class Mux:
                 try:
                     self.select.register(fd, events)
                 except (PermissionError, ValueError):
-                    self.keys = False       # a file as stdin: nothing to wait for
+                    self.keys = False       # a file as stdin never blocks
 
     def loop(self) -> int:
         while True:
@@ -304,7 +304,7 @@ class Mux:
 
 
 def put(fd: int, data: bytes) -> None:
-    """All of it."""
+    """The whole of one run."""
     view = memoryview(bytes(data))
     while view:
         view = view[os.write(fd, view):]
@@ -325,7 +325,7 @@ def run(argv: List[str]) -> int:
     parser.add_argument("command", nargs="+", help="what runs the machine, behind --")
     mux = Mux(parser.parse_args(argv))
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(143))  # through finally: the machine goes with us
+        signal.signal(number, lambda *_: sys.exit(143))  # runs `finally`: the machine ends with this process
     saved = termios.tcgetattr(0) if os.isatty(0) else None
     if saved is not None:
         tty.setraw(0)

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Says how an unattended Linux ended, from its console log: one line, and an exit status for scripts."""
+"""Says how an unattended guest ended, by its console log: one line, and an exit status for scripts."""
 from __future__ import annotations
 
 import re
@@ -20,11 +20,11 @@ exit status: 0 powered off, 3 reset (a reboot or a kernel panic), 4 stopped by t
 5 the log has no end (QEMU was stopped, or the guest hung until it was), 2 wrong usage or unreadable file"""
 PANIC = re.compile(rb"Kernel panic - not syncing: ([^\]\r\n][^\r\n]{0,200})")
 STATUS = {"poweroff": 0, "reset": 3}
-LINE = 4096     # of the guest's, what is longer is looked at in pieces
+LINE = 4096     # bytes of a line of the guest; a longer one is looked at in pieces
 
 
 class End:
-    """What was seen so far."""
+    """Marks seen so far."""
 
     def __init__(self) -> None:
         self.reason: Optional[str] = None
@@ -53,7 +53,7 @@ class End:
         self._line = b""
 
     def verdict(self) -> Tuple[int, str]:
-        """The exit status, and what to say."""
+        """The exit status, and the sentence."""
         panic = f"; kernel panic: {self.panic}" if self.panic is not None else ""
         if self.reason is None:
             return 5, f"the log has no end{panic}"

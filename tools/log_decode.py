@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a capture of Charter's UART and says what the hypervisor decided: the command line of tools/hvl."""
+"""Reads a capture of Charter's UART and tells what the hypervisor decided: the command line of tools/hvl."""
 import sys
 from pathlib import Path
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs a command that does not mind when nobody reads its output any more (QEMU), and ends it then.
+"""Runs a command that would go on after the reader of its output has gone (QEMU), and ends it then.
 
     tools/piped.py qemu-system-aarch64 ... | head -5
 
-The command takes this process's place: terminal, signals and exit status are its own. Beside it stands one process that
-only waits, and only where the output is a pipe.
+The command takes this process's place: terminal, signals and exit status are its own. Beside it one process only waits,
+and only if the output is a pipe.
 """
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import sys
 
 
 def watch(pid: int) -> None:
-    """Until the command ends, or the pipe's reader is gone: POLLERR, which is reported without being asked for."""
+    """Waits until the command ends or the pipe's reader is gone: POLLERR, which poll() always reports."""
     poll, command = select.poll(), os.pidfd_open(pid)
     poll.register(1, 0)
     poll.register(command, select.POLLIN)
@@ -39,7 +39,7 @@ def main() -> None:
     if is_pipe(1):
         pid, child = os.getpid(), os.fork()
         if child == 0:
-            if os.fork() == 0:      # nobody's child: the command does not know of it
+            if os.fork() == 0:      # a grandchild: the command does not see it as its child
                 watch(pid)
             os._exit(0)
         os.waitpid(child, 0)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state of a machine that QEMU saved in a replay, made into one that a QEMU can go on with.
+"""Turns a machine's state that QEMU saved in a replay into one that a QEMU can start from.
 
-`savevm` is the one way to save in a replay, and needs a qcow2 disk; what it saves can be loaded only where a replay is
-recorded or played, whose UART loses what is typed fast. So the stream is taken out of the disk, without the replay's
-own section, and is for `-incoming` (QEMU docs: interop/qcow2, devel/migration).
+`savevm` is the one way to save in a replay, and needs a qcow2 disk; its state can be loaded only into a record or
+replay run, whose UART loses input that is typed fast. So the stream is taken out of the disk, without the replay's own
+section, for `-incoming` (QEMU docs: interop/qcow2, devel/migration).
 """
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 CLUSTER_BITS = 16
 CLUSTER = 1 << CLUSTER_BITS
-OFFSET = 0x00ff_ffff_ffff_fe00  # of an L1 or L2 entry
+OFFSET = 0x00ff_ffff_ffff_fe00  # bits of an L1 or L2 entry
 FULL, FOOTER = b"\x04", b"\x7e"  # a device's section: FULL id name instance version ... FOOTER id
 
 
@@ -25,7 +25,7 @@ def empty_disk(path: Path) -> None:
 
 
 def saved(disk: bytes, name: bytes) -> bytes:
-    """The stream that `savevm name` put on empty_disk(); KeyError: there is none."""
+    """The stream that `savevm name` wrote to empty_disk(). Raises KeyError if there is none."""
     count, at = struct.unpack_from(">IQ", disk, 60)
     for _ in range(count):
         l1, entries, id_size, name_size, _, _, _, _, extra, size = struct.unpack_from(">QIHHIIQIIQ", disk, at)
@@ -43,7 +43,8 @@ def saved(disk: bytes, name: bytes) -> bytes:
 
 
 def live(stream: bytes) -> bytes:
-    """Without the replay, and running as soon as it is loaded. ValueError: not what QEMU 7.2 to 10 save."""
+    """The stream without the replay's section, in the state "running". Raises ValueError unless QEMU 7.2 to 10 wrote
+    it."""
     start = stream.index(b"\x06replay") - 5
     section = stream[start + 1:start + 5]
     end = stream.index(FOOTER + section, start) + 5

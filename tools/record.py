@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Records a run of the diagnostic guest in a new folder, to be looked at with tools/replay.py: `make record`."""
+"""Records a run of the diagnostic guest in a new folder, for tools/replay.py: `make record`."""
 from __future__ import annotations
 
 import json

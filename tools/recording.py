@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a recording's folder holds, and the machine that it describes: data, of which nothing is run as it stands.
+"""The folder of a recording, and the machine that it describes: data, of which nothing is run as it stands.
 
-`machine.json` is a list of QEMU's options and their values, of the few kinds in _GRAMMAR; which QEMU runs, and all that
-names a file, comes from here. QEMU and gdb are started inside the folder, so that its own name is in no command.
+`machine.json` is a list of QEMU's options and their values, of the few kinds in _GRAMMAR; the QEMU to run, and all file
+names, come from here. QEMU and gdb are started inside the folder, so that its own name is in no command.
 """
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _QUIET = ["-display", "none", "-monitor", "none", "-nic", "none"]
 
 
 def options(where: str, words: Any) -> List[str]:
-    """The machine's options, if they are nothing else."""
+    """The machine's options, if all are of the known kinds."""
     if not isinstance(words, list) or len(words) % 2 or not all(isinstance(word, str) for word in words):
         raise UsageError(f"{terminal(where)}: not a list of QEMU's options and their values")
     for option, value in zip(words[::2], words[1::2]):
@@ -64,7 +64,7 @@ def described(folder: Path) -> List[str]:
 
 
 def check(folder: Path) -> None:
-    """Everything is there, and nothing lies elsewhere: a link would have a tool read what the recording names."""
+    """Checks that every file exists, and none is a link: a tool must not read files that the recording names."""
     for name in _INPUTS:
         try:
             if not stat.S_ISREG(os.lstat(folder / name).st_mode):
@@ -75,13 +75,13 @@ def check(folder: Path) -> None:
 
 
 def make_way(folder: Path, *names: str) -> None:
-    """For files that a replay writes: what an older one left goes, and a link is no way out of the folder."""
+    """For files that a replay writes: removes those of an older one; a link must not lead out of the folder."""
     for name in names:
         (folder / name).unlink(missing_ok=True)
 
 
 def program(name: str, package: str) -> str:
-    """Where a program is, for one that is started in another folder."""
+    """The path of a program that is started in another folder."""
     found = shutil.which(name)
     if found is None:
         raise UsageError(f"{terminal(name)} is missing: run make setup (Debian package {package})")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a recording again up to one decision, and opens the monitor there: before the verdict takes effect, with the
 whole machine as it was. The guest can go on from there, with you at the console; --gdb opens gdb instead, inside the
-recording. `make record` makes the recording. What it holds is data: see recording.py; QEMU is the caller's."""
+recording. `make record` makes the recording. Its content is data: see recording.py; QEMU is the caller's."""
 from __future__ import annotations
 
 import os
@@ -24,13 +24,13 @@ from hvl.record import Rec  # noqa: E402
 import qemu_state  # noqa: E402
 import recording  # noqa: E402
 
-# What a replay writes into the recording's folder.
+# Files that a replay writes into the recording's folder.
 LOG, STATE, DISK, COMMANDS = "replay.log", "state", "state.qcow2", "replay.gdb"
-# An ELF can ask gdb to run scripts, to fetch files and to show lines of others; ours does not.
+# An ELF file can make gdb run scripts, fetch files and show lines of others; gdb is told not to.
 CAREFUL = ["-nx", "-iex", "set auto-load no", "-iex", "set debuginfod enabled off", "-iex", "set debug-file-directory"]
 
-# Up to the trap: the number's turn first, which is seldom, and then the time at which the trap was taken. $hvcpu is
-# EL2's struct cpu.
+# gdb commands that run up to the trap: first to the number's turn, which is rare, and then to the time at which the
+# trap was taken. $hvcpu is EL2's struct cpu.
 GO = """
 set pagination off
 set confirm off
@@ -49,7 +49,8 @@ continue
 delete
 printf "stopped before decision %lu\\n", $hvcpu->log.seq
 """
-# `rule rN stop` for once (overrule_rule(): ROW_STOP and ROW_ONCE, lookups_forget()), and whoever is there now may type.
+# gdb commands for `rule rN stop`, once (rules_set(): ROW_STOP and ROW_ONCE, lookups_forget()), with an operator
+# present.
 ASK = """
 set $i = 0
 while $i < policy_n_rows
@@ -72,7 +73,7 @@ monitor savevm decision
 printf "kept\\n"
 kill
 """
-# What is said of the guest where gdb stops.
+# The text at gdb's stop.
 GUEST = r"""
 define guest
   set $f = $hvcpu->frame
@@ -105,7 +106,7 @@ def script(machine: List[str], rec: Rec, cntfrq: int, gdb: bool) -> str:
 
 
 def why(rec: Rec, seq: str, session: int, log: Path) -> None:
-    """What `why` says in the monitor and of a log; the bare record where policygen cannot say more."""
+    """The answer of `why` in the monitor and of a log; the bare record if policygen cannot say more."""
     try:
         told = hand_over("why", "explain", ["--session", str(session), seq, "--", str(log)]) == 0
     except UsageError:
@@ -116,7 +117,7 @@ def why(rec: Rec, seq: str, session: int, log: Path) -> None:
 
 
 def go_there(words: List[str], folder: Path, seq: str) -> None:
-    """The machine at that decision, in the file `state`; what it had written until then is what was recorded."""
+    """Saves the machine at that decision in the file `state`; its output until then equals the recorded one."""
     done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=folder,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
     if "\nkept\n" not in done.stdout:

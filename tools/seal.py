@@ -18,13 +18,13 @@ NAMES = ("__text_start", "__text_end", "__rodata_start", "__image_end", "integri
 
 
 def seal(elf: bytearray) -> int:
-    """Fills the word `integrity_image` of the image in; returns it. ValueError says what is wrong with the image."""
+    """Fills in the image's word `integrity_image`, and returns it. Raises ValueError, with the fault of the image."""
     file = Elf(bytes(elf))
     found = file.symbols(NAMES)
     text, text_end, constants, end, target = (found[name] for name in NAMES)
     if not text <= text_end <= constants <= end or end - text > MOST:
         raise ValueError("its text, constants and end are not where an image of EL2 has them")
-    memory = bytearray(end - text)          # between segments there is nothing
+    memory = bytearray(end - text)          # between segments the file has no bytes
     place = None
     for part in file.segments():
         if text <= part.address < end:

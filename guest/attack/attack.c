@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attacks with a name: each is tried once and says what came of it. fuzz/ has those that nobody thought of. Under
- * tests/qemu/attacked.yaml, on two CPUs of which the second never starts. It ends in HVC_PAUSE, for the operator to look.
- * Built with FLOODS=1 it is another one: floods.c.
+ * Attacks with a name: each is tried once, and its outcome printed; fuzz/ has random ones. Runs under
+ * tests/qemu/attacked.yaml, on two CPUs of which the second never starts. Ends in HVC_PAUSE, for the operator's looks.
+ * FLOODS=1 builds floods.c instead.
  */
 #include "cpu.h"
 #include "floods.h"
@@ -12,23 +12,23 @@
 _Static_assert(GUEST_IPA == 0x40000000 && GUEST_SIZE == 0x30000000 && GICD_PA == 0x08000000 && GICR_PA == 0x080a0000 &&
 	       UART0_PA == 0x09000000 && RTC_PA == 0x09010000, "guest/attack/attack.c has the addresses of qemu-virt as numbers");
 
-#define OUT      0x50000000UL    /* what snippets leave */
-#define SECRET   0x50001000UL    /* EL1's alone */
-#define EL0      0x40000000UL    /* added to an address of RAM: the same for EL0 */
-#define ABOVE    0xc0000000UL    /* IPA 1 << 40 and on */
-#define WALKED   0x100000000UL   /* its table is the UART */
-#define UNALIGNED 0x140000000UL  /* devices, as Normal memory */
-#define PAIR     0x0b000000UL    /* a register that reads as zero, then 0xc0ffee */
+#define OUT      0x50000000UL    /* written by snippets */
+#define SECRET   0x50001000UL    /* mapped for EL1 alone */
+#define EL0      0x40000000UL    /* offset of a mapping of RAM for EL0 */
+#define ABOVE    0xc0000000UL    /* IPA 1 << 40 and up */
+#define WALKED   0x100000000UL   /* mapped by a table that lies in the UART */
+#define UNALIGNED 0x140000000UL  /* devices, mapped as Normal memory */
+#define PAIR     0x0b000000UL    /* reads of a register that is zero, then 0xc0ffee */
 #define UART_FR  0x09000018UL
 
 #define EL1H     0x3c5UL
 #define EL0T     0x3c0UL
-#define A32      0x400001d0UL    /* with Z */
+#define A32      0x400001d0UL    /* with PSTATE.Z set */
 #define T32      0x400001f0UL
 
 #define VECTOR(end) ((end) >> 32)
 #define EC(end)     ((end) >> 26 & 0x3f)
-#define FROM_EL1 4               /* vectors */
+#define FROM_EL1 4               /* exception vectors */
 #define FROM_EL0 8
 #define FROM_A32 12
 
@@ -40,7 +40,7 @@ extern const u32 zero[], zero_x7[], clean[], zero_par[], load[], load_pair[], st
 static u64 l1[512] __attribute__((aligned(4096)));
 static u32 failed;
 
-/* ---- saying it --------------------------------------------------------------------------------------------------- */
+/* ---- printing ---------------------------------------------------------------------------------------------------- */
 
 static void say(const char *text)
 {
@@ -71,7 +71,7 @@ static void check(const char *name, bool held, u64 got)
 	say("\n");
 }
 
-/* ---- trying it --------------------------------------------------------------------------------------------------- */
+/* ---- trying ------------------------------------------------------------------------------------------------------ */
 
 static u64 attempt(const u32 *code, u64 spsr, u64 x0, u64 x1, u64 x2)
 {
@@ -114,7 +114,7 @@ static void make_tables(void)
 	cpu_set_sysreg(cpacr_el1, 3UL << 20);
 }
 
-/* ---- where the PC and PSTATE may stand --------------------------------------------------------------------------- */
+/* ---- odd PC and PSTATE ------------------------------------------------------------------------------------------- */
 
 static void places(void)
 {
@@ -165,7 +165,7 @@ static void narrow(void)
 {
 	u64 end, before, flags = cpu_read(UART_FR, 2);
 
-	for (unsigned i = 0; i < 2; i++) { /* the second time its row is remembered */
+	for (unsigned i = 0; i < 2; i++) { /* the second time EL2's lookup cache has its row */
 		end = attempt(load_short, T32, 0, UART_FR, 0x55);
 		check("a trap of two bytes", EC(end) == 0x11 && left(0) == 1, left(0));
 		end = attempt(it_block, T32, 0, UART_FR, 0x55);
@@ -267,7 +267,7 @@ static void calls(void)
 
 /* ---- the log ----------------------------------------------------------------------------------------------------- */
 
-/* To the letter what EL2 writes, check sums and all; halves of characters; what a terminal obeys. */
+/* EL2's own lines, checksums and all; unpaired surrogates; sequences that a terminal obeys. */
 static void records(void)
 {
 	static const char text[] =
@@ -282,7 +282,7 @@ static void records(void)
 		cpu_write(0x09000000, 0, (u8)text[i]);
 	cpu_hvc(0x9000abcd, 0, 0, 0); /* refused, in the middle of a guest's line */
 	say("\n");
-	check("forged records", true, 0); /* the test looks for them */
+	check("forged records", true, 0); /* the test looks for these */
 }
 
 /* ---- debug, counters, timers ------------------------------------------------------------------------------------- */
@@ -314,7 +314,7 @@ static void debugging(void)
 	cpu_set_sysreg(pmccfiltr_el0, BIT(27)); /* NSH: EL2's cycles, too */
 	cpu_set_sysreg(pmccntr_el0, ~0UL - 50);
 	cpu_set_sysreg(pmcr_el0, 0x41);
-	cpu_set_sysreg(cntv_cval_el0, 0); /* due for ever, and never ended */
+	cpu_set_sysreg(cntv_cval_el0, 0); /* always due, and never ended */
 	cpu_set_sysreg(cntv_ctl_el0, 1);
 	cpu_set_sysreg(cntkctl_el1, 0x307);
 	cpu_write(0x080b0100, 2, ~0u);
@@ -362,7 +362,7 @@ static void interrupts(void)
 	end_all(&seen);
 	check("more interrupts than list registers", seen == 0xffff, seen);
 
-	/* EL2's own: its SGIs, its maintenance interrupt, its timer, its UART; and such as do not exist */
+	/* EL2's own: its SGIs, maintenance interrupt, timer, UART; and INTIDs that do not exist */
 	cpu_set_sysreg(S3_0_C12_C12_4, 2);      /* ICC_CTLR_EL1.EOImode */
 	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
 		cpu_set_sysreg(S3_0_C12_C12_1, others[i]); /* EOIR1 */
@@ -373,13 +373,13 @@ static void interrupts(void)
 	cpu_set_sysreg(S3_0_C12_C12_5, 0);      /* ICC_SRE_EL1 */
 	cpu_write(0x08000040, 2, 33);           /* GICD_SETSPI_NSR */
 	cpu_write(0x08000f00, 2, 0x02000001);   /* GICD_SGIR */
-	cpu_write(0x08000184, 2, ~0u);          /* GICD_ICENABLER1: the UART's */
-	cpu_write(0x080b0180, 2, ~0u);          /* GICR_ICENABLER0: the timer's */
+	cpu_write(0x08000184, 2, ~0u);          /* GICD_ICENABLER1: disables the UART's */
+	cpu_write(0x080b0180, 2, ~0u);          /* GICR_ICENABLER0: disables EL2's timer */
 	cpu_write(0x08000284, 2, ~0u);
 	cpu_write(0x08000384, 2, ~0u);
-	cpu_write(0x08006108, 3, 0x80000001);   /* GICD_IROUTER33: to any CPU, or one that never started */
+	cpu_write(0x08006108, 3, 0x80000001);   /* GICD_IROUTER33: to any CPU, and to a CPU that never started */
 	cpu_write(0x080b0400 + 24, 2, ~0u);
-	cpu_write(0x080c0014, 2, 2);            /* the other CPU's GICR_WAKER */
+	cpu_write(0x080c0014, 2, 2);            /* GICR_WAKER of the other CPU */
 	cpu_write(0x080d0280, 2, ~0u);
 	cpu_write(0x08080000, 2, 1);            /* GITS_CTLR */
 	cpu_write(0x080a0000, 2, 1);            /* GICR_CTLR.EnableLPIs */
@@ -408,7 +408,7 @@ static void disk_put(u32 reg, u32 v)
 	cpu_write(DISK + reg, 2, v);
 }
 
-/* Reads the disk's first sector to `to` with a ring in page `ring`, over descriptors that `edit` has had. */
+/* Reads the disk's first sector to `to`, with a ring in page `ring` whose descriptors `edit` may spoil first. */
 static u64 disk_read(u64 to, u64 ring, void (*edit)(volatile struct descriptor *))
 {
 	volatile struct descriptor *d = (volatile struct descriptor *)RING;
@@ -457,7 +457,7 @@ static void disk(void)
 {
 	static const u64 others[] = { 0x70000000, 0x6fffff00, 0x3ffffe00, 0x08000000, 0x72000000, 0xfffffffffffffe00,
 				      0x8000000040000000 };
-	volatile u64 *to = (volatile u64 *)0x40080000; /* where EL2 is, if nobody translates */
+	volatile u64 *to = (volatile u64 *)0x40080000; /* EL2's memory, if the address were not translated */
 	u64 v = disk_read((u64)to, RING, NULL);
 
 	check("a disk that reads to where EL2 lies", v == (7 << 16 | 1) && *to == 0x6b736964206b7369, *to);
@@ -495,6 +495,6 @@ void main(void)
 	disk();
 	say(failed ? "attacks: some FAILED\n" : "attacks: all held\n");
 	cpu_hvc(3, 0, 0, 0);
-	for (;;) /* the operator's keys must reach EL2 all the same */
+	for (;;) /* the operator's keys must reach EL2 nevertheless */
 		asm volatile("nop");
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a guest does for ever with all CPUs it gets, to keep EL2 from its operator or its evidence off the line (make
- * GUEST=attack FLOODS=1). A key chooses; nothing looks at the line after that.
+ * Endless floods on all CPUs, to keep EL2 from its operator or its evidence off the line (make GUEST=attack FLOODS=1).
+ * A key chooses one; input after that is not read.
  */
 #include "cpu.h"
 #include "floods.h"
@@ -11,7 +11,7 @@
 #define CPUS       8
 #define UART_FR    (GUEST_UART + 0x18)
 #define FR_RXFE    BIT(4)
-#define UNKNOWN    0x90000000 /* calls that no policy gives */
+#define UNKNOWN    0x90000000 /* calls that the policy denies */
 
 void main_again(u64 cpu);
 extern char second[];
@@ -48,7 +48,7 @@ static void __attribute__((noreturn)) go(u64 cpu)
 {
 	static const char mix[] = "hprsod";
 
-	if (kind == 's' || kind == 'm') { /* SGIs that arrive */
+	if (kind == 's' || kind == 'm') { /* SGIs with a target */
 		cpu_write(GUEST_GICD, 2, 2);
 		cpu_write(GUEST_GICR_SGI + cpu * 0x20000 + 0x80, 2, ~0UL);
 		cpu_write(GUEST_GICR_SGI + cpu * 0x20000 + 0x100, 2, 0xffff);
@@ -62,7 +62,7 @@ void main_again(u64 cpu)
 	go(cpu);
 }
 
-/* A line is begun, a hundred calls are refused, and then the guest says nothing any more: asleep or awake. */
+/* Begins a line, makes a hundred calls that are refused, and then prints nothing any more, asleep or awake. */
 static void __attribute__((noreturn)) withhold(bool sleeps)
 {
 	cpu_write(GUEST_UART, 0, 'l');
@@ -81,7 +81,7 @@ void floods(void)
 {
 	for (unsigned i = 0; i < sizeof(text); i++)
 		text[i] = i % 64 == 63 ? '\n' : '.';
-	cpu_write(GUEST_UART + 0x30, 2, 0x301); /* UARTCR: it receives, so what is typed is not the monitor's */
+	cpu_write(GUEST_UART + 0x30, 2, 0x301); /* UARTCR: receiver on, so that typed bytes are not the monitor's */
 	for (const char *s = "attack: floods\n"; *s; s++)
 		cpu_write(GUEST_UART, 0, (u64)*s);
 	while (cpu_read(UART_FR, 2) & FR_RXFE)

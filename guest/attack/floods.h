@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The attacks that last: which one, the operator's key says. */
+/* Endless attacks, chosen by the operator's key. */
 #ifndef GUEST_FLOODS_H
 #define GUEST_FLOODS_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What is run by run(): each ends in an exception. x1 and x2 are what it is about, x4 is where it leaves what it saw.
- * AArch32 as words, since this assembler knows A64 alone.
+ * Snippets for run(): each ends in an exception. x1 and x2 are its arguments; x4 is where it stores its results.
+ * AArch32 code is given as words, since this assembler knows A64 only.
  */
 	.macro	snippet name
 	.global	\name
@@ -13,7 +13,7 @@
 snippet zero
 	dc	zva, x1
 	svc	#0
-snippet zero_x7				/* bit 2 of Rt is bit 7 of the syndrome, which is S1PTW in that of an abort */
+snippet zero_x7				/* bit 2 of Rt is bit 7 of the syndrome, which in an abort's is S1PTW */
 	mov	x7, x1
 	dc	zva, x7
 	svc	#0

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the attacking guest's CPUs begin: the first one, and each that floods turn on. */
+/* Entry of the attacking guest's CPUs: the first, and each that floods turn on. */
 
 	.section .text.start, "ax"
 	.global _start

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs every loop of start.S and tells the ticks; bench.py makes instructions of them. */
+/* Runs every loop of start.S and prints its ticks; bench.py turns them into instructions. */
 #include "platform.h"
 
 typedef unsigned long u64;
@@ -10,7 +10,7 @@ _Static_assert(GUEST_IPA == 0x40000000 && GICD_PA == 0x08000000 && UART0_PA == 0
 #define HVC_PAUSE         3
 #define HVC_CONSOLE_WRITE 4
 #define ROUNDS            4096
-#define TRACED            3 /* somebody looks at single rounds: the first fill caches of QEMU's, not ours */
+#define TRACED            3 /* for single rounds: the first ones fill QEMU's caches, which say nothing of EL2 */
 
 static char line[96];
 static unsigned used;
@@ -80,7 +80,10 @@ static void timer(u64 rounds)
 	*(volatile unsigned *)0x08000000 = 0x12; /* GICD_CTLR: group 1, affinity routing */
 	*(volatile unsigned *)0x080b0080 = ~0u;  /* GICR_IGROUPR0 */
 	*isenabler0 = 1u << 27;
-	/* The sum over sixteen paddings is exact although one reading is not: floor(l / 16) + ... + floor((l + 15) / 16) = l. */
+	/*
+	 * A single reading is rounded, but their sum over sixteen paddings is exact: floor(l/16) + ... +
+	 * floor((l+15)/16) = l.
+	 */
 	for (u64 i = 0; i < rounds; i++)
 		for (unsigned pad = 0; pad < 16; pad++) {
 			bench_timer(40 + i % 7, timer_pad + 4 * (16 - pad), out);
@@ -93,7 +96,7 @@ static void timer(u64 rounds)
 
 void main(u64 boot)
 {
-	u64 n = hvc(HVC_PAUSE, 0, 0) == 1 ? ROUNDS : TRACED; /* 1: skipped, no operator is attached */
+	u64 n = hvc(HVC_PAUSE, 0, 0) == 1 ? ROUNDS : TRACED; /* 1: skipped, unattended */
 
 	tell("boot", 1, boot);
 #define RUN(name) tell(#name, n, bench_##name(n));

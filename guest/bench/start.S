@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bench guest's entry, its one exception vector, and every operation that is measured, in a loop of its own. */
+/* The bench guest's entry, its one exception vector, and a loop for every operation that is measured. */
 
 	.section .text.start, "ax"
 	.global _start
 _start:
-	mrs	x0, cntpct_el0		/* the first instruction: everything before it is boot */
+	mrs	x0, cntpct_el0		/* the first instruction: instructions before it are boot */
 	adr	x1, vectors
 	msr	vbar_el1, x1
 	ldr	x1, =0x40100000
@@ -18,13 +18,13 @@ _start:
 	.balign	0x800
 vectors:
 	.space	0x200
-	/* Synchronous, from EL1: the UNDEF that EL2 injected or that `udf` raised. Four instructions. */
+	/* Synchronous, from EL1: an UNDEF that EL2 injected, or `udf`. Four instructions. */
 	mrs	x16, elr_el1
 	add	x16, x16, #4
 	msr	elr_el1, x16
 	eret
 	.balign	0x80
-	/* IRQ: `x17` leads into the padding below, so that sixteen runs tell a tick's sixteen instructions apart. */
+	/* IRQ: `x17` leads into the padding below: sixteen runs find which of a tick's sixteen instructions it was. */
 	br	x17
 	.balign	0x800
 
@@ -43,8 +43,8 @@ timer_pad:
 	eret
 
 /*
- * void bench_timer(u64 ticks, const void *pad, u64 out[2]): one tick of the virtual timer. out: its deadline to the first
- * instruction behind the padding, and that to the one behind the EOI.
+ * void bench_timer(u64 ticks, const void *pad, u64 out[2]): one tick of the virtual timer. out: from its deadline to
+ * the first instruction behind the padding, and from there to the one behind the EOI.
  */
 	.global	bench_timer
 bench_timer:
@@ -65,7 +65,7 @@ bench_timer:
 	ret
 
 /*
- * u64 bench_NAME(u64 n): counter ticks of n rounds of the given instructions. op_NAME names the one that is measured,
+ * u64 bench_NAME(u64 n): counter ticks of n rounds of the given instructions, with the measured one at op_NAME;
  * base_NAME is the same loop without it.
  */
 #define ROUNDS(name, ...) \
@@ -84,7 +84,7 @@ bench_##name: \
 	sub	x0, x8, x7; \
 	ret
 
-	/* Loops of known length: two instructions a round and what is between. */
+	/* Loops of known length: two instructions a round, plus those between. */
 ROUNDS(known_0)
 ROUNDS(known_1, nop)
 ROUNDS(known_10, .rept 10; nop; .endr)
@@ -95,8 +95,8 @@ ROUNDS(hvc, mov x0, #0; mov x1, #0; op_hvc: hvc #0)
 ROUNDS(base_psci, mov w0, #0x84000000)
 ROUNDS(psci, mov w0, #0x84000000; op_psci: smc #0)
 	/*
-	 * QEMU has counted a whole block when a trapped read leaves it in the middle: the branch ends the block, so
-	 * it is one instruction too many (bench.py takes it away).
+	 * A trapped read leaves QEMU's block in the middle, after QEMU has counted all of it. The branch ends the
+	 * block, so that it is one instruction too many, which bench.py subtracts.
 	 */
 ROUNDS(base_id, b 2f; 2:)
 ROUNDS(id, op_id: mrs x1, id_aa64pfr0_el1; b 2f; 2:)
@@ -118,7 +118,7 @@ ROUNDS(base_uart_mask)
 ROUNDS(uart_mask, op_uart_mask: str wzr, [x6, #0x38])
 ROUNDS(base_denied_mmio, udf #0)
 ROUNDS(denied_mmio, op_denied_mmio: ldr w1, [x4])
-	/* The same register twice, counted only and logged always; x9 makes every record another one. */
+	/* The same register twice, counted only and always logged; x9 makes each record differ. */
 ROUNDS(base_unlogged)
 ROUNDS(unlogged, op_unlogged: msr pmuserenr_el0, x9)
 ROUNDS(base_logged)

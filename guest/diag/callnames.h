@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The calls that calls.c makes: CALL(probe, what, how, id, x1, x2, x3, lo, hi). `how`: hvc or smc; x0 must be
- * in lo..hi (signed) if the policy has the hypervisor serve it. The id and x1, x2 are those of the probe,
- * where a `where:` of the policy looks at them. The first one of a function is what limits.c repeats.
+ * The calls that calls.c makes: CALL(probe, what, how, id, x1, x2, x3, lo, hi). `how`: hvc or smc. x0 must be in lo..hi
+ * (signed) if the policy has the hypervisor serve the call. id, x1 and x2 are the probe's, which a `where:` of the
+ * policy looks at. The first call of a function is the one that limits.c repeats.
  */
 #ifndef GUEST_CALLNAMES_H
 #define GUEST_CALLNAMES_H

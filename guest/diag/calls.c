@@ -72,8 +72,8 @@ static void run_call(const struct call *c)
 }
 
 /*
- * An immediate other than zero is nobody's call: NOT_SUPPORTED or UNDEFINED, and never function x0. Function
- * 0 would give the ID word, which is neither.
+ * An immediate other than zero belongs to no call: NOT_SUPPORTED or UNDEFINED, never function x0. Function 0 would give
+ * the ID word, which is neither.
  */
 static void run_immediate(const char *name, insn_fn *run)
 {
@@ -93,7 +93,7 @@ CHECKS(050, calls)
 	static const char text[8] = "8 bytes\n";
 	volatile char *buffer = (volatile char *)GUEST_BUFFER;
 
-	/* What HV_CONSOLE_WRITE prints here: a line of 8 bytes, then, in the long one, CRs up to the 4096th byte. */
+	/* The text of HV_CONSOLE_WRITE: a line of 8 bytes, then, in the long one, CRs up to the 4096th byte. */
 	for (u32 i = 0; i < 4096; i++)
 		buffer[i] = i < sizeof(text) ? text[i] : '\r';
 	buffer[4095] = '\n';

@@ -19,10 +19,10 @@ extern const u32 calls_n;
 struct call_result {
 	u64 x0;
 	bool done;        /* no exception */
-	unsigned changed; /* the first of x1..x30 that did not come back as it went in; 31 if none */
+	unsigned changed; /* the first of x1..x30 that came back changed; 31 if none */
 };
 struct call_result calls_make(const struct call *c);
-/* As the policy has it, x1..x30 included. */
+/* Whether a call's outcome is the policy's, x1..x30 included. */
 bool calls_is_right(const struct call *c, const struct call_result *r);
 
 #endif

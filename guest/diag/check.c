@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Verdicts as sentences, and the one place that counts them. */
+/* Verdicts as sentences, and their count. */
 #include <stdarg.h>
 
 #include "check.h"
@@ -63,7 +63,7 @@ bool check_true(const char *subject, const char *what, bool ok, u64 got)
 	return ok;
 }
 
-/* SPSR_EL1: the exception came from EL1h, with IRQ and FIQ masks as they were. */
+/* SPSR_EL1: the exception came from EL1h, with the IRQ and FIQ masks of that time. */
 static bool from_el1h(void)
 {
 	return FIELD(trap_caught.spsr, 4, 0) == 0x5;

@@ -9,10 +9,10 @@ extern u32 check_passed, check_failed;
 
 void check_pass(const char *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void check_fail(const char *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* For what was not tried, and why: neither good nor bad. */
+/* A sentence for a check that was not tried, with the reason: it does not count. */
 void check_note(const char *subject, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same for what the policy's action or its limit leave no room for: "not tried: constant, limit 5/s". */
+/* The same for a check that the policy's action or its limit rules out: "not tried: constant, limit 5/s". */
 void check_untried(const char *subject, const char *what, const struct expect *e);
 
 /* One sentence: PASS if `ok`, else FAIL with both values. Returns ok. */
@@ -20,11 +20,11 @@ bool check_equal(const char *subject, const char *what, u64 expected, u64 got);
 bool check_true(const char *subject, const char *what, bool ok, u64 got);
 
 /*
- * What TRY() caught is the refusal that the policy names, raised by the instruction that was tried:
- * (instruction & mask) == match. Silent; calls refused by a number are not for here.
+ * Whether TRY() caught the refusal that the policy names, raised by the instruction that was tried: (instruction &
+ * mask) == match. Silent; not for calls refused by a number.
  */
 bool check_refused(enum refusal refusal, u32 match, u32 mask);
-/* What TRY() caught is a data abort or instruction abort of our own level: EC, fault status, FAR_EL1. */
+/* Whether TRY() caught a data abort or instruction abort of EL1's own: EC, fault status, FAR_EL1. */
 bool check_abort(u32 ec, u32 fsc, u64 far);
 
 /* "allowed", "refused (UNDEF)", "constant", ...: the words of the sentences. */
@@ -40,7 +40,7 @@ typedef void check_fn(void);
 	static check_fn *const name##_checks __attribute__((section(".checks." #number), used)) = name##_run;   \
 	static void name##_run(void)
 
-/* Instructions, for check_refused() */
+/* Instructions, for check_refused(). */
 #define INSN_MRS   0xd5300000, 0xfff00000
 #define INSN_MSR   0xd5100000, 0xfff00000
 #define INSN_SYS   0xd5080000, 0xfff80000
@@ -48,7 +48,7 @@ typedef void check_fn(void);
 #define INSN_SMC   0xd4000003, 0xffe0001f
 #define INSN_ANY   0, 0
 
-/* A value no register has by itself. */
+/* A value that no register has by itself. */
 #define POISON     0x5ca1ab1e0ddba11cUL
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exceptions that are the guest's own affair: EL2 does not see them, and is told of one. */
+/* Exceptions of the guest's own: EL2 does not see them, but one is reported to it. */
 #include "callnames.h"
 #include "check.h"
 #include "cpu.h"
@@ -49,7 +49,7 @@ CHECKS(070, exceptions)
 	TRY(odd());
 	expect_own("PC alignment", trap_caught.sync == 1 && trap_ec() == EC_PC_ALIGN);
 
-	/* With the MMU off an address wider than any CPU's physical one is stage 1's own fault. */
+	/* With the MMU off, an address wider than any CPU's physical one is a stage 1 fault. */
 	TRY(cpu_read(beyond, 2));
 	expect_own("address size", check_abort(EC_DABT, FSC_ADDRESS_SIZE_L0, beyond));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Floating point, in the one file compiled with it: it works, or is refused; EL2 leaves the registers alone. */
+/* Floating point, in the one file compiled with it: it works or is refused, and EL2 leaves the registers alone. */
 #include "callnames.h"
 #include "check.h"
 #include "cpu.h"
@@ -17,7 +17,7 @@ static void run_sum(void)
 	check_true("FP", "sum of 1/k^2 is near pi^2/6", sum > 1.6439 && sum < 1.6440, (u64)(sum * 1e6));
 }
 
-/* v0..v31 across traps into EL2, which is compiled without FP; it must not even have looked. */
+/* v0..v31 across traps into EL2, which is compiled without FP and must leave them alone. */
 static void run_registers(void)
 {
 	static u64 in[64] __attribute__((aligned(16))), out[64] __attribute__((aligned(16)));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's driver of its GICv3: one CPU, group 1, the interrupts that timer.c uses. */
+/* The guest's GICv3 driver: one CPU, group 1, the interrupts that timer.c uses. */
 #ifndef GUEST_GIC_H
 #define GUEST_GIC_H
 
@@ -10,9 +10,12 @@
 #define GIC_VTIMER   IRQ_VTIMER
 #define GIC_NOTHING  1023
 
-/* True if the policy leaves the guest all that this driver needs; `missing` names what it does not. */
+/* True if the policy allows all that this driver needs; else `missing` names the first thing denied. */
 bool gic_usable(const char **missing);
-/* Distributor, redistributor and CPU interface on, every interrupt off. False: the redistributor sleeps on. */
+/*
+ * Turns on distributor, redistributor and CPU interface with every interrupt off. False: the redistributor stays
+ * asleep.
+ */
 bool gic_init(void);
 void gic_enable(u32 irq, bool on);
 void gic_set_priority(u32 irq, u8 priority);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rate limits: whatever the policy limits is flooded until `over` decides, then works again after a rest. */
+/* Rate limits: floods each access that the policy limits until `over` decides; after a rest it must work again. */
 #include "calls.h"
 #include "check.h"
 #include "cpu.h"
@@ -36,7 +36,7 @@ static enum outcome call_once(const void *what)
 	const struct call *c = what;
 	struct call_result r = calls_make(c);
 
-	/* Where the call itself answers NOT_SUPPORTED the two look alike; limit something else to see it. */
+	/* If the call itself answers NOT_SUPPORTED, the two look alike; limit another call to see it. */
 	if (r.done && r.changed == 31 && (s64)r.x0 == -1)
 		return BEYOND;
 	return calls_is_right(c, &r) ? WITHIN : WRONG;
@@ -58,8 +58,8 @@ static enum outcome device_once(const void *what)
 }
 
 /*
- * A second's worth may come at once, and more while the flood lasts. Other programs have used some of it: the
- * flood starts after a rest that makes it whole.
+ * A second's worth may come at once, and more during the flood. The checks before may have used some of it, so the
+ * flood starts after a rest that fills it up.
  */
 static void flood(const char *name, const struct expect *e, once_fn *once, const void *what)
 {
@@ -79,7 +79,7 @@ static void flood(const char *name, const struct expect *e, once_fn *once, const
 		n += o == WITHIN;
 	}
 	elapsed = cpu_ticks() - start;
-	/* EL2 does not show the guest the time it spends on its log, so the limit may refill unseen. */
+	/* EL2 hides the time that it spends on its log, so the limit may refill unseen. */
 	most = 2 * (u64)e->limit + elapsed * e->limit / second + 1;
 	if (o == WRONG) {
 		check_fail(name, "limit %u/s: expected %s or refused, got ESR 0x%lx", e->limit, check_word(e),
@@ -100,7 +100,7 @@ static void flood(const char *name, const struct expect *e, once_fn *once, const
 		check_fail(name, "limit %u/s: expected %s after a rest, got another refusal", e->limit, check_word(e));
 }
 
-/* Of its function: the others share its limit. */
+/* The first of its function: the others share its limit. */
 static bool is_first(u32 i)
 {
 	for (u32 j = 0; j < i; j++)

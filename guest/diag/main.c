@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The diagnostic guest: every file's checks once, the total, then the monitor. */
+/* The diagnostic guest: runs the checks of every file, prints the total, and opens the monitor. */
 #include "callnames.h"
 #include "check.h"
 #include "console.h"
 #include "cpu.h"
 #include "trap.h"
 
-/* Ways to stop, the politest first; whichever the policy leaves. */
+/* Tries the ways to stop that the policy may leave, the politest first. */
 static void power_off(void)
 {
 	TRY(cpu_hvc(PSCI_SYSTEM_OFF, 0, 0, 0));
@@ -14,8 +14,8 @@ static void power_off(void)
 }
 
 /*
- * PAUSE opens the monitor and comes back with 0 when the operator says `cont`: then the guest idles, and asks
- * again when something wakes it. Anything else means that nobody is there (1: unattended) or that it is denied.
+ * PAUSE opens the monitor and returns 0 when the operator says `cont`: then the guest idles, and pauses again when an
+ * interrupt wakes it. Any other result means that PAUSE is denied, or that the run is unattended (1).
  */
 static void __attribute__((noreturn)) end(void)
 {
@@ -37,7 +37,7 @@ void trap_unexpected(u64 slot, const struct trap_frame *f)
 	end();
 }
 
-/* A guest that may not read what its vector needs cannot tell one exception from another. */
+/* Without the registers that its vector reads, the guest cannot tell one exception from another. */
 static bool can_judge(void)
 {
 	static const struct expect esr = EXPECT_ESR_EL1_R, far = EXPECT_FAR_EL1_R;

@@ -6,7 +6,7 @@
 #include "trap.h"
 #include "windows.h"
 
-/* Accesses that all of this makes within a second to what one entry of a policy may cover. */
+/* Accesses of all these checks to one entry of the policy, at most, within a second. */
 #define PLENTY 500
 
 struct place {
@@ -37,7 +37,7 @@ static u64 width_mask(unsigned log2)
 	return log2 == 3 ? ~0UL : BIT(8U << log2) - 1;
 }
 
-/* TRY() of an access at `ipa` was refused as `e` says; an abort also names the address and the direction. */
+/* Whether TRY() of an access at `ipa` was refused as `e` says; an abort also names the address and the direction. */
 static bool refused_at(const struct expect *e, u64 ipa, bool write)
 {
 	if (!check_refused(e->refusal, INSN_ANY))
@@ -46,21 +46,21 @@ static bool refused_at(const struct expect *e, u64 ipa, bool write)
 	       (trap_caught.far == ipa && FIELD(trap_caught.esr, 6, 6) == (u64)write);
 }
 
-/* What TRY(read) gave at a place is what the policy says. */
+/* Whether the value and exceptions of TRY(read) are the policy's answer. */
 static bool read_is_right(const struct expect *e, u64 ipa, unsigned log2, bool real, bool done, u64 got)
 {
 	static const struct expect abort = { .action = ACT_DENY, .refusal = REFUSE_SEA };
 
 	switch (e->action) {
 	case ACT_DENY:
-		/* A virtual SError comes behind an access that was done: the register is not ours to judge. */
+		/* A virtual SError comes after the access has been made: the register's value is not checked. */
 		return !done && refused_at(e, ipa, false) && (e->refusal == REFUSE_SERROR || got == POISON);
 	case ACT_VALUE:
 		return done && got == (e->value & width_mask(log2));
 	case ACT_MASK:
 		return done && (got & ~e->mask) == (e->value & width_mask(log2));
 	case ACT_ALLOW:
-		/* Passed through to where nothing answers: the board's own abort. */
+		/* Passed through to an address without a device: the board's own abort. */
 		return done || (!(real && log2 == 2) && refused_at(&abort, ipa, false));
 	default:
 		return done;
@@ -77,7 +77,7 @@ static void fail(const char *name, const char *what, unsigned log2, const struct
 			   e->value, got);
 }
 
-/* How many widths are aligned there. */
+/* How many widths are aligned at this address. */
 static unsigned widths(const struct place *p)
 {
 	unsigned n = 1;
@@ -87,7 +87,7 @@ static unsigned widths(const struct place *p)
 	return n;
 }
 
-/* "1..4: constant" while neighbours agree, ", 8: refused (abort)" where they cease to. */
+/* "1..4: constant" while neighbours agree, then ", 8: refused (abort)". */
 static void say_widths(struct console_list *said, const struct expect e[4], unsigned n)
 {
 	for (unsigned log2 = 0, first = 0; log2 < n; log2++) {
@@ -128,7 +128,7 @@ static bool readable(const struct expect *e)
 	return (e->action == ACT_ALLOW || e->action == ACT_MASK || e->action == ACT_VALUE) && expect_affords(e, PLENTY);
 }
 
-/* One write, and what a read shows before and after it. */
+/* One write, and the values read before and after it. */
 static bool try_write(const struct place *p, unsigned log2)
 {
 	const struct expect *w = &p->w[log2];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every form of load and store on a device: each Rt, sign extension, and those that give EL2 no syndrome. */
+/* Every form of load and store on a device: each Rt, sign extension, and the forms that give EL2 no syndrome. */
 #include "check.h"
 #include "cpu.h"
 #include "insn.h"
@@ -22,14 +22,14 @@ static const struct form stores[] = {
 	{ "str w", insn_strw, 2, 0 }, { "str x", insn_strx, 3, 0 },
 };
 
-/* By log2 of the width. The place has to be aligned. */
+/* Loads by log2 of the width. The address must be aligned. */
 static const u64 target[4] = { GUEST_SCRATCH + 0x04, GUEST_SCRATCH + 0x04, GUEST_SCRATCH + 0x04, GUEST_SCRATCH + 0x20 };
 static const struct expect constant[4] = { EXPECT_SCRATCH_04_R1, EXPECT_SCRATCH_04_R2, EXPECT_SCRATCH_04_R4,
 					   EXPECT_SCRATCH_20_R8 };
 static const struct expect sink[4] = { EXPECT_SCRATCH_04_W1, EXPECT_SCRATCH_04_W2, EXPECT_SCRATCH_04_W4,
 				       EXPECT_SCRATCH_20_W8 };
 
-/* What a load of `value` leaves in the register. */
+/* The register after a load of `value`. */
 static u64 extend(const struct form *f, u64 value)
 {
 	unsigned from = 8U << f->log2;
@@ -120,8 +120,8 @@ static void run_stores(void)
 }
 
 /*
- * Values that do arrive: the priority bytes of four interrupts nobody has, in the distributor. Five bits of
- * priority are kept by every GIC.
+ * A place that keeps written values: the distributor's priority bytes of four unused interrupts. Every GIC keeps five
+ * bits of a priority.
  */
 #define PRIORITIES (GUEST_GICD + 0x400 + 64)
 
@@ -130,7 +130,7 @@ static bool priorities_rt(unsigned rt)
 	static const struct expect works = { .action = ACT_EMULATE };
 	u64 stored = rt == 31 ? 0 : insn_pattern(rt), got;
 
-	/* The word, then one byte of it; XZR clears it. x3 holds zeroes and signs. */
+	/* The word, then one byte of it. XZR clears it; x3 holds zeroes and signs. */
 	if (!store_rt(&stores[2], rt, PRIORITIES, &works) || !load_rt(&loads[2], rt, PRIORITIES, &works, &got))
 		return false;
 	if (rt == 31)
@@ -201,7 +201,7 @@ static void run_no_syndrome(void)
 	}
 }
 
-/* Code where no code is. */
+/* Executes addresses without memory. */
 static void run_fetch(void)
 {
 	static const struct expect e = EXPECT_FETCH;

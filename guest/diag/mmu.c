@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's own stage 1: its faults are its own, and EL2 tells a virtual address from an IPA.
+ * The guest's own stage 1: its faults stay its own, and EL2 tells a virtual address from an IPA.
  *
- * SCTLR_EL1.C stays 0: what was written with the MMU off has not been through the caches, and so nothing has
- * to be cleaned or invalidated here.
+ * SCTLR_EL1.C stays 0: data written with the MMU off has not been through the caches, so that no cache maintenance is
+ * needed here.
  */
 #include "check.h"
 #include "cpu.h"
@@ -30,7 +30,7 @@
 #define MIB2         BIT(21)
 #define PAGE         BIT(12)
 
-/* Level 1 by GiB: 0 devices, 1 RAM, both as without MMU; 2 nothing; 3 devices again; 4 RAM again. */
+/* Level 1 by GiB: 0 devices, 1 RAM, both as without the MMU; 2 unmapped; 3 devices again; 4 RAM again. */
 #define UNMAPPED     (2 * GIB)
 #define DEVICE_ALIAS (3 * GIB)
 #define RAM_ALIAS    (4 * GIB - GUEST_RAM)
@@ -100,7 +100,7 @@ static void run_own_faults(void)
 	expect_fault("a jump into data", EC_IABT, FSC_PERMISSION_L3, GUEST_BUFFER);
 }
 
-/* The policy speaks of IPAs, the guest of its own addresses. */
+/* The policy's addresses are IPAs, not the guest's virtual ones. */
 static void run_alias(void)
 {
 	static const struct expect e = EXPECT_SCRATCH_04_R4;
@@ -123,7 +123,7 @@ static void run_alias(void)
 			   check_word(&e), got, trap_caught.esr, trap_caught.far);
 }
 
-/* A table where no memory is: the walk meets stage 2. */
+/* A table at an address without memory: the walk faults at stage 2. */
 static void run_walk(void)
 {
 	static const struct expect e = EXPECT_WALK;
@@ -144,7 +144,7 @@ static void run_walk(void)
 			   trap_caught.esr, trap_caught.far);
 }
 
-/* DC ZVA by a virtual address that is no IPA: it zeroes one block and nothing else. */
+/* DC ZVA at a virtual address that is no IPA zeroes one block and no other byte. */
 static void run_zero(void)
 {
 	static const struct expect e = EXPECT_DC_ZVA_W, id = EXPECT_DCZID_EL0_R;

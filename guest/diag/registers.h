@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The system registers and operations that sysregs.c tries. Each needs its probes in probes.txt: NAME_R
- * (`read NAME`) and NAME_W (`write NAME`).
+ * The system registers and operations that sysregs.c tries. Each needs its probes in probes.txt: NAME_R (`read NAME`)
+ * and NAME_W (`write NAME`).
  *
  *   RO(name)          read
- *   RW(name, bits)    read, and written with `bits` inverted for a moment (0: what was read is written back)
+ *   RW(name, bits)    read, and written with `bits` inverted for a moment (0: writes back the value read)
  *   WO(name, value)   written
- *   GAP(name)         read; QEMU 7.2 is known to let the guest reach it whatever EL2 says (HCR_EL2.TIDCP)
+ *   GAP(name)         read; QEMU 7.2 lets the guest reach it in spite of HCR_EL2.TIDCP
  *   OP(name, insn)    a SYS instruction without operand
- *   OPX(name, insn)   the same with an address: that of a buffer
+ *   OPX(name, insn)   the same with the address of a buffer
  *   OPZ(name, insn)   the same with zero (set 0 of way 0, ASID 0)
  *
- * `bits` are such that inverting them does no harm with the MMU off, the timers stopped and the debug logic
- * disabled, and that no EL2 may filter them (PMCCFILTR_EL0.NSH is one that it must).
+ * Inverting `bits` must be harmless with the MMU off, the timers stopped and the debug logic disabled, and EL2 must not
+ * filter them (as it has to PMCCFILTR_EL0.NSH).
  */
 #ifndef GUEST_REGISTERS_H
 #define GUEST_REGISTERS_H
@@ -47,7 +47,7 @@
 	RW(FAR_EL1, 0xffffffffffffffff) \
 	RW(AFSR0_EL1, 0) \
 	RW(AFSR1_EL1, 0) \
-	/* HCR_EL2.TACR, CPTR_EL2.TCPAC; nothing traps the thread registers before FEAT_FGT */ \
+	/* HCR_EL2.TACR, CPTR_EL2.TCPAC; before FEAT_FGT no control traps the thread registers */ \
 	RW(ACTLR_EL1, 0) \
 	RW(CPACR_EL1, 0x00300000) \
 	RW(TPIDR_EL1, 0xffffffffffffffff) \
@@ -80,7 +80,7 @@
 	RW(PMCCFILTR_EL0, 0xc0000000) \
 	RW(PMCCNTR_EL0, 0) \
 	WO(PMSWINC_EL0, 0) \
-	/* GIC: HCR_EL2.IMO for the SGIs (a target list of nobody), ICH_HCR_EL2 */ \
+	/* GIC: HCR_EL2.IMO for the SGIs (an empty target list), ICH_HCR_EL2 */ \
 	RO(ISR_EL1) \
 	RO(ICC_SRE_EL1) \
 	RO(ICC_RPR_EL1) \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HV_GET_STATUS as a witness: k accesses that trap are k decisions, k that do not are none. */
+/* HV_GET_STATUS as a witness: k accesses that trap make k decisions, k others make none. */
 #include "callnames.h"
 #include "check.h"
 #include "cpu.h"
@@ -28,7 +28,7 @@ static const struct deed {
 	void (*once)(void);
 	enum { NEVER, ALWAYS, UNLESS_ALLOWED } traps;
 	struct expect e;
-	bool unserved; /* NOT_SUPPORTED even where audit mode only says that it would have denied it */
+	bool unserved; /* NOT_SUPPORTED even if audit mode only logs that it would be denied */
 } deeds[] = {
 	{ "reads of ACTLR_EL1", read_actlr, ALWAYS, EXPECT_ACTLR_EL1_R, false },
 	{ "reads of PMCCNTR_EL0", read_pmccntr, ALWAYS, EXPECT_PMCCNTR_EL0_R, false },
@@ -49,14 +49,14 @@ static u64 decisions_of(void (*once)(void))
 	return status(DECISIONS) - before - 1; /* the second call counts itself */
 }
 
-/* An exception that EL2 has no part in; but reading ESR_EL1 and FAR_EL1 in our vector may trap (HCR_EL2.TRVM). */
+/* An exception without EL2's part; but reading ESR_EL1 and FAR_EL1 in the guest's vector may trap (HCR_EL2.TRVM). */
 static void break_here(void) { TRY(asm volatile("brk #0" : : : "memory")); }
 
 static void run_deed(const struct deed *d)
 {
 	u64 decisions, denials, want_decisions, want_denials;
 
-	/* An untrapped access is only known as one where the policy allows it; else it does trap. */
+	/* The policy must allow the access: otherwise it does trap. */
 	if (!expect_returns(&d->e) || !expect_affords(&d->e, 4 * TIMES) ||
 	    (d->traps != ALWAYS && (d->e.action == ACT_ALLOW) != (d->traps == NEVER))) {
 		check_untried("status", d->name, &d->e);

@@ -8,7 +8,7 @@
 #include "sysregs.h"
 #include "trap.h"
 
-/* Accesses of this program that one limited entry has to bear within a second. */
+/* Accesses of these checks to one limited entry within a second, at most. */
 #define PLENTY 30
 
 /* The accessors: a refused read leaves POISON. */
@@ -54,7 +54,7 @@ const struct sysreg_row sysregs_rows[] = {
 };
 const u32 sysregs_n_rows = ARRAY_SIZE(sysregs_rows);
 
-/* What a refused or wrong access looked like, for a FAIL. */
+/* A refused or wrong access, for a FAIL. */
 static void fail(const struct sysreg_row *row, const char *what, const char *expected, u64 got)
 {
 	if (trap_caught.sync || trap_caught.serror)
@@ -78,7 +78,7 @@ bool sysregs_read_is_right(const struct sysreg_row *row, bool done, u64 got)
 	}
 }
 
-/* Tries the read; `got` is what it gave. */
+/* Tries the read; `got` is its value. */
 static bool try_read(const struct sysreg_row *row, u64 *got)
 {
 	bool done = TRY(*got = row->read());
@@ -101,7 +101,7 @@ static u64 visible(const struct sysreg_row *row)
 	return row->r.action == ACT_ALLOW ? ~0UL : row->r.action == ACT_MASK ? row->r.mask : 0;
 }
 
-/* What the register holds after `written` met `before`. */
+/* The register's value after a write of `written` to `before`. */
 static u64 outcome(const struct expect *w, u64 before, u64 written)
 {
 	switch (w->action) {
@@ -115,7 +115,7 @@ static u64 outcome(const struct expect *w, u64 before, u64 written)
 	}
 }
 
-/* Tries the write, looks at what it left behind, and puts back what was there. */
+/* Tries the write, reads the effect, and restores the value. */
 static bool try_write(const struct sysreg_row *row, u64 before)
 {
 	bool operation = !row->read;
@@ -142,10 +142,7 @@ static bool try_write(const struct sysreg_row *row, u64 before)
 	return false;
 }
 
-/*
- * A register that cannot be read back whole is not written blindly: only where the policy says that
- * the write has no effect.
- */
+/* A register that cannot be read back whole is written only if the policy says that the write has no effect. */
 static bool may_write(const struct sysreg_row *row)
 {
 	if (!expect_returns(&row->w))
@@ -187,7 +184,7 @@ CHECKS(010, sysregs)
 	for (u32 i = 0; i < sysregs_n_rows; i++)
 		run_row(&sysregs_rows[i]);
 
-	/* Whatever the policy: op1 = 4 is not for EL1. */
+	/* Under every policy: op1 = 4 is not for EL1. */
 	TRY(v = cpu_sysreg(hcr_el2));
 	check_true("HCR_EL2", "read is UNDEFINED at EL1", check_refused(REFUSE_UNDEF, INSN_MRS), v);
 	TRY(cpu_set_sysreg(hcr_el2, 0));

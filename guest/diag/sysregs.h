@@ -10,13 +10,13 @@ struct sysreg_row {
 	u64 (*read)(void);    /* or NULL */
 	void (*write)(u64);   /* or NULL */
 	struct expect r, w;
-	u64 bits;             /* inverted by the write; the operand where nothing can be read */
+	u64 bits;             /* bits that the write inverts; the operand if the register cannot be read */
 	bool gap;
 };
 extern const struct sysreg_row sysregs_rows[];
 extern const u32 sysregs_n_rows;
 
-/* After TRY(got = row->read()), `done` being what TRY() said: as the policy has it? */
+/* Whether TRY(got = row->read()), which returned `done`, went as the policy says. */
 bool sysregs_read_is_right(const struct sysreg_row *row, bool done, u64 got);
 
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each of x0 to x30 and XZR as the Rt of a trapped access: the right register changes, and no other. */
+/* Each of x0 to x30 and XZR as the Rt of a trapped access: only the right register changes. */
 #include "check.h"
 #include "insn.h"
 #include "trap.h"
 
-/* Both trap under every policy (MDCR_EL2.TDA, HCR_EL2.TACR are always on), so this tests EL2's register file. */
+/* Both trap under every policy (MDCR_EL2.TDA, HCR_EL2.TACR are always set), so this tests EL2's register file. */
 static const struct expect bvr_r = EXPECT_DBGBVR0_EL1_R, bvr_w = EXPECT_DBGBVR0_EL1_W;
 static const struct expect actlr_r = EXPECT_ACTLR_EL1_R;
 
@@ -14,7 +14,7 @@ static u64 address(unsigned n)
 	return n == 31 ? 0 : 0x0000123400000000UL + n * 0x01010104UL;
 }
 
-/* Runs the read with Rt = n. True if only Rt changed, and as the policy says; *got is what it holds. */
+/* Runs the read with Rt = n. True if only Rt changed, in the policy's way; *got is its value. */
 static bool read_rt(insn_fn *family, unsigned n, const struct expect *e, u64 *got)
 {
 	u64 x[31];

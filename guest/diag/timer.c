@@ -37,7 +37,7 @@ static bool wait_for_irq(void)
 	return true;
 }
 
-/* Acknowledges what is expected and ends it; a timer that still fires would come again. */
+/* Acknowledges the expected interrupt and ends it; a timer that is still due would fire again. */
 static void take(const char *what, u32 expected)
 {
 	u32 irq = gic_acknowledge();
@@ -76,7 +76,7 @@ static void run_states(void)
 	check_equal("timer", "idle priority after EOI", 0xf8, cpu_sysreg(icc_rpr_el1) & 0xf8);
 }
 
-/* Four places that can hold it back. */
+/* Four places that can hold the interrupt back. */
 static void run_masks(void)
 {
 	timer_start(0, CTL_ENABLE | CTL_IMASK);
@@ -125,7 +125,7 @@ static void run_software(void)
 	check_true("SGI", "sent to itself", wait_for_irq(), 0);
 	take("SGI", GIC_SGI);
 
-	/* Both wait; the more urgent one comes first, although it came last. */
+	/* Both are pending; the more urgent one must come first, although it came last. */
 	gic_set_priority(GIC_SGI, 0x40);
 	timer_start(0, CTL_ENABLE);
 	wait_for_irq();
@@ -155,7 +155,7 @@ static void on_irq(void)
 		gic_end(irq);
 }
 
-/* The vector, several times over, at the rate that was asked for. */
+/* The vector, several times, at the rate that was set. */
 static void run_ticks(void)
 {
 	u64 start, elapsed, us = 2000;
@@ -176,7 +176,7 @@ static void run_ticks(void)
 	check_true("timer", "none came early", elapsed >= TICKS_WANTED * period, elapsed);
 }
 
-/* WFI with IRQs masked: an interrupt that is signalled ends it, and is still there. */
+/* WFI with IRQs masked: an interrupt that is signalled ends it, and stays pending. */
 static void run_wfi(void)
 {
 	static const struct expect wfi = EXPECT_WFI;
@@ -190,7 +190,7 @@ static void run_wfi(void)
 	start = cpu_ticks();
 	timer_start(us, CTL_ENABLE);
 	if (wfi.action == ACT_ALLOW) {
-		/* It may end early, so it stands in a loop, as everywhere. A slow host lets the timer come before it. */
+		/* WFI may end early, hence the loop. On a slow host the timer may fire before it. */
 		do {
 			TRY(asm volatile("dsb sy\n\twfi" : : : "memory"));
 			times++;
@@ -200,7 +200,7 @@ static void run_wfi(void)
 			   times);
 	} else {
 		TRY(asm volatile("dsb sy\n\twfi" : : : "memory"));
-		/* An interrupt may have been pending already: then WFI is a NOP, which no control traps. */
+		/* An interrupt may be pending already: then WFI is a NOP, which no control traps. */
 		check_true("WFI", wfi.action == ACT_DENY ? "refused (UNDEF), as the policy says" : "forwarded",
 			   trap_caught.sync == 1 && (wfi.action != ACT_DENY || trap_caught.esr == BIT(25)),
 			   trap_caught.esr);

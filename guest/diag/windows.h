@@ -2,13 +2,12 @@
 /*
  * The device addresses that mmio.c tries.
  *
- * AT(tag, ipa, name, bits, real): read and written with 1, 2, 4 and 8 bytes as far as it is aligned (with the
- * MMU off an access that is not faults at EL1); probes TAG_R1 .. TAG_R8 and TAG_W1 .. TAG_W8.
- * `bits` may be inverted for a moment if the device is really reached; `real`: QEMU virt has a device there,
- * so that an allowed access of 4 bytes must work.
+ * AT(tag, ipa, name, bits, real): read and written with 1, 2, 4 and 8 bytes as far as aligned (with the MMU off an
+ * unaligned access faults at EL1); probes TAG_R1 .. TAG_R8 and TAG_W1 .. TAG_W8. `bits` may be inverted for a moment if
+ * the real device is reached. `real`: QEMU virt has a device there, so that an allowed access of 4 bytes must work.
  *
- * ID(tag, ipa, log2, mask, want, name): read once; probe TAG. (value & mask) == want if the policy lets the
- * guest see a device there, ours or the board's.
+ * ID(tag, ipa, log2, mask, want, name): read once; probe TAG. (value & mask) == want if the policy shows the guest a
+ * device there, the board's or an emulated one.
  */
 #ifndef GUEST_WINDOWS_H
 #define GUEST_WINDOWS_H

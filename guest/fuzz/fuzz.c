@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The hostile guest: random accesses, instructions, calls, tables and interrupts from FUZZ_SEED on, until EL2 has
- * decided FUZZ_COUNT times. It says in the end whether EL2's count was its own wherever it could count. Every CPU that
- * the machine has does so, with random numbers of its own; all but the first go off and come on again meanwhile.
+ * The hostile guest: random accesses, instructions, calls, tables and interrupts from FUZZ_SEED on, until EL2 has made
+ * FUZZ_COUNT decisions. At the end it prints whether EL2's count was its own wherever it could count. Every CPU of the
+ * machine takes part with random numbers of its own; all but the first also go off and come on again.
  *
  * At EL1 it runs short snippets of chosen kinds; at EL0, in AArch64 and AArch32, random words that may overwrite
  * themselves, with a timer to end them. The EL1 program lies in memory that no random access can reach.
@@ -16,10 +16,10 @@ _Static_assert(GUEST_IPA == 0x40000000 && GUEST_SIZE == 0x30000000 && GICD_PA ==
 	       UART0_PA == 0x09000000 && RTC_PA == 0x09010000, "guest/fuzz/fuzz.c has the addresses of qemu-virt as numbers");
 
 #define CODE_EL1   0x40200000UL /* snippets */
-#define CODE_EL0   0x48000000UL /* EL0 may read, write and execute it */
+#define CODE_EL0   0x48000000UL /* memory for EL0 to read, write and execute */
 #define DATA       0x50000000UL
-#define LINEAR     0x240000000UL /* RAM once more, for EL1 alone, where no random address leads */
-#define UNALIGNED  0xc0000000UL  /* devices as Normal memory: stage 1 lets anything through */
+#define LINEAR     0x240000000UL /* a second mapping of RAM for EL1 alone, which no random address hits */
+#define UNALIGNED  0xc0000000UL  /* devices as Normal memory: stage 1 allows every access */
 #define CHAOS      0x100000000UL /* random descriptors */
 #define SVC        0xd4000001u
 #define SPSR_EL1H  0x3c5UL
@@ -28,8 +28,8 @@ _Static_assert(GUEST_IPA == 0x40000000 && GUEST_SIZE == 0x30000000 && GICD_PA ==
 #define IS_ON      0
 #define IS_OFF     1
 #define ALREADY_ON (-4L)
-#define FRAME(cpu) (0x080a0000UL + (cpu) * 0x20000UL) /* its redistributor */
-#define RESCUE     0xffff        /* SGIs that a CPU which waits may be sent */
+#define FRAME(cpu) (0x080a0000UL + (cpu) * 0x20000UL) /* this CPU's redistributor */
+#define RESCUE     0xffff        /* SGIs for a CPU that waits */
 
 void main(void);
 void main_again(void);
@@ -44,10 +44,10 @@ static u64 chaos[512] __attribute__((aligned(4096)));
 static u64 n_cpus;
 static volatile bool stop;
 static struct self {
-	bool mmu, may_sleep; /* a timer will end a WFI */
-	u64 state;           /* of its random numbers */
+	bool mmu, may_sleep; /* a timer is set that will end a WFI */
+	u64 state;           /* state of its random numbers */
 	u64 rounds, tallies, wrong;
-	volatile u64 done;   /* decisions of EL2's */
+	volatile u64 done;   /* decisions that EL2 has made */
 } selves[CPUS];
 
 static u64 number(void)
@@ -98,7 +98,7 @@ static void say_number(u64 v)
 
 /* ---- addresses --------------------------------------------------------------------------------------------------- */
 
-/* Not virtio: told to, it writes to any of the guest's own memory, and so ends the experiment. */
+/* Not virtio: a device may write any of the guest's memory, and so end the experiment. */
 static u64 device(void)
 {
 	static const u64 windows[] = { 0x08000000, 0x080a0000, 0x080b0000, 0x09000000, 0x09010000, 0x09030000, 0x0c000000,
@@ -109,8 +109,8 @@ static u64 device(void)
 		at += FRAME(below(n_cpus)) - FRAME(0);
 
 	switch (below(8)) {
-	case 0: return at | 0xff8;      /* the page's end */
-	case 1: return (at + 0x6000) & 0x3fffffff; /* not into the first pages of RAM, which are this program */
+	case 0: return at | 0xff8;      /* at the page's end */
+	case 1: return (at + 0x6000) & 0x3fffffff; /* not the first pages of RAM, which hold this program */
 	case 2:
 		at = below(1UL << 30);
 		return at >> 16 == 0x0a00 ? at + 0x10000 : at;
@@ -118,16 +118,16 @@ static u64 device(void)
 	return at;
 }
 
-/* An address for a snippet: never where the EL1 program or its tables are. */
+/* An address for a snippet: outside the EL1 program and its tables. */
 static u64 address(void)
 {
 	u64 at = device();
 
 	switch (below(self()->mmu ? 12 : 6)) {
 	case 0: return DATA + below(0x1000);
-	case 1: return 0x6ffffff8 + below(16); /* the end of RAM */
+	case 1: return 0x6ffffff8 + below(16); /* at the end of RAM */
 	case 2: return (1UL << (31 + below(17))) + (at & 0xffff);
-	case 3: return 0x3ffffff0 + below(16); /* the end of the windows: it may reach into RAM, whose first bytes are spent */
+	case 3: return 0x3ffffff0 + below(16); /* at the end of the windows, perhaps into RAM, whose first bytes are unused */
 	case 6: case 7: case 8: return UNALIGNED + at;
 	case 9: return CHAOS + below(1UL << 30);
 	case 10: return below(3) * (1UL << 30) + 0x140000000UL + at;
@@ -151,7 +151,7 @@ static bool harmful(u32 key)
 	case 0xc100: case 0xc102: /* TTBR0_EL1, TCR_EL1 */
 	case 0xc510: case 0xc518: /* MAIR_EL1, AMAIR_EL1 */
 	case 0xc600:            /* VBAR_EL1 */
-	case 0xc663:            /* ICC_BPR1_EL1: QEMU 7.2 ends itself when bits above the field hide that it is 0 */
+	case 0xc663:            /* ICC_BPR1_EL1: QEMU 7.2 aborts if bits above the field hide that the field is 0 */
 		return true;
 	}
 	return false;
@@ -187,7 +187,7 @@ static u32 memory(void)
 	case 4: /* SIMD structures */
 		return 0x0c000000u | (u32)below(2) << 30 | (u32)below(2) << 22 | (u32)below(16) << 12 | (u32)below(4) << 10 | rn << 5 | rt();
 	}
-	return 0x39000000u | size | vector | (u32)below(4) << 22 | rn << 5 | rt(); /* with a syndrome, mostly */
+	return 0x39000000u | size | vector | (u32)below(4) << 22 | rn << 5 | rt(); /* mostly with a syndrome */
 }
 
 /* Operations on the address in x1 to x4. */
@@ -233,7 +233,7 @@ static u64 function(void)
 	u64 id = bases[below(ARRAY_SIZE(bases))] + below(32);
 
 	switch (id & 0xbfffffff) {
-	case 1: /* DUMP_LOG: minutes of text */
+	case 1: /* DUMP_LOG: prints for minutes */
 	case 0x84000001: case 0x84000002: case 0x84000008: case 0x84000009: case 0x8400000e: case 0x84000012:
 		id = 4; /* these end the run, or sleep */
 	}
@@ -250,7 +250,10 @@ static void set_mmu(bool on)
 	self()->mmu = on;
 }
 
-/* What would let EL0 run for ever, its timer dead: the interrupt controller is EL1's, and so is the timer (restore()). */
+/*
+ * Controls with which EL0, its timer dead, could run for ever: EL1 keeps the interrupt controller and restores the
+ * timer (restore()).
+ */
 static bool ends_rounds(u64 pa)
 {
 	return pa >> 21 == 0x08000000 >> 21;
@@ -272,7 +275,7 @@ static void make_tables(void)
 	l1[3] = (u64)unaligned | 3;
 	l1[4] = (u64)chaos | 3;
 	l1[5] = 0x140000000UL | block | BIT(6);
-	l1[6] = 0x09000000 | 3;          /* tables where no memory is: walks that fault at stage 2 */
+	l1[6] = 0x09000000 | 3;          /* tables at addresses without memory: walks that fault at stage 2 */
 	l1[7] = 0x8000000000UL | 3;
 	l1[9] = 0x40000000 | block | BIT(53) | BIT(54);
 }
@@ -284,7 +287,7 @@ static void use_tables(void)
 	cpu_set_sysreg(ttbr0_el1, (u64)l1);
 }
 
-/* Output addresses: devices, beyond RAM, or DATA; tables where there is none. */
+/* Output addresses: devices, beyond RAM, or DATA; tables at addresses without memory. */
 static void make_chaos(void)
 {
 	for (unsigned n = 0; n < 8; n++) {
@@ -298,7 +301,7 @@ static void make_chaos(void)
 	asm volatile("dsb ish; tlbi vmalle1is; dsb ish; isb" : : : "memory");
 }
 
-/* What a CPU waits for comes: whoever waits last has done this for all. */
+/* Makes the interrupts pending for which CPUs wait; the last one that begins to wait does it for all. */
 static void wake_others(void)
 {
 	for (u64 i = 0; i < n_cpus; i++) {
@@ -313,7 +316,7 @@ static void wake_others(void)
 	cpu_set_sysreg(icc_sgi1r_el1, 1UL << 40 | below(16) << 24);     /* to all the others */
 }
 
-/* The interrupt controller as a timer at EL0 needs it, whatever state it was left in. */
+/* Sets up the interrupt controller for a timer at EL0, from any state. */
 static void make_gic(void)
 {
 	u64 mine = FRAME(number()), sgi = mine + 0x10000;
@@ -403,14 +406,14 @@ static void round_el0(void)
 
 	for (u64 i = 0; i < 48; i++)
 		code[i] = narrow || below(2) ? (u32)rnd() : instruction();
-	if (narrow && below(2)) /* CP15 and CP14 as compilers would not */
+	if (narrow && below(2)) /* CP15 and CP14 in the forms of compilers */
 		for (u64 i = 0; i < 8; i++)
 			code[i] = 0xee100e10 | (u32)(rnd() & 0x001ff1ef) | (below(2) ? 0x100 : 0);
 	code[48] = narrow ? 0xef000000 : SVC;
 	asm volatile("dsb sy; ic iallu; dsb sy; isb" : : : "memory");
 	registers(x);
 	if (below(2))
-		x[1 + below(4)] = CODE_EL0 + below(n_cpus) * 0x1000 + below(0x100); /* its own code, or another's */
+		x[1 + below(4)] = CODE_EL0 + below(n_cpus) * 0x1000 + below(0x100); /* its own code, or another CPU's */
 	make_gic();
 	cpu_set_sysreg(sp_el0, DATA + below(0x1000));
 	cpu_set_sysreg(cntv_tval_el0, 20000);
@@ -424,7 +427,7 @@ static u64 decisions(void)
 	return cpu_hvc(HV_GET_STATUS, 0, 0, 0);
 }
 
-/* Accesses of which each is one decision: EL2 must have counted as many. */
+/* Accesses that are one decision each: EL2 must have counted as many. */
 static void tally(void)
 {
 	u64 n = 0, before = decisions(), after;
@@ -443,8 +446,8 @@ static void tally(void)
 }
 
 /*
- * PSCI among CPUs. With an odd seed only the first turns others on: it must be obeyed when they are off. With an even
- * one everybody does, against each other.
+ * PSCI among CPUs. With an odd seed only the first CPU turns others on, and must be obeyed if they are off. With an
+ * even one all CPUs do, against each other.
  */
 static void psci(void)
 {
@@ -481,7 +484,7 @@ static void restore(void)
 		make_gic();
 }
 
-/* Vectors that cannot be fetched: exception upon exception without an end. EL2 must stay what it is. */
+/* Vectors that cannot be fetched: exceptions without end. EL2 must not change. */
 static void storm(void)
 {
 	say("fuzz: storm\n");
@@ -494,7 +497,7 @@ static bool key_waits(void)
 	return !(cpu_read(0x09000018, 2) & 0x10);       /* UARTFR.RXFE */
 }
 
-/* What the operator's keys say, as fast as it goes, until the next key; 5 reads none. */
+/* Floods chosen by the operator's keys, each until the next key; 5 does not read keys. */
 static void floods(void)
 {
 	static const char text[] = "a line without an end ";
@@ -502,8 +505,8 @@ static void floods(void)
 	cpu_write(0x08000000, 2, 2);                    /* GICD_CTLR: group 1 */
 	cpu_write(0x080b0080, 2, ~0UL);                 /* GICR_IGROUPR0, GICR_ISENABLER0 */
 	cpu_write(0x080b0100, 2, 0xffff);
-	cpu_write(0x09000030, 2, 0x301);                /* UARTCR: it receives, so what is typed is not the monitor's */
-	cpu_hvc(0x9000abcd, 0, 0, 0);                   /* refused once: this must be in the log in the end */
+	cpu_write(0x09000030, 2, 0x301);                /* UARTCR: receiver on, so that typed bytes are not the monitor's */
+	cpu_hvc(0x9000abcd, 0, 0, 0);                   /* refused once: the log must have it at the end */
 	say("fuzz: floods\n");
 	for (;;) {
 		u64 kind = key_waits() ? cpu_read(0x09000000, 2) : 0, n = 0;
@@ -557,7 +560,7 @@ static void rounds(void)
 	}
 }
 
-/* A CPU that comes on, for the first time or again. */
+/* Entry of a CPU that comes on, for the first time or again. */
 void main_again(void)
 {
 	use_tables();
@@ -568,7 +571,7 @@ void main_again(void)
 		cpu_hvc(PSCI_CPU_OFF, 0, 0, 0);
 }
 
-/* False: one did not come back from what it waited for. */
+/* False: a CPU has not returned from its wait. */
 static bool all_off(void)
 {
 	for (unsigned tries = 0; tries < 1000000; tries++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where the hostile guest's CPUs begin: the first one, and each that is turned on. */
+/* Entry of the hostile guest's CPUs: the first, and each that is turned on. */
 
 	.section .text.start, "ax"
 	.global _start

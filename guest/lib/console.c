@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text out: a formatter of five conversions, and whole lines to whoever takes them. */
+/* Text out: a formatter of five conversions, and whole lines by the console that the policy grants. */
 #include "console.h"
 #include "cpu.h"
 #include "expect.h"
@@ -63,7 +63,7 @@ static void format_text(struct text *t, const char *format, va_list args)
 	t->bytes[t->used] = '\0';
 }
 
-/* False: the device is not there for us (what a policy may say of it). */
+/* False: the policy gives the guest no such device. */
 static bool put_pl011(char c)
 {
 	u64 full = 0;
@@ -76,8 +76,8 @@ static bool put_pl011(char c)
 }
 
 /*
- * A console that has refused once may do so because of a rate limit: wait for it, but not for ever. When
- * neither way works nothing can be said, and the guest goes on in silence.
+ * A refusal may come from a rate limit: waits and tries again, but not for ever. If neither console works, the guest
+ * goes on in silence.
  */
 static void send(const char *bytes, u64 length)
 {

@@ -24,13 +24,14 @@ void cpu_wait_us(u64 us)
 	u64 start = cpu_ticks(), ticks = cpu_ticks_per_second() * us / 1000000;
 
 	while (cpu_ticks() - start < ticks)
-		;
+		for (unsigned i = 0; i < 100; i++) /* under -icount an instruction takes time, and a look at the counter effort */
+			asm volatile("");
 }
 
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int byte, size_t n);
 
-/* The attribute keeps the compiler from seeing memcpy() in memcpy(). */
+/* The attribute keeps the compiler from turning the loop into a call of memcpy(). */
 __attribute__((optimize("no-tree-loop-distribute-patterns"))) void *memcpy(void *to, const void *from, size_t n)
 {
 	u8 *t = to;

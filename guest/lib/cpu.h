@@ -5,7 +5,7 @@
 
 #include "lib/types.h"
 
-/* The call pattern of the contract: x1 to x3 go in, x0 alone comes back changed. */
+/* A call as the contract has it: x1 to x3 go in, only x0 comes back changed. */
 static inline u64 cpu_hvc(u64 id, u64 a1, u64 a2, u64 a3)
 {
 	register u64 x0 asm("x0") = id;
@@ -29,8 +29,8 @@ static inline u64 cpu_smc(u64 id, u64 a1, u64 a2, u64 a3)
 }
 
 /*
- * A device access of 1 << log2 bytes. Assembly, since a trap must show its syndrome: no writeback, no pair.
- * A read that is refused leaves `otherwise`.
+ * A device access of 1 << log2 bytes. In assembly, since a trap must have a syndrome: no writeback, no pair. A read
+ * that is refused leaves `otherwise`.
  */
 static inline u64 cpu_read_or(u64 address, unsigned log2, u64 otherwise)
 {
@@ -68,7 +68,7 @@ static inline void cpu_write(u64 address, unsigned log2, u64 v)
 	})
 #define cpu_set_sysreg(name, value) asm volatile("msr " #name ", %0\n\tisb" : : "r"((u64)(value)) : "memory")
 
-/* The virtual counter; if the policy takes it away, a count of how often it was asked for. */
+/* The virtual counter; if the policy denies it, the number of calls of this function. */
 u64 cpu_ticks(void);
 u64 cpu_ticks_per_second(void);
 void cpu_wait_us(u64 us);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the policy says of one probe of probes.txt. policygen renders build/gen/guest_expect.h, one
- * `#define EXPECT_NAME { .action = ACT_..., ... }` a probe, from the reference evaluator: the guest is told
- * the meaning of the policy by another hand than the one that wrote the tables it tests.
+ * The policy's answer for one probe of probes.txt. policygen renders build/gen/guest_expect.h, one `#define EXPECT_NAME
+ * { .action = ACT_..., ... }` a probe, from the reference evaluator: the guest learns the policy's meaning from other
+ * code than that which made the tables.
  */
 #ifndef GUEST_EXPECT_H
 #define GUEST_EXPECT_H
@@ -22,21 +22,21 @@ struct expect {
 
 #include "guest_expect.h"
 
-/* The access does what the guest means by it, by whatever way. */
+/* Whether the access has its usual effect, in any way. */
 static inline bool expect_works(const struct expect *e)
 {
 	return e->action == ACT_ALLOW || e->action == ACT_EMULATE;
 }
 
-/* The guest goes on after it, no operator is asked, and it is known what comes of it. */
+/* Whether the guest goes on after it, without an operator, and the outcome is known. */
 static inline bool expect_returns(const struct expect *e)
 {
 	return e->action != ACT_PAUSE && e->action != ACT_KILL && !e->conditional;
 }
 
 /*
- * The rate limit, if any, leaves room for `n` of them. A limit belongs to an entry of the policy, which may
- * cover more than this access: `n` is generous.
+ * Whether the rate limit, if any, has room for `n` of them. A limit belongs to an entry of the policy, which may cover
+ * more than this access: `n` is generous.
  */
 static inline bool expect_affords(const struct expect *e, u32 n)
 {

@@ -17,7 +17,7 @@
 #define GUEST_UART       UART0_PA
 #define GUEST_SCRATCH    0x0b000000
 #define GUEST_LIMITED    0x0b001000
-#define GUEST_NOWHERE    0x0c000000 /* no device, no window */
+#define GUEST_NOWHERE    0x0c000000 /* an address without device or window */
 
 /* struct trap_frame */
 #define FRAME_ELR        (31 * 8)

@@ -3,7 +3,7 @@
 
 	.text
 
-/* x0: the registers. What is saved here is what a C function must keep; [sp, #248] holds x0. */
+/* x0: the registers. Saves those that a C function must keep; [sp, #248] holds x0. */
 enter:
 	stp	x19, x20, [sp, #16]
 	stp	x21, x22, [sp, #32]
@@ -33,7 +33,7 @@ enter:
 	ldp	x24, x25, [sp, #192]
 	ldp	x26, x27, [sp, #208]
 	ldp	x28, x29, [sp, #224]
-	ret				/* x30 follows, behind the call */
+	ret				/* x30 follows after the call */
 
 leave:
 	stp	x0, x1, [sp]

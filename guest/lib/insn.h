@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One instruction with all of x0 to x30 under control (insn.S): they are loaded from `x`, the instruction
- * runs, and what they hold then is stored to `x`. A family has one such function for each Rt; 31 is XZR.
+ * One instruction with all of x0 to x30 under control (insn.S): loads them from `x`, runs the instruction, stores them
+ * to `x`. A family has one such function for each Rt; 31 is XZR.
  */
 #ifndef GUEST_INSN_H
 #define GUEST_INSN_H
@@ -27,7 +27,7 @@ static inline insn_fn *insn_rt(insn_fn *family, unsigned rt)
 extern insn_fn insn_hvc, insn_hvc_1, insn_smc, insn_smc_1;
 extern insn_fn insn_ldp, insn_stp, insn_ldr_post, insn_str_pre, insn_ldxr;
 
-/* A value that tells which register it was in. */
+/* A value that names its register. */
 static inline u64 insn_pattern(unsigned n)
 {
 	return 0xa5a5000000000000UL | n * 0x0101010101UL;
@@ -39,7 +39,7 @@ static inline void insn_fill(u64 x[31])
 		x[n] = insn_pattern(n);
 }
 
-/* The first register, other than `a` and `b`, that does not hold what insn_fill() put there; 31 if none. */
+/* The first register, other than `a` and `b`, that has lost its value of insn_fill(); 31 if none. */
 static inline unsigned insn_changed(const u64 x[31], unsigned a, unsigned b)
 {
 	for (unsigned n = 0; n < 31; n++)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * run(), and vectors that use no stack and nothing that was in a register but the CPU's number: what runs under run() may
- * have broken all else. Every exception ends the run. See run.h.
+ * run(), and vectors that use no stack and no register but the CPU's number: code under run() may have broken all else.
+ * Every exception ends the run. See run.h.
  */
 #include "guest.h"
 
-	/* Where this CPU's stack pointer is kept while run() runs. */
+	/* The place of this CPU's stack pointer while run() runs. */
 	.macro	resume_of to, by
 	mrs	\by, mpidr_el1
 	and	\by, \by, #7
@@ -14,7 +14,7 @@
 	add	\to, \to, \by, lsl #3
 	.endm
 
-	/* Behind the guest's entry, and nothing between: what lies before the vectors is spent (fuzz.c address()). */
+	/* Directly behind the guest's entry: the bytes before the vectors are unused after boot (fuzz.c, address()). */
 	.section .text.start, "ax"
 	.balign	0x800
 vectors:
@@ -44,7 +44,7 @@ run_prepare:
 unwind:
 	msr	daifset, #0xf
 	mrs	x1, esr_el1
-	bfi	x1, x0, #32, #8		/* run() returns the syndrome, and the vector above it */
+	bfi	x1, x0, #32, #8		/* run() returns the syndrome, with the vector above it */
 	mov	x0, x1
 	resume_of x1, x2
 	str	xzr, [x1]
@@ -89,16 +89,16 @@ run:
 	ldp	x0, x1, [x0]
 	eret
 
-/* An exception of the program itself: report it by an unserved call, and stop. */
+/* An exception of the program itself: reports it by an unserved call, and stops. */
 lost:
 	mrs	x2, elr_el1
-	ldr	w3, [x2]		/* reported as FAR: the instruction, and the vector above it */
+	ldr	w3, [x2]		/* reported as FAR: the PC, with the vector above it */
 	orr	x3, x3, x1, lsl #32
 	mrs	x1, esr_el1
 	mov	x0, #5			/* HV_REPORT_EXCEPTION */
 	hvc	#0
 	movz	x0, #0x8400, lsl #16
-	movk	x0, #9			/* SYSTEM_RESET: not the end that a good run has */
+	movk	x0, #9			/* SYSTEM_RESET: a good run ends otherwise */
 	hvc	#0
 1:	b	1b
 

@@ -18,7 +18,7 @@ _start:
 	b.hs	2f
 	str	xzr, [x1], #8
 	b	1b
-2:	msr	daifclr, #4		/* virtual SErrors are to be seen; IRQs wait for timer.c */
+2:	msr	daifclr, #4		/* unmasks virtual SErrors; IRQs wait for timer.c */
 	bl	main
 3:	wfi
 	b	3b

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the guest does with an exception: remember it if it was asked for, go on behind it; else give up. */
+/* Handles the guest's exceptions: notes one that TRY() waits for and goes on behind it; gives up on any other. */
 #include "trap.h"
 
 struct trap_caught trap_caught;
@@ -7,7 +7,7 @@ void (*trap_irq)(void);
 
 extern const char text_start[], text_end[];
 
-/* SP_EL1 is used throughout (EL1h), and there is no EL0: the other twelve slots are never right. */
+/* SP_EL1 is used throughout (EL1h), and there is no EL0: the other twelve slots are always an error. */
 enum { SLOT_SYNC = 4, SLOT_IRQ, SLOT_FIQ, SLOT_SERROR };
 
 static bool armed;
@@ -32,7 +32,7 @@ static bool is_code(u64 address)
 	return address >= (u64)text_start && address < (u64)text_end && address % 4 == 0;
 }
 
-/* Where to go on: behind the instruction, or, after a jump to nowhere, where it was called from. */
+/* Where to go on: behind the instruction or, after a jump to no code, at the return address. */
 static u64 behind(const struct trap_frame *f)
 {
 	if (!is_code(f->elr))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exceptions that the guest provokes on purpose: TRY() runs a statement, trap_caught says what came of it. */
+/* Exceptions that the guest provokes: TRY() runs a statement, trap_caught has the outcome. */
 #ifndef GUEST_TRAP_H
 #define GUEST_TRAP_H
 
@@ -34,8 +34,8 @@ _Static_assert(sizeof(struct trap_frame) == FRAME_SIZE, "start.S");
 
 /* The first synchronous exception since the last TRY(), and how many there were. */
 struct trap_caught {
-	u32 sync, serror; /* how many */
-	u32 insn;         /* what ELR_EL1 points at; 0 if that is no code of ours */
+	u32 sync, serror; /* number of exceptions */
+	u32 insn;         /* the instruction at ELR_EL1; 0 outside this guest's code */
 	u64 esr, elr, far, spsr;
 };
 extern struct trap_caught trap_caught;
@@ -43,12 +43,12 @@ extern struct trap_caught trap_caught;
 void trap_arm(void);
 void trap_disarm(void);
 
-/* An exception that no TRY() waits for: each guest that links trap.c says what it does then. `slot`: of the vector table. */
+/* Called for an exception without TRY(), and defined by each guest that links trap.c. `slot`: of the vector table. */
 void trap_unexpected(u64 slot, const struct trap_frame *f) __attribute__((noreturn));
 
 /*
- * True if `statement` raised nothing. An instruction that faults is skipped; a call to an address that
- * cannot be executed returns at once.
+ * True if `statement` raised no exception. An instruction that faults is skipped; a call to an address that cannot be
+ * executed returns at once.
  */
 #define TRY(statement)                                              \
 	({                                                          \

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The probe: what this machine has and what each trap control catches. No hypervisor below it; it is EL2 itself.
+ * The probe: measures the encodings that this machine has and what each trap control catches. It is EL2 itself, with no
+ * hypervisor below it.
  *
- * Every MRS, MSR and SYS encoding is executed at EL1 with no control in its trapping state, then with all of them; then
- * what ran or trapped is executed again with each control alone. Only what differs from the first pass is printed. It
- * knows the controls by build-time lists (probe_plan.h of policygen/commands/probe.py) and judges nothing.
+ * Every MRS, MSR and SYS encoding is executed at EL1 with no control in its trapping state, then with all of them;
+ * those that ran or trapped are executed again with each control alone. Only differences from the first pass are
+ * printed. The controls come from lists made at build time (probe_plan.h of policygen/commands/probe.py); the probe
+ * judges nothing.
  */
 #include "platform.h"
 #include "lib/types.h"
@@ -29,8 +31,8 @@ static const u64 bases[] = {
 
 #define KEYS       (3u << 14)             /* op0 = 1, 2, 3 */
 #define FIRST_KEY  (1u << 14)
-#define CODE       ((u32 *)0x50000000)    /* two instructions an access, written once: nothing is there */
-#define SCRATCH    0x58000000UL           /* what maintenance by address works on */
+#define CODE       ((u32 *)0x50000000)    /* two instructions an access, written once: no instruction cache has them before */
+#define SCRATCH    0x58000000UL           /* memory for maintenance by address */
 #define UART       ((volatile u32 *)UART0_PA)
 #define INSN_HVC   0xd4000002u
 #define EC_SYSREG  0x18u
@@ -39,7 +41,7 @@ static const u64 bases[] = {
 struct outcome {
 	char letter;                      /* o: ran; u: UNDEFINED at EL1; x: another exception at EL1; t: a trap that names
 					     the access (EC 0x18); e: any other exception at EL2 */
-	u8 ec;                            /* x, e */
+	u8 ec;                            /* ESR_ELx, of x and e */
 };
 
 volatile u64 probe_x0;                    /* start.S writes both */
@@ -47,10 +49,10 @@ volatile u32 probe_missing;
 u64 attempt(const void *code, u64 x0);
 extern const char el1_vectors[];
 
-static u64 hpmn;                          /* MDCR_EL2.HPMN: the counters that EL1 has */
-static u64 held[KEYS];                    /* what each register reads as */
+static u64 hpmn;                          /* MDCR_EL2.HPMN: the counters given to EL1 */
+static u64 held[KEYS];                    /* the value that each register reads as */
 static struct outcome first[2 * KEYS];
-static u8 worth[2 * KEYS];                /* ran or trapped in one of the first two passes */
+static u8 worth[2 * KEYS];                /* access ran or trapped in one of the first two passes */
 static u64 lines, accesses;
 
 static void put(char c)
@@ -87,8 +89,9 @@ static void end_line(void)
 }
 
 /*
- * Whether a virtual timer comes with CNTVOFF_EL2 below 0: its deadline and CNTVOFF_EL2 then make a carry (hv/cpu/vtime.c).
- * Behind the physical one, which is due later, it has come if it ever does; both have to be ahead when they are set.
+ * Whether a virtual timer fires with CNTVOFF_EL2 below 0, where the sum with its deadline has a carry (hv/cpu/vtime.c).
+ * The physical timer's deadline is later: once that has passed, the virtual timer has fired, or never will. Both must
+ * still be ahead when they are set.
  */
 static bool carries(void)
 {
@@ -134,7 +137,7 @@ static void reset_controls(void)
 		set(i, base_of(i));
 }
 
-/* The EL1 that each attempt finds: MMU off, nothing gated by EL1 itself. */
+/* EL1's state for each attempt: MMU off, no access gated by EL1 itself. */
 static void reset_el1(void)
 {
 	asm volatile("msr sctlr_el1, %0" : : "r"(0x30d00800UL));
@@ -164,7 +167,10 @@ static void assemble(void)
 	asm volatile("ic iallu\n\tdsb sy\n\tisb" : : : "memory");
 }
 
-/* A register is given what it holds. Maintenance by VA and AT get an address of ours; set/way and TLBI, zero. */
+/*
+ * A register is written with its own value. Maintenance by VA and AT get an address of the probe's; set/way and TLBI,
+ * zero.
+ */
 static u64 operand(u32 key)
 {
 	u32 crn = key >> 7 & 15, crm = key >> 3 & 15, op2 = key & 7;
@@ -199,7 +205,7 @@ static struct outcome try(u32 key, bool read)
 	return (struct outcome){ 'e', (u8)(esr >> 26) };
 }
 
-/* Reads, then writes, so that a write finds what to write. `all`: every encoding; else what is worth it. */
+/* Reads, then writes, so that each write has a value. `all`: every encoding; else those that ran or trapped. */
 static void pass(const char *name, unsigned number, bool all, bool is_first)
 {
 	for (int read = 1; read >= 0; read--) {

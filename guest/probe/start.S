@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Entry of the probe at EL2, the way down to EL1 and back, and the vectors of both. EL1 executes one instruction and
- * HVC #0; whatever brings it back ends attempt().
+ * HVC #0; the exception that comes back to EL2 ends attempt().
  */
 	.section .text, "ax"
 	.global _start
@@ -16,7 +16,7 @@ _start:
 1:	wfi
 	b	1b
 
-	/* u64 attempt(const void *code, u64 x0): ESR_EL2 of what came back; probe_x0 is x0 then. */
+	/* u64 attempt(const void *code, u64 x0): ESR_EL2 of that exception; probe_x0 is x0 at that time. */
 	.global	attempt
 attempt:
 	stp	x29, x30, [sp, #-96]!
@@ -43,7 +43,7 @@ back:
 	ldp	x29, x30, [sp], #96
 	ret
 
-	/* A register that EL2 does not have: noted, and passed over. */
+	/* A register that EL2 lacks: noted, and skipped. */
 missing:
 	stp	x0, x1, [sp, #-16]!
 	adrp	x0, probe_missing

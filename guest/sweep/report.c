@@ -6,6 +6,7 @@
 #include "report.h"
 #include "cpu.h"
 #include "guest_calls.h"
+#include "plan.h"
 
 #define LINE 120
 
@@ -20,8 +21,8 @@ static struct {
 	u8 width;
 	u64 next, step, x1, x2; /* next: the address that continues the line */
 	struct result same;
-	u64 count;              /* of `same`, not printed yet */
-	u64 at;                 /* where they began */
+	u64 count;              /* how many equal outcomes, not printed yet */
+	u64 at;                 /* where they begin */
 } now;
 static u64 accesses;
 
@@ -30,6 +31,7 @@ static void flush(void)
 	u32 done = 0, patience = 1000;
 
 	while (done < used && patience) {
+		cpu_wait_us(pace_of_console);
 		s64 taken = (s64)cpu_hvc(HV_CONSOLE_WRITE, (u64)buffer + done, used - done, 0);
 
 		if (taken > 0) {

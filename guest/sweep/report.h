@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the sweep prints: runs of equal outcomes, one address series a line. policygen/target/verify_run.py reads it. */
+/* The sweep's output: runs of equal outcomes, one address series a line. policygen/target/verify_run.py reads it. */
 #ifndef SWEEP_REPORT_H
 #define SWEEP_REPORT_H
 
@@ -16,7 +16,7 @@ struct result {
 extern u64 report_traps; /* accesses that trapped so far */
 
 void report_start(bool can_count);
-/* The same sentence for the report's reader. */
+/* A sentence for the reader of the report. */
 bool report_alike(const struct result *a, const struct result *b);
 void report(char kind, char direction, u8 width, u64 at, u64 step, u64 x1, u64 x2, const struct result *r);
 void report_end(void);

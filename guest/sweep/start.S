@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Entry of the sweep, and its vectors: an exception is counted, the syndrome of the first one is kept, and the program
- * goes on behind the instruction. As short as it can be, since it runs for every access that is refused.
+ * Entry of the sweep, and its vectors: an exception is counted, the syndrome of the first one kept, and the program
+ * goes on behind the instruction. Kept short, since it runs for every access that is refused.
  */
 #include "guest.h"
 
@@ -13,12 +13,12 @@ _start:
 	mov	x1, #GUEST_STACK_TOP
 	mov	sp, x1
 	isb
-	msr	daifclr, #4		/* virtual SErrors are to be seen; IRQs stay masked */
+	msr	daifclr, #4		/* unmasks virtual SErrors; IRQs stay masked */
 	bl	main
 1:	wfi
 	b	1b
 
-	/* struct caught: sync, serror, esr */
+	/* struct caught: sync, serror, esr, quiet */
 	.macro	count which
 	stp	x0, x1, [sp, #-16]!
 	adrp	x0, caught
@@ -35,6 +35,8 @@ vectors:
 	count	0
 	cmp	x1, #1			/* the flags are in SPSR_EL1 */
 	b.ne	2f
+	ldr	x1, [x0, #24]
+	cbnz	x1, 2f
 	mrs	x1, esr_el1
 	str	x1, [x0, #16]
 2:	mrs	x0, elr_el1

@@ -1,53 +1,42 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sweep: makes every access that build/gen/sweep_plan.h lists, and says what came of each.
+ * The sweep: makes every access that the plan lists, and says what came of each.
  *
- * It judges nothing (policygen verify --run does) and knows the policy only as far as it must to survive: what would
- * stop the guest is passed over, what has a rate limit is paced. The MMU stays off, so that it needs no register that
- * a policy may deny.
+ * It judges nothing (policygen verify --run does). Of the policy it knows only how to survive: accesses that would stop
+ * the guest are left out, those with a rate limit are paced. The MMU stays off, so that no register is needed that a
+ * policy may deny.
  *
  * Neighbours are tried in batches: if all of a batch end alike and EL2 has counted one decision for each, or none for
- * any, that is what is reported; otherwise each is made once more, alone.
+ * any, that is what is reported; otherwise each is made once more, alone. Where the policy limits how often ESR_EL1 is
+ * read, it is read for the first exception of a batch alone: the others are like it if EL2 counted them alike.
  */
 #include "caught.h"
 #include "cpu.h"
 #include "guest_calls.h"
+#include "plan.h"
 #include "report.h"
-
-struct span {
-	char kind;       /* s: MRS, MSR, SYS; m: memory; h: HVC; c: SMC */
-	char direction;  /* r, w; - for calls */
-	u8 width;        /* m: bytes */
-	u8 flags;
-	u32 pace;        /* us to wait after an access that trapped; 0: no limit */
-	u64 first, step, count;
-	u64 x1, x2;      /* calls */
-};
-#define PASS_OVER 1u /* would stop the guest */
-#define SAME      2u /* writes what a read gives; else zero */
-
-static const struct span plan[] = {
-#include "sweep_plan.h"
-};
 
 #define STUBS        ((u32 *)0x41000000) /* two instructions an access; nothing else is there */
 #define INSN_RET     0xd65f03c0u
 #define INSN_SYSTEM  0xd5000000u
-#define SCRATCH      0x40f00000UL        /* what maintenance by address works on */
-#define FEW          6u                  /* of a paced span: as many that trap, and then as many more */
+#define SCRATCH      0x40f00000UL        /* memory for maintenance by address */
+#define FEW          6u                  /* of a paced span: so many accesses that trap, and then so many more */
 #define BATCH        64u
 
 struct caught caught;
+bool quietly;
 
-static u64 own_traps; /* decisions that one exception of ours costs: start.S reads ESR_EL1 */
+static u64 own_traps; /* decisions that it costs to read ESR_EL1 in start.S */
 
 static u64 decided(void)
 {
+	cpu_wait_us(pace_of_status);
 	return cpu_hvc(HV_GET_STATUS, 0, 0, 0);
 }
 
 static u64 denied(void)
 {
+	cpu_wait_us(pace_of_status);
 	return cpu_hvc(HV_GET_STATUS, 3, 0, 0);
 }
 
@@ -64,8 +53,8 @@ static u64 call_stub(const u32 *stub, u64 x0)
 }
 
 /*
- * What a register holds is written to it, so that SCTLR_EL1, VBAR_EL1, SP_EL0 and their like stay as they are. An
- * operation gets an address of ours where it takes one: cache maintenance by VA (not by set/way) and AT.
+ * Registers are written with their own value, so that SCTLR_EL1, VBAR_EL1, SP_EL0 and their like stay as they are; with
+ * zero, where that cannot be read. An operation gets an address of ours where it takes one: cache maintenance by VA (not by set/way) and AT.
  */
 static u64 operand(const struct span *s, u64 at, const u32 *read_stub)
 {
@@ -74,10 +63,14 @@ static u64 operand(const struct span *s, u64 at, const u32 *read_stub)
 
 	if (s->kind == 's' && at >> 14 == 1)
 		return crn == 7 && crm != 3 && !set_way ? SCRATCH : 0;
+	if (s->flags & ZERO)
+		return 0;
+	quietly = true;
 	if (s->kind == 's')
 		CATCH(value = call_stub(read_stub, 0));
 	else if (s->flags & SAME)
 		CATCH(value = cpu_read(at, (unsigned)__builtin_ctz(s->width)));
+	quietly = false;
 	return caught.sync || caught.serror ? 0 : value;
 }
 
@@ -97,9 +90,10 @@ static u64 make_call(bool hvc, u64 id, u64 a1, u64 a2, bool *changed)
 	return x0;
 }
 
-/* Makes the access; returns what came of it but for the trap, and adds its exceptions to *exceptions. */
-static struct result try(const struct span *s, u64 at, u64 index, u64 value, u64 *exceptions)
+/* Makes the access; returns its outcome without the trap, and adds to *read the number of reads of ESR_EL1. */
+static struct result try(const struct span *s, u64 at, u64 index, u64 value, u64 *read)
 {
+	static u64 esr; /* of the last exception that was not caught quietly */
 	unsigned log2 = (unsigned)__builtin_ctz(s->width);
 	const u32 *stub = STUBS + 4 * index;
 	struct result r = { .letter = 'o' };
@@ -118,28 +112,31 @@ static struct result try(const struct span *s, u64 at, u64 index, u64 value, u64
 	default:
 		CATCH(value = make_call(s->kind == 'h', at, s->x1, s->x2, &changed));
 	}
-	*exceptions += caught.sync;
+	if (caught.sync && !caught.quiet) {
+		*read += 1;
+		esr = caught.esr;
+	}
 	if (caught.serror)
 		r.letter = 's';
 	else if (caught.sync > 1)
 		r.letter = 'z';
 	else if (caught.sync)
-		r.letter = caught.esr == BIT(25) ? 'u' : caught.esr >> 26 == 0x25 && (caught.esr & 0x3f) == 0x10 ? 'a' : 'x';
+		r.letter = esr == BIT(25) ? 'u' : esr >> 26 == 0x25 && (esr & 0x3f) == 0x10 ? 'a' : 'x';
 	else if (changed)
 		r.letter = 'c';
 	if (r.letter == 'x' || (r.letter == 'o' && s->direction != 'w')) {
 		r.has_value = true;
-		r.value = r.letter == 'x' ? caught.esr : value;
+		r.value = r.letter == 'x' ? esr : value;
 	}
 	return r;
 }
 
-/* Accesses [from, from + n) of the span, counted as one; false: they do not agree. */
+/* Makes accesses [from, from + n) of the span and counts them together; false: they differ. */
 static bool batch(const struct span *s, u64 from, u64 n)
 {
 	static u64 operands[BATCH];
 	struct result first = { 0 }, r;
-	u64 exceptions = 0, traps, denials;
+	u64 read = 0, traps, denials;
 	bool alike = true;
 
 	traps = decided();
@@ -150,12 +147,16 @@ static bool batch(const struct span *s, u64 from, u64 n)
 	denials = denied();
 	traps = decided();
 	for (u64 i = 0; i < n; i++) {
-		r = try(s, s->first + (from + i) * s->step, from + i, operands[i], &exceptions);
+		r = try(s, s->first + (from + i) * s->step, from + i, operands[i], &read);
 		if (!i)
 			first = r;
 		alike = alike && report_alike(&first, &r);
+		quietly = pace_of_esr && read;
 	}
-	traps = decided() - traps - 1 - exceptions * own_traps;
+	quietly = false;
+	traps = decided() - traps - 1 - read * own_traps;
+	if (read)
+		cpu_wait_us(pace_of_esr);
 	denials = denied() - denials;
 	if (!alike || (traps && traps != n && n > 1) || (denials && denials != n && n > 1))
 		return false;
@@ -169,8 +170,8 @@ static bool batch(const struct span *s, u64 from, u64 n)
 }
 
 /*
- * Instructions for a span of system registers: the access, and the read that precedes a write. Nothing is
- * done about the instruction cache, since a policy may deny that: a machine with one needs other memory for each span.
+ * Instructions for a span of system registers: the access, and the read before a write. The instruction cache is not
+ * maintained, since a policy may deny that: a machine with one needs other memory for each span.
  */
 static void assemble(const struct span *s)
 {
@@ -209,13 +210,14 @@ void main(void)
 {
 	u64 before;
 
-	/* The registers of FP, SVE and SME would be EL1's to refuse; here EL2 is asked. */
+	/* Enables FP, SVE and SME at EL1, which would refuse their registers before EL2 is asked. */
 	CATCH(cpu_set_sysreg(cpacr_el1, 3UL << 20 | 3UL << 16 | 3UL << 24));
 	before = decided();
 	CATCH(provoke());
 	own_traps = decided() - before - 1;
+	cpu_wait_us(pace_of_esr);
 	report_start(before != ~0UL && caught.sync == 1 && caught.esr == BIT(25));
-	for (u32 i = 0; i < ARRAY_SIZE(plan); i++)
+	for (u32 i = 0; i < plan_spans; i++)
 		run(&plan[i]);
 	report_end();
 	for (;;) {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every line of inline assembly in EL2. tests/host/fake/arch/arch.h offers the same names on a laptop. */
+/* Every line of inline assembly in EL2. tests/host/fake/arch/arch.h has the same names for a host build. */
 #ifndef HV_ARCH_H
 #define HV_ARCH_H
 
 #include "lib/types.h"
 
 #define SPELL_(reg) #reg
-#define SPELL(reg)  SPELL_(reg) /* expands the names below first */
+#define SPELL(reg)  SPELL_(reg) /* expands macro names before they are joined */
 #define sysreg_read(reg)                                             \
 	({                                                           \
 		u64 value_;                                          \
@@ -15,7 +15,7 @@
 	})
 #define sysreg_write(reg, v) asm volatile("msr " SPELL(reg) ", %x0" : : "rZ"((u64)(v)) : "memory")
 
-/* Names that binutils before 2.41 does not know without an -march of their own. */
+/* Names that binutils before 2.41 knows only with an -march of their own. */
 #define ZCR_EL2        S3_4_C1_C2_0
 #define SMCR_EL2       S3_4_C1_C2_6
 
@@ -35,7 +35,7 @@ static inline void wfi(void)
 {
 	asm volatile("dsb sy; wfi" : : : "memory");
 }
-/* FIQ, EL2's timer, waits; and comes. */
+/* Unmasks FIQ, EL2's timer; one that is pending comes at once. */
 static inline void fiq_mask(void)
 {
 	asm volatile("msr daifset, #1" : : : "memory");
@@ -44,7 +44,7 @@ static inline void fiq_unmask(void)
 {
 	asm volatile("msr daifclr, #1" : : : "memory");
 }
-/* Memory is read and written again behind it. */
+/* Memory is read and written again after it. */
 static inline void barrier(void)
 {
 	asm volatile("" : : : "memory");
@@ -71,7 +71,7 @@ static inline void at_s1e0w(u64 va)
 {
 	asm volatile("at s1e0w, %0; isb" : : "r"(va) : "memory");
 }
-/* AT S1E1WP, of FEAT_PAN2: under PSTATE.PAN, which no exception to EL2 changes. */
+/* AT S1E1WP, of FEAT_PAN2, heeds PSTATE.PAN, which no exception to EL2 changes. */
 static inline void at_s1e1wp(u64 va)
 {
 	asm volatile("sys #0, c7, c9, #1, %0; isb" : : "r"(va) : "memory");
@@ -97,12 +97,12 @@ static inline void dc_cvau(const void *p)
 {
 	asm volatile("dc cvau, %0" : : "r"(p) : "memory");
 }
-/* Lines of the smallest data cache, in bytes: CTR_EL0.DminLine counts words. */
+/* Line size of the smallest data cache in bytes; CTR_EL0.DminLine counts words. */
 static inline u64 dcache_line(void)
 {
 	return 4UL << FIELD(sysreg_read(ctr_el0), 19, 16);
 }
-/* Each line of [from, from + size). Done when a DSB is. */
+/* Each line of [from, from + size). A DSB completes it. */
 static inline void dcache_clean_range(const void *from, u64 size)
 {
 	u64 line = dcache_line();
@@ -169,14 +169,14 @@ bool guarded_write(u64 pa, unsigned size, u64 value);
 /* Calls a replay stub (policy_replay): `mrs x0, REG; ret` or `msr REG, x0; ret`. */
 static inline u64 replay_read(const char *stub)
 {
-	return ((u64 (*)(u64))stub)(0); /* 0: what is read of a register that QEMU takes for a NOP (MDCCINT_EL1) */
+	return ((u64 (*)(u64))stub)(0); /* reads as 0 when QEMU treats the register as a NOP (MDCCINT_EL1) */
 }
 static inline void replay_write(const char *stub, u64 value)
 {
 	((void (*)(u64))(stub + 8))(value);
 }
 
-/* Polling for another CPU's store. */
+/* A pause while polling for another CPU's store. */
 static inline void relax(void)
 {
 	asm volatile("yield" : : : "memory");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CRC32 instructions of Armv8.0 (FEAT_CRC32, optional). tests/host/fake/arch/arch.h has its own. */
+/* The CRC32 instructions of Armv8.0 (FEAT_CRC32, optional). Host builds have tests/host/fake/arch/arch.h. */
 #ifndef HV_ARCH_CRC32_INSN_H
 #define HV_ARCH_CRC32_INSN_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Breakpoint and watchpoint registers by number: stubs of the shape that replay_read() and replay_write() call, 16
- * bytes each, value and control of one after the other.
+ * bytes each, the value register's before the control register's.
  */
 
 	.macro	stub register

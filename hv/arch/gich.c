@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* List registers by number: the architecture names each of them. */
+/* List registers by number; the architecture has only a name for each. */
 #include "arch.h"
 
 #define EACH_LR(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Device accesses on the guest's behalf that may end in an external abort: vectors.S sends an EL2 abort whose
- * ELR_EL2 lies between guarded_begin and guarded_end to guarded_fault. No register but x0 to x4 is touched.
+ * Device accesses on the guest's behalf that may end in an external abort: vectors.S sends an EL2 abort whose ELR_EL2
+ * lies between guarded_begin and guarded_end to guarded_fault. They use x0 to x4 only.
  */
 	.section .text.guarded, "ax"
 	.global guarded_read, guarded_write, guarded_begin, guarded_end, guarded_fault
@@ -22,7 +22,7 @@ guarded_begin:
 4:	ldr	w3, [x4]
 	b	9f
 8:	ldr	x3, [x4]
-9:	dsb	sy			/* a late abort still belongs to this access */
+9:	dsb	sy			/* makes a late abort belong to this access */
 	str	x3, [x2]
 	mov	w0, #1
 	ret

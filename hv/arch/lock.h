@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Locks that starve no CPU: a free lock goes to the first CPU that tries it, until one has waited for LOCK_PATIENCE. That
- * CPU draws a ticket, and CPUs with tickets come first, in their order. Tickets from the first moment on would hand the
- * lock to vCPU threads that a busy host does not run, and all others would wait for them each time.
- * cpu/locks.h has the locks that there are and the order they are taken in.
+ * Locks without starvation: a free lock goes to the first CPU that tries it, until a CPU has waited for LOCK_PATIENCE
+ * and has tried LOCK_TRIES times. It then draws a ticket, and CPUs with tickets come first, in order. Tickets for every
+ * waiter would give the lock to vCPU threads that a busy host does not run, with all others waiting for them; a wait that
+ * the host made long, by not running this one, is none of tries. cpu/locks.h lists the locks and their order.
  */
 #ifndef HV_ARCH_LOCK_H
 #define HV_ARCH_LOCK_H
@@ -11,18 +11,19 @@
 #include "arch/arch.h"
 
 #define LOCK_PATIENCE(second) ((second) / 5) /* ticks */
+#define LOCK_TRIES (1u << 16)                /* 10 ms of a vCPU that does nothing else */
 
 struct spinlock {
-	volatile u32 busy;  /* it is held */
-	volatile u32 next, serving; /* tickets of CPUs that have waited long: the next one, the one whose turn it is */
-	volatile u64 holder; /* TPIDR_EL2 of the CPU that holds it; 0: free, or only just taken */
+	volatile u32 busy;  /* 1: held */
+	volatile u32 next, serving; /* tickets of CPUs that have waited long: the next one drawn, the one whose turn it is */
+	volatile u64 holder; /* TPIDR_EL2 of the CPU that holds it; 0: free, or taken a moment ago */
 	u64 taken;          /* CNTPCT when it was taken */
-	u64 longest_wait, longest_hold; /* ticks, without what an open monitor took */
+	u64 longest_wait, longest_hold; /* ticks, without the time of an open monitor */
 	const char *name;
-	u32 order;          /* enum lock_order: the host build checks it, the target never looks */
+	u32 order;          /* enum lock_order; checked by host builds only */
 };
 
-/* Takes the next number. */
+/* Draws the next ticket. */
 static inline u32 ticket_draw(volatile u32 *next)
 {
 	u32 mine, after, failed;
@@ -49,12 +50,12 @@ static inline void ticket_wait(const volatile u32 *serving, u32 mine)
 		     : "Q"(*serving), "r"(mine)
 		     : "memory", "cc");
 }
-/* A store that wakes those that wait in WFE for it. */
+/* A store that wakes CPUs waiting for it in WFE. */
 static inline void lock_store(volatile u32 *to, u32 v)
 {
 	asm volatile("stlr %w1, %0" : "=Q"(*to) : "rZ"(v) : "memory");
 }
-/* True: it was not busy, and is. */
+/* Takes the lock if it is free; false: it was busy. */
 static inline bool lock_try(volatile u32 *busy)
 {
 	u32 failed;
@@ -69,7 +70,7 @@ static inline bool lock_try(volatile u32 *busy)
 		     : "memory");
 	return !failed;
 }
-/* Until it is not busy, or whenever something has happened. */
+/* Returns when the lock is free, or after any event. */
 static inline void lock_pause(const volatile u32 *busy)
 {
 	u32 v;
@@ -83,7 +84,7 @@ static inline void lock_pause(const volatile u32 *busy)
 		     : "memory");
 }
 
-/* cpu/locks.c. Held for a bounded time, never while a guest runs. Not before the MMU is on. */
+/* cpu/locks.c. A lock is held for a bounded time, never while a guest runs, and needs the MMU on. */
 void lock_take(struct spinlock *l);
 void lock_give(struct spinlock *l);
 static inline void spin_lock(struct spinlock *l)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Registers of EL1 that reset leaves UNKNOWN, zeroed: a group for what comes with one feature. In the section of the
- * replay stubs, where a register that this CPU lacks after all is passed over (replay.c).
+ * Zeroes registers of EL1 that reset leaves UNKNOWN, a group for each feature. In the section of the replay stubs,
+ * where an access to a register that this CPU lacks is passed over (replay.c).
  */
 
 	.macro	group name, registers:vararg
@@ -20,7 +20,7 @@
 		vbar_el1, esr_el1, far_el1, afsr0_el1, afsr1_el1, elr_el1, spsr_el1, par_el1, tpidr_el0, tpidrro_el0, \
 		tpidr_el1, csselr_el1, cntkctl_el1, cntv_ctl_el0, cntv_cval_el0, cntp_ctl_el0, cntp_cval_el0, \
 		mdscr_el1, mdccint_el1
-	/* OSDTRRX_EL1 OSDTRTX_EL1 OSECCR_EL1: of every CPU, but not of QEMU's before 8 */
+	/* OSDTRRX_EL1 OSDTRTX_EL1 OSECCR_EL1: every CPU has them, QEMU only from 8 on */
 	group	reset_dcc, S2_0_C0_C0_2, S2_0_C0_C3_2, S2_0_C0_C6_2
 	/* APIAKey, APIBKey, APDAKey, APDBKey, APGAKey: Lo, Hi */
 	group	reset_pauth, S3_0_C2_C1_0, S3_0_C2_C1_1, S3_0_C2_C1_2, S3_0_C2_C1_3, S3_0_C2_C2_0, S3_0_C2_C2_1, \
@@ -31,11 +31,11 @@
 	/* SCTLRMASK ACTLRMASK CPACRMASK SCTLR2MASK TCRMASK TCR2MASK RCWSMASK RCWMASK */
 	group	reset_masks, S3_0_C1_C4_0, S3_0_C1_C4_1, S3_0_C1_C4_2, S3_0_C1_C4_3, S3_0_C2_C7_2, S3_0_C2_C7_3, \
 		S3_0_C13_C0_3, S3_0_C13_C0_6
-	/* DISR_EL1; ERRSELR_EL1, without error records UNDEFINED or not */
+	/* DISR_EL1; ERRSELR_EL1, which may be UNDEFINED without error records */
 	group	reset_ras, S3_0_C12_C1_1, S3_0_C5_C3_1
 	/* PFAR_EL1 */
 	group	reset_pfar, S3_0_C6_C0_5
-	/* LORC_EL1 first: it switches the others on */
+	/* LORC_EL1 first: it enables the others */
 	group	reset_lor, S3_0_C10_C4_3, S3_0_C10_C4_0, S3_0_C10_C4_1, S3_0_C10_C4_2
 	/* RGSR_EL1 GCR_EL1 TFSR_EL1 TFSRE0_EL1 */
 	group	reset_mte, S3_0_C1_C0_5, S3_0_C1_C0_6, S3_0_C5_C6_0, S3_0_C5_C6_1
@@ -67,7 +67,7 @@ reset_brbe:
 	sys	#1, c7, c2, #4, xzr		/* BRB IALL */
 	b	reset_brbe_registers
 
-	/* void reset_debug(unsigned breakpoints, unsigned watchpoints): of 16 each, as many as there are match nothing */
+	/* void reset_debug(unsigned breakpoints, unsigned watchpoints): clears so many, up to 16 each */
 	.global	reset_debug
 reset_debug:
 	mov	w2, #16

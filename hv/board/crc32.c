@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRC-32 (IEEE 802.3): by instruction where the CPU has it, else half a byte at a time. */
+/* CRC-32 (IEEE 802.3), by instruction if the CPU has it, else half a byte at a time. */
 #include "board/crc32.h"
 #include "arch/crc32_insn.h"
 
@@ -22,7 +22,7 @@ static u32 by_instruction(u32 crc, const u8 *p, size_t n)
 {
 	for (; n && (u64)p & 7; n--)
 		crc = crc32_byte(crc, *p++);
-	for (; n >= 64; n -= 64, p += 64) { /* a loop of its own costs as much as the sum */
+	for (; n >= 64; n -= 64, p += 64) { /* unrolled: the loop costs as much as the sum */
 		const u64 __attribute__((may_alias)) *w = (const u64 __attribute__((may_alias)) *)p;
 
 		crc = crc32_word(crc32_word(crc32_word(crc32_word(crc, w[0]), w[1]), w[2]), w[3]);

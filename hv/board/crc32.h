@@ -5,7 +5,7 @@
 
 #include "lib/types.h"
 
-/* Of `n` bytes at `p`; `crc` is 0 to begin with, or the result for the bytes before. */
+/* CRC of `n` bytes at `p`; `crc` is 0 to begin with, or the result for the bytes before. */
 u32 crc32(u32 crc, const void *p, size_t n);
 
 #endif

@@ -1,45 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The board's GICv3: EL2 takes every interrupt, drops its priority, and deactivates what is its own. */
+/* The board's GICv3: EL2 takes every interrupt, drops its priority, and deactivates its own. */
 #ifndef HV_GIC_H
 #define HV_GIC_H
 
 #include "lib/types.h"
 
-/* Of the architecture, 2 for what has no System registers. Needs nothing but the MMU. */
+/* The GIC's architecture version; 2 for any without System registers. Needs the MMU. */
 unsigned gic_version(void);
 void gic_init(void);
-/* Behind gic_init(): whether EL2's timer comes as an FIQ (GICD_CTLR.DS), or as an IRQ like the others. */
+/* After gic_init(): true if EL2's timer is an FIQ (GICD_CTLR.DS), false if it is an IRQ. */
 bool gic_has_fiq(void);
-/* This CPU's redistributor and CPU interface; `cpu` is its index. */
+/* Initialises this CPU's redistributor and CPU interface; `cpu` is its index. */
 void gic_cpu_init(u32 cpu);
-/* ICC_IAR1_EL1: the highest pending interrupt, now active; 1020 and above: none. */
+/* ICC_IAR1_EL1: the highest pending interrupt, which becomes active; 1020 and above: none. */
 u32 gic_acknowledge(void);
-/* ICC_EOIR1_EL1: priority drop alone, as EOImode is 1. */
+/* ICC_EOIR1_EL1: only drops the priority, as EOImode is 1. */
 void gic_drop(u32 irq);
 /* ICC_DIR_EL1: the interrupt may fire again. */
 void gic_deactivate(u32 irq);
-/* The same of a PPI of the CPU with this index, which may be another one. */
+/* Deactivates a PPI of the CPU with this index, this CPU or another. */
 void gic_deactivate_of(u32 cpu, u32 irq);
-/* Bit n: PPI n of that CPU is pending, by its line or latched, although it is active or disabled. */
+/* Bit n: PPI n of that CPU is pending, by its line or latched, even while it is active or disabled. */
 u32 gic_pending_ppis(u32 cpu);
-/* PPI `irq` of that CPU is edge-triggered, or level-sensitive. Not while it is enabled. */
+/* PPI `irq` of that CPU is edge-triggered, or level-sensitive. Only while it is disabled. */
 void gic_configure(u32 cpu, u32 irq, bool edge);
-/* As gic_acknowledge(), and drop and deactivate, of group 0, which has EL2's timer alone; without one, nothing happens. */
+/* Acknowledges, drops and deactivates a group 0 interrupt, which can only be EL2's timer; nothing without one. */
 u32 gic_fiq_begin(void);
 void gic_fiq_end(u32 irq);
-/* Sleeps until the UART, EL2's timer or SGI_STOP has something; it stays pending while it is masked. */
+/* Sleeps until the UART, EL2's timer or SGI_STOP is pending, and leaves it so. */
 void gic_sleep(void);
-/* SGIs and PPIs `mask` of the CPU with this index are no longer latched. */
+/* Clears the latches of SGIs and PPIs `mask` of the CPU with this index. */
 void gic_forget(u32 cpu, u32 mask);
-/* Enable bit of an SPI, or of an SGI or PPI of CPU `cpu`. */
+/* Enables or disables an SPI, or an SGI or PPI of CPU `cpu`. */
 void gic_enable(u32 cpu, u32 irq, bool on);
-/* SGI `irq` to the CPU with this index. */
+/* Sends SGI `irq` to the CPU with this index. */
 void gic_send_sgi(u32 cpu, u32 irq);
-/* SPI `irq` goes to the CPU with this index. */
+/* Routes SPI `irq` to the CPU with this index. */
 void gic_route(u32 irq, u32 cpu);
-/* The UART's interrupt goes to the CPU with this index. */
+/* Routes the UART's interrupt to the CPU with this index. */
 void gic_route_uart(u32 cpu);
-/* How many redistributors, thus CPUs, the board has (GICR_TYPER.Last). */
+/* The number of redistributors, thus of CPUs (GICR_TYPER.Last). */
 unsigned gic_count_cpus(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether EL2 is still what was built and booted: text and constants against the checksum that tools/seal.py put into the
- * image, translation tables against one that is taken before the guest's first instruction.
+ * Checks that EL2 is as built and booted: its text and constants by the checksum that tools/seal.py put into the image,
+ * its translation tables by one that is taken before the guest's first instruction.
  */
 #include "board/integrity.h"
 #include "board/crc32.h"
@@ -9,16 +9,16 @@
 extern const char __text_start[], __text_end[], __rodata_start[], __tables_start[], __tables_end[];
 extern const char *const image_end;
 
-/* Not zero, so that it has a place in the file; volatile, because the compiler's idea of its value is wrong. */
+/* not zero, so that the file has a place for it; volatile, as seal.py changes the value behind the compiler's back */
 volatile u32 integrity_image = ~0u;
-static u32 sealed; /* .bss.tables is where tables go (linker/hv.ld) */
+static u32 sealed; /* linker/hv.ld puts tables into .bss.tables */
 
 static u32 sum(u32 crc, const char *start, const char *end)
 {
 	return crc32(crc, start, (size_t)end - (size_t)start);
 }
 
-/* The low bit is set, since 0 means: not sealed. */
+/* Sets the low bit, since 0 means: not sealed. */
 static u32 tables(void)
 {
 	return sum(0, __tables_start, __tables_end) | 1;

@@ -4,9 +4,9 @@
 
 #include "lib/types.h"
 
-/* Remembers the checksum of all translation tables, which no longer change. */
+/* Takes the checksum of all translation tables, which stay as they are from here on. */
 void integrity_seal(void);
-/* True if they, EL2's text and its constants are still the same, or if nothing was sealed yet. */
+/* True if tables, text and constants are unchanged, or were never sealed. */
 bool integrity_holds(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's own address space: what EL2 may read, write and execute, and nothing more. */
+/* EL2's own address space: the pages that EL2 may read, write and execute. */
 #include "board/mmu.h"
 #include "arch/arch.h"
 #include "board/board.h"
@@ -14,7 +14,7 @@
 #define NORMAL  (PTE_AF | PTE_SH_INNER)
 #define DEVICE  (PTE_AF | 1UL << 2)
 #define XN      BIT(54)
-#define RO      (2UL << 6) /* AP[2]; AP[1] is RES1 for EL2's single range of addresses */
+#define RO      (2UL << 6) /* AP[2]; AP[1] is RES1, as EL2 has one range of addresses */
 #define AP1     (1UL << 6)
 #define TEXT    (PTE_PAGE | NORMAL | AP1 | RO)
 #define RODATA  (PTE_PAGE | NORMAL | AP1 | RO | XN)
@@ -29,7 +29,7 @@ extern char *const image_end;
 
 static u64 carve_next;
 
-/* The first block behind the image. */
+/* the first block behind the image */
 static u64 blocks_end(void)
 {
 	return ((u64)image_end + BLOCK - 1) & ~(BLOCK - 1);
@@ -40,7 +40,7 @@ void *boot_alloc_dirty(size_t size, size_t align)
 	u64 at;
 
 	if (!carve_next)
-		carve_next = blocks_end(); /* all of it is data */
+		carve_next = blocks_end(); /* the whole block is data */
 	if (align < 64)
 		align = 64;
 	at = (carve_next + align - 1) & ~(align - 1);
@@ -54,7 +54,7 @@ void *boot_alloc(size_t size, size_t align)
 {
 	u64 *p = boot_alloc_dirty(size, align);
 
-	for (u64 *q = p; q < p + (size + 63) / 64 * 8; q += 8) /* a block ends on a cache line */
+	for (u64 *q = p; q < p + (size + 63) / 64 * 8; q += 8) /* blocks end on a cache line */
 		q[0] = q[1] = q[2] = q[3] = q[4] = q[5] = q[6] = q[7] = 0;
 	return p;
 }
@@ -73,11 +73,11 @@ static void map_blocks(u64 from, u64 to, u64 attributes)
 
 void mmu_init(void)
 {
-	/* 0 to 1 GiB is where the board has its devices: never executable, reached through mmio_*() and guarded_*(). */
+	/* 0 to 1 GiB has the board's devices: never executable, reached through mmio_*() and guarded_*(). */
 	l1[0] = PTE_BLOCK | DEVICE | AP1 | XN;
 	l1[1] = (u64)l2 | PTE_TABLE;
 
-	/* By pages: the boot arguments, this image, and a hole under each CPU's stack. */
+	/* By pages: the boot arguments, this image, and a guard page under each CPU's stack. */
 	for (u64 pa = GUEST_IPA; pa < blocks_end(); pa += BLOCK)
 		l2[(pa - GUEST_IPA) / BLOCK] = ((u64)l3 + (pa - GUEST_IPA) / PAGE * 8) | PTE_TABLE;
 	l3[(BOOTARGS_PA - GUEST_IPA) / PAGE] = BOOTARGS_PA | RODATA;
@@ -91,8 +91,8 @@ void mmu_init(void)
 	map_blocks(blocks_end(), GUEST_PA + GUEST_SIZE, PTE_BLOCK | NORMAL | AP1 | XN);
 
 	/*
-	 * What was written so far went past the caches; drop what speculation may have put there, so that the table
-	 * walker and the first cached read see memory.
+	 * Writes so far bypassed the caches; drop lines that speculation may have filled, so that the table walker and
+	 * the first cached read see memory.
 	 */
 	for (u64 p = (u64)__text_end, line = dcache_line(); p < (u64)__rodata_start; p += line)
 		dc_ivac((const void *)p);
@@ -109,7 +109,10 @@ void mmu_enable(void)
 	sysreg_write(ttbr0_el2, (u64)l1);
 	tlbi_alle2();
 	ic_ialluis();
-	/* RES1 bits | M, A off (guests' and tables' data may be unaligned), C, SA, I, WXN: writable is never executable. */
+	/*
+	 * RES1 bits | M, C, SA, I, WXN (writable is never executable). A is off: guests' and tables' data may be
+	 * unaligned.
+	 */
 	sysreg_write(sctlr_el2, 0x30c50830UL | BIT(0) | BIT(2) | BIT(3) | BIT(12) | BIT(19));
 	isb();
 }

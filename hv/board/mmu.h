@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's own address space (VA = PA): W^X, guard pages, devices, guest RAM. Also hands out boot memory. */
+/* EL2's own address space (VA = PA): W^X, guard pages, devices, guest RAM. Also boot memory. */
 #ifndef HV_MMU_H
 #define HV_MMU_H
 
@@ -14,16 +14,16 @@
 #define PTE_SH_INNER  (3UL << 8)
 #define PTE_ADDR      0x0000fffffffff000UL
 
-/* Builds the tables and turns the MMU and caches on for this CPU. */
+/* Builds the tables; turns the MMU and caches on for this CPU. */
 void mmu_init(void);
-/* The same tables on another CPU. */
+/* Turns them on for another CPU. */
 void mmu_enable(void);
 /*
- * `size` bytes of boot memory, zeroed, aligned to 64 bytes or `align` (a power of two); below the guest's RAM and
- * never given back. Stops the boot with a message when there is none left.
+ * `size` bytes of boot memory, zeroed, aligned to 64 bytes or `align` (a power of two); below the guest's RAM and never
+ * given back. Stops the boot with a message if there is not enough.
  */
 void *boot_alloc(size_t size, size_t align);
-/* The same, holding whatever it held: for what is large and says itself which part of it is valid. */
+/* The same, but not zeroed: for large memory whose user knows which part is valid. */
 void *boot_alloc_dirty(size_t size, size_t align);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reset: EL2 or nothing, a stack, clean BSS, main(). QEMU enters here with the MMU off, x0 = 0, on CPU 0 alone;
- * other CPUs stay off until PSCI CPU_ON starts them at secondary_entry.
+ * Reset: checks for EL2, sets a stack, clears BSS, calls main(). QEMU enters here with the MMU off, x0 = 0, on CPU 0
+ * alone; other CPUs stay off until PSCI CPU_ON starts them at secondary_entry.
  */
 #include "board/board.h"
 
@@ -35,7 +35,7 @@ _start:
 	bl	main				/* does not return */
 	b	.
 
-/* x0 = struct cpu of this CPU; PSCI enters at the level and with the MMU as at reset. */
+/* x0 = struct cpu of this CPU. PSCI enters at EL2 with the MMU off. */
 	.global secondary_entry
 secondary_entry:
 	msr	daifset, #0xf
@@ -49,7 +49,7 @@ secondary_entry:
 	bl	secondary_main
 	b	.
 
-/* Say so on the UART in the words of board.h, then stop: without EL2 there is nothing to offer. */
+/* Without EL2: says so on the UART, whose address is board.h's, and stops. */
 wrong_level:
 	lsr	x0, x0, #2
 	adr	x1, wrong_text
@@ -70,8 +70,8 @@ wrong_text:
 	.popsection
 
 /*
- * void guest_enter(struct cpu *c): the first way into the guest, through the same restore as any other.
- * SP_EL2 is left pointing at c->frame, where the next trap saves.
+ * void guest_enter(struct cpu *c): the first way into the guest, through the restore that all traps use. SP_EL2 is left
+ * pointing at c->frame, where the next trap saves.
  */
 	.section .text, "ax"
 	.global guest_enter

@@ -12,7 +12,8 @@
 
 #define IMAGE_MAGIC 0x644d5241 /* "ARM\x64" */
 #define FDT_MAGIC   0xd00dfeed
-#define STRIDE      (1UL << 25) /* bytes: a moment's work */
+#define HASHED      (1UL << 22) /* bytes of a kernel that are enough to tell it */
+#define STRIDE      (1UL << 25) /* bytes that take no noticeable time */
 #define PA(ipa)     ((u64)(ipa) - GUEST_IPA + GUEST_PA)
 
 struct guest_id guest_id;
@@ -25,23 +26,25 @@ struct image_header {
 	u32 magic, res5;
 };
 
-/* One loaded thing: IPA range [base, base + size). */
-struct part {
-	const char *name;
-	u64 base, size;
-};
+/*
+ * Memory is zero where a machine is switched on and nothing was loaded. A reset leaves the guest's as it was, and this
+ * word, the last of EL2's, as EL2 wrote it.
+ */
+#define BEGUN ((u64 *)GUEST_PA - 1)
+
+static bool must_be_zero; /* the rest of RAM, since nobody knows what else is there */
 
 static u32 be32(const u8 *p)
 {
 	return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3];
 }
 
-static bool inside_ram(const struct part *p)
+static bool inside_ram(const struct boot_part *p)
 {
-	return p->base >= GUEST_IPA && p->size <= GUEST_SIZE && p->base - GUEST_IPA <= GUEST_SIZE - p->size;
+	return p->size <= GUEST_SIZE && p->base - GUEST_IPA <= GUEST_SIZE - p->size; /* a base below RAM is beyond it */
 }
 
-/* A guest begins with its caches off: what EL2 writes for it must reach memory. */
+/* A guest begins with its caches off: EL2's writes for it must reach memory. */
 static void __attribute__((noinline)) clear(u64 *p, const u64 *end)
 {
 	const u64 *from = p;
@@ -59,7 +62,7 @@ static u64 *__attribute__((noinline)) find_set(u64 *p, const u64 *last)
 	return p;
 }
 
-/* Zeroes [from, to). Memory that is zero already is only read: the host need not back it. */
+/* Zeroes [from, to). Memory that is zero already is only read, so that the host need not back it. */
 static void __attribute__((noinline)) scrub(u64 from, u64 to)
 {
 	u64 *p = (u64 *)PA(from), *end = (u64 *)PA(to);
@@ -70,8 +73,12 @@ static void __attribute__((noinline)) scrub(u64 from, u64 to)
 		return;
 	}
 	clear(p, first);
-	for (p = first; (p = find_set(p, last)) != last; p += 8)
+	for (p = first; (p = find_set(p, last)) != last; p += 8) {
+		if (must_be_zero)
+			panic("guest RAM: something was loaded at IPA 0x%lx, and no arm64 Image at IPA 0x%x; without one, `make "
+			      "run-guest` says in the boot arguments what it is", (u64)p - GUEST_PA + GUEST_IPA, GUEST_IPA);
 		clear(p, p + 8);
+	}
 	clear(last, end);
 }
 
@@ -84,8 +91,8 @@ static void scrub_by_strides(u64 from, u64 to)
 	scrub(from, to);
 }
 
-/* Everything but `parts`, which are sorted by base and disjoint. */
-static void scrub_rest(const struct part *parts, unsigned n)
+/* Zeroes RAM outside `parts`, which are sorted by base and disjoint. */
+static void scrub_rest(const struct boot_part *parts, unsigned n)
 {
 	u64 at = GUEST_IPA;
 
@@ -98,29 +105,65 @@ static void scrub_rest(const struct part *parts, unsigned n)
 	scrub_by_strides(at, GUEST_IPA + GUEST_SIZE);
 }
 
+/*
+ * Stops the boot unless `parts`, in the order of their addresses, are in RAM and disjoint, in units of a scrub. `what` has
+ * a word of eight bytes for each.
+ */
+static void check(const struct boot_part *parts, unsigned n, const char (*what)[8])
+{
+	const struct boot_part *before = NULL;
+
+	for (const struct boot_part *p = parts; p < parts + n; p++) {
+		if (!inside_ram(p))
+			panic("%s: IPA 0x%lx + 0x%lx is not inside RAM", what[p - parts], p->base, p->size);
+		if (!p->size)
+			continue;
+		if (before && ((before->base + before->size + 7) & ~7UL) > (p->base & ~7UL))
+			panic("%s: IPA 0x%lx + 0x%lx overlaps %s at 0x%lx", what[before - parts], before->base, before->size,
+			      what[p - parts], p->base);
+		before = p;
+	}
+}
+
 static void load_bundled(struct guest *g)
 {
-	const u64 *from = (const u64 *)__guest_start;
-	u64 *to = (u64 *)GUEST_PA;
 	u64 size = (u64)__guest_end - (u64)__guest_start;
-	struct part part = { "bundled guest", GUEST_IPA, (size + 7) & ~7UL };
 
-	scrub_rest(&part, 1);
-	memcpy(to, from, part.size);
-	dcache_clean_range(to, size);
+	must_be_zero = !*BEGUN;
+	scrub_rest(NULL, 0);
+	memcpy((void *)GUEST_PA, __guest_start, size);
+	dcache_clean_range((void *)GUEST_PA, size);
 	guest_id = (struct guest_id){ "diag", build_guest_hash };
-	g->entry = GUEST_IPA;
-	g->context = 0;
+	*g = (struct guest){ GUEST_IPA, 0, true };
+}
+
+/* A kernel of any kind, whose parts the boot arguments name. */
+static void load_parts(struct guest *g)
+{
+	static const char what[BOOT_PARTS][8] = { "part 1", "part 2", "part 3", "part 4", "part 5", "part 6", "part 7", "part 8" };
+	const struct boot_part *const parts = bootargs.parts, *p = parts;
+	u64 size, n = bootargs.n_parts;
+
+	check(parts, bootargs.n_parts, what);
+	while (p < parts + n && bootargs.entry - p->base >= p->size)
+		p++;
+	if (p == parts + n || bootargs.entry & 3)
+		panic("entry at IPA 0x%lx: no instruction of a part", bootargs.entry);
+	scrub_rest(parts, bootargs.n_parts);
+	size = p->size < HASHED ? p->size : HASHED;
+	guest_id = (struct guest_id){ "kernel", crc32(0, (const void *)PA(p->base), size) };
+	*g = (struct guest){ bootargs.entry, bootargs.x0, false };
 }
 
 static void load_linux(struct guest *g)
 {
 	const struct image_header *h = (const struct image_header *)GUEST_PA;
 	const u8 *dtb = (const u8 *)PA(LINUX_DTB_IPA);
-	struct part parts[3] = {
-		{ "Image", GUEST_IPA, 0 },
-		{ "initrd", LINUX_INITRD_IPA, bootargs.initrd },
-		{ "DTB", LINUX_DTB_IPA, 0 },
+	static const char what[3][8] = { "Image", "initrd", "DTB" };
+	struct boot_part parts[3] = {
+		{ GUEST_IPA, 0 },
+		{ bootargs.initrd_at ? bootargs.initrd_at : LINUX_INITRD_IPA, bootargs.initrd },
+		{ LINUX_DTB_IPA, 0 },
 	};
 
 	if (h->magic != IMAGE_MAGIC)
@@ -138,36 +181,29 @@ static void load_linux(struct guest *g)
 		panic("DTB at IPA 0x%x: magic 0x%x, not 0xd00dfeed", LINUX_DTB_IPA, be32(dtb));
 	parts[2].size = be32(dtb + 4);
 	if (parts[2].size < 40 || parts[2].size > LINUX_DTB_MAX || (bootargs.dtb && parts[2].size > bootargs.dtb))
-		panic("DTB at IPA 0x%x: totalsize 0x%lx, file 0x%x, room 0x%x", LINUX_DTB_IPA, parts[2].size, bootargs.dtb,
+		panic("DTB at IPA 0x%x: totalsize 0x%lx, file 0x%lx, room 0x%x", LINUX_DTB_IPA, parts[2].size, bootargs.dtb,
 		      LINUX_DTB_MAX);
+	check(parts, 3, what);
 
-	for (unsigned i = 0; i < 3; i++) {
-		if (!inside_ram(&parts[i]))
-			panic("%s: IPA 0x%lx + 0x%lx is not inside RAM", parts[i].name, parts[i].base, parts[i].size);
-		if (i && parts[i - 1].size && parts[i].size && parts[i - 1].base + parts[i - 1].size > parts[i].base)
-			panic("%s: IPA 0x%lx + 0x%lx overlaps %s at 0x%lx", parts[i - 1].name, parts[i - 1].base,
-			      parts[i - 1].size, parts[i].name, parts[i].base);
-	}
-	/* Without an initrd between them, Image and DTB are neighbours. */
-	if (parts[0].base + parts[0].size > parts[2].base)
-		panic("Image: IPA 0x%lx + 0x%lx overlaps DTB at 0x%lx", parts[0].base, parts[0].size, parts[2].base);
-
-	/* Loaded by hand, without boot arguments, the initrd's length is unknown: then nothing is scrubbed. */
+	/* Without boot arguments the initrd's length is unknown: then nothing is scrubbed. */
 	if (bootargs.image)
 		scrub_rest(parts, 3);
-	/* The header tells kernels apart well enough; a checksum of 32 MiB would be most of our boot. */
+	/*
+	 * An Image is named by its header, which tells kernels apart; a checksum of 32 MiB would take most of the boot.
+	 */
 	guest_id = (struct guest_id){ "linux", crc32(0, (const char *)h, 4096) };
-	g->entry = GUEST_IPA + h->text_offset;
-	g->context = LINUX_DTB_IPA;
+	*g = (struct guest){ GUEST_IPA + h->text_offset, LINUX_DTB_IPA, false };
 }
 
 void guest_load(struct guest *g)
 {
-	g->is_linux = bootargs.is_linux || ((const struct image_header *)GUEST_PA)->magic == IMAGE_MAGIC;
-	if (g->is_linux)
+	if (bootargs.n_parts)
+		load_parts(g);
+	else if (bootargs.is_linux || ((const struct image_header *)GUEST_PA)->magic == IMAGE_MAGIC)
 		load_linux(g);
 	else
 		load_bundled(g);
-	dsb_sy();     /* clean before the instruction cache forgets, or it may take the old bytes again ("IC IALLUIS") */
-	ic_ialluis(); /* the guest will execute what was written */
+	*BEGUN = 1;
+	dsb_sy();     /* before the instruction cache is invalidated, or it fetches the old bytes ("IC IALLUIS") */
+	ic_ialluis(); /* the guest will execute these bytes */
 }

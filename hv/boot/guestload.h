@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which guest runs, and its memory before it does: checked, scrubbed, in place. */
+/* The guest that runs, and its memory before its first instruction: checked, scrubbed, in place. */
 #ifndef HV_GUESTLOAD_H
 #define HV_GUESTLOAD_H
 
@@ -7,12 +7,13 @@
 
 struct guest {
 	u64 entry, context; /* IPA of the first instruction; x0 */
-	bool is_linux;
+	bool bundled;
 };
 
 /*
- * Puts the bundled guest into RAM, or checks the Image, initrd and DTB that were loaded there, and scrubs the rest.
- * Stops the boot with sizes and addresses when they are malformed, do not fit or overlap.
+ * Checks the parts of a kernel, or the Image, initrd and DTB, that were loaded into RAM, and scrubs the rest; where there
+ * is none, puts the bundled guest there. Stops the boot with sizes and addresses when they are malformed, do not fit or
+ * overlap, and when something is in RAM that is none of these.
  */
 void guest_load(struct guest *g);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * EL2's own faults: polled output, no lock, no ring writes; the frame, EL2's registers and the last decisions, then
- * the monitor, or power-off when unattended.
+ * EL2's own faults: polled output, no lock, no ring writes; prints the frame, EL2's registers and the last decisions,
+ * then opens the monitor, or powers off when unattended.
  */
 #include "lib/panic.h"
 #include <stdarg.h>
@@ -13,6 +13,7 @@
 #include "lib/print.h"
 #include "lib/psci.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/power.h"
 #include "operator/monitor.h"
 #include "trap/replay.h"
@@ -39,7 +40,10 @@ static void report_end(void)
 	machine_off("panic");
 }
 
-/* A panic inside a panic report: one line by hand, then off. One of another CPU: the first is reported. */
+/*
+ * A panic inside a panic report prints one line by hand and powers off. A panic of another CPU waits: the first is
+ * reported.
+ */
 static void check_depth(void)
 {
 	if (!__atomic_exchange_n(&begun, true, __ATOMIC_SEQ_CST)) {
@@ -68,7 +72,7 @@ void panic(const char *format, ...)
 	report_end();
 }
 
-/* Words on this CPU's stack, from `p` on, that point to code: the callers, and perhaps some of earlier calls. */
+/* Prints words on this CPU's stack, from `p` on, that point to code: the callers, and perhaps some of earlier calls. */
 static void say_calls(const u64 *p)
 {
 	u64 top = (u64)this_cpu();
@@ -84,7 +88,7 @@ void el2_panic(struct trap_frame *f, u64 kind)
 {
 	static const char *const vectors[4] = { "synchronous exception", "IRQ", "watchdog: no end for 3 s", "SError" };
 
-	if ((kind == EL2_FIQ && !watchdog_bites(f)) || (kind == EL2_SYNC && replay_faulted(f)))
+	if ((kind == EL2_FIQ && !watchdog_expired(f)) || (kind == EL2_SYNC && replay_faulted(f)))
 		return;
 	check_depth();
 	el2_fault[0] = f->elr_el2;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What EL2 asks of the machine that it is started on; that it is EL2, entry.S has asked. */
+/* Checks that the machine has all that EL2 needs; entry.S has checked for EL2 itself. */
 #include "boot/requirements.h"
 #include "arch/arch.h"
 #include "board/board.h"

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CPUs: starting, stopping, standing still. */
+#include "cpu/smp.h"
 #include "arch/arch.h"
 #include "board/gic.h"
 #include "board/mmu.h"
 #include "boot/watchdog.h"
-#include "cpu/decide.h"
 #include "cpu/locks.h"
-#include "cpu/smp.h"
 #include "cpu/vtime.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
 #include "lib/psci.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/debug.h"
+#include "trap/decide.h"
 #include "vm/inject.h"
 #include "vm/vcpu.h"
 
@@ -27,15 +28,15 @@ struct cpu *cpus[MAX_CPUS];
 unsigned n_cpus;
 volatile bool smp_stopped;
 
-/* The stack is painted so that the monitor can show how deep it went; `top`: not above what is in use. */
-static void paint(char *block, u64 top)
+/* Fills the stack below `top`, which is not above SP, with a pattern: the monitor shows how deep the stack went. */
+static void mark_stack(char *block, u64 top)
 {
-	u64 *p = (u64 *)(block + CPU_GUARD_SIZE);
+	u64 *p = (u64 *)(block + CPU_GUARD_SIZE), pattern = STACK_PATTERN * 0x0101010101010101UL;
 
 	for (; p + 8 <= (u64 *)top; p += 8)
-		p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = 0x5a5a5a5a5a5a5a5aUL;
+		p[0] = p[1] = p[2] = p[3] = p[4] = p[5] = p[6] = p[7] = pattern;
 	for (; p < (u64 *)top; p++)
-		*p = 0x5a5a5a5a5a5a5a5aUL;
+		*p = pattern;
 }
 
 void smp_init(void)
@@ -48,7 +49,7 @@ void smp_init(void)
 
 		for (u64 *p = (u64 *)c; p < (u64 *)(c + 1); p++)
 			*p = 0;
-		paint(block, i ? (u64)c : (u64)__builtin_frame_address(0) - 256);
+		mark_stack(block, i ? (u64)c : (u64)__builtin_frame_address(0) - 256);
 		c->index = i;
 		c->stopped_seq = ~0UL;
 		cpus[i] = c;
@@ -66,10 +67,10 @@ static s64 cpu_on(struct cpu *target, u64 entry, u64 context)
 	target->online = true;
 	target->start_entry = entry;
 	target->start_context = context;
-	/* It reads its block with its MMU still off. */
+	/* The new CPU reads its block with its MMU off. */
 	dcache_clean_range(target, sizeof(*target));
 	dsb_sy();
-	do /* online is false already, but the CPU still runs smp_cpu_off(): CPU_ON waits until PSCI has it off */
+	do /* after online = false the CPU still runs smp_cpu_off(): CPU_ON is repeated until PSCI has it off */
 		result = (s64)smc(PSCI_CPU_ON64, target->index, (u64)secondary_entry, (u64)target);
 	while (result == PSCI_ALREADY_ON);
 	if (result)
@@ -95,7 +96,7 @@ void secondary_main(struct cpu *c)
 	watchdog_start(c);
 	vgic_cpu_init(c);
 	c->work = 0;
-	vgic_flush(c); /* what waited for it */
+	vgic_flush(c); /* interrupts that waited for this CPU */
 	spin_lock(&log_lock);
 	log_header(c);
 	log_event(c, EV_GUEST_ENTER, c->start_entry, 1);
@@ -116,7 +117,7 @@ unsigned smp_online(void)
 	return n;
 }
 
-/* False: no other CPU would be left. One that is about to go is none. */
+/* False: no other CPU would be left, not counting those about to go. */
 static bool may_go(struct cpu *c)
 {
 	unsigned others = 0;
@@ -141,11 +142,11 @@ u64 smp_cpu_off(struct cpu *c)
 	debug_off(c);
 	spin_lock(&cpus_lock);
 	c->online = c->leaves = false;
-	for (unsigned i = 0; i < n_cpus; i++) /* the operator's key must reach somebody */
+	for (unsigned i = 0; i < n_cpus; i++) /* the operator's key needs a CPU */
 		if (cpus[i]->online && !cpus[i]->leaves) {
 			gic_route_uart(i);
 			virtio_route(i);
-			gic_send_sgi(i, SGI_KICK); /* the alarm was perhaps ours */
+			gic_send_sgi(i, SGI_KICK); /* in case the alarm was this CPU's */
 			break;
 		}
 	spin_unlock(&cpus_lock);
@@ -163,7 +164,7 @@ void smp_stop_others(struct cpu *c)
 	for (unsigned i = 0; i < n_cpus; i++)
 		if (cpus[i] != c && cpus[i]->online)
 			gic_send_sgi(i, SGI_STOP);
-	/* One that does not answer is inside EL2 and will wait for the lock or for its own SGI. */
+	/* A CPU that does not answer is inside EL2: it will wait for a lock, or take its SGI later. */
 	for (unsigned i = 0; i < n_cpus; i++)
 		while (cpus[i] != c && cpus[i]->online && !cpus[i]->parked && counter() < until)
 			relax();
@@ -175,13 +176,13 @@ void smp_resume_others(void)
 	dsb_ish();
 	for (unsigned i = 0; i < n_cpus; i++)
 		if (cpus[i]->parked)
-			gic_send_sgi(i, SGI_STOP); /* wakes it */
+			gic_send_sgi(i, SGI_STOP); /* ends its sleep */
 }
 
 void smp_park(struct cpu *c)
 {
 	c->parked = true;
-	gic_forget(c->index, 1u << SGI_STOP); /* another CPU stopped this one again before it had left */
+	gic_forget(c->index, 1u << SGI_STOP); /* a second SGI_STOP may have come before this CPU stopped */
 	while (smp_stopped)
 		gic_sleep();
 	vtime_load();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A loop of EL2's that does not end is a panic with its registers, not silence. EL2's timer is the only interrupt that
- * EL2 takes while it works. Looks are counted, not time: a host that stands still makes one of many.
+ * Turns an endless loop of EL2 into a panic with its registers. EL2's timer is the only interrupt that EL2 takes while
+ * it works. The watchdog counts looks, not time: a host that was suspended makes one look of many seconds.
  */
 #include "boot/watchdog.h"
 #include "board/gic.h"
@@ -21,10 +21,10 @@ void watchdog_start(struct cpu *c)
 }
 
 /*
- * Whether this CPU has been in one trap for three looks without progress. One that waits for a lock does not stand still:
- * the lock's holder is looked at, on its own CPU.
+ * Whether this CPU has been in one trap for three looks without progress. A CPU that waits for a lock is not blamed:
+ * the lock's holder has its own looks.
  */
-static bool stands(struct cpu *c)
+static bool is_stuck(struct cpu *c)
 {
 	u64 seen = c->entered + c->progress;
 	bool same = seen == c->watch_last;
@@ -34,8 +34,8 @@ static bool stands(struct cpu *c)
 	return c->watch_misses == MISSES;
 }
 
-/* It has had the same lock all the time and printed nothing, wherever it is now: others wait for ever. */
-static bool keeps_lock(struct cpu *c)
+/* Whether this CPU has held the same lock for three looks and printed nothing, so that others wait for ever. */
+static bool holds_on(struct cpu *c)
 {
 	const struct spinlock *l = lock_held(c);
 	u64 seen = l ? l->taken + c->progress : 0;
@@ -46,21 +46,21 @@ static bool keeps_lock(struct cpu *c)
 	return c->watch_holds == MISSES;
 }
 
-bool watchdog_bites(struct trap_frame *f)
+bool watchdog_expired(struct trap_frame *f)
 {
 	struct cpu *c = this_cpu();
 	u32 irq = gic_fiq_begin();
 	u64 now = counter();
 
 	if (f->elr_el2 - (u64)guest_return < (u64)guest_returned - (u64)guest_return)
-		f->elr_el2 = (u64)guest_return; /* ELR_EL2 and SPSR_EL2 are lost: from the frame, once more */
+		f->elr_el2 = (u64)guest_return; /* ELR_EL2 and SPSR_EL2 were overwritten: restores from the frame again */
 	if (now >= c->watch_due) {
-		bool keeps = keeps_lock(c), stuck = stands(c);
+		bool holding = holds_on(c), stuck = is_stuck(c);
 
 		c->watch_due = now + sysreg_read(cntfrq_el0);
 		if (smp_stopped)
 			c->watch_misses = c->watch_holds = 0;
-		else if (keeps || stuck)
+		else if (holding || stuck)
 			return true;
 	}
 	alarm_tick(now);

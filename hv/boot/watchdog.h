@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A loop of EL2's that does not end is a panic with its registers, not silence. */
+/* Turns an endless loop of EL2 into a panic with its registers. */
 #ifndef HV_WATCHDOG_H
 #define HV_WATCHDOG_H
 
 #include "cpu/cpu.h"
 
-/* From here on this CPU is watched: a look a second, at the guest or at EL2 alike. */
+/* Starts watching this CPU: a look a second, whether the guest or EL2 runs. */
 void watchdog_start(struct cpu *c);
-/* A look, by interrupt; `f` is the EL2 code that it interrupted. True: three found the same trap where it was. */
-bool watchdog_bites(struct trap_frame *f);
+/*
+ * One look, by interrupt; `f` is the interrupted EL2 code. True: three looks have found the same trap at the same
+ * place.
+ */
+bool watchdog_expired(struct trap_frame *f);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's own timer (CNTHP, PPI 26): the earliest of all alarms is its deadline. */
+/* EL2's own timer (CNTHP, PPI 26), set to the earliest of all alarms. */
 #include "cpu/alarm.h"
 #include "arch/arch.h"
 #include "board/gic.h"
@@ -42,7 +42,7 @@ void alarm_log(u64 when)
 
 void alarm_sleep(u64 until)
 {
-	fiq_mask(); /* `until` may come before the sleep does */
+	fiq_mask(); /* `until` may be over before the sleep begins */
 	arm(until);
 	gic_sleep();
 	fiq_unmask();
@@ -54,7 +54,7 @@ void alarm_tick(u64 now)
 	u64 when = first();
 
 	if (when && when <= now) {
-		gic_send_sgi(this_cpu()->index, SGI_ALARM); /* in its own time: EL2 may be in the middle of anything */
+		gic_send_sgi(this_cpu()->index, SGI_ALARM); /* handled later: EL2 may be in the middle of anything */
 		when = 0;
 	}
 	arm(when);

@@ -7,15 +7,18 @@
 
 enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, ALARM_RTC, ALARM_COUNT };
 
-/* This CPU is interrupted (SGI_ALARM) when CNTPCT reaches `when`; 0: no longer. */
+/* Interrupts this CPU (SGI_ALARM) when CNTPCT reaches `when`; 0: no longer. */
 void alarm_set(enum alarm which, u64 when);
-/* The same for this CPU alone, whose log_due this is. */
+/* The same for an alarm that each CPU has of its own, log_due. */
 void alarm_log(u64 when);
-/* Sleeps until CNTPCT reaches `until` (0: no limit) or an interrupt of EL2's own is pending; the alarms wait. */
+/*
+ * Sleeps until CNTPCT reaches `until` (0: no limit) or an interrupt of EL2's own is pending. Alarms are put off
+ * meanwhile.
+ */
 void alarm_sleep(u64 until);
-/* The timer's interrupt: SGI_ALARM if an alarm is due, and the timer is set anew. */
+/* The timer's interrupt: sends SGI_ALARM if an alarm is due, and sets the timer anew. */
 void alarm_tick(u64 now);
-/* The same where it is no FIQ: it comes while the guest runs, and nothing is watched (gic_has_fiq()). */
+/* The same for a timer that is no FIQ (gic_has_fiq()): it comes only while the guest runs, so there is no watchdog. */
 struct cpu;
 void alarm_irq(struct cpu *c);
 

@@ -5,7 +5,7 @@
 
 struct bootargs bootargs = { .log = -1 };
 
-/* If `*p` begins with `word`, steps over it. */
+/* Steps over `word` if `*p` begins with it. */
 static bool skip(const char **p, const char *end, const char *word)
 {
 	const char *s = *p;
@@ -17,23 +17,38 @@ static bool skip(const char **p, const char *end, const char *word)
 	return true;
 }
 
-static bool number(const char **p, const char *end, u32 *out)
+static bool number(const char **p, const char *end, u64 *out)
 {
 	u64 v = 0;
 	const char *s = *p;
 
-	for (; s < end && *s >= '0' && *s <= '9' && v <= 0xffffffff; s++)
-		v = v * 10 + (u64)(*s - '0');
-	if (s == *p || v > 0xffffffff)
+	for (; s < end && *s >= '0' && *s <= '9'; s++)
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, (u64)(*s - '0'), &v))
+			return false;
+	if (s == *p)
 		return false;
-	*out = (u32)v;
+	*out = v;
 	*p = s;
 	return true;
 }
 
+/* `part=base+size`, in the order of their addresses. */
+static bool part(const char **p, const char *end, struct bootargs *out)
+{
+	struct boot_part *to = &out->parts[out->n_parts];
+
+	return out->n_parts++ < BOOT_PARTS && number(p, end, &to->base) && skip(p, end, "+") && number(p, end, &to->size);
+}
+
+#define NUMBER(member) { #member "=", offsetof(struct bootargs, member) }
+
 static bool word(const char **p, const char *end, struct bootargs *out)
 {
 	static const char *const modes[LOG_MODE_COUNT] = { LOG_MODES(AS_WORD) };
+	static const struct {
+		const char *name;
+		size_t at;
+	} numbers[] = { NUMBER(image), NUMBER(initrd), NUMBER(dtb), NUMBER(initrd_at), NUMBER(entry), NUMBER(x0) };
 
 	if (skip(p, end, "unattended=1"))
 		return out->unattended = true;
@@ -47,12 +62,11 @@ static bool word(const char **p, const char *end, struct bootargs *out)
 		out->init_size = (size_t)(*p - out->init);
 		return skip(p, end, "\"");
 	}
-	if (skip(p, end, "image="))
-		return number(p, end, &out->image);
-	if (skip(p, end, "initrd="))
-		return number(p, end, &out->initrd);
-	if (skip(p, end, "dtb="))
-		return number(p, end, &out->dtb);
+	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (skip(p, end, numbers[i].name))
+			return number(p, end, (u64 *)((char *)out + numbers[i].at));
+	if (skip(p, end, "part="))
+		return part(p, end, out);
 	if (skip(p, end, "log="))
 		for (unsigned i = 0; i < ARRAY_SIZE(modes); i++)
 			if (skip(p, end, modes[i])) {
@@ -68,7 +82,7 @@ bool bootargs_parse(const char *text, size_t size, struct bootargs *out, const c
 
 	*bad = NULL;
 	if (!skip(&p, end, "charter1"))
-		return true; /* nothing there: started by hand */
+		return true; /* no arguments: started by hand */
 	while (p < end && *p) {
 		const char *start = p;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The saved guest: registers, then the syndrome. vectors.S fills it in the vector slot; after that nobody
- * reads a syndrome register, so that every handler is a function of this frame.
+ * The saved guest: registers, then the syndrome. vectors.S fills it in the vector slot; no later code reads a syndrome
+ * register, so that every handler is a function of this frame.
  */
 #ifndef HV_FRAME_H
 #define HV_FRAME_H
@@ -18,7 +18,7 @@
 #include "lib/types.h"
 
 struct trap_frame {
-	u64 x[32]; /* x[31] is XZR: the vector slot stores zero there */
+	u64 x[32]; /* x[31] is XZR: the vector slot stores zero in it */
 	u64 sp_el0, sp_el1;
 	u64 elr_el2, spsr_el2;
 	u64 esr_el2, far_el2;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How long locks were held and awaited, for people: the monitor's `el2` and a panic's report. */
+/* Prints how long locks were held and awaited, for the monitor's `el2` and a panic's report. */
 #include "arch/arch.h"
 #include "cpu/locks.h"
 #include "lib/print.h"
@@ -14,7 +14,7 @@ void locks_say(void)
 		const struct cpu *holder = (const struct cpu *)l->holder;
 		unsigned waiters = 0;
 
-		if (!l->taken) /* never */
+		if (!l->taken) /* 0: never */
 			continue;
 		for (unsigned n = 0; n < n_cpus; n++)
 			waiters += cpus[n]->waits == l;

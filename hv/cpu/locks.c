@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The locks, waiting for one, and what the watchdog asks of them. */
+/* The locks: taking and giving them, and answers for the watchdog. */
 #include "cpu/locks.h"
 
 #define LOCK(n, o) { .name = (n), .order = (o) }
@@ -20,7 +20,7 @@ bool locks_void;
 
 static u32 restarts;
 
-/* Nobody without a ticket comes in from here until this CPU has. */
+/* Waits with a ticket: from here on no CPU without one can overtake this CPU. */
 static void wait_for_turn(struct spinlock *l)
 {
 	u32 mine = ticket_draw(&l->next);
@@ -31,16 +31,16 @@ static void wait_for_turn(struct spinlock *l)
 	lock_store(&l->serving, mine + 1);
 }
 
-/* The wait is measured, and the watchdog knows of it. */
+/* Waits for `l`, measures how long, and lets the watchdog see it. */
 static void __attribute__((noinline)) wait(struct spinlock *l)
 {
 	struct cpu *c = this_cpu();
 	u64 start = counter(), waited, patience = LOCK_PATIENCE(sysreg_read(cntfrq_el0));
-	u32 before = restarts;
+	u32 before = restarts, tries = 0;
 
 	c->waits = l;
 	while (l->next != l->serving || !lock_try(&l->busy)) {
-		if (counter() - start > patience) {
+		if (++tries > LOCK_TRIES && counter() - start > patience) {
 			wait_for_turn(l);
 			break;
 		}
@@ -96,10 +96,10 @@ bool lock_awaits_another(const struct cpu *c)
 		if (!l)
 			return at != c;
 		at = (const struct cpu *)l->holder;
-		if (!at) /* on its way from one to the next */
+		if (!at) /* between two holders */
 			return true;
 		if (at == c)
 			return false;
 	}
-	return true; /* behind others' circle */
+	return true; /* waits behind a circle of other CPUs */
 }

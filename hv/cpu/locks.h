@@ -1,34 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which locks there are, in which order they are taken, and who holds and awaits them. */
+/* The locks, the order in which they are taken, who holds and who awaits them. */
 #ifndef HV_LOCKS_H
 #define HV_LOCKS_H
 
 #include "cpu/cpu.h"
 
-/* Whoever holds one takes only those behind it. */
+/* The order: a CPU that holds a lock takes only later ones. */
 enum lock_order {
 	ORDER_CPUS,   /* which CPUs are on */
-	ORDER_LOG,    /* which records of any CPU have gone to the line, and what the operator's keys ask for */
-	ORDER_LINE,   /* the UART, what is to be sent on it, whose input comes; the guest's PL011 */
+	ORDER_LOG,    /* how far records of any CPU have been written; requests of the operator's keys */
+	ORDER_LINE,   /* the UART, its output ring, the owner of its input; the guest's PL011 */
 	ORDER_RTC,    /* the guest's PL031 */
 	ORDER_VIRTIO, /* the mediated virtio devices and their queues */
 	ORDER_DIST,   /* the guest's distributor and redistributors */
-	ORDER_RULES,  /* flags of rows, which not only their own CPU changes */
+	ORDER_RULES,  /* flags of rows that other CPUs may change */
 	ORDER_COUNT
 };
 
 extern struct spinlock cpus_lock, log_lock, line_lock, rtc_lock, virtio_lock, dist_lock, rules_lock;
 extern struct spinlock *const locks[ORDER_COUNT];
 
-/* A panic: whoever holds a lock may be gone, and nobody waits for one any more to say what happened. */
+/* Set by a panic: the holder of a lock may be gone, so locks are no longer waited for. */
 extern bool locks_void;
 
-/* Whether this CPU holds it, or need not. */
+/* Whether this CPU holds `l` or, after a panic, need not. */
 static inline bool lock_mine(const struct spinlock *l)
 {
 	return lock_held_here(l) || locks_void;
 }
-/* Takes it unless this CPU has it; gives it back if that was so. */
+/* Takes `l` unless this CPU holds it; lock_leave() undoes that much. */
 static inline bool lock_enter(struct spinlock *l)
 {
 	if (lock_mine(l))
@@ -42,13 +42,13 @@ static inline void lock_leave(struct spinlock *l, bool entered)
 		spin_unlock(l);
 }
 
-/* The one of them that this CPU holds and has held longest, or NULL. */
+/* The lock that CPU `c` has held for the longest time, or NULL. */
 const struct spinlock *lock_held(const struct cpu *c);
-/* Whether `c` waits for a lock that another CPU is using: not itself, by a circle of CPUs that wait for each other. */
+/* Whether `c` waits for a lock that another CPU uses. False also for a circle of CPUs that wait for each other. */
 bool lock_awaits_another(const struct cpu *c);
-/* A monitor's session is no hold: what follows is measured from here. */
+/* Restarts the measurement of a hold: the time in a monitor session does not count. */
 void lock_restart(struct spinlock *l);
-/* Each lock a line: longest wait, longest hold, and who holds it. */
+/* Prints a line for each lock: longest wait, longest hold, holder. */
 void locks_say(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CPUs: which there are, how one starts, stops, and stands still while the monitor is open. */
+/* CPUs: their state, and how one starts, stops, and stands still for the monitor. */
 #ifndef HV_SMP_H
 #define HV_SMP_H
 
@@ -9,16 +9,16 @@
 void smp_init(void);
 /* PSCI CPU_ON for an offline CPU: it enters the guest at `entry` with x0 = `context`. A PSCI code. */
 u64 smp_cpu_on(struct cpu *target, u64 entry, u64 context);
-/* PSCI CPU_OFF for this CPU; returns (DENIED) only when it is the last one. */
+/* PSCI CPU_OFF for this CPU; returns only if it is the last one: DENIED. */
 u64 smp_cpu_off(struct cpu *c);
-/* Between the next two: the monitor is open, or the end has come. */
+/* True from smp_stop_others() to smp_resume_others(), and after the end of the run. */
 extern volatile bool smp_stopped;
 /* How many CPUs run the guest. */
 unsigned smp_online(void);
-/* Every other CPU of the guest stands still, or waits for a lock of ours; and goes on. */
+/* Stops every other CPU of the guest in smp_park(), or waiting for a lock of this CPU's; lets them go on. */
 void smp_stop_others(struct cpu *c);
 void smp_resume_others(void);
-/* SGI_STOP: stand still until smp_resume_others(). */
+/* SGI_STOP: stands still until smp_resume_others(). */
 void smp_park(struct cpu *c);
 
 #endif

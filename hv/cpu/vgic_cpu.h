@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What EL2 keeps of one vCPU's interrupts; vgic.c says what it means. */
+/* EL2's state of one vCPU's interrupts; vgic.c explains it. */
 #ifndef HV_VGIC_CPU_H
 #define HV_VGIC_CPU_H
 
@@ -10,12 +10,12 @@
 #define VGIC_MAX_LRS 16
 #define VGIC_NO_IRQ  0xffff
 
-/* 32 interrupts. A bit set in `in_lr` means that the pending and active state lives in a CPU's list register. */
+/* 32 interrupts. While a bit of `in_lr` is set, a CPU's list register has the pending and active state. */
 struct vgic_bank {
 	u32 enabled, pending, level, active, group, in_lr;
 	u32 edge;    /* GICD_ICFGR: edge-triggered */
-	u32 hw;      /* the physical interrupt of the same number is active, until this one has ended */
-	u32 running; /* active since a CPU acknowledged it, with the group and priority that it had then */
+	u32 hw;      /* the physical interrupt of the same number is active until this one ends */
+	u32 running; /* acknowledged by a CPU and still active, with the group and priority of that time */
 	u32 running_group;
 	u8 priority[32], running_priority[32];
 	u8 pad[24];
@@ -26,13 +26,13 @@ struct vgic_cpu {
 	struct vgic_bank local; /* SGIs and PPIs */
 	u16 lr_irq[VGIC_MAX_LRS];
 	u32 lr_used;            /* bit n: list register n holds lr_irq[n] */
-	u32 lr_latched;         /* ... which was pending by itself, whatever its line does */
-	u32 lr_stale;           /* ours again, but what it held is still in it */
+	u32 lr_latched;         /* ... which was latched pending, whatever its line does */
+	u32 lr_stale;           /* list registers taken back whose old content is still in the hardware */
 	u32 n_lrs;
 	u32 waker;
-	u32 asked, served;      /* how often other CPUs wanted its list registers, and had them */
-	bool waits;             /* something was pending when vgic_flush() looked last */
-	bool traps;             /* its CPU interface is vgic_icc.c: ICH_HCR_EL2.TALL0 and TALL1 are set */
+	u32 asked, served;      /* how often other CPUs asked for its list registers back, and how often they were done */
+	bool waits;             /* an interrupt was pending when vgic_flush() looked last */
+	bool traps;             /* vgic_icc.c is the CPU interface: ICH_HCR_EL2.TALL0 and TALL1 are set */
 };
 
 #endif

@@ -1,36 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's virtual time. One offset for all CPUs, or they would drift apart.
+ * The guest's virtual time, with one offset for all CPUs, so that they do not drift apart.
  *
- * QEMU up to 8.1 adds CNTVOFF_EL2 to CNTV_CVAL_EL0 without a look at the carry: a far deadline then lies in the past, and
- * QEMU's loop serves that timer for ever. A guest can write any deadline, so there the sum must never wrap when the timer
- * waits: CNTVOFF_EL2 is negative, and the guest's counter begins AHEAD of CNTPCT_EL0. Later ones take every carry for a
- * deadline that never comes, so there CNTVOFF_EL2 is never negative. Which of them this is, is measured.
+ * QEMU up to 8.1 ignores the carry of CNTVOFF_EL2 + CNTV_CVAL_EL0: a far deadline then lies in the past, and QEMU's
+ * main loop serves that timer for ever. A guest may write any deadline, so there the sum must never wrap while the
+ * timer waits: CNTVOFF_EL2 is negative, and the guest's counter begins AHEAD of CNTPCT_EL0. Later QEMUs take a carry
+ * for a deadline that never comes, so there CNTVOFF_EL2 is never negative. vtime_init() measures which QEMU it is.
  */
 #include "cpu/vtime.h"
 #include "arch/arch.h"
 
-#define AHEAD    BIT(42) /* 19 hours that can be hidden, at 62.5 MHz; a guest may multiply its counter by a million */
+#define AHEAD    BIT(42) /* 19 hours to hide at 62.5 MHz; a guest may multiply its counter by a million */
 #define ENABLE   BIT(0)
 #define IMASK    BIT(1)
 #define ISTATUS  BIT(2)
 
 static volatile u64 hidden;
-static u64 ahead; /* 0, or the most that may be hidden */
+static u64 ahead; /* 0, or AHEAD: the most that can be hidden */
 bool vtime_hides = true;
 
-/* Whether the timer has not come yet, after it was armed. */
+/* Whether an armed timer has not fired yet. */
 static bool waits(u64 ctl)
 {
 	return !(ctl & ISTATUS);
 }
 
-void vtime_init(void)
+COLD void vtime_init(void)
 {
 	u64 soon = sysreg_read(cntfrq_el0) / 1000000;
 
 	sysreg_write(cntvoff_el2, -AHEAD);
-	/* Two deadlines, both ahead when they were set: behind the later one the earlier has come, if it ever does. */
+	/*
+	 * Two deadlines, both still ahead when armed. Once the later one has passed, the earlier has too, unless it
+	 * never will.
+	 */
 	for (;; soon *= 2) {
 		u64 now = counter();
 
@@ -56,7 +59,7 @@ void vtime_hide(u64 ticks)
 {
 	if (vtime_hides)
 		hidden += ticks;
-	if (ahead && hidden > ahead) /* from here on the guest sees time pass */
+	if (ahead && hidden > ahead) /* all is used up: the guest sees time pass */
 		hidden = ahead;
 	vtime_load();
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guest's GICv3. Pending and active state lives in banks. Before a guest goes on, all that its CPU may take or has to
- * end is put into list registers, and from then on lives there (vgic_bank.in_lr) until it is folded back. If there are too
- * few of them, or a physical line may fall unseen before the guest looks, its accesses to the CPU interface trap
- * (vgic_icc.c), and one list register alone says that something waits.
+ * The guest's GICv3. Banks keep each interrupt's pending and active state. vgic_flush(), before the guest goes on, puts
+ * the interrupts that its CPU may take or has to end into list registers; their state then lives there
+ * (vgic_bank.in_lr) until vgic_fold() takes it back. If list registers are too few, or a physical line may fall before
+ * the guest looks, the CPU interface traps (vgic_icc.c), and a single list register says that an interrupt waits.
  */
 #include "arch/arch.h"
 #include "board/gic.h"
@@ -14,22 +14,19 @@
 #define LR_ACTIVE    (2UL << 62)
 #define LR_HW        (1UL << 61)
 #define LR_GROUP1    (1UL << 60)
-#define LR_EOI       (1UL << 41) /* HW = 0: maintenance interrupt when the guest ends it */
+#define LR_EOI       (1UL << 41) /* HW = 0: maintenance interrupt at the guest's EOI */
 
 #define ICH_HCR_EN    BIT(0)
 #define ICH_HCR_TALL0 BIT(11)
 #define ICH_HCR_TALL1 BIT(12)
-#define ICH_HCR_TDIR  BIT(14)
 
 #define SPSR_I BIT(7)
 
-#define COLD __attribute__((cold)) /* smaller rather than faster: what a guest does seldom */
-
 struct vgic_dist vgic_dist;
 
-static u64 ich_hcr; /* what vcpu.c asked for, and every ICC_DIR_EL1: the interrupt may be anywhere */
+static u64 ich_hcr; /* vcpu.c's bits, with TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
 
-/* List registers are this CPU's own. */
+/* Whether `c` is this CPU: list registers can be reached on their own CPU only. */
 static bool here(const struct cpu *c)
 {
 	return c == this_cpu();
@@ -45,7 +42,7 @@ void vgic_attend(struct cpu *c)
 
 COLD void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 {
-	u32 first = (u32)(b - vgic_dist.spi) * 32 + 32, who = 0;
+	u32 first = (u32)(b - vgic_dist.spi) * 32 + 32, affected = 0;
 
 	if (c) {
 		vgic_attend(c);
@@ -54,12 +51,12 @@ COLD void vgic_attend_all(struct cpu *c, struct vgic_bank *b, u32 v)
 	for (; v; v &= v - 1) {
 		u32 bit = (u32)__builtin_ctz(v);
 
-		who |= 1u << vgic_dist.target[first + bit];
+		affected |= 1u << vgic_dist.target[first + bit];
 		if (b->in_lr & 1u << bit)
-			who |= 1u << vgic_dist.holder[first + bit];
+			affected |= 1u << vgic_dist.holder[first + bit];
 	}
-	for (; who; who &= who - 1)
-		vgic_attend(cpus[__builtin_ctz(who)]);
+	for (; affected; affected &= affected - 1)
+		vgic_attend(cpus[__builtin_ctz(affected)]);
 }
 
 COLD void vgic_cpu_init(struct cpu *c)
@@ -79,7 +76,7 @@ COLD void vgic_cpu_init(struct cpu *c)
 	for (unsigned i = 0; i < c->vgic.n_lrs; i++)
 		gich_lr_write(i, 0);
 	c->vgic.traps = false;
-	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN | ICH_HCR_TDIR;
+	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN;
 	sysreg_write(ich_vmcr_el2, 0);
 	sysreg_write(ich_ap0r0_el2, 0);
 	sysreg_write(ich_ap1r0_el2, 0);
@@ -88,7 +85,7 @@ COLD void vgic_cpu_init(struct cpu *c)
 	spin_unlock(&dist_lock);
 }
 
-/* The physical interrupt may fire again: it does so at once while its line is up. */
+/* Deactivates physical interrupts `v`: each fires again at once while its line is up. */
 static COLD void let_go(struct cpu *c, u32 v)
 {
 	struct vgic_bank *b = &c->vgic.local;
@@ -112,7 +109,7 @@ COLD void vgic_end(struct cpu *c, struct vgic_bank *b, u32 v)
 		let_go(c, hw);
 }
 
-/* What the guest has made of list register `n`. */
+/* Reads list register `n` back into the interrupt's bank. */
 static void fold(struct cpu *c, unsigned n)
 {
 	u32 irq = c->vgic.lr_irq[n], bit = 1u << irq % 32;
@@ -141,7 +138,7 @@ static void fold(struct cpu *c, unsigned n)
 	} else if (b->hw & bit) {
 		let_go(c, bit);
 	} else if (irq >= 32 && (b->pending | b->level) & bit && vgic_dist.target[irq] != c->index) {
-		vgic_attend(cpus[vgic_dist.target[irq]]); /* it has waited for this */
+		vgic_attend(cpus[vgic_dist.target[irq]]); /* the target CPU has waited for this EOI */
 	}
 }
 
@@ -197,7 +194,10 @@ COLD void vgic_release(u32 recalled)
 		cpus[__builtin_ctz(recalled)]->vgic.served++;
 }
 
-/* Those that recalled this CPU's list registers find them empty; who comes now waits for the next time. */
+/*
+ * Stays in EL2, list registers empty, until each CPU that has recalled them so far is done; later ones wait for the
+ * next exit.
+ */
 static COLD void serve(struct cpu *c)
 {
 	u32 until = c->vgic.asked;
@@ -216,7 +216,7 @@ COLD void vgic_cpu_exit(struct cpu *c)
 	vgic_fold(c);
 	c->vgic.lr_stale = 0;
 	let_go(c, c->vgic.local.hw);
-	/* Its active priorities are gone: what is active stays so until somebody deactivates it. */
+	/* ICH_APnR_EL2 is lost with the CPU: active interrupts stay active until some CPU deactivates them. */
 	c->vgic.local.running = 0;
 	for (u32 irq = 32; irq < VGIC_IRQS; irq++)
 		if (vgic_dist.holder[irq] == c->index)
@@ -230,7 +230,7 @@ void vgic_physical(struct cpu *c, u32 irq)
 	u32 bit = 1u << irq; /* a PPI */
 
 	spin_lock(&dist_lock);
-	if (b->in_lr & bit) /* the one before, which the guest has ended */
+	if (b->in_lr & bit) /* the previous one, which the guest has ended */
 		vgic_fold(c);
 	b->hw |= bit;
 	if (b->edge & bit)
@@ -246,7 +246,7 @@ COLD void vgic_make_pending(struct cpu *c, u32 irq)
 	struct vgic_bank *b = vgic_bank_of(c, irq);
 
 	vgic_busy(b);
-	b->pending |= 1u << irq % 32; /* in a list register already: vgic_flush() adds it there */
+	b->pending |= 1u << irq % 32; /* if a list register holds it already, vgic_flush() adds the pending bit there */
 	vgic_attend_all(irq < 32 ? c : NULL, b, 1u << irq % 32);
 }
 
@@ -262,7 +262,7 @@ void vgic_set_level(u32 irq, bool level)
 	struct vgic_bank *b = vgic_bank_of(NULL, irq);
 	u32 bit = 1u << irq % 32;
 
-	if (!!(b->level & bit) == level) /* nobody else drives it */
+	if (!!(b->level & bit) == level) /* a line has one driver */
 		return;
 	spin_lock(&dist_lock);
 	b->level ^= bit;
@@ -274,7 +274,7 @@ void vgic_set_level(u32 irq, bool level)
 	spin_unlock(&dist_lock);
 }
 
-/* Interrupts of a bank that a list register could take now. */
+/* The interrupts of bank `b` that a list register could take now. */
 static u32 ready(const struct vgic_bank *b, u32 ctlr)
 {
 	u32 groups, waiting = b->pending | (b->level & ~b->edge);
@@ -313,10 +313,10 @@ static void load(struct cpu *c, unsigned n, u32 irq)
 	c->vgic.lr_latched &= ~(1u << n);
 	if (b->active & bit) {
 		lr |= LR_ACTIVE | (u64)b->running_priority[irq % 32] << 48 | (b->running_group & bit ? LR_GROUP1 : 0);
-		if (b->hw & bit && !(b->pending & bit)) /* if its line is still up, it fires again */
+		if (b->hw & bit && !(b->pending & bit)) /* LR_HW: if its line is still up, it fires again */
 			lr |= LR_HW | (u64)irq << 32;
 		else if (waiting)
-			lr |= LR_EOI; /* then it is pending, perhaps for another CPU */
+			lr |= LR_EOI; /* its next pending state may be another CPU's */
 	} else {
 		lr |= LR_PENDING | (u64)b->priority[irq % 32] << 48 | (b->group & bit ? LR_GROUP1 : 0);
 		if (b->pending & bit)
@@ -324,7 +324,7 @@ static void load(struct cpu *c, unsigned n, u32 irq)
 		if (b->hw & bit)
 			lr |= LR_HW | (u64)irq << 32;
 		else if (b->level & bit && !(b->edge & bit))
-			lr |= LR_EOI; /* tells us to look at the line again */
+			lr |= LR_EOI; /* a maintenance interrupt, so that vgic_fold() looks at the line again */
 		b->pending &= ~bit;
 	}
 	b->in_lr |= bit;
@@ -337,8 +337,8 @@ static void load(struct cpu *c, unsigned n, u32 irq)
 }
 
 /*
- * A physical interrupt waits for a guest that does not take it now: until then its line may fall, or have another edge.
- * The guest takes it now if it is all there is for a CPU that masks nothing.
+ * True if a physical interrupt in a list register may lose its line, or get another edge, before the guest takes it.
+ * Only an interrupt that is alone, on a CPU that masks nothing, is taken at once.
  */
 static bool may_fall(struct cpu *c, u32 n)
 {
@@ -355,7 +355,7 @@ static bool may_fall(struct cpu *c, u32 n)
 	       sysreg_read(ich_ap0r0_el2);
 }
 
-/* What a CPU has to have in its list registers, as far as there are some. */
+/* The interrupts that this CPU's list registers should hold; `n` may be more than there are registers. */
 struct found {
 	u16 irq[VGIC_MAX_LRS];
 	u32 n;
@@ -390,11 +390,11 @@ static void find_spis(struct cpu *c, struct found *f)
 	}
 }
 
-/* All accesses to the CPU interface trap, or those alone that the policy and ICC_DIR_EL1 ask for. */
+/* Traps every access to the CPU interface, or only those that the policy and ICC_DIR_EL1 need. */
 static COLD void set_traps(struct cpu *c, bool on)
 {
 	const u64 all = ICH_HCR_TALL0 | ICH_HCR_TALL1;
-	u64 hcr = sysreg_read(ich_hcr_el2) & ~all; /* ICH_HCR_EL2.En is the debugger's, too */
+	u64 hcr = sysreg_read(ich_hcr_el2) & ~all; /* ICH_HCR_EL2.En stays: the debugger clears it */
 
 	c->vgic.traps = on;
 	sysreg_write(ich_hcr_el2, hcr | (on ? all : ich_hcr & all));
@@ -420,7 +420,7 @@ void vgic_flush(struct cpu *c)
 		for (u32 i = 0; i < f.n; i++)
 			load(c, i, f.irq[i]);
 		traps = may_fall(c, f.n);
-	} else { /* GICD_CTLR has the groups' bits where ICH_VMCR_EL2 has ICC_IGRPENn_EL1 */
+	} else { /* GICD_CTLR's group bits stand where ICH_VMCR_EL2 has ICC_IGRPENn_EL1 */
 		u32 best = vgic_best(c, (u32)sysreg_read(ich_vmcr_el2));
 
 		if (best != VGIC_NO_IRQ)
@@ -438,5 +438,5 @@ void vgic_flush(struct cpu *c)
 
 void vgic_maintenance(struct cpu *c)
 {
-	vgic_flush(c); /* the interrupt stays up until what has ended is out of its list register */
+	vgic_flush(c); /* vgic_flush() empties the ended list register, which drops the interrupt */
 }

@@ -9,10 +9,10 @@
 
 struct vgic_dist {
 	u32 ctlr;
-	u32 busy; /* bit n: in spi[n] something may be pending or running; clear: nothing is */
+	u32 busy; /* bit n: an interrupt of spi[n] may be pending or running; clear: none is */
 	struct vgic_bank spi[VGIC_BANKS - 1];
-	u8 target[VGIC_IRQS]; /* CPU index of IROUTER */
-	u8 holder[VGIC_IRQS]; /* ... of the one that has it in a list register, or acknowledged it */
+	u8 target[VGIC_IRQS]; /* CPU index, from IROUTER */
+	u8 holder[VGIC_IRQS]; /* CPU index of the one whose list register holds it, or that acknowledged it */
 };
 extern struct vgic_dist vgic_dist;
 
@@ -21,23 +21,29 @@ struct trap_frame;
 
 /* The vCPU's start: all of its own interrupts as after reset. */
 void vgic_cpu_init(struct cpu *c);
-/* Its end: an SPI that waits for it goes back to where another CPU may get it. */
+/* The vCPU's end: an SPI that waits in its list registers goes back to its bank, for another CPU to take. */
 void vgic_cpu_exit(struct cpu *c);
 /* The physical interrupt `irq` was acknowledged (priority dropped, not deactivated): it is the guest's. */
 void vgic_physical(struct cpu *c, u32 irq);
-/* A device of ours drives its line. Level-sensitive. */
+/* The line of SPI `irq`, driven by a device that EL2 emulates or mediates. Level-sensitive. */
 void vgic_set_level(u32 irq, bool level);
 /* Makes `irq` pending for the guest once (SGIs, the monitor's `inject irq`). */
 void vgic_set_pending(struct cpu *c, u32 irq);
-/* Puts what is pending and active into list registers. Called when WORK_VGIC is set, before the guest goes on. */
+/* Fills the list registers. Called when WORK_VGIC is set, before the guest goes on. */
 void vgic_flush(struct cpu *c);
 /* Maintenance interrupt (PPI 25). */
 void vgic_maintenance(struct cpu *c);
 
-/* Registers: offset in the frame, size in bytes. What is not there, or not in this width, reads as 0 and ignores writes. */
+/*
+ * Registers: offset in the frame, size in bytes. A register or a width that does not exist reads as 0 and ignores
+ * writes.
+ */
 u64 vgic_dist_read(u32 offset, unsigned size);
 void vgic_dist_write(u32 offset, unsigned size, u64 value);
-/* Words that one load reads whole, so without the lock: GICD_TYPER, GICD_ISENABLER1 and on. False: none of these. */
+/*
+ * Registers that a single load reads whole, without the lock: GICD_TYPER, GICD_ISENABLER1 and on. False: not one of
+ * them.
+ */
 static inline bool vgic_dist_peek(u32 offset, u64 *value)
 {
 	u32 word = (offset - 0x104) / 4;
@@ -52,21 +58,24 @@ static inline bool vgic_dist_peek(u32 offset, u64 *value)
 		return false;
 	return true;
 }
-/* A word of zeros to GICD_ISENABLER and its like, up to GICD_ICACTIVER, sets nothing and clears nothing. */
+/* Whether a write is a word of zeros to GICD_ISENABLER to GICD_ICACTIVER: such a write changes nothing. */
 static inline bool vgic_dist_idle_write(u32 offset, u32 value)
 {
 	return !value && offset >= 0x100 && offset < 0x400;
 }
 u64 vgic_redist_read(u32 offset, unsigned size);
 void vgic_redist_write(u32 offset, unsigned size, u64 value);
-/* Whether a value for ICC_SGI1R_EL1 and its like names anybody: IRM, or a bit of TargetList. */
+/* Whether a value for ICC_SGI1R_EL1, ICC_ASGI1R_EL1 or ICC_SGI0R_EL1 has a target: IRM, or a bit of TargetList. */
 static inline bool vgic_sgi_targets(u64 value)
 {
 	return value & (BIT(40) | 0xffff);
 }
-/* ICC_SGI1R_EL1 and its like, `value` as written. Those that are not of this group are not made pending. */
+/* ICC_SGI1R_EL1, ICC_ASGI1R_EL1 or ICC_SGI0R_EL1, `value` as written. SGIs of the other group are not made pending. */
 void vgic_sgi(struct cpu *c, u64 value, bool group1);
-/* The CPU interface's registers that EL2 traps on its own account, by sysreg_key(). False: none of these, or not so. */
+/*
+ * ICC_*_EL1, by sysreg_key(), where EL2 traps them on its own account. False: no such register, or not in this
+ * direction.
+ */
 bool vgic_icc_read(struct cpu *c, u32 key, u64 *value);
 bool vgic_icc_write(struct cpu *c, u32 key, u64 value);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's CPU interface in software (IHI 0069, ICC_*_EL1), where list registers can not have all of it. */
+/* The guest's CPU interface in software (IHI 0069, ICC_*_EL1), while its list registers are not enough. */
 #include "arch/arch.h"
 #include "board/board.h"
 #include "board/gic.h"
@@ -15,7 +15,7 @@
 /* CRm and op2 of op0 3, op1 0, CRn 12 */
 #define ICC(crm, op2) (3u << 14 | 12u << 7 | (crm) << 3 | (op2))
 
-/* What is not of the group priority, of an interrupt of this group. */
+/* Mask of the subpriority bits of an interrupt of this group. */
 static u32 subpriority(u32 vmcr, bool group1)
 {
 	u32 bpr = vmcr >> (group1 && !(vmcr & VMCR_CBPR) ? VMCR_BPR1 : VMCR_BPR0) & 7;
@@ -25,7 +25,7 @@ static u32 subpriority(u32 vmcr, bool group1)
 	return (2u << bpr) - 1;
 }
 
-/* Bit n: something of preemption level n is active. There are 32, as ICH_VTR_EL2.PREbits has it on this board. */
+/* Bit n: an interrupt of preemption level n is active. The board has 32 levels (ICH_VTR_EL2.PREbits). */
 static u32 active_priorities(void)
 {
 	return (u32)(sysreg_read(ich_ap0r0_el2) | sysreg_read(ich_ap1r0_el2));
@@ -42,7 +42,7 @@ static bool preempts(u32 priority, bool group1)
 	return !active || (priority & ~sub) < (((u32)__builtin_ctz(active) << 3) & ~sub);
 }
 
-/* The highest pending interrupt of the enabled groups, if it is of this one. */
+/* The highest pending interrupt of the enabled groups, or SPURIOUS if it belongs to the other group. */
 static u32 highest(struct cpu *c, bool group1)
 {
 	u32 irq = vgic_best(c, (u32)sysreg_read(ich_vmcr_el2) & (GICD_CTLR_GRP0 | GICD_CTLR_GRP1));
@@ -69,7 +69,7 @@ static u32 acknowledge(struct cpu *c, bool group1)
 		sysreg_write(ich_ap0r0_el2, sysreg_read(ich_ap0r0_el2) | level);
 	b->pending &= ~bit;
 	if (b->hw & b->edge & bit)
-		gic_forget(c->index, bit); /* edges until now are this one */
+		gic_forget(c->index, bit); /* edges latched until now belong to this acknowledge */
 	b->active |= bit;
 	b->running |= bit;
 	vgic_busy(b);
@@ -98,7 +98,10 @@ static void end(struct cpu *c, bool group1, u32 irq)
 {
 	u32 ap0 = (u32)sysreg_read(ich_ap0r0_el2), ap1 = (u32)sysreg_read(ich_ap1r0_el2);
 
-	/* Of the group of the running priority, or it is none that was acknowledged last. */
+	/*
+	 * An EOI for the group of the running priority; any other is not of the interrupt acknowledged last, and
+	 * ignored.
+	 */
 	if (irq >= 1020 || !(ap0 | ap1) || ((ap0 | ap1) & -(ap0 | ap1) & ap0 ? group1 : !group1))
 		return;
 	if (group1)
@@ -122,7 +125,7 @@ static void bpr_write(bool group1, u32 v)
 {
 	u32 vmcr = (u32)sysreg_read(ich_vmcr_el2), at = group1 ? VMCR_BPR1 : VMCR_BPR0;
 
-	if (!(group1 && vmcr & VMCR_CBPR)) /* one below the least is the least: EL2's interface knows */
+	if (!(group1 && vmcr & VMCR_CBPR)) /* ICH_VMCR_EL2 itself raises a value below the minimum */
 		sysreg_write(ich_vmcr_el2, (vmcr & ~(7u << at)) | (v & 7) << at);
 }
 

@@ -6,11 +6,11 @@
 #include "cpu/locks.h"
 #include "dev/vgic_state.h"
 
-#define CTLR_FIXED 0x50u /* ARE and DS: read as one */
+#define CTLR_FIXED 0x50u /* ARE and DS: RAO */
 #define IIDR       0x43bu
 #define PIDR2      0x3bu /* architecture revision 3 */
 
-/* The physical enable of the board's interrupts that are the guest's. */
+/* Enables the physical interrupts of guest PPIs `v`, or disables them. */
 static void mirror_enable(struct cpu *c, u32 changed, bool on)
 {
 	for (changed &= GUEST_PPIS; changed; changed &= changed - 1)
@@ -70,7 +70,7 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 	case 5: /* ICPENDR */
 		b->pending &= ~v;
 		if (c && v & GUEST_PPIS)
-			gic_forget(c->index, v & GUEST_PPIS); /* what is edge-triggered */
+			gic_forget(c->index, v & GUEST_PPIS); /* edge-triggered ones */
 		break;
 	case 6: /* ISACTIVER */
 		b->active |= v;
@@ -103,7 +103,7 @@ static void priority_write(struct cpu *c, struct vgic_bank *b, u32 offset, unsig
 	vgic_release(recalled);
 }
 
-/* ICFGR: two bits an interrupt, the upper one says edge; `half` is 0 or 1. */
+/* ICFGR: two bits an interrupt, of which the upper one means edge; `half` is 0 or 1. */
 static u64 config_read(const struct vgic_bank *b, unsigned half)
 {
 	u64 v = 0;
@@ -164,20 +164,23 @@ u64 vgic_dist_read(u32 offset, unsigned size)
 	return value;
 }
 
-/* A new target. What has been acknowledged stays with the CPU that did it. */
+/* IROUTER. An interrupt that is active stays with the CPU that acknowledged it. */
 static void route(u32 irq, u64 affinity)
 {
 	struct vgic_bank *b = vgic_bank_of(NULL, irq);
 	u32 cpu = (u32)affinity & 0xff, recalled = vgic_recall(NULL, b, 1u << irq % 32);
 
 	if (affinity & 0xff00ffff00 || cpu >= n_cpus)
-		cpu = 0; /* UNPREDICTABLE for a target that is not there */
+		cpu = 0; /* UNPREDICTABLE for a target that does not exist */
 	vgic_dist.target[irq] = (u8)cpu;
 	vgic_attend_all(NULL, b, 1u << irq % 32);
 	vgic_release(recalled);
 }
 
-/* No CPU has anything in its list registers that was decided by the old groups: GICD_CTLR.RWP is never seen. */
+/*
+ * Recalls every CPU's list registers, so that none holds a choice made by the old groups: GICD_CTLR.RWP never reads as
+ * 1.
+ */
 static void enable_groups(u32 groups)
 {
 	u32 recalled = 0;
@@ -223,7 +226,7 @@ void vgic_dist_write(u32 offset, unsigned size, u64 value)
 	spin_unlock(&dist_lock);
 }
 
-/* The redistributor frames stand one after the other, 128 KiB each: which CPU's, or NULL. */
+/* The CPU whose redistributor `offset` lies in, or NULL: the frames follow one another, 128 KiB each. */
 static struct cpu *frame_of(u32 offset)
 {
 	return offset / GICR_STRIDE < n_cpus ? cpus[offset / GICR_STRIDE] : NULL;
@@ -298,7 +301,7 @@ void vgic_sgi(struct cpu *c, u64 value, bool group1)
 
 	spin_lock(&dist_lock);
 	for (u32 i = 0; i < n_cpus; i++) {
-		/* One cluster: Aff1 to Aff3 and the range selector must be 0 for anybody to be meant. */
+		/* The board has one cluster: with another Aff1 to Aff3, or a range selector, the SGI has no target. */
 		bool meant = all_others ? i != c->index :
 					  !(value & 0x00fff0ff00ff0000UL) && value & BIT(i);
 

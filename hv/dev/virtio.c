@@ -13,6 +13,7 @@
 #include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/virtio_device.h"
+#include "log/evidence.h"
 
 #define MAGIC               0x74726976 /* "virt" */
 #define STATUS_FEATURES_OK  8u
@@ -24,11 +25,11 @@
 #define TYPE_ENTROPY        4
 #define BLK_RO              BIT(5)
 
-/* What a driver may be offered: the bits of its type, ANY_LAYOUT (27), and of the upper word VERSION_1 alone. */
+/* Features that a driver may be offered: the bits of its type, ANY_LAYOUT (27); of the upper word VERSION_1 alone. */
 #define ANY_LAYOUT          BIT(27)
-#define OFFER_NET           0x1fffffu  /* to CTRL_VLAN and CTRL_RX_EXTRA; neither MQ nor what comes with it */
+#define OFFER_NET           0x1fffffu  /* through CTRL_VLAN and CTRL_RX_EXTRA, without MQ and its kind */
 #define OFFER_BLOCK         0x6e76u    /* SIZE_MAX SEG_MAX GEOMETRY RO BLK_SIZE FLUSH TOPOLOGY CONFIG_WCE DISCARD ZEROES */
-#define OFFER_CONSOLE       1u         /* SIZE; MULTIPORT wants more queues than there are */
+#define OFFER_CONSOLE       1u         /* SIZE; not MULTIPORT, which needs more queues than QUEUES */
 #define OFFER_VERSION_1     1u
 
 struct device *virtio_devices[VIRTIO_TRANSPORTS];
@@ -38,7 +39,7 @@ void virtio_line(const struct device *d)
 	vgic_set_level(d->irq, d->isr != 0);
 }
 
-/* The device forgets everything, and so do we. */
+/* Resets the real device and the state kept for it. */
 static void reset(struct device *d)
 {
 	real_write(d, REG_STATUS, 0);
@@ -55,7 +56,7 @@ static void reset(struct device *d)
 	virtio_line(d);
 }
 
-/* The real device is stopped first: nothing of the driver's is in its hands any more. */
+/* The real device is stopped first: it holds nothing of the driver's any more. */
 void virtio_break(struct device *d, const char *why)
 {
 	real_write(d, REG_STATUS, 0);
@@ -65,7 +66,7 @@ void virtio_break(struct device *d, const char *why)
 	d->why = why;
 	d->isr |= ISR_CONFIG;
 	virtio_line(d);
-	/* Told at the 1st, 2nd, 4th, ... time: a driver can do this as fast as it likes. */
+	/* Logged at the 1st, 2nd, 4th, ... time: a driver can break rules in a loop. */
 	d->breaks++;
 	if (!(d->breaks & (d->breaks - 1)))
 		log_event(this_cpu(), EV_DEVICE_BROKEN, (u64)why, d->pa);
@@ -87,7 +88,7 @@ static u64 register_read(u64 ipa, unsigned size)
 	const struct queue *q;
 	u64 value;
 
-	if (!d) /* a transport without a device, or whose device the model does not serve */
+	if (!d) /* the transport is empty, or the model does not serve its device */
 		return size == 4 ? reg == REG_MAGIC ? MAGIC : reg == REG_VERSION : 0;
 	if (reg >= REG_CONFIG)
 		return size <= 4 && reg % size == 0 && guarded_read(d->pa + reg, size, &value) ? value : 0;
@@ -143,15 +144,15 @@ static void write_status(struct device *d, u32 value)
 	if (d->broken)
 		return;
 	if (d->refused)
-		value &= ~STATUS_FEATURES_OK; /* the standard's way to say no */
+		value &= ~STATUS_FEATURES_OK; /* virtio's answer to features that the device refuses */
 	d->status = value;
 	real_write(d, REG_STATUS, value);
 }
 
-/* Legacy: one number places the queue, as the ring's parts follow each other. */
+/* Legacy: one page number places the queue; avail and used ring follow its descriptors. */
 static void write_pfn(struct device *d, struct queue *q, u32 pfn)
 {
-	if (!pfn) { /* to the board's device this is a reset */
+	if (!pfn) { /* the board's device takes 0 as a reset */
 		reset(d);
 		return;
 	}
@@ -171,7 +172,7 @@ static void set_half(u64 *to, u32 reg, u32 value)
 	*to = reg & 4 ? (*to & 0xffffffff) | (u64)value << 32 : (*to & ~0xffffffffUL) | value;
 }
 
-/* A queue that is live keeps its place: there its registers are read no more. */
+/* The address registers of a live queue are ignored. */
 static void write_queue(struct device *d, u32 reg, u32 value)
 {
 	struct queue *q = d->queue_sel < QUEUES ? &d->queue[d->queue_sel] : NULL;
@@ -314,7 +315,7 @@ static bool serves(unsigned model, u32 type, u32 *offer)
 	return false;
 }
 
-/* Reset, so that nothing that ran before us is still at work; then what the device is, which never changes. */
+/* Resets the device, so that no earlier use is still at work, and reads what it is, which never changes. */
 static void probe_transport(unsigned n, const struct decision *row, u32 version, u32 type, u32 offer)
 {
 	struct device *d = boot_alloc(sizeof(*d), 64);
@@ -327,7 +328,7 @@ static void probe_transport(unsigned n, const struct decision *row, u32 version,
 	d->read_only = row->arg == MODEL_VIRTIO_BLK_RO;
 	if (VIRTIO_REQUESTS(row->mask))
 		d->price = sysreg_read(cntfrq_el0) / VIRTIO_REQUESTS(row->mask);
-	d->page_size = d->align = PAGE; /* a reset of the device leaves them: Linux writes the first before it */
+	d->page_size = d->align = PAGE; /* registers that a device reset leaves alone: Linux writes the first before it resets */
 	real_write(d, REG_STATUS, 0);
 	for (u32 i = 0; i < 2; i++) {
 		real_write(d, REG_FEATURES_SEL, i);

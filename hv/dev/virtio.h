@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The board's virtio-mmio transports as the guest may have them (virtio 1.1, legacy interface too): the real device
- * sees queues in EL2's memory only, with every address of the guest checked and translated.
+ * sees only queues in EL2's memory, with every guest address checked and translated.
  */
 #ifndef HV_VIRTIO_H
 #define HV_VIRTIO_H
@@ -15,21 +15,21 @@
 
 /* Takes the devices that the policy gives: those whose window has a virtio model. */
 void virtio_init(void);
-/* Register access by address. What is not there reads as zero and ignores writes. */
+/* Register access by address. An unknown register reads as zero and ignores writes. */
 u64 virtio_read(u64 ipa, unsigned size);
 void virtio_write(u64 ipa, unsigned size, u64 value);
-/* The physical interrupt `irq`; false: it is none of ours. */
+/* The physical interrupt `irq` came; false: it belongs to no transport. */
 bool virtio_interrupt(u32 irq);
-/* EL2's timer rang, or a CPU that may have waited for it is gone: chains that the policy's rate held back go on. */
+/* EL2's timer rang, or the CPU whose timer was set has left: takes chains that the policy's rate held back. */
 void virtio_tick(void);
-/* Our physical interrupts go to the CPU with this index. */
+/* The transports' physical interrupts go to the CPU with this index. */
 void virtio_route(u32 cpu);
 
-/* For people: what a transport does. False: there is none with this number. */
+/* The state of transport `n`, for people. False: there is no such transport. */
 struct virtio_status {
 	u32 type;              /* device ID of the standard */
-	u32 status;            /* as the driver reads it */
-	u64 requests, refused; /* chains given to the device; those that EL2 answered itself */
+	u32 status;            /* device status as the driver reads it */
+	u64 requests, refused; /* chains given to the device; chains that EL2 answered itself */
 	u64 waits;             /* how often the policy's rate held a queue back */
 	u64 breaks;            /* how often the driver broke the rules */
 	const char *why;       /* ... the last time, or NULL */

@@ -15,7 +15,7 @@ bool virtio_blk_may_pass(struct queue *q, u16 first, const struct descriptor *ta
 	u8 *header = q->header[first];
 	u32 type;
 
-	/* The legacy interface fixes the header's descriptor, and every driver does it so. */
+	/* The legacy interface fixes the header's descriptor, and every driver keeps to it. */
 	if (desc_flags(form) & DESC_WRITE || desc_len(form) != BLK_HEADER || !(desc_flags(tail->rest) & DESC_WRITE)) {
 		*why = "request-form";
 		return false;

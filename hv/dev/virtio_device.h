@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the rooms of the mediated virtio share: virtio.c (registers, the board), virtio_queue.c, virtio_blk.c. */
+/* Shared by the parts of the mediated virtio: virtio.c (registers, the board), virtio_queue.c, virtio_blk.c. */
 #ifndef HV_VIRTIO_DEVICE_H
 #define HV_VIRTIO_DEVICE_H
 
@@ -38,15 +38,15 @@
 #define DESC_NEXT          1u
 #define DESC_WRITE         2u
 
-#define BLK_HEADER         16  /* bytes of a disk request before its data */
+#define BLK_HEADER         16  /* bytes before the data of a disk request */
 
-#define QUEUES             4   /* of a device: more are not shown to the driver */
+#define QUEUES             4   /* of a device; further ones are not shown to the driver */
 #define QUEUE_MAX          256
 #define PAGE               4096u
 
 struct descriptor {
 	u64 addr;
-	u64 rest; /* length, flags << 32, next << 48: one load reads each once */
+	u64 rest; /* length, flags << 32, next << 48: a single load reads all three */
 };
 static inline u32 desc_len(u64 rest)
 {
@@ -60,7 +60,7 @@ struct used_element {
 	u32 id, len;
 };
 
-/* A split virtqueue in memory, as both sides see it. */
+/* A split virtqueue in memory, with the layout that both sides see. */
 struct ring {
 	volatile struct descriptor *desc;
 	volatile u16 *avail; /* flags, index, ring[] */
@@ -73,34 +73,34 @@ struct queue {
 	u64 desc, avail, used;     /* IPAs, as the driver wrote them */
 	u32 pfn;                   /* legacy */
 	u16 max, num;
-	bool live, spent;          /* spent: it was live since the last reset */
-	bool waits;                /* chains are left in the driver's ring: the policy wants them later */
-	u64 paid;                  /* CNTPCT up to which the chains taken use up the rate; a reset changes nothing */
-	u16 avail_seen;            /* entries of the driver's avail ring taken so far */
-	u16 used_seen, used_given; /* entries of the device's used ring taken; of the driver's written */
-	u16 free, n_free;          /* shadow descriptors that no chain holds: a list through next[] */
+	bool live, spent;          /* spent: it was live at some time since the last reset */
+	bool waits;                /* the policy's rate holds back chains of the driver's ring */
+	u64 paid;                  /* CNTPCT up to which the rate is used up by the chains taken; a reset keeps it */
+	u16 avail_seen;            /* entries taken from the driver's avail ring */
+	u16 used_seen, used_given; /* entries taken from the device's used ring; entries written to the driver's */
+	u16 free, n_free;          /* shadow descriptors without a chain: a list through next[] */
 	u16 next[QUEUE_MAX];
-	u16 last[QUEUE_MAX];       /* by first descriptor of a chain in flight: its last one, else NONE */
-	u16 count[QUEUE_MAX];      /* ... its length */
-	u16 head[QUEUE_MAX];       /* ... what the driver calls it */
+	u16 last[QUEUE_MAX];       /* by first shadow descriptor of a chain in flight: its last one, else NONE */
+	u16 count[QUEUE_MAX];      /* ... its length in descriptors */
+	u16 head[QUEUE_MAX];       /* ... the driver's head index */
 	u8 *memory;                /* the shadow ring, page aligned */
-	u8 (*header)[BLK_HEADER];  /* read-only disk: request headers, by first descriptor, where no driver can change them */
+	u8 (*header)[BLK_HEADER];  /* read-only disk: copies of request headers, by first descriptor, out of the driver's reach */
 };
-#define SHADOW_SIZE (3 * PAGE) /* descriptors and avail ring 2 pages, used ring from the next */
+#define SHADOW_SIZE (3 * PAGE) /* descriptors and avail ring take 2 pages, the used ring one */
 _Static_assert(QUEUE_MAX * 16 + 6 + QUEUE_MAX * 2 <= 2 * PAGE && 6 + QUEUE_MAX * 8 <= PAGE, "the shadow ring fits");
 
 struct device {
 	u64 pa;
 	u32 irq, version, type, vendor;
 	bool read_only;
-	bool broken;               /* the driver broke the rules: nothing goes on until it resets */
-	bool refused;              /* the driver took features that it was not offered */
+	bool broken;               /* a rule was broken: the device is dead until the driver resets it */
+	bool refused;              /* the driver took features without an offer */
 	u32 real[2], offered[2];   /* feature words */
 	u32 features_sel, driver_sel, queue_sel;
 	u32 page_size, align;      /* legacy */
 	u32 status;                /* last written by the driver */
-	u32 isr;                   /* what the driver has not acknowledged */
-	u64 price;                 /* ticks that a chain costs its queue, 0: no limit */
+	u32 isr;                   /* bits that the driver has not acknowledged */
+	u64 price;                 /* ticks that a chain uses up of its queue's rate, 0: no limit */
 	u64 requests, refusals, breaks, waits;
 	const char *why;
 	struct queue queue[QUEUES];
@@ -123,22 +123,22 @@ static inline bool power_of_two(u64 v, u64 low, u64 high)
 	return v >= low && v <= high && !(v & (v - 1));
 }
 
-/* The guest's interrupt as d->isr has it. */
+/* Sets the guest's interrupt line to d->isr. */
 void virtio_line(const struct device *d);
-/* The driver, or the device, broke a rule: the real one is stopped, and nothing goes on until the driver resets. */
+/* The driver or the device broke a rule, named by `why`: stops the real device until the driver resets. */
 void virtio_break(struct device *d, const char *why);
 
-/* The driver says that queue `i` is in place. */
+/* The driver has placed queue `i`. */
 void virtio_queue_start(struct device *d, u32 i);
 /* The driver has put chains into queue `i`. */
 void virtio_queue_notify(struct device *d, u32 i);
-/* The device raised its line: what it has finished with goes back to the driver. */
+/* The device raised its line: gives its used elements back to the driver. */
 void virtio_queue_collect(struct device *d);
 
 /*
- * A read-only disk: reads, flushes and the serial number pass, with a header that the driver cannot change any more.
- * Anything else is answered here. `first`: the chain's first shadow descriptor; `tail`: its last one.
- * Returns false if the device must not see the chain; *why is set if the driver broke a rule.
+ * A read-only disk: reads, flushes and the serial number pass, with a copy of the header that the driver cannot change;
+ * EL2 answers any other request. `first`: the chain's first shadow descriptor; `tail`: its last one. Returns false if
+ * the device must not see the chain, with *why set if the driver broke a rule.
  */
 bool virtio_blk_may_pass(struct queue *q, u16 first, const struct descriptor *tail, const char **why);
 

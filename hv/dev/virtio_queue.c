@@ -11,7 +11,7 @@
 #define AVAIL_NO_INTERRUPT 1u
 #define NONE               0xffff
 
-static u64 due; /* CNTPCT when virtio_tick() has work, 0: never */
+static u64 due; /* CNTPCT of the next virtio_tick(), 0: none */
 
 static struct ring ring_at(u8 *desc, u8 *avail, u8 *used)
 {
@@ -43,7 +43,7 @@ void virtio_queue_start(struct device *d, u32 i)
 	for (unsigned j = 0; j < SHADOW_SIZE / 8; j++)
 		((volatile u64 *)q->memory)[j] = 0;
 	q->guest = ring_at(desc, avail, used);
-	/* The legacy layout for this size, which suits the modern interface as well. */
+	/* The shadow ring has the legacy layout, which the modern interface accepts too. */
 	q->shadow = ring_at(q->memory, q->memory + 16 * q->num,
 			    q->memory + ((16U * q->num + 6 + 2 * q->num + PAGE - 1) & ~(PAGE - 1)));
 	q->avail_seen = q->used_seen = q->used_given = 0;
@@ -84,7 +84,7 @@ static void give_back(struct queue *q, u16 head, u32 len)
 	q->guest.used[1] = ++q->used_given;
 }
 
-/* The driver wants to hear of used elements. */
+/* Sets the queue's interrupt bit, unless the driver has switched it off. */
 static void announce(struct device *d, struct queue *q)
 {
 	dsb_sy();
@@ -93,8 +93,8 @@ static void announce(struct device *d, struct queue *q)
 }
 
 /*
- * Copies the chain that starts at the driver's descriptor `at` into free shadow descriptors, each field read once.
- * *budget: how many descriptors may still be looked at. Returns why the device is broken now, or NULL.
+ * Copies the chain that starts at the driver's descriptor `at` into free shadow descriptors, reading each field once.
+ * *budget: how many more descriptors may be read. Returns NULL, or the rule that the driver broke.
  */
 static const char *submit(struct device *d, struct queue *q, u16 at, unsigned *budget)
 {
@@ -110,7 +110,7 @@ static const char *submit(struct device *d, struct queue *q, u16 at, unsigned *b
 		if (at >= q->num)
 			return "descriptor-index";
 		if (n == q->n_free || !(*budget)--)
-			return "chain-length"; /* a loop, or more than the queue holds */
+			return "chain-length"; /* a loop, or longer than the queue */
 		from = &q->guest.desc[at];
 		e = (struct descriptor){ from->addr, from->rest };
 		flags = desc_flags(e.rest);
@@ -153,7 +153,10 @@ static const char *submit(struct device *d, struct queue *q, u16 at, unsigned *b
 	return NULL;
 }
 
-/* The policy's rate, with a second's worth at once: false if the next chain must wait. No alarm is nearer than 1 ms. */
+/*
+ * Whether the policy's rate lets the next chain through; bursts are at most a second's worth. Otherwise sets an alarm,
+ * at least 1 ms ahead.
+ */
 static bool may_take(struct device *d, struct queue *q)
 {
 	u64 now, second, when;
@@ -183,14 +186,14 @@ static bool may_take(struct device *d, struct queue *q)
 void virtio_queue_notify(struct device *d, u32 i)
 {
 	struct queue *q = &d->queue[i];
-	/* All chains of a queue that keeps the rules are disjoint: there are never more descriptors to look at. */
+	/* Valid chains of a queue are disjoint, so together they have at most `num` descriptors. */
 	unsigned budget = q->num;
 	u16 n;
 
 	if (!q->live)
 		return;
 	n = (u16)(q->guest.avail[1] - q->avail_seen);
-	dsb_sy(); /* the index, then what it shows */
+	dsb_sy(); /* the index before the entries that it covers */
 	if (n > q->num) {
 		virtio_break(d, "avail-index");
 		return;
@@ -207,11 +210,11 @@ void virtio_queue_notify(struct device *d, u32 i)
 	}
 	virtio_line(d);
 	dsb_sy();
-	/* Always: VRING_USED_F_NO_NOTIFY may change between this look and the device's next one. */
+	/* Notifies without a look at VRING_USED_F_NO_NOTIFY, which the device may clear right after the look. */
 	real_write(d, REG_NOTIFY, i);
 }
 
-/* What the device has finished with goes back to the driver. False: the device talks nonsense. */
+/* Gives the device's used elements back to the driver. False: the device wrote an index or id that cannot be. */
 static bool collect_queue(struct device *d, struct queue *q)
 {
 	u16 n = (u16)(q->shadow.used[1] - q->used_seen);
@@ -239,7 +242,7 @@ static bool collect_queue(struct device *d, struct queue *q)
 	return true;
 }
 
-/* Acknowledged first: what the device finishes from here on raises its line anew. */
+/* Acknowledges before collecting: an element that comes later raises the line anew. */
 void virtio_queue_collect(struct device *d)
 {
 	u32 isr = real_read(d, REG_ISR);

@@ -16,14 +16,14 @@
 #define MIS  0x18
 #define ICR  0x1c
 
-#define LOOKS_PER_SECOND 64 /* in the last second: when the board's begins is not known */
+#define LOOKS_PER_SECOND 64 /* within the last second: the board's fraction of a second is unknown */
 #define FAR_SECONDS      86400u
 
 static struct {
 	u32 offset; /* guest's seconds - board's seconds, modulo 2^32 */
 	u32 match, load, mask, ris;
-	u32 looked;  /* the guest's clock when it was last compared */
-	bool armed;  /* `match` is ahead of it */
+	u32 looked;  /* the guest's clock at the last comparison */
+	bool armed;  /* `match` lies ahead of it */
 } rtc;
 
 static u32 now(void)
@@ -31,7 +31,7 @@ static u32 now(void)
 	return mmio_read32(RTC_PA) + rtc.offset;
 }
 
-/* Sleeps until the second before the match, then looks often. */
+/* Sleeps until the second before the match, then polls. */
 static void wait(u32 left)
 {
 	u64 second = sysreg_read(cntfrq_el0);
@@ -54,7 +54,7 @@ static void match(void)
 	update();
 }
 
-/* Behind a change of the clock or of RTCMR. A match that is behind comes when the clock has gone round. */
+/* After a change of the clock or of RTCMR. A match that lies behind comes after the clock has wrapped. */
 static void arm(void)
 {
 	rtc.looked = now();

@@ -5,10 +5,10 @@
 
 #include "lib/types.h"
 
-/* Register access, offset in the window. What is not there reads as 0 and ignores writes. */
+/* Register access by offset in the window. An unknown register reads as 0 and ignores writes. */
 u64 vrtc_read(u32 offset);
 void vrtc_write(u32 offset, u64 value);
-/* ALARM_RTC may be due: raises the interrupt if the clock has come to RTCMR. */
+/* ALARM_RTC rang: raises the interrupt if the clock has reached RTCMR. */
 void vrtc_tick(void);
 
 #endif

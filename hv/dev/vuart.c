@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's PL011: transmits at once, receives from a ring, interrupts as the real one does. */
+/* The guest's PL011: transmits at once, receives from a ring, raises interrupts as the real one does. */
 #include "dev/vuart.h"
 #include "board/board.h"
 #include "cpu/locks.h"
@@ -7,7 +7,7 @@
 #include "log/console.h"
 
 #define RING 4096 /* a power of two */
-#define FIFO 16   /* what the guest believes to have, with FEN */
+#define FIFO 16   /* FIFO depth as the guest sees it, with FEN */
 
 #define INT_RX BIT(4)
 #define INT_TX BIT(5)
@@ -41,17 +41,17 @@
 
 static struct {
 	u32 ris, imsc, cr, lcr, ibrd, fbrd, ifls, dmacr, ilpr, rsr;
-	u32 head, tail; /* ring[head & (RING - 1)] is the next to read */
+	u32 head, tail; /* ring[head & (RING - 1)] is read next */
 	bool broken;    /* the next DR read reports a BREAK */
-	bool level;     /* of the interrupt's line */
-	u32 sending;    /* FR: what is to be sent */
+	bool level;     /* the interrupt's line as last set */
+	u32 sending;    /* FR: the state of the output ring */
 } uart = { .cr = 0x300, .ifls = 0x12, .sending = FR_TXFE };
 static u8 ring[RING];
 u32 vuart_flags = FR_TXFE | FR_RXFE;
 
 /*
- * RIS. The receive bits follow the ring: unlike the board's, they come back after ICR while there is something to
- * read, so that no byte waits for the next one.
+ * RIS. Unlike the board's, the receive bits follow the ring: after ICR they return while there are bytes to read, so
+ * that no byte waits for the next one.
  */
 static u32 raw_interrupts(void)
 {
@@ -73,7 +73,7 @@ static u32 depth(void)
 	return uart.lcr & LCRH_FEN ? FIFO : 1;
 }
 
-/* Loopback feeds the modem outputs to the inputs, which nothing else drives. */
+/* Loopback feeds the modem outputs to the inputs, which are otherwise not connected. */
 static u32 modem(void)
 {
 	u32 cr = uart.cr & CR_LBE ? uart.cr : 0;
@@ -82,7 +82,7 @@ static u32 modem(void)
 		     (cr & CR_OUT2 ? FR_RI : 0));
 }
 
-/* Behind every change of what FR tells. */
+/* After every change of the ring: rebuilds FR and the interrupt line. */
 static void flags_changed(void)
 {
 	u32 n = uart.tail - uart.head;
@@ -94,7 +94,7 @@ static void flags_changed(void)
 void vuart_output(bool empty, bool full)
 {
 	if (uart.sending & FR_TXFF && !full)
-		uart.ris |= INT_TX; /* the FIFO is below its trigger level again */
+		uart.ris |= INT_TX; /* the transmit FIFO has drained below its trigger level */
 	uart.sending = (u32)(empty ? FR_TXFE : full ? FR_BUSY | FR_TXFF : FR_BUSY);
 	flags_changed();
 }
@@ -163,7 +163,7 @@ static void loop_back(u8 byte)
 	}
 }
 
-/* Sent at once as a rule, so the FIFO is below its trigger level again. */
+/* Bytes usually leave at once, which takes the FIFO below its trigger level again. */
 static inline void transmit(u8 byte)
 {
 	if (uart.cr & CR_LBE)
@@ -188,7 +188,7 @@ static void receive_break(void)
 	uart.ris |= INT_BE;
 }
 
-/* RIS: RI, CTS, DCD, DSR, when they change. */
+/* RIS bits of RI, CTS, DCD and DSR: set when the input changes. */
 static void set_control(u32 cr)
 {
 	u32 was = modem(), changed;
@@ -233,7 +233,7 @@ void vuart_write(u32 offset, u64 value)
 bool vuart_receive(u8 byte)
 {
 	if (uart.cr & CR_LBE)
-		return true; /* the receiver is not connected to the line: lost, as on the board */
+		return true; /* the receiver is cut off from the line: the byte is lost, as on the board */
 	if (uart.tail - uart.head == RING)
 		return false;
 	ring[uart.tail++ & (RING - 1)] = byte;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EL2's own faults: a report, then the monitor or power-off. Nothing a guest does reaches this. */
+/* EL2's own faults: a report, then the monitor or power-off. No act of a guest leads here. */
 #ifndef HV_PANIC_H
 #define HV_PANIC_H
 
@@ -10,13 +10,13 @@ struct trap_frame;
 /* ELR, FAR and ESR of the last exception from EL2 to EL2: a panic, or a device that refused an access (vectors.S). */
 extern u64 el2_fault[3];
 
-/* The end of the stack on which a lost stack is reported (vectors.S). */
+/* The top of the emergency stack, on which a lost stack is reported (vectors.S). */
 extern char emergency_stack_end[];
 
 void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 /*
- * An exception taken from EL2 to EL2; `kind` is the vector slot, + 16 when the stack was lost. From vectors.S. Returns
- * from the watchdog's interrupt alone, if that is content.
+ * An exception taken from EL2 to EL2, from vectors.S; `kind` is the vector slot, + 16 if the stack was lost. Returns
+ * only for the watchdog's interrupt, if it finds nothing wrong.
  */
 #define EL2_SYNC 4
 #define EL2_FIQ 6

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Formatted text: %s %c %d %u %x with `l`, width (or *), `-` and zero padding, and %.Ns; nothing else. On the
- * console LF becomes CR LF, and a byte that could begin a record, or be taken for an escaped one, becomes '?'.
+ * Formats text: %s %c %d %u %x with `l`, width (or *), `-` and zero padding, and %.Ns; no more. On the console LF
+ * becomes CR LF, and a byte that could begin a record, or look like an escaped one, becomes '?'.
  */
 #include "lib/print.h"
 #include "lib/string.h"
 
-#define RS 0x1e
-#define US 0x1f
-
-/* Where characters go: a caller's buffer, or a small one that is flushed to the console when it is full. */
+/* Where characters go: a caller's buffer, or a small one that is flushed to the console when full. */
 struct out {
 	char *buf;
 	size_t size, used;
@@ -84,7 +81,7 @@ static int field_number(const char **p, va_list *ap)
 	return v;
 }
 
-/* One conversion; `p` stands behind the '%'. Returns what follows it. */
+/* One conversion; `p` points behind the '%'. Returns the rest of the format. */
 static const char *convert(struct out *o, const char *p, va_list *ap)
 {
 	struct spec f = { .precision = -1 };
@@ -127,7 +124,7 @@ static const char *convert(struct out *o, const char *p, va_list *ap)
 	case '%':
 		put(o, '%');
 		break;
-	default: /* not one of ours: shown, so that it is found */
+	default: /* an unknown conversion is printed as it stands, so that it is found */
 		put(o, '%');
 		return p;
 	}

@@ -3,7 +3,7 @@
 #ifndef HV_PSCI_H
 #define HV_PSCI_H
 
-#define PSCI_1_1        0x10001UL /* what PSCI_VERSION answers */
+#define PSCI_1_1        0x10001UL /* the version that PSCI_VERSION returns */
 #define PSCI_VERSION_ID    0x84000000u
 #define PSCI_CPU_OFF       0x84000002u
 #define PSCI_SYSTEM_OFF    0x84000008u

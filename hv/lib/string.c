@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The four functions GCC may call, and a few for text. Words where both ends are aligned, else bytes. */
+/* The four functions that GCC may call, and a few for text. Words where both ends are aligned, else bytes. */
 #include "lib/string.h"
 
-/* GCC sees memset in memset and would call it. */
+/* GCC would turn the loop in memset into a call of memset. */
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 
 #define WORD sizeof(u64)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The integer names used everywhere, and a few compiler attributes. */
+/* Integer types, and a few compiler attributes. */
 #ifndef HV_TYPES_H
 #define HV_TYPES_H
 
@@ -16,10 +16,12 @@ typedef int64_t s64;
 #define BIT(n)        (1UL << (n))
 #define FIELD(v, hi, lo) (((v) >> (lo)) & ((1UL << ((hi) - (lo) + 1)) - 1))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-/* Of a list of rows X(ENUMERATOR, "word", ...): the enumerators; a table of the words by them. */
+/* From a list of rows X(ENUMERATOR, "word", ...): the enumerators; a table of words by enumerator. */
 #define AS_ENUMERATOR(name, ...) name,
 #define AS_WORD(name, word, ...) [name] = (word),
 #define likely(x)     __builtin_expect(!!(x), 1)
 #define unlikely(x)   __builtin_expect(!!(x), 0)
+/* Smaller rather than faster: what runs once, or what a guest does seldom, in a file that is made fast. */
+#define COLD          __attribute__((cold))
 
 #endif

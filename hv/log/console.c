@@ -6,32 +6,31 @@
 #include "cpu/alarm.h"
 #include "cpu/locks.h"
 #include "lib/build.h"
+#include "log/evidence.h"
 #include "log/line.h"
 #include "log/output.h"
 
-#define RS 0x1e
-#define US 0x1f
 #define KEY_INTERRUPT 0x03 /* gdb's */
 
 #define INPUT_AT_ONCE 8192 /* bytes: more than the guest's ring holds */
 
 /*
- * Seconds after which input that the guest does not read is dropped, so that the operator's key behind it is seen. Each
- * second is counted by its own interrupt: a host that was suspended for ten counts one.
+ * Input is dropped after the guest has not read for so many seconds, so that an operator's key behind it is seen.
+ * Interrupts are counted, not time: a host that was suspended for ten seconds counts one.
  */
 #define DEAF 10
 
 bool console_escape = true;
 u64 console_guest_bytes;
 static bool midline;
-static bool escape_seen; /* ^] came, its key not yet */
-static u64 escape_time;  /* when, in CNTPCT ticks */
-static u64 watch_due;    /* 0: nobody watches */
-static bool quit_asked;  /* ^] q came: the next key says yes or no */
-static u8 held;          /* a byte the guest's ring had no room for */
+static bool escape_seen; /* ^] came, and no key yet */
+static u64 escape_time;  /* CNTPCT at that time */
+static u64 watch_due;    /* CNTPCT of the next `traps -w` line; 0: none */
+static bool quit_asked;  /* ^] q came: the next key confirms or not */
+static u8 held;          /* a byte for which the guest's ring had no room */
 static bool holding;
-static unsigned deaf;    /* seconds for which the ring has had no room, at most DEAF: then the guest counts as deaf */
-static u64 deaf_due;     /* when the next one is over */
+static unsigned deaf;    /* seconds without room in the ring, up to DEAF: then the guest counts as deaf */
+static u64 deaf_due;     /* CNTPCT at the end of the current second */
 bool console_polls;
 
 bool console_hold(void)
@@ -65,7 +64,7 @@ void console_flush(void)
 	console_release(taken);
 }
 
-/* Bytes that cannot be sent as they are: gdb has the line, or they are ours. */
+/* Bytes that cannot be sent as they are: gdb has the line, or the byte is RS or US. */
 static void __attribute__((noinline)) guest_wrapped(u8 byte)
 {
 	if (gdb_active) {
@@ -120,7 +119,7 @@ static void own(const char *s, size_t n)
 		gdb_text(s, n);
 		return;
 	}
-	if (midline) { /* records and monitor text begin on a line of their own; log_text.c marks the record `+` */
+	if (midline) { /* records and monitor text begin on a line of their own; log_text.c marks such a record `+` */
 		output_put('\r');
 		output_put('\n');
 		midline = false;
@@ -148,7 +147,10 @@ static void deaf_wait(void)
 	alarm_set(ALARM_DEAF, deaf_due);
 }
 
-/* To the guest's receiver; false: no room, the byte is kept and the UART's interrupt is off until there is. */
+/*
+ * Gives a byte to the guest's receiver. False: no room; the byte is kept, and the UART's interrupt is off until there
+ * is.
+ */
 static bool to_guest(u8 byte)
 {
 	if (vuart_receive(byte) || deaf == DEAF)
@@ -183,7 +185,7 @@ static void open_monitor(struct cpu *c, const char *reason)
 	alarm_set(ALARM_WATCH, 0);
 }
 
-/* The key behind ^] (README.md, "Input"). False: the guest's ring is full. */
+/* Handles the key after ^] (README.md, "Input"). False: the guest's ring is full. */
 static bool escape_key(struct cpu *c, int byte)
 {
 	switch (byte) {
@@ -214,7 +216,7 @@ static bool escape_key(struct cpu *c, int byte)
 		return true;
 	case KEY_ESCAPE:
 		return to_guest(KEY_ESCAPE);
-	default: /* not ours: both bytes are the guest's */
+	default: /* no key of EL2's: both bytes go to the guest */
 		return to_guest(KEY_ESCAPE) && to_guest((u8)byte);
 	}
 }
@@ -228,13 +230,13 @@ void console_watch(void)
 static void input(struct cpu *c)
 {
 	/*
-	 * Cleared first: QEMU raises the interrupt only when the FIFO goes from empty to one byte, so one that comes
-	 * after the last look must find it clear.
+	 * Clears the interrupt first: QEMU raises it only when the FIFO goes from empty to one byte, so a byte that
+	 * comes after the last look must find it clear.
 	 */
 	uart_clear_interrupt();
 	/*
-	 * Until the FIFO is empty: for what is left in it nothing would tell us. A host that sends faster than we read
-	 * fills the guest's ring, and if all it sends is keys of ours, the rest is for the next trap.
+	 * Reads until the FIFO is empty, since no interrupt tells of a rest. A host that sends faster than EL2 reads
+	 * fills the guest's ring; if it sends operator's keys only, the rest is left for the next trap.
 	 */
 	for (unsigned i = 0; !holding; i++) {
 		int byte;
@@ -253,7 +255,7 @@ static void input(struct cpu *c)
 		} else if (watch_due) {
 			open_monitor(c, "key");
 		} else if (gdb_active) {
-			if (byte == KEY_INTERRUPT) /* the rest are acknowledgements of O packets */
+			if (byte == KEY_INTERRUPT) /* other bytes are gdb's acknowledgements of O packets */
 				open_monitor(c, "key");
 		} else if (quit_asked) {
 			quit_asked = false;
@@ -272,7 +274,7 @@ static void input(struct cpu *c)
 			break;
 		}
 		if (c->work & WORK_MONITOR)
-			break; /* the rest is for the monitor */
+			break; /* the rest is the monitor's input */
 	}
 }
 
@@ -285,7 +287,7 @@ void console_input(struct cpu *c)
 	console_release(taken);
 }
 
-/* Another second in which the guest did not make room. */
+/* The guest has not made room for another second. */
 static void deaf_tick(struct cpu *c)
 {
 	if (++deaf < DEAF) {
@@ -300,7 +302,7 @@ void console_deaf(struct cpu *c)
 {
 	bool taken;
 
-	if (deaf < DEAF || !holding) /* it has read meanwhile */
+	if (deaf < DEAF || !holding) /* the guest has read meanwhile */
 		return;
 	log_note(c, "input dropped: the guest does not read");
 	taken = console_hold();
@@ -348,7 +350,7 @@ int console_getc(int ms)
 			uart_rx_interrupt(true);
 			return held;
 		}
-		uart_clear_interrupt(); /* unmasked first: a byte that arrives after the look wakes the CPU */
+		uart_clear_interrupt(); /* cleared before the look: a byte that comes after it wakes the CPU */
 		byte = uart_get();
 		if (byte >= 0)
 			return byte;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The evidence log's rings: making records and finding them. */
+/* The evidence log's rings: makes records and finds them. */
 #include "arch/arch.h"
 #include "cpu/cpu.h"
-#include "cpu/log.h"
-#include "cpu/record.h"
+#include "log/evidence.h"
+#include "log/record.h"
 
 enum log_mode log_mode;
 u32 log_text_sections;
@@ -17,7 +17,7 @@ _Static_assert((LOG_RING & (LOG_RING - 1)) == 0, "a power of two");
 /* EC of HVC and SMC, AArch32 and AArch64: 0x12, 0x13, 0x16, 0x17. */
 #define EC_IS_CALL(ec) (((ec) & 0x3a) == 0x12)
 
-/* Words for one number of each rule. */
+/* How many u64 a number of each rule takes, in whole cache lines. */
 static size_t rule_words(void)
 {
 	return (policy_n_rules + 7u) & ~7UL;
@@ -42,8 +42,8 @@ void log_init(struct cpu *c, void *memory)
 	for (unsigned i = 0; i < rule_words(); i++)
 		l->reported_hits[i] = 0;
 	/*
-	 * No slot may look like a record: seq 0 exists, so a seq that can be in no slot marks an empty one. What else is
-	 * in it after a reset means nothing without its seq. Eight at a time: this is a third of boot.
+	 * Marks every slot as empty: seq 0 exists, so by a seq that cannot be in that slot. Other fields, left from
+	 * before a reset, mean nothing without it. Eight slots at a time: this is a third of boot.
 	 */
 	_Static_assert((LOG_RING + LOG_NOTABLE_RING) % 8 == 0, "in steps of eight");
 	for (struct log_record *r = l->main, *end = r + LOG_RING + LOG_NOTABLE_RING; r < end; r += 8) {
@@ -61,8 +61,8 @@ void log_init(struct cpu *c, void *memory)
 }
 
 /*
- * True if the newest two decisions are equal in every match input and in the value read: the newest may join the
- * one before. Asked only when the next record comes, because the value read is known late.
+ * True if the newest two decisions are equal in every match input and in the value read: they may become one. Asked
+ * only when the next record comes, because the value read is known late.
  */
 static inline bool same(const struct log_record *a, const struct log_record *b)
 {
@@ -75,7 +75,7 @@ static void join(struct log_ring *l)
 
 	if (!same(last, before))
 		return;
-	/* Both in the ring, neither on the wire yet, and no slot that a text-only line skipped. */
+	/* both in the ring, undrained, with no text-only line between them */
 	if (l->seq < l->drained + 2 || last->seq != l->seq - 1 || before->seq != l->seq - 2)
 		return;
 	if (last->kind != REC_DECISION || EC_IS_CALL(last->esr >> 26) || before->n == ~0U)
@@ -89,7 +89,7 @@ static void join(struct log_ring *l)
 		l->notable_end = l->seq;
 }
 
-/* Slot `r` is about to be overwritten: a notable record must outlive that. */
+/* Saves the notable record in slot `r`, which is about to be overwritten. */
 static void save(struct log_ring *l, const struct log_record *r)
 {
 	if (r->info & INFO_NOTABLE && r->seq != ~0UL)
@@ -119,7 +119,7 @@ static __attribute__((noinline)) struct log_record *decision_slow(struct cpu *c,
 	return decision(c, log_next(&c->log), header, value, addr, aux);
 }
 
-/* At most 45 instructions and no call on the straight path: tests/host/test_log.py counts. */
+/* At most 45 instructions and no call on the straight path: tests/host/test_log.py counts them. */
 struct log_record *log_decision(struct cpu *c, const struct row_state *s, u64 value, u64 addr, u64 aux)
 {
 	struct log_record *r = log_slot(&c->log, c->log.seq);

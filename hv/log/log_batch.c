@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batches (@B): decisions packed into base64url, about a quarter of their text. tools/hvl/batch.py opens them.
+ * Batches (@B): decisions packed into base64url, about a quarter of their text. tools/hvl/batch.py unpacks them.
  *
- * The first byte is the format, 1. Each record is two bytes and the fields that they announce, numbers as LEB128:
+ * The first byte is the format, 1. Each record is two bytes of flags and the fields that they announce, numbers as
+ * LEB128:
  *   verdict:3 EL:2 rule:1 esr:1 pc:1, value:1 addr:1 aux:1 run:1 tells:2 0:2
  *   time, cost; then rule, esr, pc, value, addr, aux, n and the time since the first, as announced.
  * time and pc are signed differences from the record before in the line (zigzag), esr, value, addr and aux are its
- * exclusive or; before the first there is a record of zeros. What is not announced equals the record before.
- * So no line needs another one to be read.
+ * exclusive or; the first record follows one of zeros. A field without announcement is the same as in the record
+ * before. Thus every line can be read by itself.
  */
 #include "arch/arch.h"
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "cpu/log.h"
+#include "log/evidence.h"
 
 #define FORMAT 1
 
@@ -20,7 +21,7 @@ enum { F_RULE = 0x20, F_ESR = 0x40, F_PC = 0x80, F_VALUE = 0x100, F_ADDR = 0x200
 
 struct packer {
 	char *at;
-	u32 bits, n; /* n bits of `bits` wait for their character */
+	u32 bits, n; /* the last `bits` bits, not yet a character */
 };
 
 static char digit(u32 six)
@@ -50,7 +51,7 @@ static void put_signed(struct packer *p, u64 difference)
 	put_number(p, difference << 1 ^ -(difference >> 63));
 }
 
-/* The fields of a record that its text shows, so that a batch says neither more nor less. */
+/* Packs the fields that the record's text shows, so that a batch says the same. */
 struct fields {
 	u64 time, pc, value, addr, aux;
 	u32 esr, rule;
@@ -64,7 +65,7 @@ static bool shows_aux(const struct log_record *r)
 	case EC_HVC64:
 	case EC_SMC64:
 		return true;
-	case EC_DABT_LOW: /* FAR of DABT_WALK and DABT_NO_SYNDROME; in a run the time of its last has that place */
+	case EC_DABT_LOW: /* FAR of DABT_WALK and DABT_NO_SYNDROME; in a run the time of the last one is stored there */
 		return r->n == 1 && (r->esr & DABT_S1PTW || !(r->esr & DABT_ISV));
 	}
 	return false;
@@ -74,33 +75,33 @@ static void put_record(struct packer *p, struct cpu *c, const struct log_record 
 {
 	struct fields f = { .time = r->time, .pc = r->pc, .value = r->value, .addr = r->addr, .aux = before->aux,
 			    .esr = r->esr, .rule = policy_rows[r->row].rule };
-	u32 what = INFO_VERDICT(r->info) % V_COUNT | (u32)INFO_EL(r->info) << 3;
+	u32 announced = INFO_VERDICT(r->info) % V_COUNT | (u32)INFO_EL(r->info) << 3;
 
 	if (shows_aux(r))
 		f.aux = r->aux;
 	if (log_unread(r))
 		f.value = before->value;
-	what |= (f.rule != before->rule ? F_RULE : 0) | (f.esr != before->esr ? F_ESR : 0) |
+	announced |= (f.rule != before->rule ? F_RULE : 0) | (f.esr != before->esr ? F_ESR : 0) |
 		(f.pc != before->pc ? F_PC : 0) | (f.value != before->value ? F_VALUE : 0) |
 		(f.addr != before->addr ? F_ADDR : 0) | (f.aux != before->aux ? F_AUX : 0) | (r->n > 1 ? F_RUN : 0) |
 		(u32)policy_rows[r->row].tells << TELLS;
-	put(p, (u8)what);
-	put(p, (u8)(what >> 8));
+	put(p, (u8)announced);
+	put(p, (u8)(announced >> 8));
 	put_signed(p, f.time - before->time);
 	put_number(p, log_cost(c, r));
-	if (what & F_RULE)
+	if (announced & F_RULE)
 		put_number(p, f.rule);
-	if (what & F_ESR)
+	if (announced & F_ESR)
 		put_number(p, f.esr ^ before->esr);
-	if (what & F_PC)
+	if (announced & F_PC)
 		put_signed(p, f.pc - before->pc);
-	if (what & F_VALUE)
+	if (announced & F_VALUE)
 		put_number(p, f.value ^ before->value);
-	if (what & F_ADDR)
+	if (announced & F_ADDR)
 		put_number(p, f.addr ^ before->addr);
-	if (what & F_AUX)
+	if (announced & F_AUX)
 		put_number(p, f.aux ^ before->aux);
-	if (what & F_RUN) {
+	if (announced & F_RUN) {
 		put_number(p, r->n);
 		put_number(p, r->aux - r->time);
 	}

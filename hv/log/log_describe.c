@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a record says, in the words of the policy language. */
+/* Describes a record in the words of the policy language. */
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "cpu/log.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 const char *const log_verdicts[V_COUNT] = { VERDICT_WORDS(AS_WORD) };
 
@@ -46,13 +46,13 @@ static size_t add_value(char *buf, size_t size, size_t n, const struct log_recor
 static size_t describe_sysreg(char *buf, size_t size, const struct log_record *r)
 {
 	char name[32];
-	const char *what = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
+	const char *verb = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
 
 	size_t n;
 
 	log_sysreg_name(name, sizeof(name), r->esr);
-	n = add_value(buf, size, ksnprintf(buf, size, "%s %s", what, name), r);
-	/* What it held, where a condition asks: 0 is not said. */
+	n = add_value(buf, size, ksnprintf(buf, size, "%s %s", verb, name), r);
+	/* The value that the register held, where a condition asks; 0 is left out. */
 	return r->addr ? n + ksnprintf(buf + n, size - n, " held=0x%lx", r->addr) : n;
 }
 
@@ -70,10 +70,13 @@ static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
 
 static size_t describe_call(char *buf, size_t size, const struct log_record *r, const char *kind)
 {
-	unsigned tells = policy_rows[r->row].tells;
+	static const char *const forms[] = {
+		[TELLS_X1_X2] = "%s 0x%lx x1=0x%lx x2=0x%lx",
+		[TELLS_X1_X3] = "%s 0x%lx x1=0x%lx x3=0x%lx",
+		[TELLS_X2_X3] = "%s 0x%lx x2=0x%lx x3=0x%lx",
+	};
 
-	return ksnprintf(buf, size, "%s 0x%lx x%u=0x%lx x%u=0x%lx", kind, r->value, tells == TELLS_X2_X3 ? 2 : 1, r->addr,
-			 tells ? 3 : 2, r->aux);
+	return ksnprintf(buf, size, forms[policy_rows[r->row].tells], kind, r->value, r->addr, r->aux);
 }
 
 static size_t describe_exception(char *buf, size_t size, const struct log_record *r, unsigned class)
@@ -83,7 +86,7 @@ static size_t describe_exception(char *buf, size_t size, const struct log_record
 
 	if (class == EC_IABT_LOW || class >= EXC_EC_COUNT)
 		n += ksnprintf(buf + n, size - n, " ipa=0x%lx", r->addr);
-	/* In a run, the time of its last one has taken the place of FAR. */
+	/* In a run, FAR's field holds the time of the last one. */
 	if (class >= EXC_EC_COUNT && r->n == 1)
 		n += ksnprintf(buf + n, size - n, " far=0x%lx", r->aux);
 	return n;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log on the wire: HVL1 lines (README.md, "Records").
+ * The log on the line: HVL1 lines (README.md, "Records").
  *
  * One counter a CPU numbers every line. A line without a record (@H, @S, @Z, notes) takes the next number, and is
- * written only when every record before it has been. @L takes the last number of the gap that it explains: that
- * record is gone, so its number is free. Thus numbers on the wire only rise, and each one that is not there lies
- * within the from..to of an @L; or the last @H said log=notable or log=quiet, and @Z says how many lines there are.
+ * written only after every record before it. @L takes the last number of the gap that it explains: that record is gone,
+ * so its number is free. Thus numbers on the line only rise, and each missing one lies within the from..to of an @L,
+ * unless the last @H says log=notable or log=quiet; @Z says how many lines there are.
  */
 #include "arch/arch.h"
 #include "board/crc32.h"
@@ -13,17 +13,17 @@
 #include "lib/build.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
-#define RS           0x1e
 #define HEADER_EVERY 4096
-#define ROOM         (LOG_LINE - 16) /* for a line's text; the rest holds the check sum */
+#define ROOM         (LOG_LINE - 16) /* for a line's text; the rest is for the checksum */
 #define RULES_A_LINE 1700            /* bytes of rN=... in one @S */
 
 struct line {
 	struct cpu *c;
 	char *text;
 	size_t n;
-	bool held; /* the line, from when it was known whether the guest's is open */
+	bool held; /* the line is held, since it was asked whether the guest's is open */
 };
 
 #define add(line, ...) ((line)->n += ksnprintf((line)->text + (line)->n, ROOM - (line)->n, __VA_ARGS__))
@@ -35,7 +35,7 @@ static u64 frequency(void)
 	return f ? f : 1;
 }
 
-/* For "%lu.%09lu" */
+/* For "%lu.%09lu". */
 #define SECONDS(ticks) (ticks) / frequency(), (ticks) % frequency() * 1000000000 / frequency()
 
 static void add_seconds(struct line *line, u64 ticks)
@@ -49,8 +49,8 @@ static u64 since_boot(u64 time)
 }
 
 /*
- * Room for what a step of drain() writes at most. It is waited for with neither the line nor the log held, unless all
- * others stand still: what was known of the ring's `drained` is to be looked at again.
+ * Waits until one step of drain() fits into the output ring. Unless all other CPUs stand still, it waits with neither
+ * the line nor the log held, so that the caller must read the ring's `drained` again.
  */
 static void make_room(void)
 {
@@ -91,7 +91,7 @@ static void close_line(struct line *line)
 	line->n += ksnprintf(line->text + line->n, 12, "*%08x\r\n", crc32(0, line->text + 1, line->n - 1));
 }
 
-/* Puts the line on the wire; a guest's open line is ended by console_raw(). */
+/* Puts the line out; console_raw() ends a guest's open line. */
 static size_t end(struct line *line)
 {
 	struct log_ring *l = &line->c->log;
@@ -155,9 +155,9 @@ const char *log_format(struct cpu *c, const struct log_record *r)
 {
 	struct line line = record_line(c, r, false);
 
-	close_line(&line);
+	add(&line, "\r\n");
 	line.text[line.n] = '\0';
-	return line.text + 1; /* no RS: this is a picture of a record, not one */
+	return line.text + 1; /* no RS and no CRC: the wire may have had another kind, cost or count */
 }
 
 void log_print(struct cpu *c, const struct log_record *r)
@@ -185,7 +185,7 @@ void log_tail(struct cpu *c, unsigned n)
 
 /* --- draining ------------------------------------------------------------------------------------ */
 
-/* @L: the records from `drained` up to `upto` were overwritten. */
+/* @L: records from `drained` up to `upto` were overwritten. */
 static size_t lose(struct cpu *c, u64 upto, u64 time)
 {
 	struct log_ring *l = &c->log;
@@ -198,7 +198,7 @@ static size_t lose(struct cpu *c, u64 upto, u64 time)
 	return end(&line);
 }
 
-/* Decisions with numbers in a row, on their way into one @B. */
+/* Decisions with consecutive numbers, to be written as one @B. */
 struct batch {
 	const struct log_record *r[LOG_BATCH];
 	unsigned n;
@@ -245,7 +245,7 @@ static bool wanted(const struct log_record *r)
 	}
 }
 
-/* The oldest record from number `drained` on that either ring still has; there is one if anything is undrained. */
+/* The oldest record from number `drained` on that either ring still has; exists if any record is undrained. */
 static const struct log_record *oldest(const struct log_ring *l)
 {
 	u64 first = l->seq > LOG_RING ? l->seq - LOG_RING : 0;
@@ -265,8 +265,8 @@ static const struct log_record *oldest(const struct log_ring *l)
 }
 
 /*
- * True if nothing in the gap that begins at `drained` would have been written anyway: `notable` still reaches back
- * that far, so what is gone is ALLOW and EMUL, and the mode leaves those out.
+ * True if the mode leaves out every record in the gap that begins at `drained`: `notable` still reaches back that far,
+ * so the lost ones are ALLOW and EMUL.
  */
 static bool left_out(const struct log_ring *l)
 {
@@ -304,7 +304,7 @@ static void drain(struct cpu *c, u64 budget, u64 upto)
 
 		make_room();
 		r = oldest(l);
-		if (r->seq < l->drained || r->seq >= l->seq) { /* not a record: only in a panic on damaged rings */
+		if (r->seq < l->drained || r->seq >= l->seq) { /* no record: only in a panic with damaged rings */
 			l->drained++;
 			continue;
 		}
@@ -313,14 +313,14 @@ static void drain(struct cpu *c, u64 budget, u64 upto)
 		used += write_record(c, &b, r);
 		l->drained = r->seq + 1;
 		if (log_mode != LOG_NOTABLE)
-			l->dumped = l->drained; /* written, or (quiet) not to be */
+			l->dumped = l->drained; /* written, or in mode quiet left out */
 	}
 	flush(c, &b);
 }
 
 /* --- lines without a record ---------------------------------------------------------------------- */
 
-/* All records first: the line's number is then the next on the wire. */
+/* Drains all records first: the line's number is then the next on the line. */
 static struct line begin_text(struct cpu *c, char kind)
 {
 	struct log_ring *l = &c->log;
@@ -343,7 +343,7 @@ static void end_text(struct line *line)
 	l->drained = ++l->seq;
 }
 
-/* A batch holds addresses, lines of the other modes have names: a reader may need either. */
+/* Names the windows: batches have addresses where other lines have names, and a reader may need both. */
 static void name_windows(struct cpu *c)
 {
 	struct line line = begin_text(c, 'E');
@@ -365,8 +365,8 @@ void log_header(struct cpu *c)
 	while (n < MAX_CPUS && cpus[n])
 		n++;
 	line = begin_text(c, 'H');
-	add(&line, "hvl=1 build=%s policy=%s#%08x guest=%s#%08x cpu=%u cntfrq=%lu ring=%u esc=%s log=%s", build_id,
-	    policy_name, (u32)(policy_hash >> 32), guest_id.name ? guest_id.name : "none", guest_id.hash,
+	add(&line, "hvl=1 build=%s policy=%s#%08x rules=%08x guest=%s#%08x cpu=%u cntfrq=%lu ring=%u esc=%s log=%s", build_id,
+	    policy_name, (u32)(policy_hash >> 32), policy_wording, guest_id.name ? guest_id.name : "none", guest_id.hash,
 	    n, sysreg_read(cntfrq_el0), LOG_RING, console_escape ? "^]" : "none",
 	    log_modes[log_mode]);
 	end_text(&line);
@@ -386,7 +386,7 @@ void log_line(struct cpu *c, char kind, const char *text)
 	end_text(&line);
 }
 
-/* A batch is begun only when it can be full, or its first record has waited for half a second. */
+/* A batch is begun only if it can be full, or its first record has waited for half a second. */
 static bool batch_due(const struct log_ring *l)
 {
 	return l->seq - l->drained >= LOG_BATCH || counter() - oldest(l)->time > sysreg_read(cntfrq_el0) / 2;
@@ -429,12 +429,12 @@ void log_dump(struct cpu *c)
 
 void log_set_live(struct cpu *c, bool on)
 {
-	log_dump(c); /* what one of the two would write is written under it */
+	log_dump(c); /* writes what the old setting owes */
 	log_set_mode(log_mode, on);
 	log_note(c, on ? "set live=on" : "set live=off");
 }
 
-/* In one pass: a policy may have thousands of rows, and this runs every second. */
+/* Sums up in one pass: a policy may have thousands of rows, and this runs every second. */
 static void add_up(struct cpu *c)
 {
 	struct log_ring *l = &c->log;
@@ -448,8 +448,8 @@ static void add_up(struct cpu *c)
 }
 
 /*
- * Adds rules from `rule` on until the line is full; returns the first that found no room. Rules that were never hit
- * are left out: an @S in full says how many rules there are, so that absence means zero.
+ * Adds rules from `rule` on until the line is full; returns the first that found no room. Rules that were never hit are
+ * left out: an @S with all rules says how many there are, so that absence means zero.
  */
 static unsigned add_rules(struct line *line, unsigned rule, bool all)
 {
@@ -485,7 +485,7 @@ void log_totals(struct cpu *c)
 
 	if (!l->main || !c->rows)
 		return;
-	/* How many lines it takes, by making them. The rings must be empty first: drain() uses the same buffer. */
+	/* Counts the lines by making them. The rings must be drained first: drain() uses the same buffer. */
 	drain(c, ~0UL, l->seq);
 	add_up(c);
 	do {
@@ -507,7 +507,7 @@ void log_totals(struct cpu *c)
 	l->totals_time = counter();
 }
 
-/* Rules that do not fit into one line (more than 70 in a second) follow a second later: their hits still differ then. */
+/* Rules that do not fit into one line (more than 70 in a second) follow a second later, since their hits still differ. */
 void log_totals_moved(struct cpu *c)
 {
 	struct log_ring *l = &c->log;
@@ -516,7 +516,7 @@ void log_totals_moved(struct cpu *c)
 
 	if (!l->main || (log_mode != LOG_TEXT && log_mode != LOG_NOTABLE) || console_midline())
 		return;
-	/* A person may be at work on the guest's screen: only what was refused is worth a line there. */
+	/* A person may be at work on the guest's screen: only a refusal is worth a line there. */
 	if (log_mode == LOG_NOTABLE && l->notable_end == l->totals_notable)
 		return;
 	if (now - (l->totals_time ? l->totals_time : log_epoch) < sysreg_read(cntfrq_el0))

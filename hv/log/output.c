@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The line's ring of bytes to be sent. */
+/* The ring of bytes to be sent on the line. */
 #include "log/output.h"
 #include "board/uart.h"
 #include "log/line.h"
 
 static u8 ring[OUTPUT_RING];
 u32 output_head, output_tail;
-static bool told_full, told_empty = true; /* what the guest's PL011 shows */
-static bool asked;                        /* the UART's interrupt for more is on */
+static bool told_full, told_empty = true; /* the state that the guest's PL011 shows */
+static bool asked;                        /* the UART's transmit interrupt is on */
 
-/* Behind every change of the ring. */
+/* Call it after every change of the ring. */
 static void changed(void)
 {
 	bool full = output_used() >= OUTPUT_GUEST, empty = !output_used();

@@ -8,11 +8,12 @@
 #include "lib/print.h"
 #include "lib/psci.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 static void finish(const char *reason)
 {
 	smp_stop_others(this_cpu());
-	lock_enter(&log_lock); /* the operator may be at the monitor of another CPU; and nobody writes any more */
+	lock_enter(&log_lock); /* stops the operator at another CPU's monitor, and every other output */
 	console_hold();
 	if (!integrity_holds())
 		kprintf("\ncharter: panic: EL2's text, constants or tables have changed since boot\n");

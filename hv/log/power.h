@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a run: the log is finished first, then the firmware is asked (PSCI, DEN 0022). */
+/* The end of a run: finishes the log, then asks the firmware (PSCI, DEN 0022). */
 #ifndef HV_POWER_H
 #define HV_POWER_H
 

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Breakpoints, watchpoints and single steps over the guest, by the machine's own debug registers. */
+/* Breakpoints, watchpoints and single steps of the guest, by the machine's debug registers. */
 #include "operator/debug.h"
 #include "arch/arch.h"
 #include "cpu/alarm.h"
 #include "cpu/esr.h"
-#include "cpu/el1_exception.h"
 #include "cpu/locks.h"
 #include "cpu/vtime.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/dis.h"
 #include "operator/monitor.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 #include "trap/trap.h"
+#include "vm/el1_exception.h"
 #include "vm/guestmem.h"
 
 #define EC_BREAKPOINT 0x30
@@ -24,8 +25,8 @@
 #define MDCR_TDE      BIT(8)
 #define ICH_HCR_EN    BIT(0)
 
-#define NO_POINT      0 /* points are numbered from 1 in what follows */
-#define EXCLUSIVE_MAX 32 /* instructions between a load-exclusive and the end of its loop */
+#define NO_POINT      0 /* points are numbered from 1 below */
+#define EXCLUSIVE_MAX 32 /* instructions from a load-exclusive to its store-exclusive, at most */
 
 enum step { STEP_NONE, STEP_OVER, STEP_USER };
 
@@ -34,17 +35,17 @@ static enum until until;
 static u64 until_value;
 
 static struct debug_cpu {
-	bool armed;      /* the debug registers are EL2's */
-	bool held;       /* virtual interrupts wait */
-	bool hold;       /* ... for the operator's steps */
-	bool bridged;    /* instead of a step, points behind an exclusive sequence */
+	bool armed;      /* EL2 uses the debug registers */
+	bool held;       /* virtual interrupts are off */
+	bool hold;       /* ... during the operator's steps, too */
+	bool bridged;    /* breakpoints after an exclusive sequence take the place of a step */
 	u8 step;         /* enum step */
-	u8 skip;         /* the point that is being stepped over */
-	u8 hit;          /* the watchpoint that stopped us */
-	u64 pc, left;    /* where the step began; how many the operator wants */
-	u64 entered;     /* of the trap that was being handled when the guest went on */
-	u64 mdscr, value[DEBUG_POINTS], control[DEBUG_POINTS]; /* the guest's */
-	struct decision answer; /* of debug_shadow() */
+	u8 skip;         /* the point being stepped over */
+	u8 hit;          /* the watchpoint that stopped the guest */
+	u64 pc, left;    /* address of the step; steps left */
+	u64 entered;     /* start of the trap being handled when the guest went on */
+	u64 mdscr, value[DEBUG_POINTS], control[DEBUG_POINTS]; /* the guest's values */
+	struct decision answer; /* returned by debug_shadow() */
 } state[MAX_CPUS];
 
 int debug_add(const struct debug_point *p, bool data)
@@ -99,7 +100,7 @@ static void take_registers(struct cpu *c)
 			d->value[i] = replay_read(debug_register(i, false));
 			d->control[i] = replay_read(debug_register(i, true));
 		}
-	overrule_debug(c, true);
+	rules_debug(c, true);
 }
 
 static void give_registers_back(struct cpu *c)
@@ -117,7 +118,7 @@ static void give_registers_back(struct cpu *c)
 	sysreg_write(mdscr_el1, d->mdscr);
 	if (!(policy_traps.mdcr & MDCR_TDE))
 		sysreg_write(mdcr_el2, sysreg_read(mdcr_el2) & ~MDCR_TDE);
-	overrule_debug(c, false);
+	rules_debug(c, false);
 }
 
 /* DBGBCR: any A64 instruction (BAS 0xf), EL1 and EL0. DBGWCR: the bytes, loads or stores, EL1 and EL0. */
@@ -151,7 +152,7 @@ void debug_load(struct cpu *c)
 		if (on)
 			replay_write(debug_register(i, true), control_of(i));
 	}
-	/* The guest's KDE and MDE do not matter: exceptions to EL2 are enabled at EL1 and EL0 whatever PSTATE.D is. */
+	/* The guest's KDE and MDE make no difference: PSTATE.D does not mask debug exceptions from EL1 and EL0 to EL2. */
 	sysreg_write(mdscr_el1, (d->mdscr & ~(MDSCR_SS | MDSCR_KDE)) | MDSCR_MDE | (step ? MDSCR_SS : 0));
 	sysreg_write(mdcr_el2, sysreg_read(mdcr_el2) | MDCR_TDE);
 	sysreg_write(oslar_el1, 0);
@@ -178,8 +179,8 @@ static bool insn_at(u64 pc, u32 *insn)
 }
 
 /*
- * A load-exclusive at the PC: its pair would never succeed when stepped. Runs to behind the store-exclusive, or to
- * where a branch leaves the sequence. False: no such sequence, or no breakpoint is left for it.
+ * Bridges a load-exclusive at the PC, whose store-exclusive would always fail when stepped: sets breakpoints behind it
+ * and where branches leave the sequence. False: no such sequence, or too few free breakpoints.
  */
 static bool bridge(u64 pc)
 {
@@ -217,13 +218,13 @@ static void begin_step(struct cpu *c, enum step step)
 	d->step = (u8)step;
 	d->pc = c->frame.elr_el2;
 	d->bridged = bridge(d->pc);
-	/* An interrupt between would be the step, and the instruction stay undone. */
+	/* An interrupt would end the step before the instruction. */
 	if (step == STEP_OVER || d->hold)
 		hold_interrupts(d, true);
 	c->work |= WORK_DEBUG;
 }
 
-/* The instruction at d->pc is done. True: the operator wants to see it. */
+/* The instruction at d->pc is done. True: the operator's last step. */
 static bool stepped(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];
@@ -251,9 +252,9 @@ void debug_step(struct cpu *c, u64 count, bool hold)
 	state[c->index].hold = hold;
 }
 
-void debug_until(enum until what, u64 value)
+void debug_until(enum until condition, u64 value)
 {
-	until = what;
+	until = condition;
 	until_value = value;
 }
 
@@ -276,7 +277,7 @@ void debug_resume(struct cpu *c)
 	struct debug_cpu *d = &state[c->index];
 	u64 pc = c->frame.elr_el2;
 
-	/* Stopped on a point: over it first. A watchpoint's access has not been made yet. */
+	/* Steps over the point that the guest stopped on. A watchpoint's access has not been made yet. */
 	d->skip = d->hit != NO_POINT && d->pc == pc && debug_points[d->hit - 1].owner ? d->hit : NO_POINT;
 	for (u8 i = 0; i < DEBUG_CODE; i++)
 		if (debug_points[i].owner && debug_points[i].owner != POINT_ONCE && debug_points[i].va == pc)
@@ -300,7 +301,7 @@ bool debug_work(struct cpu *c)
 	bool stop = false;
 
 	if (d->step && !d->bridged && c->frame.elr_el2 != d->pc)
-		stop = stepped(c); /* EL2 did the instruction's work: there is nothing left to step */
+		stop = stepped(c); /* EL2 has done the instruction's work, so no step exception comes */
 	if (stop)
 		c->stop_reason = "step";
 	if ((until == UNTIL_TRAP && c->entered != d->entered) || (until == UNTIL_SEQ && c->log.seq > until_value)) {
@@ -339,11 +340,11 @@ static bool holds(const struct cpu *c, const struct debug_point *p)
 	return true;
 }
 
-/* The point that this exception is about: FAR_EL2 may be anywhere in the access, so the nearest watchpoint. */
+/* The point behind this exception. FAR_EL2 may be anywhere in the access, so it is the nearest watchpoint. */
 static u8 find(const struct trap_frame *f, bool data)
 {
 	u8 found = NO_POINT;
-	u64 nearest = 64; /* DC ZVA is the longest access there is */
+	u64 nearest = 64; /* DC ZVA makes the longest access */
 
 	for (unsigned i = data ? DEBUG_CODE : 0; i < (data ? DEBUG_POINTS : DEBUG_CODE); i++) {
 		const struct debug_point *p = &debug_points[i];
@@ -361,7 +362,7 @@ static u8 find(const struct trap_frame *f, bool data)
 	return found;
 }
 
-/* True: the guest stops. Else it goes on behind the point. */
+/* The guest has reached a point. True: it stops; false: it goes on after it. */
 static bool hit(struct cpu *c, u8 i)
 {
 	struct debug_cpu *d = &state[c->index];
@@ -406,7 +407,7 @@ enum outcome trap_debug(struct trap_frame *f)
 		stop = stepped(c);
 	} else if (class == EC_BREAKPOINT || class == EC_WATCHPOINT) {
 		i = find(f, class == EC_WATCHPOINT);
-		if (i == NO_POINT) /* removed meanwhile, by another CPU */
+		if (i == NO_POINT) /* another CPU has removed it */
 			stop = false;
 		else if (debug_points[i - 1].owner == POINT_ONCE) {
 			why = d->bridged ? "step" : "until";
@@ -418,9 +419,11 @@ enum outcome trap_debug(struct trap_frame *f)
 	} else { /* the guest's own BRK, which MDCR_EL2.TDE routes to EL2 */
 		return policy_traps.mdcr & MDCR_TDE ? trap_other(f) : FORWARD;
 	}
-	if (stop)
-		monitor_run(c, why);
-	c->entered = d->entered = counter(); /* no decision's cost, and no trap for `until` */
+	c->entered = d->entered = counter(); /* charged to no decision, and no trap for `until` */
+	if (stop) {
+		c->stop_reason = why;
+		c->work = (c->work & ~WORK_DEBUG) | WORK_MONITOR;
+	}
 	return AGAIN;
 }
 

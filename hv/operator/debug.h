@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Breakpoints, watchpoints and single steps over the guest. The debug registers are EL2's only while
- * something is armed; meanwhile the guest's accesses to them go to a shadow, which is what it finds afterwards.
+ * Breakpoints, watchpoints and single steps of the guest. EL2 has the debug registers only while a point or step is
+ * armed; the guest's accesses to them then go to a shadow, whose values it gets back afterwards.
  */
 #ifndef HV_DEBUG_H
 #define HV_DEBUG_H
@@ -24,22 +24,22 @@ struct debug_point {
 };
 extern struct debug_point debug_points[DEBUG_POINTS];
 
-/* Takes a slot; its number, or -1: all are in use. */
+/* Takes a slot; returns its number, or -1: all are in use. */
 int debug_add(const struct debug_point *p, bool data);
 
-/* What the monitor asks of the next time the guest goes on. Forgotten when the guest stops for whatever reason. */
+/* Requests for the next time the guest goes on. Any stop of the guest cancels them. */
 enum until { UNTIL_NOTHING, UNTIL_TRAP, UNTIL_SEQ, UNTIL_TIME };
 void debug_step(struct cpu *c, u64 count, bool hold_interrupts);
-void debug_until(enum until what, u64 value);
+void debug_until(enum until condition, u64 value);
 
 /* monitor.c: the guest has stopped; it goes on. smp.c: a CPU that stood still goes on, or has come on. */
 void debug_stop(struct cpu *c);
 void debug_resume(struct cpu *c);
 void debug_load(struct cpu *c);
-/* smp.c: a CPU goes off. Nothing of what it had is kept: it comes on again from reset. */
+/* smp.c: a CPU goes off. It comes on again from reset, so nothing is kept. */
 void debug_off(struct cpu *c);
 
-/* The guest's access to a debug register while they are EL2's: the decision that serves it from the shadow, or NULL. */
+/* The guest's access to a debug register that EL2 uses: the decision that serves it from the shadow, or NULL. */
 const struct decision *debug_shadow(struct cpu *c, const struct decision *d);
 
 #endif

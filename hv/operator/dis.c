@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A small decoder: a table of masks and formats, the first match counts. Pure. */
+/* A small disassembler: a table of masks and formats, of which the first match counts. Pure. */
 #include "operator/dis.h"
-#include "cpu/log.h"
 #include "log/console.h"
+#include "log/evidence.h"
 
 /*
  * In a format: %d %n %m %t registers [4:0] [9:5] [20:16] [4:0], 64-bit when bit 31 is set (%T: always); %b a base,
- * where 31 is SP; %j %k %l targets of 26, 19 and 14 bits; %A %P ADR and ADRP; %r the system register; %h imm16 at
- * bit 5, %H imm7, in hexadecimal; %w imm16 with a move's shift; %i imm12 at bit 10; %c condition; %y bit number; %s a
- * load or store of one register; %p of two; %x exclusive or ordered.
+ * where 31 is SP; %j %k %l targets of 26, 19 and 14 bits; %A %P ADR and ADRP; %r the system register; %h imm16 at bit
+ * 5, %H imm7, in hexadecimal; %w imm16 with a move's shift; %i imm12 at bit 10; %c condition; %y bit number; %s a load
+ * or store of one register; %p of two; %x exclusive or ordered.
  */
 static const struct {
 	u32 mask, value;
@@ -143,7 +143,7 @@ static size_t exclusive(char *buf, size_t size, u32 insn)
 }
 
 /* One %-item of a format. */
-static size_t item(char *buf, size_t size, char what, u32 insn, u64 pc)
+static size_t item(char *buf, size_t size, char kind, u32 insn, u64 pc)
 {
 	static const char conditions[16][3] = { "eq", "ne", "cs", "cc", "mi", "pl", "vs", "vc",
 						"hi", "ls", "ge", "lt", "gt", "le", "al", "nv" };
@@ -151,7 +151,7 @@ static size_t item(char *buf, size_t size, char what, u32 insn, u64 pc)
 	u64 to = pc;
 	s64 far = extend(FIELD(insn, 23, 5) << 2 | FIELD(insn, 30, 29), 21);
 
-	switch (what) {
+	switch (kind) {
 	case 'd':
 	case 't': return reg(buf, size, insn & 31, wide, false);
 	case 'D': return reg(buf, size, insn & 31, wide, true);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gdb's remote protocol: the guest's CPU as one thread, its registers, its memory, its break- and watchpoints. */
+/* gdb's remote protocol: the guest's CPU as one thread, its registers, its memory, its breakpoints and watchpoints. */
 #include "operator/gdb.h"
 #include "arch/arch.h"
-#include "cpu/el1_exception.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/output.h"
 #include "log/power.h"
 #include "operator/debug.h"
 #include "operator/gdb_packet.h"
+#include "vm/el1_exception.h"
 
 #define SILENCE_MS 3000
 #define BAD_MOST   3
@@ -87,7 +88,7 @@ static u64 reg_read(struct cpu *c, unsigned n)
 	return n == REG_CPSR ? c->frame.spsr_el2 & ~SPSR_SS : *reg(c, n);
 }
 
-/* False: a mode that is not the guest's to be in. */
+/* False: PSTATE would be of a mode that the guest may not be in. */
 static bool reg_write(struct cpu *c, unsigned n, u64 v)
 {
 	if (n == REG_CPSR && (v & 0x1f) != 0 && (v & 0x1f) != 4 && (v & 0x1f) != 5)
@@ -180,7 +181,7 @@ static bool write_range(struct cpu *c, const char *s, bool binary)
 		return false;
 	if ((u64)(end - s) != (binary ? n : 2 * n))
 		return false;
-	/* Two digits become one byte further in front: in place. */
+	/* Decodes pairs of digits in place. */
 	if (!binary && !gdb_get_bytes(s, in.data, n))
 		return false;
 	if (!binary)
@@ -232,7 +233,7 @@ static void drop_points(void)
 
 /* --- queries --------------------------------------------------------------------------------------- */
 
-/* "OFFSET,LENGTH" of target.xml, which is made anew each time. */
+/* "OFFSET,LENGTH" of target.xml, whose text is made anew for each request. */
 static void features(const char *s)
 {
 	static char xml[1800];
@@ -344,7 +345,10 @@ static bool go(struct monitor *m, char how, const char *s)
 	return true;
 }
 
-/* True: leave the session, for the guest or the prompt. `out` has the answer, if it is not empty or `silent`. */
+/*
+ * Handles a packet. True: leave the session, for the guest or the prompt. `out` is the answer, unless it is empty or
+ * `silent`.
+ */
 static bool handle(struct monitor *m, bool *silent)
 {
 	const char *s = in.data;
@@ -379,7 +383,7 @@ static bool handle(struct monitor *m, bool *silent)
 	case 'q':
 	case 'Q':
 		query(m, s);
-		return false;
+		return m->next != MONITOR_CONT;
 	case 'c':
 	case 's':
 		*silent = true;

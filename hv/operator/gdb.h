@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gdb's remote protocol over the UART: a second door to the monitor, never a dependency. */
+/* gdb's remote protocol over the UART; the monitor does not need it. */
 #ifndef HV_GDB_H
 #define HV_GDB_H
 
 #include "log/line.h"
 #include "operator/monitor_cmd.h"
 
-/* From the prompt: the line is gdb's from now on. */
+/* At the prompt: gives gdb the line. */
 void gdb_begin(struct monitor *m);
-/* The guest has stopped under gdb: answers packets. True: it goes on; false: the operator has the prompt again. */
+/* The guest has stopped under gdb: answers packets. True: the guest goes on; false: the operator has the prompt again. */
 bool gdb_session(struct monitor *m);
 
 #endif

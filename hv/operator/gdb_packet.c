@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The frames of gdb's remote protocol. Pure. */
+/* Frames of gdb's remote protocol. Pure. */
 #include "operator/gdb_packet.h"
 
 #define INTERRUPT 0x03
@@ -30,7 +30,7 @@ static enum gdb_event checksum(struct gdb_packet *p, u8 byte)
 
 enum gdb_event gdb_feed(struct gdb_packet *p, u8 byte)
 {
-	if (byte == '$' && !p->escaped) { /* '$' is never part of data: a new packet, whatever became of the last */
+	if (byte == '$' && !p->escaped) { /* '$' is never part of data: it begins a new packet in any state */
 		bool cut = p->state != 0;
 
 		p->n = 0;

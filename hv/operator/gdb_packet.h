@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The frames of gdb's remote protocol: $data#checksum, acknowledgements, hexadecimal and escaped bytes. Pure. */
+/* Frames of gdb's remote protocol: $data#checksum, acknowledgements, hexadecimal and escaped bytes. Pure. */
 #ifndef HV_GDB_PACKET_H
 #define HV_GDB_PACKET_H
 
 #include "lib/types.h"
 
-#define GDB_PACKET 1100 /* bytes of data, with room for a NUL: all registers are 536 */
+#define GDB_PACKET 1100 /* bytes of data, with room for a NUL; all registers are 536 */
 
 enum gdb_event {
 	GDB_MORE,      /* nothing yet */
 	GDB_DATA,      /* data[0..n) is a packet whose checksum is right */
 	GDB_BAD,       /* a wrong checksum, or too long */
-	GDB_NAK,       /* '-': the last answer is wanted again */
+	GDB_NAK,       /* '-': gdb wants the last answer again */
 	GDB_INTERRUPT, /* 0x03 */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Opens and leaves the monitor, and finds the command that a line names. */
+/* Opens and leaves the monitor. */
 #include "operator/monitor.h"
 #include "arch/arch.h"
 #include "board/gic.h"
@@ -11,185 +11,13 @@
 #include "lib/print.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "log/power.h"
 #include "operator/debug.h"
 #include "operator/gdb.h"
 #include "operator/monitor_cmd.h"
-#include "operator/overrule.h"
 
-static monitor_command help, go_on, reset, power_off, gdb;
-
-bool monitor_machine;
-static bool failed; /* the command being executed */
-
-void complain(const char *format, ...)
-{
-	va_list ap;
-
-	failed = true;
-	if (monitor_machine)
-		kprintf("err: ");
-	va_start(ap, format);
-	kvprintf(format, ap);
-	va_end(ap);
-}
-
-/* The one list: dispatch, completion and `help` read it. Groups stand together. */
-static const struct command {
-	const char *group, *name, *usage, *what;
-	monitor_command *run;
-	bool writes; /* refused in a locked build */
-} commands[] = {
-	{ "state", "status", "", "guest, policy, log and traps at a glance", monitor_status, false },
-	{ "state", "regs", "[-c]", "the guest's registers and its syndrome; -c: what changed since the last stop",
-	  monitor_regs, false },
-	{ "state", "sysregs", "[-d] [mmu|exc|timer|debug|id|vgic|el2|all|NAME]", "system registers; -d: what changed",
-	  monitor_sysregs, false },
-	{ "state", "el2", "", "EL2's own registers, stack and log", monitor_el2, false },
-	{ "state", "bt", "", "return addresses along the frame pointers", monitor_bt, false },
-	{ "memory", "x", "/[N][x|g|w|h|b] ADDR", "memory in units of 8, 4, 2 or 1 bytes", monitor_x, false },
-	{ "memory", "w", "[8|4|2|1] ADDR VALUE", "writes memory; instruction caches are cleaned", monitor_w, true },
-	{ "memory", "find", "ADDR SIZE TEXT|NUMBER", "where a text or a number occurs", monitor_find, false },
-	{ "memory", "xlat", "ADDR", "both stages of the translation, level by level", monitor_xlat, false },
-	{ "memory", "map", "", "what each IPA is, and by which line of the policy", monitor_map, false },
-	{ "memory", "dis", "[ADDR [N]]", "instructions", monitor_dis, false },
-	{ "policy", "policy", "[hits | show rN | find WORD | hash | diff]", "rules, their lines and how often they decided",
-	  monitor_policy, false },
-	{ "policy", "why", "[SEQ]", "why a decision came out as it did", monitor_why, false },
-	{ "policy", "traps", "[-r | -w | clear]", "decisions and their cost by class, or by rule; -w: each second until a key;\n"
-	  "  clear: counted anew; p50, p95 and max are of the decisions that the rings hold", monitor_traps, false },
-	{ "policy", "rule", "[rN would | stop | reset]", "refusals pass and are logged WOULD; ask first; as built",
-	  monitor_rule, true },
-	{ "log", "log", "[status | tail [N] | grep FILTER | mode [text|notable|full|quiet] | level CLASS text|notable |\n"
-	  "  live on|off | clear | dump]",
-	  "the evidence log; grep: deny & mmio & pc LOW HIGH & since 10s; level: one class in another mode;\n"
-	  "  clear: tail and grep begin here", monitor_log, false },
-	{ "log", "mark", "TEXT", "a marker in the log", monitor_mark, false },
-	{ "log", "dump", "", "totals into the log, now", monitor_dump, false },
-	{ "run", "cont", "", "the guest goes on (^D)", go_on, false },
-	{ "run", "step", "[-i] [N]", "N instructions; -i: interrupts of the guest wait", monitor_step, true },
-	{ "run", "until", "ADDR | lr | trap | rule rN | seq N | SECONDS", "the guest goes on until then", monitor_until,
-	  true },
-	{ "run", "bp", "ADDR [if $xN == V] [log] | -d N | -l", "breakpoint; log: a mark, and on; -d deletes, -l lists",
-	  monitor_bp, true },
-	{ "run", "wp", "r|w|rw ADDR [BYTES] [if ...] [log] | -d N | -l", "watchpoint", monitor_wp, true },
-	{ "run", "set", "$REG = VALUE | esc ^]|none | columns N | prompt \"TEXT\" | machine on|off",
-	  "a register of the guest; the monitor's key; your terminal;\n"
-	  "  machine: each command ends with `ok` or `err: ...`",
-	  monitor_set, false },
-	{ "run", "inject", "undef | serror | abort [ADDR] | irq N", "an exception or interrupt for the guest",
-	  monitor_inject, true },
-	{ "run", "reset", "", "finish the log and reset the machine", reset, false },
-	{ "run", "poweroff", "", "finish the log and power off", power_off, false },
-	{ "session", "gdb", "", "gdb's remote protocol on this line, until it detaches", gdb, true },
-	{ "session", "echo", "on|off", "whether the monitor shows what is typed", monitor_echo, false },
-	{ "session", "time", "[hide on|off]", "whether the guest's CNTVCT stands still while it is stopped", monitor_time, false },
-	{ "session", "help", "[COMMAND]", "this list, or one command", help, false },
-	{ "session", "hist", "", "the lines typed so far", monitor_history, false },
-};
-
-const char *monitor_name(unsigned n)
-{
-	return n < ARRAY_SIZE(commands) ? commands[n].name : NULL;
-}
-
-/* For completion: what may follow the one command that the line begins with; "" if there is none. */
-const char *monitor_usage(const char *line, size_t n)
-{
-	const char *usage = "";
-
-	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strncmp(commands[i].name, line, n))
-			continue;
-		if (!commands[i].name[n])
-			return commands[i].usage;
-		if (*usage)
-			return "";
-		usage = commands[i].usage;
-	}
-	return usage;
-}
-
-/* The command that the first `n` bytes of `word` name, in full or by a unique prefix; else NULL, said so. */
-static const struct command *find(const char *word, size_t n)
-{
-	const struct command *found = NULL;
-	unsigned matches = 0;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strncmp(commands[i].name, word, n))
-			continue;
-		if (!commands[i].name[n])
-			return &commands[i];
-		found = &commands[i];
-		matches++;
-	}
-	if (matches == 1)
-		return found;
-	if (!matches) {
-		complain("no command '%.*s'; `help` lists them\n", (int)n, word);
-		return NULL;
-	}
-	complain("'%.*s' is", (int)n, word);
-	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
-		if (!strncmp(commands[i].name, word, n))
-			kprintf("%s %s", --matches ? "" : " or", commands[i].name);
-	kprintf("\n");
-	return NULL;
-}
-
-/* `w4 ADDR` and `x/4b ADDR`: what follows the name at once is an argument. */
-static size_t name_length(const char *s)
-{
-	size_t n = 0;
-
-	while (s[n] && s[n] != ' ' && s[n] != '/' && !(n == 1 && *s == 'w' && s[n] <= '9'))
-		n++;
-	return n;
-}
-
-static bool gone(const struct monitor *m)
-{
-	return !strcmp(m->stop_reason, "panic") || !strcmp(m->stop_reason, "kill");
-}
-
-static void help(struct monitor *m, const char *args)
-{
-	const char *group = "";
-	char paused[24];
-
-	if (*args) {
-		const struct command *k = find(args, name_length(args));
-
-		if (k)
-			kprintf("%s%s%s\n  %s\n", k->name, *k->usage && *k->usage != '/' ? " " : "", k->usage, k->what);
-		return;
-	}
-	seconds_text(paused, sizeof(paused), counter() - m->opened);
-	kprintf("hv monitor, build %s.  guest paused %s s (%s guest).  ^D = cont", build_id, paused,
-		vtime_hides ? "hidden from" : "seen by");
-	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(group, commands[i].group)) {
-			group = commands[i].group;
-			kprintf("\n  %-8s", group);
-		}
-		kprintf(" %s", commands[i].name);
-	}
-	kprintf("\n`help CMD` for one command; unique prefixes work; Tab completes.\n"
-		"addresses: 0x1234 (guest VA)  ipa:0x..  pa:0x..  $x0 $pc $sp $lr  with + and -\n");
-}
-
-static void go_on(struct monitor *m, const char *args)
-{
-	if (!no_more(args))
-		return;
-	if (gone(m))
-		complain("the guest can not go on (%s): reset or poweroff\n", m->stop_reason);
-	else
-		m->leave = true;
-}
-
-/* The last records: the monitor's text ends here for the decoder. */
+/* The last records: the decoder takes them for the end of the monitor's text. */
 static void leave(struct monitor *m)
 {
 	struct cpu *c = m->c;
@@ -202,60 +30,8 @@ static void leave(struct monitor *m)
 	if (m->brief)
 		log_drain(c, 0, false);
 	else
-		log_header(c); /* drains first: a capture cut here still decodes */
-	console_input(c); /* typed behind `cont`: the UART tells only of the first byte of many */
-}
-
-static void gdb(struct monitor *m, const char *args)
-{
-	if (no_more(args) && !gdb_active)
-		gdb_begin(m);
-}
-
-static void reset(struct monitor *m, const char *args)
-{
-	if (!no_more(args))
-		return;
-	leave(m);
-	guest_reset();
-}
-
-static void power_off(struct monitor *m, const char *args)
-{
-	if (!no_more(args))
-		return;
-	leave(m);
-	machine_off("poweroff");
-}
-
-bool monitor_refuses(struct monitor *m, const char *what)
-{
-	char text[32];
-
-	if (!build_locked)
-		return false;
-	ksnprintf(text, sizeof(text), "refused %s", what);
-	log_note(m->c, text);
-	complain("%s: this build is locked (LOCKED=1)\n", what);
-	return true;
-}
-
-void monitor_execute(struct monitor *m, const char *line)
-{
-	const struct command *k;
-	size_t n;
-
-	line = skip_blanks(line);
-	n = name_length(line);
-	if (!n)
-		return;
-	failed = false;
-	m->lines = 0;
-	k = find(line, n);
-	if (k && !(k->writes && monitor_refuses(m, k->name)))
-		k->run(m, skip_blanks(line + n));
-	if (monitor_machine && !failed)
-		kprintf("ok\n");
+		log_header(c); /* drains first, so that a capture that is cut here can be decoded */
+	console_input(c); /* input behind `cont`: the UART interrupts only for the first byte of many */
 }
 
 /* False: unattended. Else the guest stands still, this CPU has the line, and the log says so. */
@@ -263,16 +39,16 @@ static bool enter(struct monitor *m)
 {
 	struct cpu *c = m->c;
 
-	if (bootargs.unattended && (!bootargs.init_size || gone(m))) {
+	if (bootargs.unattended && (!bootargs.init_size || monitor_gone(m))) {
 		log_event(c, EV_PAUSE_SKIPPED, 0, 0);
 		return false;
 	}
 	smp_stop_others(c);
-	/* The line is this CPU's while the monitor is open, and the log. */
+	/* While the monitor is open this CPU keeps the line and the log. */
 	if (!locks_void) {
 		spin_lock(&log_lock);
 		spin_lock(&line_lock);
-		if (!smp_stopped) /* another's monitor has been open meanwhile, and has let them go */
+		if (!smp_stopped) /* another CPU's monitor was open meanwhile, and has resumed the others */
 			smp_stop_others(c);
 	}
 	gic_route_uart(c->index);
@@ -293,9 +69,9 @@ static void resume(struct monitor *m)
 	if (!gdb_active && !m->brief)
 		kprintf("-- guest resumes --\n");
 	leave(m);
-	monitor_remember(m); /* after leave() has hidden the monitor's time */
+	monitor_remember(m); /* after leave(), which hides the monitor's time */
 	m->c->stopped_seq = ~0UL;
-	/* The time in the monitor is no cost of the decision that opened it. */
+	/* The decision that opened the monitor is not charged with its time. */
 	m->c->entered = counter() - m->spent;
 	if (m->c->record)
 		m->c->record->cost -= (u32)m->spent;
@@ -307,7 +83,7 @@ static void resume(struct monitor *m)
 	spin_unlock(&log_lock);
 }
 
-/* The next command of hv.init; false: no more. */
+/* The next command of hv.init; false: there are no more. */
 static bool script_line(char line[MONITOR_LINE])
 {
 	size_t n = 0;
@@ -331,16 +107,25 @@ static void prompt(struct monitor *m)
 	char line[MONITOR_LINE];
 
 	for (m->leave = false; !m->leave;) {
+		if (m->next == MONITOR_GDB)
+			gdb_begin(m);
+		m->next = MONITOR_CONT;
 		if (gdb_active && gdb_session(m))
-			return;
+			break;
 		if (script_line(line))
 			monitor_execute(m, line);
 		else if (bootargs.unattended)
 			m->leave = true;
-		else if (monitor_line(m, line))
+		else if (monitor_line(m, line, monitor_candidate))
 			monitor_execute(m, line);
 		else
-			go_on(m, "");
+			monitor_cont(m, "");
+	}
+	if (m->next == MONITOR_RESET || m->next == MONITOR_OFF) {
+		leave(m);
+		if (m->next == MONITOR_RESET)
+			guest_reset();
+		machine_off("poweroff");
 	}
 }
 
@@ -378,16 +163,16 @@ void monitor_pause(struct cpu *c)
 int monitor_ask(struct cpu *c, const struct decision *d)
 {
 	struct monitor m = { .c = c, .stop_reason = "rule", .opened = counter() };
-	char what[96];
+	char text[96];
 	int key;
 
 	if (gdb_active || !enter(&m))
 		return 'd';
-	describe_frame(what, sizeof(what), &c->frame);
+	describe_frame(text, sizeof(text), &c->frame);
 	for (key = 0; key != 'a' && key != 'A' && key != 'd' && key != 'e';) {
 		kprintf("r%u %s is about to %s %s\n"
 			"[a]llow once [d]o it [e]mulate 0 [A]lways allow [w]hy [m]onitor? ", d->rule,
-			policy_rules[d->rule].place, log_verdicts[d->verdict % V_COUNT], what);
+			policy_rules[d->rule].place, log_verdicts[d->verdict % V_COUNT], text);
 		key = console_getc(-1);
 		kprintf("%c\n", key >= ' ' && key < 0x7f ? key : '?');
 		if (key == 'w')
@@ -397,10 +182,10 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 	}
 	if (key == 'A')
 		change_rule(c, d->rule, ROW_WOULD, ROW_STOP);
-	if (key != 'd') { /* its record, if there is one, is on the wire by now, with the verdict of the policy */
-		ksnprintf(what, sizeof(what), "overruled rule=r%u pc=0x%lx by=monitor answer=%s", d->rule,
+	if (key != 'd') { /* its record, if there is one, is on the line by now, with the policy's verdict */
+		ksnprintf(text, sizeof(text), "overruled rule=r%u pc=0x%lx by=monitor answer=%s", d->rule,
 			  c->frame.elr_el2, key == 'e' ? "emulate" : "allow");
-		log_note(c, what);
+		log_note(c, text);
 	}
 	resume(&m);
 	return key;
@@ -423,7 +208,7 @@ void monitor_note(struct cpu *c, u32 todo)
 
 	if (todo & WORK_OFF)
 		machine_off("poweroff");
-	held = console_hold(); /* what is said stays in one piece */
+	held = console_hold(); /* the texts stay together */
 	if (todo & WORK_STATUS) {
 		ksnprintf(text, sizeof(text), "status pc=0x%lx el=%lu seq=%lu lost=%lu rules=%u/%u", f->elr_el2,
 			  FIELD(f->spsr_el2, 3, 2), c->log.seq, c->log.lost, rules_hit(), policy_n_rules);

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operator's monitor: the guest stands still while it speaks. */
+/* The operator's monitor: the guest stands still while it is open. */
 #ifndef HV_MONITOR_H
 #define HV_MONITOR_H
 
 #include "trap/operator.h"
 
-/* Before the guest starts: what hv.init of the boot arguments says. What of it is behind a `cont` is for the next stop. */
+/* Runs hv.init of the boot arguments before the guest starts. The part behind a `cont` is for the next stop. */
 void monitor_init(struct cpu *c);
-/* Before `d` takes effect, the operator is asked: 'a' let it pass, 'A' from now on, 'd' as it is, 'e' nothing happens. */
+/*
+ * Asks the operator before `d` takes effect: 'a' let it pass, 'A' from now on, 'd' as it is, 'e' read zero, ignore
+ * writes.
+ */
 int monitor_ask(struct cpu *c, const struct decision *d);
 
 #endif

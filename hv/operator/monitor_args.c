@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an operator types behind a command: words, numbers, addresses; and memory at such an address. */
+/* Arguments of the operator's commands: words, numbers, addresses; and memory at such an address. */
 #include "arch/arch.h"
 #include "lib/string.h"
 #include "log/console.h"
 #include "operator/monitor_cmd.h"
 #include "vm/guestmem.h"
 
-#define RAM_FIRST ((u64)RAM_PA) /* what `pa:` may read: RAM, never a device (reading one has effects) */
+#define RAM_FIRST ((u64)RAM_PA) /* memory that `pa:` may read: RAM, never a device, where reads have effects */
 #define RAM_LAST  (RAM_FIRST + RAM_SIZE - 1)
 
 const char *const space_names[] = { [SPACE_VA] = "", [SPACE_IPA] = "ipa:", [SPACE_PA] = "pa:" };
@@ -90,7 +90,7 @@ static bool is_name(char ch)
 
 u64 *guest_register(struct trap_frame *f, const char *s, size_t n)
 {
-	/* SP is whichever the guest's mode selects. */
+	/* SP of the guest's current mode. */
 	const struct {
 		const char *name;
 		u64 *value;
@@ -197,7 +197,7 @@ size_t read_memory(const struct address *from, void *to, size_t size)
 
 	if (from->space == SPACE_VA)
 		return guest_read_va(at, to, size);
-	/* Byte by byte: what is there is read even when the rest is not. */
+	/* Byte by byte: bytes are read up to the first that cannot be. */
 	for (; done < size; done++, at++) {
 		u64 byte;
 
@@ -225,7 +225,7 @@ size_t write_memory(const struct address *to, const void *from, size_t size)
 		u64 at = to->value + done;
 		u8 *p = NULL;
 
-		/* The operator may write what the guest itself may only read, its code above all. */
+		/* The operator may write memory that the guest itself may only read, such as its code. */
 		if (to->space == SPACE_VA && guest_translate(at, 0, &ipa, &par))
 			p = guest_ram(ipa, 1);
 		else if (to->space != SPACE_VA)
@@ -272,4 +272,18 @@ void say_unreadable(const struct address *a)
 		kprintf("ipa 0x%lx is no RAM: window %s\n", ipa, w->name);
 	else
 		kprintf("ipa 0x%lx is no RAM\n", ipa);
+}
+
+bool take_rule(const char **args, unsigned *rule)
+{
+	const char *s = **args == 'r' ? *args + 1 : *args;
+	u64 n;
+
+	if (!take_number(&s, &n) || n >= policy_n_rules || (*s && *s != ' ')) {
+		complain("which rule? r0 to r%u; `policy hits` lists them\n", policy_n_rules - 1u);
+		return false;
+	}
+	*rule = (unsigned)n;
+	*args = skip_blanks(s);
+	return true;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's commands that change the guest or the policy; each leaves a record. */
+/* Monitor commands that change the guest or the policy; each leaves a record. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "dev/vgic.h"
 #include "lib/build.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 #include "vm/inject.h"
 
 /* --- rule ----------------------------------------------------------------------------------------- */
@@ -17,31 +18,17 @@ static const char *flags_word(u32 flags, const char *as_built)
 	return flags & ROW_STOP ? "ASK" : flags & ROW_WOULD ? "WOULD" : as_built;
 }
 
-bool take_rule(const char **args, unsigned *rule)
-{
-	const char *s = **args == 'r' ? *args + 1 : *args;
-	u64 n;
-
-	if (!take_number(&s, &n) || n >= policy_n_rules || (*s && *s != ' ')) {
-		complain("which rule? r0 to r%u; `policy hits` lists them\n", policy_n_rules - 1u);
-		return false;
-	}
-	*rule = (unsigned)n;
-	*args = skip_blanks(s);
-	return true;
-}
-
 bool change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear)
 {
-	u32 old = overrule_flags(rule);
+	u32 old = rules_flags(rule);
 	char text[96];
 
-	if (!overrule_rule(rule, set, clear)) {
+	if (!rules_set(rule, set, clear)) {
 		complain("r%u decides nothing by itself: no row of the tables is its own\n", rule);
 		return false;
 	}
 	ksnprintf(text, sizeof(text), "rule=r%u field=verdict old=%s new=%s by=monitor hash=%08x", rule,
-		  flags_word(old, "built"), flags_word(overrule_flags(rule), "built"), (u32)(policy_hash >> 32));
+		  flags_word(old, "built"), flags_word(rules_flags(rule), "built"), (u32)(policy_hash >> 32));
 	log_line(c, 'P', text);
 	return true;
 }
@@ -51,7 +38,7 @@ static void list_rules(void)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < policy_n_rules; i++) {
-		u32 flags = overrule_flags(i);
+		u32 flags = rules_flags(i);
 
 		if (!flags)
 			continue;
@@ -86,7 +73,7 @@ void monitor_rule(struct monitor *m, const char *args)
 
 /* --- set ------------------------------------------------------------------------------------------ */
 
-/* The trapped instruction is not finished: moving the PC now would skip the one behind it. */
+/* The trapped instruction is not finished: to move the PC now would skip the one after it. */
 static bool between_instructions(const struct monitor *m)
 {
 	if (strcmp(m->stop_reason, "rule"))
@@ -119,7 +106,7 @@ static void set_columns(const char *args)
 		monitor_columns((unsigned)n);
 }
 
-/* set prompt "x> ": the quotes keep its blanks. */
+/* set prompt "x> ": quotes keep blanks. */
 static void set_prompt(const char *args)
 {
 	size_t n = strlen(args);
@@ -155,7 +142,7 @@ void monitor_set(struct monitor *m, const char *args)
 	size_t n = 0;
 	u64 *place, old;
 
-	/* Of the session first: what follows changes the guest or how it is watched. */
+	/* Settings of the session come first; those behind it change the guest or how it is watched. */
 	if (take_exactly(&args, "columns")) {
 		set_columns(args);
 		return;
@@ -188,14 +175,14 @@ void monitor_set(struct monitor *m, const char *args)
 		return;
 	if (place == &f->elr_el2 && !between_instructions(m))
 		return;
-	/* The guest's level is not the operator's to raise. */
+	/* The operator cannot raise the guest's Exception level. */
 	if (place == &f->spsr_el2 && ((value.value & 0x1f) > 5 || (value.value & 0xf) == 1 || (value.value & 0xe) == 2)) {
 		complain("SPSR_EL2.M must be EL0t (0), EL1t (4) or EL1h (5)\n");
 		return;
 	}
 	old = *place;
 	*place = value.value;
-	/* Registers that guest_return does not restore: they are written in the machine. */
+	/* Registers that guest_return does not restore are written in the machine as well. */
 	sysreg_write(sp_el0, f->sp_el0);
 	sysreg_write(sp_el1, f->sp_el1);
 	ksnprintf(text, sizeof(text), "set %.*s=0x%lx old=0x%lx", (int)(n < 8 ? n : 8), name, value.value, old);
@@ -233,7 +220,7 @@ void monitor_inject(struct monitor *m, const char *args)
 	} else if (take_word(&args, "abort")) {
 		if ((*args && !take_address(m, &args, &a)) || !no_more(args) || !between_instructions(m))
 			return;
-		/* A load from there, answered by an external abort. */
+		/* The exception of a load from `far` that an external abort answers. */
 		inject(f, (u64)((f->spsr_el2 & 0xf) ? EC_DABT_CUR : EC_DABT_LOW) << 26 | ESR_IL | FSC_EXTERNAL, &a.value);
 		ksnprintf(text, sizeof(text), "inject abort far=0x%lx", a.value);
 	} else {

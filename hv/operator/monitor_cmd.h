@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the monitor's parts share: commands, their arguments, paging. */
+/* Shared by the monitor's parts: commands, their arguments, paging. */
 #ifndef HV_MONITOR_CMD_H
 #define HV_MONITOR_CMD_H
 
@@ -7,40 +7,59 @@
 
 #define MONITOR_LINE 120
 
+enum monitor_next { MONITOR_CONT, MONITOR_RESET, MONITOR_OFF, MONITOR_GDB };
+
 struct monitor {
 	struct cpu *c;
 	const char *stop_reason;
 	u64 opened;       /* CNTPCT when the guest stopped */
-	u64 spent;        /* ticks that the trap had taken by then */
-	unsigned lines;   /* printed since the command began, as counted by monitor_more() */
-	bool interactive; /* a person types: no input was waiting when the prompt came */
-	bool leave;       /* the guest goes on */
-	bool brief;       /* ... for a step: what is said of that fits in two lines */
+	u64 spent;        /* ticks that the trap had taken until then */
+	unsigned lines;   /* lines since the command began, counted by monitor_more() */
+	bool interactive; /* a person types: no input was waiting at the prompt */
+	bool leave;       /* the prompt is left, and `next` happens */
+	enum monitor_next next;
+	bool brief;       /* the guest goes on for a step, whose report takes two lines */
 };
 
-/* `args` is what follows the command's name: no blanks in front of it, or "/8b ..." */
+/* `args` is the text after the command's name: without leading blanks, or "/8b ..." */
 typedef void monitor_command(struct monitor *m, const char *args);
 
-/* monitor.c: does what the line says. */
+/* monitor_commands.c: runs the command on the line. */
 void monitor_execute(struct monitor *m, const char *line);
-/* Why a command did not work: the last line that it prints. `set machine on`: behind "err: "; else it ends with "ok". */
+monitor_command monitor_cont;
+/* True after a panic or the guest's end: it cannot go on. */
+bool monitor_gone(const struct monitor *m);
+/*
+ * The i-th candidate for completion, in `word` or a constant; NULL: there are no more. A command, or behind the first
+ * word of `line`, of `first` bytes (0: none), a lower-case word of that command's usage.
+ */
+#define WORD_MAX 24
+typedef const char *monitor_candidates(const char *line, size_t first, unsigned i, char word[WORD_MAX]);
+monitor_candidates monitor_candidate;
+
+/* monitor_answer.c */
+/*
+ * Prints why a command did not work, as its last line. With `set machine on` the line begins with "err: "; a command
+ * that works then ends with "ok".
+ */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 extern bool monitor_machine;
-/* True in a locked build: it is said, and logged, that `what` is refused. */
-bool monitor_refuses(struct monitor *m, const char *what);
+/* True in a locked build, after a message and a record that `action` is refused. */
+bool monitor_refuses(struct monitor *m, const char *action);
+/* Before a command, and after it. */
+void monitor_begin(struct monitor *m);
+void monitor_end(void);
+
 /* monitor_line.c: reads one line, edited. False: ^D on an empty line. */
-bool monitor_line(struct monitor *m, char line[MONITOR_LINE]);
-/* One line was printed. False: the operator has seen enough. */
+bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate);
+/* Counts a printed line. False: the operator has seen enough. */
 bool monitor_more(struct monitor *m);
-/* The n-th command's name, NULL behind the last: for completion. */
-const char *monitor_name(unsigned n);
-const char *monitor_usage(const char *line, size_t n);
 monitor_command monitor_history;
-/* How wide the operator's terminal is. */
+/* Sets the width of the operator's terminal. */
 #define COLUMNS_MIN 20
 #define COLUMNS_MAX 250
 void monitor_columns(unsigned n);
-/* What is typed is shown; what stands before it, at most PROMPT_MAX characters. */
+/* Echo of typed characters, on or off; the prompt, at most PROMPT_MAX characters. */
 #define PROMPT_MAX 15
 extern bool monitor_echoes;
 extern char monitor_prompt[PROMPT_MAX + 1];
@@ -55,38 +74,53 @@ struct address {
 extern const char *const space_names[]; /* "", "ipa:", "pa:" */
 
 const char *skip_blanks(const char *s);
-/* If the next word of *args is `word` or a prefix of it (at least one character), steps over it. */
+/* Steps over the next word of *args if it is `word` or a prefix of it (at least one character). */
 bool take_word(const char **args, const char *word);
-/* A decimal or 0x number with k, M or G; steps over it. False: nothing printed, *args stands. */
+/* A decimal or 0x number with k, M or G; steps over it. False: prints nothing, *args is unchanged. */
 bool take_number(const char **args, u64 *value);
-/* [ipa:|pa:] term { +|- term }, a term being a number or $x0 $pc $sp $lr ...; false: the reason is printed. */
+/* [ipa:|pa:] term { +|- term }, a term being a number or $x0 $pc $sp $lr ...; false: the reason has been printed. */
 bool take_address(struct monitor *m, const char **args, struct address *out);
-/* True if nothing is left; else says what is. */
+/* True if nothing is left; else prints the rest. */
 bool no_more(const char *args);
 /* "=" or "==" and so on: steps over the next word if it is exactly `word`. */
 bool take_exactly(const char **args, const char *word);
-/* Writes guest memory and makes it fit for execution; returns how many bytes could be written. */
+/* Writes guest memory, and makes it fit for execution; returns how many bytes could be written. */
 size_t write_memory(const struct address *to, const void *from, size_t size);
-/* The guest's register called by the first `n` bytes of `s`: its place in the frame, or NULL ("xzr", "esr", ...). */
+/* The place in the frame of the register named by the first `n` bytes of `s`, or NULL ("xzr", "esr", ...). */
 u64 *guest_register(struct trap_frame *f, const char *s, size_t n);
-/* Reads memory for the operator; returns how many bytes there were. Nothing is printed. */
+/* Reads memory for the operator; returns how many bytes could be read. Prints nothing. */
 size_t read_memory(const struct address *from, void *to, size_t size);
-/* Says why the byte at `a` can not be read. */
+/* "r12" or "12", a rule that exists; else prints that it does not. */
+bool take_rule(const char **args, unsigned *rule);
+/* Prints why the byte at `a` cannot be read. */
 void say_unreadable(const struct address *a);
+
+/* monitor_say.c */
+extern const char *const policy_sections[SEC_COUNT]; /* "sysregs", ... */
+/* The frame's syndrome in the log's words. */
+size_t describe_frame(char *buf, size_t size, const struct trap_frame *f);
+/* Of CNTPCT; never 0. */
+u64 ticks_a_second(void);
+/* "12.345" */
+size_t seconds_text(char *buf, size_t size, u64 ticks);
+/* "1.2us", "-" for nothing; "      9733  80.8" */
+void say_time(u64 ticks, int width);
+void say_share(u64 part, u64 whole);
+/* Adds one row's hits and ticks on all CPUs. */
+void row_sum(unsigned row, u64 *hits, u64 *cost);
+/* Hits and ticks of one rule on all CPUs. */
+void rule_sum(unsigned rule, u64 *hits, u64 *cost);
+unsigned rules_hit(void);
 
 /* monitor_state.c */
 monitor_command monitor_status, monitor_regs, monitor_el2, monitor_time;
-/* What the frame's syndrome is about, as the log would say it. */
-size_t describe_frame(char *buf, size_t size, const struct trap_frame *f);
-/* The guest goes on: what `regs -c` and `sysregs -d` compare with. */
+/* The guest goes on: saves the registers that `regs -c` and `sysregs -d` compare with. */
 void monitor_remember(struct monitor *m);
 void remember_sysregs(void);
-/* True, and said so, if there was no stop before this one. */
+/* True, after a message, if there was no earlier stop. */
 bool first_stop(void);
-/* SP as the guest's code sees it now. */
+/* SP as the guest's code sees it. */
 u64 guest_sp(const struct trap_frame *f);
-/* "12.345" */
-size_t seconds_text(char *buf, size_t size, u64 ticks);
 
 /* monitor_sysregs.c */
 monitor_command monitor_sysregs;
@@ -97,35 +131,24 @@ monitor_command monitor_x, monitor_find, monitor_bt, monitor_w, monitor_xlat, mo
 
 /* monitor_traps.c */
 monitor_command monitor_traps;
-/* The table of `traps`, as it stood when this CPU last trapped. */
+/* Prints the table of `traps`, as of this CPU's last trap. */
 void say_traps(const struct cpu *c);
-/* "1.2us", "-" for nothing; "      9733  80.8" */
-void say_time(u64 ticks, int width);
-void say_share(u64 part, u64 whole);
-/* Adds one row's hits and ticks on all CPUs. */
-void row_sum(unsigned row, u64 *hits, u64 *cost);
 
 /* monitor_policy.c */
 monitor_command monitor_policy, monitor_why;
-extern const char *const policy_sections[SEC_COUNT]; /* "sysregs", ... */
-/* Hits and ticks of one rule on all CPUs. */
-void rule_sum(unsigned rule, u64 *hits, u64 *cost);
-unsigned rules_hit(void);
-/* The decision that `why` without a number explains: the one the guest stopped on, else the newest refusal. */
+/* The decision that `why` without a number explains: the one that stopped the guest, else the newest refusal. */
 const struct log_record *monitor_subject(struct monitor *m);
 
-/* monitor_change.c: what changes the guest or the policy */
+/* monitor_change.c */
 monitor_command monitor_rule, monitor_set, monitor_inject;
 /* Sets and clears flags of the rule's rows, with its @P record. */
 bool change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear);
-/* "r12" or "12", a rule that exists; else says so. */
-bool take_rule(const char **args, unsigned *rule);
 
 /* monitor_debug.c */
 monitor_command monitor_bp, monitor_wp, monitor_step, monitor_until, monitor_dis;
-/* The instruction at a VA, or that it can not be read. */
+/* Prints the instruction at a VA, or that it cannot be read. */
 void say_insn_there(struct monitor *m, u64 pc);
-/* Prints the instruction the guest stopped at, after a step, breakpoint, watchpoint or until. */
+/* Prints the instruction at which the guest stopped, after a step, breakpoint, watchpoint or until. */
 void say_place(struct monitor *m);
 
 /* monitor_log.c */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's commands over debug.c and dis.c: where the guest shall stop, and what it is about to do. */
+/* Monitor commands over debug.c and dis.c: where the guest stops, and its next instructions. */
 #include "arch/arch.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/debug.h"
 #include "operator/dis.h"
 #include "operator/monitor_cmd.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 
 #define LINES_MAX 1000
 
@@ -101,7 +102,7 @@ static void delete(const char *args, bool data)
 	debug_points[first + n].owner = POINT_FREE;
 }
 
-/* [if $xN == VALUE] [log], and nothing behind. */
+/* [if $xN == VALUE] [log], to the end of the line. */
 static bool take_options(const char **args, struct debug_point *p)
 {
 	static const char tests[4][3] = { "==", "!=", "<", ">" };
@@ -140,7 +141,7 @@ static void add(const struct debug_point *p, bool data)
 			debug_slots(data), p->va);
 }
 
-/* "-l", "-d N": true if it was one of these. */
+/* "-l", "-d N": true if the arguments are one of these. */
 static bool manage(const char *args, bool data)
 {
 	if (!*args || take_exactly(&args, "-l"))
@@ -185,7 +186,7 @@ void monitor_wp(struct monitor *m, const char *args)
 		return;
 	args = skip_blanks(args);
 	if (*args >= '0' && *args <= '9' && !take_number(&args, &size))
-		size = 0; /* too large a number */
+		size = 0; /* number too large */
 	if (!take_options(&args, &p))
 		return;
 	if (a.space != SPACE_VA || !size || size > 8 || (a.value & 7) + size > 8) {
@@ -222,7 +223,7 @@ void monitor_step(struct monitor *m, const char *args)
 	m->leave = m->brief = true;
 }
 
-/* "13.0s" or "13": seconds of guest time, as @D shows them without what is hidden. */
+/* "13.0s" or "13": seconds of guest time, as in @D without hidden time. */
 static bool take_seconds(const char **args, u64 *ticks)
 {
 	u64 f = sysreg_read(cntfrq_el0), whole, part = 0, scale = 1;
@@ -252,7 +253,7 @@ void monitor_until(struct monitor *m, const char *args)
 	if (take_exactly(&args, "trap")) {
 		debug_until(UNTIL_TRAP, 0);
 	} else if (take_exactly(&args, "rule")) {
-		if (!take_rule(&args, &rule) || !overrule_rule(rule, ROW_STOP | ROW_ONCE, 0))
+		if (!take_rule(&args, &rule) || !rules_set(rule, ROW_STOP | ROW_ONCE, 0))
 			return;
 	} else if (take_exactly(&args, "seq")) {
 		if (!take_number(&args, &n) || *args || n < m->c->log.seq) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The monitor's line: editing, history, completion, paging. Draws with CR and BS only, so any terminal will do. A line
- * that is longer than the terminal is wide moves under the cursor: neither CR nor BS goes back to the row above.
+ * The monitor's line: editing, history, completion, paging. Draws with CR and BS only, for any terminal. A line longer
+ * than the terminal's width scrolls under the cursor: neither CR nor BS goes back to the row above.
  */
 #include "lib/string.h"
 #include "log/console.h"
@@ -15,7 +15,7 @@
 #define CTRL(ch)  ((ch) & 0x1f)
 #define ESC       0x1b
 #define DEL       0x7f
-/* Beyond the bytes: what escape sequences mean. */
+/* Keys beyond bytes: escape sequences. */
 enum { KEY_UP = 0x200, KEY_DOWN, KEY_RIGHT, KEY_LEFT, KEY_HOME, KEY_END, KEY_DELETE, KEY_NONE };
 
 static char history[HISTORY][MONITOR_LINE];
@@ -23,16 +23,17 @@ static unsigned history_count; /* lines ever stored */
 static unsigned columns = 80;  /* of the operator's terminal */
 bool monitor_echoes = true;
 char monitor_prompt[PROMPT_MAX + 1] = "hv> ";
-static bool after_cr;          /* an LF now belongs to the line that CR ended */
+static bool after_cr;          /* an LF after the CR that ended a line is ignored */
 
 struct editor {
 	char *text;
 	size_t length, cursor;
 	size_t shown;  /* characters on the screen */
-	unsigned back; /* how many lines back in history; 0: the new line */
+	monitor_candidates *candidate;
+	unsigned back; /* lines back in history; 0: the new line */
 };
 
-/* ESC alone, or a sequence that does not come within 20 ms a byte, is nothing. */
+/* Reads the rest of an escape sequence. ESC alone, or one slower than 20 ms a byte, is ignored. */
 static int escape_sequence(void)
 {
 	static const u16 letters[] = { ['A'] = KEY_UP,   ['B'] = KEY_DOWN, ['C'] = KEY_RIGHT,
@@ -74,13 +75,13 @@ void monitor_columns(unsigned n)
 	columns = n;
 }
 
-/* Characters behind the prompt, so that the cursor can stand behind the last one. */
+/* Position after the last character, where the cursor can stand. */
 static size_t view(void)
 {
 	return columns - 1 - strlen(monitor_prompt);
 }
 
-/* The line again, or the part of it that has room and holds the cursor. */
+/* Draws the line, or the part of it around the cursor that fits. */
 static void redraw(struct editor *e)
 {
 	size_t first = e->cursor > view() ? e->cursor - view() : 0, n = e->length - first, wipe;
@@ -115,7 +116,7 @@ static void insert(struct editor *e, char ch)
 	}
 }
 
-/* Removes [from, to); the cursor stays where the gap was. */
+/* Removes [from, to) and moves the cursor to the gap. */
 static void cut(struct editor *e, size_t from, size_t to)
 {
 	memmove(e->text + from, e->text + to, e->length - to + 1);
@@ -155,39 +156,20 @@ static size_t word_start(const struct editor *e)
 	return i;
 }
 
-/* The i-th word that may stand here: a command, or a lower-case word of the usage of the one that stands in front. */
-static const char *candidate(const char *usage, unsigned i, char word[24])
-{
-	if (!usage || strstr(usage, "COMMAND"))
-		return monitor_name(i);
-	for (size_t n; *usage; usage += n) {
-		for (n = 0; usage[n] >= 'a' && usage[n] <= 'z' && n < 23; n++)
-			word[n] = usage[n];
-		word[n] = '\0';
-		if (n > 1 && (usage[n] < 'A' || usage[n] > 'Z') && !i--)
-			return word;
-		for (; (usage[n] >= 'A' && usage[n] <= 'Z') || (!n && usage[n]); n++)
-			;
-	}
-	return NULL;
-}
-
-/* Tab: completes the word before the cursor as far as the candidates agree; where they part, lists them. */
+/* Tab: completes the word before the cursor as far as the candidates agree; else lists them. */
 static void complete(struct editor *e)
 {
 	size_t start = e->cursor, n, common = 0, name = 0;
-	const char *usage = NULL, *found;
-	char word[24], first[24] = "";
+	const char *found;
+	char word[WORD_MAX], first[WORD_MAX] = "";
 	unsigned matches = 0;
 
 	while (start && e->text[start - 1] != ' ')
 		start--;
 	n = e->cursor - start;
-	while (e->text[name] && e->text[name] != ' ')
+	while (start && e->text[name] && e->text[name] != ' ')
 		name++;
-	if (start)
-		usage = monitor_usage(e->text, name);
-	for (unsigned i = 0; (found = candidate(usage, i, word)); i++) {
+	for (unsigned i = 0; (found = e->candidate(e->text, name, i, word)); i++) {
 		if (strncmp(found, e->text + start, n))
 			continue;
 		if (!matches++)
@@ -201,7 +183,7 @@ static void complete(struct editor *e)
 	}
 	if (common == n && matches > 1) {
 		kprintf("\n ");
-		for (unsigned i = 0; (found = candidate(usage, i, word)); i++)
+		for (unsigned i = 0; (found = e->candidate(e->text, name, i, word)); i++)
 			if (!strncmp(found, e->text + start, n))
 				kprintf(" %s", found);
 		kprintf("\n");
@@ -266,22 +248,22 @@ static void edit(struct editor *e, int key)
 		break;
 	case CTRL('c'):
 		kprintf("^C\n");
-		*e = (struct editor){ .text = e->text };
+		*e = (struct editor){ .text = e->text, .candidate = e->candidate };
 		e->text[0] = '\0';
 		redraw(e);
 		break;
 	case '\t':
 		complete(e);
 		break;
-	default: /* printable; everything else (BREAK, stray control characters) is ignored */
+	default: /* printable; other bytes (BREAK, stray control characters) are ignored */
 		if (key >= ' ' && key < DEL)
 			insert(e, (char)key);
 	}
 }
 
-bool monitor_line(struct monitor *m, char line[MONITOR_LINE])
+bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate)
 {
-	struct editor e = { .text = line };
+	struct editor e = { .text = line, .candidate = candidate };
 
 	memset(line, 0, MONITOR_LINE);
 	m->interactive = false;
@@ -301,7 +283,7 @@ bool monitor_line(struct monitor *m, char line[MONITOR_LINE])
 		}
 		if (key >= 0) {
 			edit(&e, key);
-		} else if (!e.length) { /* a minute of silence */
+		} else if (!e.length) { /* after a minute of silence */
 			kprintf("\a\r-- the guest stands still: `cont` lets it go on, `help` helps --\n");
 			redraw(&e);
 		}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's commands for the evidence log. */
+/* Monitor commands for the evidence log. */
 #include "arch/arch.h"
-#include "cpu/log.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 #define TAIL_DEFAULT 10
@@ -18,9 +18,9 @@ static void log_status(struct cpu *c)
 		LOG_NOTABLE_RING);
 }
 
-static u64 shown_from[MAX_CPUS]; /* `log clear` */
+static u64 shown_from[MAX_CPUS]; /* first record after `log clear` */
 
-/* Further back there is nothing but what `notable` keeps. */
+/* Records older than the ring are those that `notable` keeps. */
 static u64 oldest(const struct cpu *c)
 {
 	u64 first = c->log.seq > LOG_RING ? c->log.seq - LOG_RING : 0;
@@ -28,7 +28,7 @@ static u64 oldest(const struct cpu *c)
 	return first > shown_from[c->index] ? first : shown_from[c->index];
 }
 
-/* Evidence is not the operator's to drop: it goes to the wire, and is out of sight here. */
+/* Records are written to the line first, then hidden from the operator: evidence is never dropped. */
 static void clear(void)
 {
 	for (unsigned i = 0; i < MAX_CPUS; i++)
@@ -50,7 +50,7 @@ static bool contains(const char *text, const char *word)
 	return false;
 }
 
-/* One term of a filter: `since 10s`, `pc LOW HIGH`, or what the record's line contains, capital or not. */
+/* One term of a filter: `since 10s`, `pc LOW HIGH`, or text in the record's line, in either case. */
 static bool holds(struct monitor *m, const struct log_record *r, const char *term)
 {
 	u64 low, high;
@@ -64,7 +64,7 @@ static bool holds(struct monitor *m, const struct log_record *r, const char *ter
 	return contains(log_format(m->c, r), term);
 }
 
-/* All terms: `deny & msr & since 10s`. */
+/* All terms of a filter: `deny & msr & since 10s`. */
 static bool speaks_of(struct monitor *m, const struct log_record *r, const char *filter)
 {
 	char term[MONITOR_LINE];
@@ -84,7 +84,7 @@ static bool speaks_of(struct monitor *m, const struct log_record *r, const char 
 	return all;
 }
 
-/* The records from `first` on, or those of them that `filter` lets through. */
+/* Prints records from `first` on that pass `filter`. */
 static void print(struct monitor *m, u64 first, const char *filter)
 {
 	struct cpu *c = m->c;
@@ -109,7 +109,7 @@ static void tail(struct monitor *m, const char *args)
 		complain("log tail N: how many records\n");
 		return;
 	}
-	/* Numbers in between may be lines that have no record: @H, @S. */
+	/* Missing numbers may be lines without a record: @H, @S. */
 	for (; n && first > oldest(c); first--)
 		if (log_find(c, first - 1))
 			n--;
@@ -127,7 +127,7 @@ static void live(struct monitor *m, const char *args)
 	log_set_live(m->c, on);
 }
 
-/* Records of the old mode are written under it first. `sections`: see log_text_sections. */
+/* Writes records under the old mode first. `sections`: see log_text_sections. */
 static void set_mode(struct cpu *c, enum log_mode mode, u32 sections, const char *note)
 {
 	log_dump(c);
@@ -156,7 +156,10 @@ static void mode(struct monitor *m, const char *args)
 	complain("no mode '%s': text notable full quiet\n", args);
 }
 
-/* A class that mode notable tells as mode text does, or mode text only as mode notable: both are notable and a set. */
+/*
+ * One section in the manner of mode text or mode notable. Both are mode notable with a set of sections,
+ * log_text_sections.
+ */
 static void level(struct monitor *m, const char *args)
 {
 	unsigned n = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `map`: stage 2 as its tables have it, between the policy's windows, in the order of IPAs. */
+/* `map`: stage 2 from its tables, between the policy's windows, in the order of IPAs. */
 #include "dev/virtio.h"
 #include "log/console.h"
 #include "operator/monitor_cmd.h"
@@ -7,7 +7,7 @@
 #include "vm/xlat.h"
 
 #define ADDRESS  0x0000fffffffff000UL
-#define LEAF     (BIT(54) | 0x3c | 0xc0) /* what two neighbours must share to be one line: XN, MemAttr, S2AP */
+#define LEAF     (BIT(54) | 0x3c | 0xc0) /* neighbours with the same XN, MemAttr and S2AP share a line */
 #define IPA_END  (1UL << STAGE2_IPA_BITS)
 
 struct range {
@@ -16,7 +16,7 @@ struct range {
 	bool valid;
 };
 
-/* The mapped range that begins at `ipa` or later; false: none. At most one step for each entry of our own tables. */
+/* The mapped range that begins at `ipa` or later; false: none. At most one step for each entry of EL2's tables. */
 static bool next_range(u64 ipa, struct range *out)
 {
 	struct range r = { .valid = false };
@@ -56,7 +56,7 @@ static void say_hits(unsigned rule)
 	kprintf("\n");
 }
 
-/* The virtio devices of a window: what they are and how their drivers behave. */
+/* The virtio devices of a window, and how their drivers behave. */
 static void say_devices(const struct window_info *w)
 {
 	static const char *const types[] = { "", "net", "disk", "console", "entropy" };

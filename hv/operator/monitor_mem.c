@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's commands that read memory: x, find, bt. Nothing here trusts an address. */
+/* Monitor commands that read memory: x, find, bt. Every address is checked. */
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
-#define UNITS_MAX   65536 /* of one `x` */
+#define UNITS_MAX   65536 /* units of one `x` */
 #define FIND_CHUNK  256
 #define FIND_WORD   64
 #define FIND_MAX    0x40000000UL
@@ -15,7 +16,7 @@ struct format {
 	unsigned unit; /* bytes */
 };
 
-/* "/8b": a count and a letter; `x` is 8 bytes, as the machine's words are. */
+/* "/8b": a count and a letter; `x` is 8 bytes, the machine's word. */
 static bool take_format(const char **args, struct format *f)
 {
 	static const char letters[] = "bhwgx";
@@ -71,7 +72,7 @@ void monitor_x(struct monitor *m, const char *args)
 	if (!take_address(m, &args, &a) || !no_more(args))
 		return;
 	while (f.count) {
-		size_t want = f.unit < 4 ? 8 : 16, got; /* what fits into 80 columns */
+		size_t want = f.unit < 4 ? 8 : 16, got; /* as many as fit into 80 columns */
 
 		if (want > f.count * f.unit)
 			want = f.count * f.unit;
@@ -89,7 +90,7 @@ void monitor_x(struct monitor *m, const char *args)
 	}
 }
 
-/* "w4 ADDR VALUE": the unit may stand at the name. */
+/* "w4 ADDR VALUE": the unit's size may follow the name directly. */
 void monitor_w(struct monitor *m, const char *args)
 {
 	u64 unit = 8, value, old = 0;
@@ -121,7 +122,7 @@ void monitor_w(struct monitor *m, const char *args)
 		value, unit);
 }
 
-/* What to look for: "text", text, or a number in as many bytes (4 or 8) as it needs. Returns its length, 0: none. */
+/* The pattern of `find`: "text", text, or a number in 4 or 8 bytes, as it needs. Returns its length, 0: none. */
 static size_t take_pattern(const char *args, char pattern[FIND_WORD])
 {
 	const char *s = args;
@@ -139,7 +140,7 @@ static size_t take_pattern(const char *args, char pattern[FIND_WORD])
 	return n;
 }
 
-/* Prints every place in [from, from + size) that holds the pattern; what can not be read is stepped over by pages. */
+/* Prints every place in [from, from + size) that holds the pattern; skips pages that cannot be read. */
 static void search(struct monitor *m, struct address from, u64 size, const char *pattern, size_t n)
 {
 	char bytes[FIND_CHUNK];
@@ -191,7 +192,7 @@ void monitor_find(struct monitor *m, const char *args)
 		search(m, a, size, pattern, n);
 }
 
-/* AAPCS64 frame records: { caller's record, return address }. The chain must rise, so it ends. */
+/* AAPCS64 frame records: { caller's record, return address }. Each must lie above the one before, so the chain ends. */
 void monitor_bt(struct monitor *m, const char *args)
 {
 	const struct trap_frame *f = &m->c->frame;

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The policy at run time: which line decided what, how often, and why. */
+/* The policy at run time: which line decided on what, how often, and why. */
 #include "cpu/esr.h"
-#include "cpu/log.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 #define RULES_SORTED 512
 
-const char *const policy_sections[SEC_COUNT] = {
-	[SEC_SYSREGS] = "sysregs", [SEC_MMIO] = "mmio",       [SEC_HVC] = "hvc",
-	[SEC_SMC] = "smc",         [SEC_EXCEPTIONS] = "exceptions", [SEC_FEATURES] = "features",
-};
-_Static_assert(SEC_COUNT == 6, "policy_sections[] has a word for each enum section");
 static const char *const refusals[REFUSE_COUNT] = {
 	[REFUSE_UNDEF] = "UNDEFINED instruction into the guest's EL1",
 	[REFUSE_SEA] = "synchronous external abort into the guest's EL1",
@@ -35,29 +30,9 @@ static const char *const effects[ACT_COUNT] = {
 };
 _Static_assert(ACT_COUNT == 9, "effects[] has a text for each enum action");
 
-void rule_sum(unsigned rule, u64 *hits, u64 *cost)
-{
-	*hits = *cost = 0;
-	for (unsigned i = 0; i < policy_n_rows; i++)
-		if (policy_rows[i].rule == rule)
-			row_sum(i, hits, cost);
-}
-
-unsigned rules_hit(void)
-{
-	u64 hits, cost;
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < policy_n_rules; i++) {
-		rule_sum(i, &hits, &cost);
-		n += hits != 0;
-	}
-	return n;
-}
-
 /* --- policy --------------------------------------------------------------------------------------- */
 
-/* The word of the row that decided most often. */
+/* The verdict of the row that decided most often. */
 static const char *rule_verdict(unsigned rule)
 {
 	unsigned word = V_COUNT;
@@ -87,7 +62,7 @@ static void hits_line(unsigned rule, u64 hits, u64 all)
 		policy_rules[rule].text);
 }
 
-/* Most hits first. Rules beyond RULES_SORTED are summed, but not listed. */
+/* Most hits first. Rules beyond RULES_SORTED are counted together, but not listed. */
 static void policy_hits(struct monitor *m)
 {
 	static u64 sums[RULES_SORTED];
@@ -146,12 +121,9 @@ static void say_effect(const struct decision *d)
 /* The conditions from number `first` on, which have to hold together; with a record: whether each did. */
 static void say_conditions(unsigned first, const u64 *record)
 {
-	for (const struct condition *k = &policy_conditions[first]; first; k++) {
-		kprintf("  where %s%s\n", policy_condition_texts[k - policy_conditions],
-			!record ? "" : policy_holds(k, record) ? "  held" : "  did not hold");
-		if (!k->more)
-			break;
-	}
+	for (unsigned more = first; more; more = policy_conditions[first++].more)
+		kprintf("  where %s%s\n", policy_condition_texts[first],
+			!record ? "" : policy_holds(&policy_conditions[first], record) ? "  held" : "  did not hold");
 }
 
 static void policy_show(const char *args)
@@ -267,20 +239,20 @@ static void say_remedy(const struct decision *d, unsigned verdict)
 {
 	if (verdict == V_ALLOW || verdict == V_EMUL || verdict == V_WOULD)
 		return;
-	if (d->action == ACT_DENY || d->action == ACT_KILL || d->action == ACT_FORWARD) /* as let_pass() has it */
+	if (d->action == ACT_DENY || d->action == ACT_KILL || d->action == ACT_FORWARD) /* as let_pass() decides */
 		kprintf("  to let it pass: `rule r%u would`\n", d->rule);
 	kprintf("  to be asked first, next time: `rule r%u stop`\n"
 		"  for good: an entry for it beside %s, and build again\n", d->rule, policy_rules[d->rule].place);
 }
 
-/* The trap that the guest stopped at, by a rule that does not log. */
+/* The trap that stopped the guest, by a rule that does not log. */
 static void why_last(const struct monitor *m)
 {
-	char what[96];
+	char subject[96];
 	const struct decision *d = m->c->row->decision;
 
-	describe_frame(what, sizeof(what), &m->c->frame);
-	kprintf("the last trap: %s %s (no record: its rule does not log)\n", log_verdicts[d->verdict % V_COUNT], what);
+	describe_frame(subject, sizeof(subject), &m->c->frame);
+	kprintf("the last trap: %s %s (no record: its rule does not log)\n", log_verdicts[d->verdict % V_COUNT], subject);
 	say_rule(d->rule);
 	say_effect(d);
 }
@@ -313,7 +285,7 @@ void monitor_why(struct monitor *m, const char *args)
 	}
 	d = &policy_rows[r->row];
 	log_print(m->c, r);
-	say_insn_there(m, r->pc - (esr_class(r->esr) == EC_HVC64 ? 4 : 0)); /* of an HVC alone the PC is behind it */
+	say_insn_there(m, r->pc - (esr_class(r->esr) == EC_HVC64 ? 4 : 0)); /* only an HVC's PC is past the instruction */
 	say_rule(d->rule);
 	say_effect(d);
 	why_conditions(r);

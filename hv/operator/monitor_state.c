@@ -1,32 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The monitor's view of where things stand: the guest, its registers, EL2 itself. */
+/* The monitor's view of the guest, its registers, and EL2 itself. */
 #include "arch/arch.h"
 #include "board/integrity.h"
 #include "cpu/esr.h"
 #include "cpu/locks.h"
-#include "cpu/log.h"
 #include "cpu/vtime.h"
 #include "lib/build.h"
 #include "lib/panic.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
-#define STACK_PAINT 0x5a
 #define TRAIL       16
 
 u64 guest_sp(const struct trap_frame *f)
 {
-	/* SPSR_EL2.M: EL1h is the one mode that uses SP_EL1. */
+	/* SPSR_EL2.M: only EL1h uses SP_EL1. */
 	return (f->spsr_el2 & 0x1f) == 5 ? f->sp_el1 : f->sp_el0;
-}
-
-size_t seconds_text(char *buf, size_t size, u64 ticks)
-{
-	u64 f = sysreg_read(cntfrq_el0);
-
-	if (!f)
-		f = 1;
-	return ksnprintf(buf, size, "%lu.%03lu", ticks / f, ticks % f * 1000 / f);
 }
 
 static void all_decisions(u64 *hits, u64 *cost)
@@ -41,7 +31,7 @@ static void all_decisions(u64 *hits, u64 *cost)
 
 static void status_cpu(const struct cpu *c)
 {
-	char what[96];
+	char subject[96];
 	const struct log_record *r = c->log.seq ? log_find((struct cpu *)c, c->log.notable_end - 1) : NULL;
 
 	kprintf("cpu%u    pc=0x%lx  ", c->index, c->frame.elr_el2);
@@ -50,9 +40,9 @@ static void status_cpu(const struct cpu *c)
 		r = log_find((struct cpu *)c, seq);
 	if (!r || r->kind != REC_DECISION)
 		return;
-	log_describe(what, sizeof(what), r);
+	log_describe(subject, sizeof(subject), r);
 	kprintf("last    r%u %s %s (seq %lu)\n", policy_rows[r->row].rule,
-		log_verdicts[INFO_VERDICT(r->info) % V_COUNT], what, r->seq);
+		log_verdicts[INFO_VERDICT(r->info) % V_COUNT], subject, r->seq);
 }
 
 void monitor_status(struct monitor *m, const char *args)
@@ -98,21 +88,6 @@ void monitor_time(struct monitor *m, const char *args)
 	kprintf("while the guest stands still, CNTVCT %s; CNTPCT always goes on\n", vtime_hides ? "does too" : "goes on");
 }
 
-size_t describe_frame(char *buf, size_t size, const struct trap_frame *f)
-{
-	struct log_record r = { .esr = (u32)f->esr_el2, .info = V_DENY, .value = f->x[0], .addr = f->x[1],
-				.aux = f->x[2], .n = 1 }; /* a read is yet to come */
-	unsigned class = esr_class(f->esr_el2);
-
-	if (class == EC_DABT_LOW || class == EC_IABT_LOW)
-		r.addr = FIELD(f->hpfar_el2, 43, 4) << 12 | (f->far_el2 & 0xfff);
-	if (class == EC_SYSREG)
-		r.value = f->x[iss_rt(f->esr_el2)];
-	if (class == EC_DABT_LOW)
-		r.value = f->x[dabt_rt(f->esr_el2)];
-	return log_describe(buf, size, &r);
-}
-
 static void say_syndrome(const struct trap_frame *f)
 {
 	unsigned class = esr_class(f->esr_el2);
@@ -124,7 +99,7 @@ static void say_syndrome(const struct trap_frame *f)
 		f->far_el2, f->hpfar_el2);
 }
 
-static struct trap_frame last; /* as the guest went on */
+static struct trap_frame last; /* values when the guest went on */
 
 void monitor_remember(struct monitor *m)
 {
@@ -172,7 +147,7 @@ void monitor_regs(struct monitor *m, const char *args)
 	say_syndrome(f);
 }
 
-/* What EL2 handled last, a letter each: the first one of the policy's section, - for an event. */
+/* EL2's last records, a letter each: the first of the policy's section, - for an event. */
 static void say_trail(struct cpu *c)
 {
 	u64 seq = c->log.seq > TRAIL ? c->log.seq - TRAIL : 0;
@@ -196,7 +171,7 @@ void monitor_el2(struct monitor *m, const char *args)
 
 	if (!no_more(args))
 		return;
-	while (p < (const u8 *)top && *p == STACK_PAINT)
+	while (p < (const u8 *)top && *p == STACK_PATTERN)
 		p++;
 	monitor_sysregs(m, "el2");
 	kprintf("stack   %lu of %lu bytes used at most\n", top - (u64)p, size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* System registers for the operator: the guest's as they stand in the machine, and EL2's; some taken apart. */
+/* System registers for the operator: the guest's, as they stand in the machine, and EL2's; some field by field. */
 #include "arch/arch.h"
 #include "lib/string.h"
 #include "log/console.h"
@@ -107,7 +107,7 @@ static void say_fields(const char *name, u64 v)
 		char text[24];
 		size_t n;
 
-		/* A bit that is set is its name; one that is clear says nothing. */
+		/* The names of the bits that are set. */
 		if (f->hi != f->lo)
 			n = ksnprintf(text, sizeof(text), " %s=%lu", f->name, part);
 		else
@@ -162,7 +162,7 @@ static bool selected(unsigned i, const char *want)
 	return !strcmp(want, "all") || strstr(name, want) || strstr(lower, want);
 }
 
-static u64 before[ARRAY_SIZE(registers)]; /* as the guest went on */
+static u64 before[ARRAY_SIZE(registers)]; /* values when the guest went on */
 static bool remembered;
 
 void remember_sysregs(void)

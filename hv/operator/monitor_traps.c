@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How often the guest trapped and what it cost: exact from the counters, spread and rate from what the rings hold. */
+/* How often the guest trapped, and the cost: exact from the counters, spread and rate from the rings. */
 #include "arch/arch.h"
-#include "cpu/log.h"
 #include "cpu/vtime.h"
 #include "lib/string.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/monitor_cmd.h"
 
 static u64 cleared; /* CNTPCT at `traps clear` */
-
-void row_sum(unsigned row, u64 *hits, u64 *cost)
-{
-	for (unsigned i = 0; i < MAX_CPUS; i++)
-		if (cpus[i] && cpus[i]->rows) {
-			*hits += cpus[i]->rows[row].hits;
-			*cost += cpus[i]->rows[row].cost;
-		}
-}
 
 /* ... since `traps clear` */
 static void row_recent(unsigned row, u64 *hits, u64 *cost)
@@ -40,41 +31,6 @@ static void clear(void)
 		}
 	cleared = counter();
 	kprintf("counted from here on; totals in the log and `policy hits` go on from boot\n");
-}
-
-static u64 frequency(void)
-{
-	u64 f = sysreg_read(cntfrq_el0);
-
-	return f ? f : 1;
-}
-
-static u64 nanoseconds(u64 ticks)
-{
-	u64 f = frequency();
-
-	return ticks / f * 1000000000 + ticks % f * 1000000000 / f;
-}
-
-void say_time(u64 ticks, int width)
-{
-	char text[24];
-	u64 ns = nanoseconds(ticks);
-
-	if (!ns)
-		ksnprintf(text, sizeof(text), "-");
-	else if (ns < 10000000)
-		ksnprintf(text, sizeof(text), "%lu.%luus", ns / 1000, ns % 1000 / 100);
-	else
-		ksnprintf(text, sizeof(text), "%lu.%lums", ns / 1000000, ns % 1000000 / 100000);
-	kprintf("%*s", width, text);
-}
-
-void say_share(u64 part, u64 whole)
-{
-	u64 p = whole ? part * 1000 / whole : 0;
-
-	kprintf(" %9lu %3lu.%lu", part, p / 10, p % 10);
 }
 
 /* --- what the records say ------------------------------------------------------------------------- */
@@ -135,15 +91,15 @@ static u32 percentile(const struct spread *s, unsigned percent)
 	return s->most;
 }
 
-/* Decisions a second of the guest's time since it was last asked, which is a tenth of one ago at least. */
+/* Decisions a second of the guest's time since the last call, at least a tenth of a second ago. */
 static u64 rate(unsigned section, u64 hits, u64 now)
 {
 	static struct {
 		u64 hits, at, rate;
 	} last[SEC_COUNT + 1];
 
-	if (now > last[section].at + frequency() / 10) {
-		last[section].rate = (hits - last[section].hits) * frequency() / (now - last[section].at);
+	if (now > last[section].at + ticks_a_second() / 10) {
+		last[section].rate = (hits - last[section].hits) * ticks_a_second() / (now - last[section].at);
 		last[section].hits = hits;
 		last[section].at = now;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `xlat`: both stages level by level, the line of the policy that decides, and what the machine says. */
+/* `xlat`: both stages level by level, the line of the policy that decides, and the machine's own answer. */
 #include "arch/arch.h"
 #include "log/console.h"
 #include "operator/monitor_cmd.h"
@@ -39,7 +39,7 @@ static void stage1_leaf(const struct xlat *x, u64 d, unsigned level)
 	bool el0 = d & BIT(6) && !(x->denied & XLAT_NO_EL0), w = !(d & BIT(7)) && !(x->denied & XLAT_NO_WRITE);
 	bool ux = !(d & BIT(54)) && !(x->denied & XLAT_NO_UX), px = !(d & BIT(53)) && !(x->denied & XLAT_NO_PX);
 
-	/* What EL0 may write, EL1 never executes. */
+	/* EL1 never executes memory that EL0 may write. */
 	px = px && !(el0 && w);
 	kprintf("%s %s  EL1 R%c%c EL0 %c%c%c%s\n     MAIR 0x%02lx %s, %s%s%s\n", level == 3 ? "page" : "block",
 		sizes[level], w ? 'W' : '-', px ? 'X' : '-', el0 ? 'R' : '-', el0 && w ? 'W' : '-', ux ? 'X' : '-',
@@ -123,7 +123,7 @@ static void say_owner(u64 ipa)
 	kprintf("  window \"%s\"+0x%lx  r%u %s\n    %s\n", w->name, ipa - w->base, w->rule, rule->place, rule->text);
 }
 
-/* Returns the PA, or ~0 when stage 2 has none. */
+/* Returns the PA, or ~0 if stage 2 does not map the IPA. */
 static u64 say_stage2(u64 ipa)
 {
 	u64 d[3], vttbr = sysreg_read(vttbr_el2), size, leaf;
@@ -156,7 +156,7 @@ static u64 say_stage2(u64 ipa)
 	return leaf;
 }
 
-/* The machine's own answer, for reads at EL1. The guest's PAR_EL1 is put back. */
+/* The machine's own answer, for reads at EL1. Restores the guest's PAR_EL1. */
 static void cross_check(u64 va, u64 pa)
 {
 	u64 saved = sysreg_read(par_el1), par;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An image without the operator's monitor, gdb's stub and their breakpoints (make MONITOR=0) has this in their place: as
- * unattended=1, for good, and the whole line is the guest's.
+ * For an image without the monitor, gdb's stub and breakpoints (make MONITOR=0): always unattended, and the line is the
+ * guest's alone.
  */
 #include "cpu/bootargs.h"
 #include "lib/panic.h"
 #include "log/console.h"
+#include "log/evidence.h"
 #include "operator/debug.h"
 #include "operator/gdb.h"
 #include "operator/monitor.h"
-#include "operator/overrule.h"
 #include "trap/trap.h"
 
 bool gdb_active;

@@ -1,40 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rules changed at run time: refusals that pass (WOULD), and rows that ask the operator first. */
-#include "operator/overrule.h"
+/* Decisions of rules that the operator has changed: refusals that pass (WOULD), and rows that ask the operator first. */
 #include "cpu/esr.h"
-#include "cpu/locks.h"
-#include "lib/psci.h"
+#include "models.h"
 #include "operator/debug.h"
 #include "operator/monitor.h"
+#include "operator/rules.h"
+#include "trap/hvcall.h"
 
 static struct decision overruled[MAX_CPUS];
 
-/* The service of each known function, for calls whose row is a plain refusal and has no model. */
-static unsigned model_of(u64 id)
-{
-	static const struct {
-		u32 id;
-		u8 model;
-	} services[] = {
-		{ 0x80000000, MODEL_SMCCC_VERSION },     { 0x80000001, MODEL_SMCCC_ARCH_FEATURES },
-		{ 0x84000000, MODEL_PSCI_VERSION },      { 0x84000001, MODEL_PSCI_CPU_SUSPEND },
-		{ 0x84000002, MODEL_PSCI_CPU_OFF },      { 0x84000003, MODEL_PSCI_CPU_ON },
-		{ 0x84000004, MODEL_PSCI_AFFINITY_INFO }, { 0x84000006, MODEL_PSCI_MIGRATE_INFO_TYPE },
-		{ 0x84000008, MODEL_PSCI_SYSTEM_OFF },   { 0x84000009, MODEL_PSCI_SYSTEM_RESET },
-		{ 0x8400000a, MODEL_PSCI_FEATURES },
-	};
-
-	if (id <= MODEL_HV_REPORT_EXCEPTION - MODEL_HV_GET_ID)
-		return (unsigned)(MODEL_HV_GET_ID + id);
-	for (unsigned i = 0; i < ARRAY_SIZE(services); i++)
-		if (services[i].id == ((u32)id & ~0x40000000u))
-			return services[i].model;
-	return MODEL_NONE;
-}
-
 /*
- * EL2 makes the access itself: run by the guest with the controls relaxed, it could be another instruction by then.
- * What EL2 can not reach reads as zero and ignores writes.
+ * EL2 makes the access itself. The guest must not run the instruction again with relaxed controls: it could be another
+ * one by then. A register that EL2 cannot reach reads as zero and ignores writes.
  */
 static void pass_register(struct decision *n, u32 iss, bool zero)
 {
@@ -47,7 +24,7 @@ static void pass_register(struct decision *n, u32 iss, bool zero)
 	n->value = p && !write ? p->value : 0;
 }
 
-/* The mildest thing in place of a refusal, as `mode: audit` has it; `zero`: reads give 0 and writes do nothing. */
+/* The mildest decision in place of a refusal, as of `mode: audit`; `zero`: reads give 0, writes are ignored. */
 static const struct decision *let_pass(struct cpu *c, const struct decision *d, bool zero)
 {
 	struct decision *n = &overruled[c->index];
@@ -66,7 +43,7 @@ static const struct decision *let_pass(struct cpu *c, const struct decision *d, 
 		break;
 	case EC_HVC64:
 	case EC_SMC64:
-		n->arg = (u16)model_of(c->frame.x[0]);
+		n->arg = (u16)model_of_call(call_function(&c->frame), esr_class(esr) == EC_HVC64 ? BY_HVC : BY_SMC);
 		n->action = zero ? ACT_VALUE : n->arg ? ACT_EMULATE : ACT_ALLOW;
 		break;
 	default:
@@ -93,9 +70,9 @@ const struct decision *overrule(struct cpu *c, const struct decision *d)
 		return shadow;
 	if (c->row->flags & ROW_STOP) {
 		if (c->row->flags & ROW_ONCE)
-			overrule_rule(rule, 0, ROW_STOP | ROW_ONCE);
+			rules_set(rule, 0, ROW_STOP | ROW_ONCE);
 		switch (monitor_ask(c, d)) {
-		case 'A': /* the operator has set ROW_WOULD by now */
+		case 'A': /* ROW_WOULD is set by now */
 		case 'a':
 			pass = true;
 			break;
@@ -111,54 +88,10 @@ const struct decision *overrule(struct cpu *c, const struct decision *d)
 	passed = let_pass(c, d, zero);
 	if (passed != d)
 		log_would(r);
-	if (c->row->flags & ROW_DEBUG) { /* allowed by now: EL2's own use of the register stays out of it */
+	if (c->row->flags & ROW_DEBUG) { /* the register is allowed now, and EL2 uses it: debug.c's shadow serves the guest */
 		shadow = debug_shadow(c, passed);
 		if (shadow)
 			return shadow;
 	}
 	return passed;
-}
-
-bool overrule_rule(unsigned rule, u32 set, u32 clear)
-{
-	bool any = false;
-
-	spin_lock(&rules_lock);
-	for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++)
-		for (unsigned i = 0; cpus[cpu] && cpus[cpu]->rows && i < policy_n_rows; i++)
-			if (policy_rows[i].rule == rule) {
-				cpus[cpu]->rows[i].flags = (cpus[cpu]->rows[i].flags & ~clear) | set;
-				row_set_path(&cpus[cpu]->rows[i]);
-				lookups_forget(cpus[cpu]);
-				any = true;
-			}
-	spin_unlock(&rules_lock);
-	return any;
-}
-
-u32 overrule_flags(unsigned rule)
-{
-	for (unsigned i = 0; i < policy_n_rows; i++)
-		if (policy_rows[i].rule == rule)
-			return cpus[0]->rows[i].flags & (ROW_WOULD | ROW_STOP);
-	return 0;
-}
-
-/* S2_0_C0_Cm_op2, op2 2 (MDSCR_EL1) and 4 to 7 (DBGBVRn, DBGBCRn, DBGWVRn, DBGWCRn). */
-void overrule_debug(struct cpu *c, bool on)
-{
-	spin_lock(&rules_lock);
-	for (u32 op2 = 2; op2 < 8; op2++)
-		for (u32 low = 0; low < 32; low++) {
-			struct row_state *s = &c->rows[policy_sysreg(2u << 20 | op2 << 17 | low)];
-
-			for (;;) { /* and what its conditions lead to */
-				s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
-				row_set_path(s);
-				if (!s->decision->where)
-					break;
-				s = &c->rows[s->decision->otherwise];
-			}
-		}
-	spin_unlock(&rules_lock);
 }

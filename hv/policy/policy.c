@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finding the row that decides, in the tables that policygen generates. Pure: reads constants only. */
+/* Finds the row that decides, in the tables that policygen generates. Pure: reads constants only. */
 #include "policy/policy.h"
 
 /*
- * The range that holds `ipa` < MMIO_SIZE. root has 512 entries and is indexed by 9 bits, so is a leaf; the values
- * are indices that the generator wrote. The ranges of a page lie one after the other, sorted, and cover it: the
- * loop ends at the last of them at the latest.
+ * The range that holds `ipa` < MMIO_SIZE. root and leaf have 512 entries and take 9 bits each, whose values are indices
+ * that the generator wrote. The ranges of a page are consecutive, sorted, and cover it, so the loop ends at the last of
+ * them.
  */
 static const struct mmio_range *mmio_find(u64 ipa)
 {
@@ -17,7 +17,7 @@ static const struct mmio_range *mmio_find(u64 ipa)
 	return r;
 }
 
-/* Whether one entry wrote both ranges: every access is decided alike in them. */
+/* Whether one entry of the policy wrote both ranges: every access is then decided alike in them. */
 static bool same_rows(const struct mmio_range *a, const struct mmio_range *b)
 {
 	for (unsigned i = 0; i < 2; i++)
@@ -36,7 +36,7 @@ u16 policy_mmio(u64 ipa, unsigned log2, bool write)
 	if (last >= MMIO_SIZE)
 		return policy_mmio_straddle[write];
 	r = mmio_find(ipa);
-	/* Ranges may be shorter than the access: every one that is touched has to agree, at most one a byte. */
+	/* Ranges may be shorter than the access; each that it touches must agree, at most one a byte. */
 	for (unsigned n = 0; n < 8 && r->last < last; n++) {
 		next = mmio_find((u64)r->last + 1);
 		if (!same_rows(r, next))
@@ -100,4 +100,17 @@ const struct window_info *policy_window(u64 ipa)
 		if (ipa >= policy_windows[i].base && ipa <= policy_windows[i].last)
 			return &policy_windows[i];
 	return NULL;
+}
+
+u64 policy_place(u64 ipa)
+{
+	const struct window_info *w = policy_windows, *const end = w + policy_n_windows;
+	u64 from = 0;
+
+	for (; w < end && ipa >= w->base; w++) {
+		if (ipa <= w->last)
+			return w->registers ? ipa : w->base;
+		from = w->last + 1U;
+	}
+	return from;
 }

@@ -2,21 +2,21 @@
 /*
  * The contract between the EL2 core and the tables that policygen generates.
  *
- * Everything declared `extern const` here is defined in build/gen/ by policygen; nothing in this file is
- * generated. Looking a decision up is pure (policy.c) and compiles on a laptop as well as at EL2.
+ * policygen defines everything declared `extern const` here, in build/gen/; this file is written by hand. Looking a
+ * decision up is pure (policy.c), so that it compiles for a host as well as for EL2.
  *
  *   an access -> a row number (sysregs: two dependent loads; MMIO: three and a short search inside a page;
  *   calls: a hash probe, then a binary search of ranges) -> struct decision.
  *
- * A *rule* is one entry of the policy (one YAML key); a *row* (struct decision) is what that rule
- * means for one kind of access. Rules are what the log, the counters and the operator speak of.
+ * A *rule* is one entry of the policy (one YAML key); a *row* (struct decision) is the rule's meaning for one kind of
+ * access. The log, the counters and the operator speak of rules.
  */
 #ifndef HV_POLICY_H
 #define HV_POLICY_H
 
 #include "lib/types.h"
 
-/* What EL2 does. The order is part of the contract with policygen (it renders the enumerators by name). */
+/* An action of EL2. policygen renders the enumerators by name and relies on their order. */
 enum action {
 	ACT_ALLOW,   /* the real thing: replay the register or device access, serve the call */
 	ACT_DENY,    /* as if it did not exist; arg is an enum refusal */
@@ -25,12 +25,12 @@ enum action {
 	ACT_MASK,    /* read: (real & mask) | value; write: (real & ~mask) | (written & mask) */
 	ACT_EMULATE, /* arg is an enum model */
 	ACT_FORWARD, /* exceptions: delivered to the guest's EL1 */
-	ACT_PAUSE,   /* stop the guest before it takes effect and open the monitor */
-	ACT_KILL,    /* stop the guest for good */
+	ACT_PAUSE,   /* stops the guest before the access takes effect, and opens the monitor */
+	ACT_KILL,    /* ends the guest */
 	ACT_COUNT
 };
 
-/* How a denied access is refused. */
+/* The form of a refusal. */
 enum refusal {
 	REFUSE_UNDEF,              /* UNDEFINED: exception class 0 at EL1 */
 	REFUSE_SEA,                /* synchronous external abort */
@@ -49,15 +49,15 @@ enum verdict_word { VERDICT_WORDS(AS_ENUMERATOR) V_COUNT };
 
 enum log_when { LOG_NEVER, LOG_ONCE, LOG_ALWAYS };
 
-/* Handlers that a row can name. Each is one function; see the tables in trap_sysreg.c, trap_mem.c, trap_call.c. */
+/* The models, which rows name by number; the platform file names the function that serves each. */
 enum model {
 	MODEL_NONE,
 	/* system registers */
 	MODEL_VGIC_SGI,   /* ICC_SGI1R_EL1, ICC_ASGI1R_EL1, ICC_SGI0R_EL1: a virtual SGI */
-	MODEL_DC_VA,      /* DC by VA: EL2 does it on the guest page's own address */
+	MODEL_DC_VA,      /* DC by VA: made on the guest's own page */
 	MODEL_DC_ZVA,     /* DC ZVA: zeroes the block through a checked translation */
-	MODEL_IC_VA,      /* IC IVAU: EL2 invalidates all, which is never less */
-	MODEL_PMSWINC,    /* PMSWINC_EL0: counted as at the guest's level */
+	MODEL_IC_VA,      /* IC IVAU: invalidates all, which is never less */
+	MODEL_PMSWINC,    /* PMSWINC_EL0: counts at the guest's level */
 	/* MMIO windows */
 	MODEL_VGIC_DIST,
 	MODEL_VGIC_REDIST,
@@ -88,7 +88,7 @@ enum model {
 	MODEL_COUNT
 };
 
-/* One row: what one rule means for one kind of access. 32 bytes. */
+/* One row: a rule's meaning for one kind of access. 32 bytes. */
 struct decision {
 	u16 rule;      /* index of policy_rules[] */
 	u8 action;     /* enum action */
@@ -98,16 +98,16 @@ struct decision {
 	u16 arg;       /* sysreg ALLOW/MASK: replay stub; DENY: enum refusal; EMULATE: enum model */
 	u16 limit;     /* index of policy_limits[], 0 = none */
 	u16 where;     /* index of policy_conditions[]: its first condition, 0 = none */
-	u16 otherwise; /* row when `where` does not hold, below this one */
-	u16 before;    /* row whose `otherwise` this is, and nobody else's; 0 = none */
+	u16 otherwise; /* row if `where` does not hold, below this one */
+	u16 before;    /* the only row whose `otherwise` leads here; 0 = none */
 	u64 value;
-	u64 mask;      /* sysreg ALLOW, write: bits that may be written to the real register; virtio: WITHHELD, REQUESTS */
+	u64 mask;      /* sysreg ALLOW, write: bits of the real register that may be written; virtio: WITHHELD, REQUESTS */
 };
 _Static_assert(sizeof(struct decision) == 32, "policygen renders this layout");
 #define VIRTIO_WITHHELD(mask) ((u32)(mask))         /* feature bits 0 to 31 that are not offered */
 #define VIRTIO_REQUESTS(mask) ((u32)((mask) >> 32)) /* a second and queue, 0: no limit */
 
-/* A rate limit: `rate` decisions a second, a burst of one second's worth; beyond it row `over` decides. */
+/* A rate limit: `rate` decisions a second, with a burst of one second's worth; beyond it row `over` decides. */
 struct limit {
 	u32 rate;
 	u16 over;
@@ -141,16 +141,16 @@ struct span {
 
 #define MMIO_SIZE 0x40000000UL /* the windows' share of the map; guest RAM is above */
 
-/* One range of IPAs that is decided as a whole. Ranges never cross a page unless they cover it whole. */
+/* A range of IPAs with one decision. Ranges never cross a page unless they cover it whole. */
 struct mmio_range {
 	u32 base, last;    /* IPA, inclusive */
 	u16 row[2];        /* read, write */
 	u16 refuse[2];     /* row for a width that is not listed */
 	u8 widths[2];      /* bit n: accesses of 1 << n bytes are decided by row[] */
-	u16 more;          /* how many further ranges of this page follow in the array */
+	u16 more;          /* how many more ranges of this page follow in the array */
 };
 
-/* An exact function number; a slot whose id is not the one asked for is a miss. */
+/* An exact function number; a slot with another id is a miss. */
 struct call_slot {
 	u32 id;
 	u16 row;
@@ -172,7 +172,7 @@ struct call_table {
 	u32 disp_mask, slot_mask, n_ranges, pad;
 };
 
-/* Exception classes: ESR_EL2.EC, and those that need a name of their own. */
+/* Exception classes: ESR_EL2.EC, and a few that need a name of their own. */
 enum exception_class {
 	EXC_EC_COUNT = 64,
 	EXC_DABT_NO_SYNDROME = 64, /* stage 2 data abort with ISV = 0 outside RAM */
@@ -180,7 +180,7 @@ enum exception_class {
 	EXC_COUNT
 };
 
-/* One rule, for people. */
+/* A rule, for people. */
 struct rule_info {
 	const char *place; /* "policy/strict.yaml:38" */
 	const char *text;  /* the YAML line, stripped */
@@ -189,15 +189,16 @@ struct rule_info {
 };
 enum section { SEC_SYSREGS, SEC_MMIO, SEC_HVC, SEC_SMC, SEC_EXCEPTIONS, SEC_FEATURES, SEC_COUNT };
 
-/* A window for people: what `map` and the log call an IPA. Sorted by base; they do not overlap. */
+/* A window for people: the name of an IPA in `map` and the log. Sorted by base; windows do not overlap. */
 struct window_info {
 	u32 base, last;
 	const char *name;
 	u16 rule;
-	u16 pad;
+	u8 registers; /* something is in it: `log: once` is for each address, else for the window */
+	u8 pad;
 };
 
-/* Pages the guest reaches without a trap: IPA = PA, Device-nGnRE. */
+/* Pages that the guest reaches without a trap: IPA = PA, Device-nGnRE. */
 struct passthrough {
 	u32 base, last; /* page aligned, inclusive */
 	u8 read, write; /* stage 2 S2AP */
@@ -206,12 +207,12 @@ struct passthrough {
 };
 
 /*
- * The EL2 controls that make the policy true, before vcpu.c takes away what this CPU lacks. The members are those of
+ * The EL2 controls that make the policy true, before vcpu.c clears those that this CPU lacks. The members are those of
  * policygen/facts/controls.py, in its order: build/gen/replay.S writes them all.
  */
 struct trap_controls {
 	u64 hcr, mdcr, cptr, cnthctl, hstr, ich_hcr;
-	u64 vpidr, vmpidr_or;                        /* vpidr 0: the real MIDR_EL1 */
+	u64 vpidr, vmpidr_or;                        /* vpidr 0: shows the real MIDR_EL1 */
 	u64 hcrx;                                    /* FEAT_HCX */
 	u64 hfgrtr, hfgwtr, hfgitr, hdfgrtr, hdfgwtr; /* FEAT_FGT */
 	u64 hfgrtr2, hfgwtr2, hfgitr2, hdfgrtr2, hdfgwtr2; /* FEAT_FGT2 */
@@ -220,8 +221,8 @@ struct trap_controls {
 };
 
 /*
- * A register whose refusal the operator lets pass: what `mode: audit` makes of a read and of a write, in the terms of
- * struct decision. One that is not listed can not be reached in the guest's place.
+ * A register whose refusal the operator may let pass: the decision that `mode: audit` would make, for a read and a
+ * write. A register that is not listed cannot be reached in the guest's place.
  */
 struct passing {
 	u16 key;       /* as sysreg_key() */
@@ -241,6 +242,7 @@ struct sysreg_name {
 extern const char policy_name[];
 extern const char policy_file[]; /* as policygen takes it: "policy/strict.yaml" */
 extern const u64 policy_hash; /* meaning hash: equal iff the decisions are equal */
+extern const u32 policy_wording; /* equal iff rules have the same numbers and stand in the same text */
 extern const struct decision policy_rows[];
 extern const u16 policy_n_rows;
 extern const struct rule_info policy_rules[];
@@ -262,7 +264,7 @@ extern const u16 policy_mmio_straddle[2];  /* rows: a read, a write that touches
 
 extern const struct call_table policy_hvc, policy_smc;
 extern const u16 policy_exception[EXC_COUNT];
-extern const char *const policy_class_names[EXC_COUNT]; /* "WFX"; NULL where there is no such class */
+extern const char *const policy_class_names[EXC_COUNT]; /* "WFX"; NULL for a class without a name */
 
 extern const struct window_info policy_windows[];
 extern const u16 policy_n_windows;
@@ -276,16 +278,20 @@ extern const u16 policy_n_sysreg_names;
 extern const char policy_sysreg_text[];
 
 /*
- * Replay stubs (build/gen/replay.S), 16 bytes each: at +0 `mrs x0, REG; ret`, at +8 `msr REG, x0; ret`
- * (a UDF where the direction does not exist or is never replayed; SYS instructions stand at +8).
+ * Replay stubs (build/gen/replay.S) in halves of 8 bytes. That of decision.arg `mrs x0, REG; ret`, the one behind it
+ * `msr REG, x0; ret` (or SYS); where no row asks for one of them, another stub's half stands in its place.
  */
 extern const char policy_replay[];
+static inline const char *policy_stub(u16 arg)
+{
+	return policy_replay + 8 * (u64)arg;
+}
 /* Writes each member of `t` into its register, if this CPU has it (build/gen/replay.S). */
 void policy_write_controls(const struct trap_controls *t);
 
 /* --- policy.c, where.c: pure -------------------------------------------------------------------------------- */
 
-/* The 16 bits that name a register, as the architecture orders them: op0 op1 CRn CRm op2. */
+/* The register's 16 bits in architectural order: op0 op1 CRn CRm op2. */
 static inline u16 sysreg_key(u32 iss)
 {
 	return (u16)(FIELD(iss, 21, 20) << 14 | FIELD(iss, 16, 14) << 11 | FIELD(iss, 13, 10) << 7 |
@@ -300,22 +306,24 @@ static inline u16 policy_sysreg(u32 iss)
 
 /* Row for a data access of 1 << `log2` bytes at IPA `ipa`. */
 u16 policy_mmio(u64 ipa, unsigned log2, bool write);
-/* Row for function `id`. Here and above: policy_where() applies its conditions. */
+/* Row for function `id`; like the rows above, before policy_where() applies its conditions. */
 u16 policy_call(const struct call_table *table, u32 id);
-/* An argument as function `id` takes it: W registers of SMC32 and HVC32 (SMCCC, "Function Identifiers"). */
+/* An argument as function `id` takes it: a W register for SMC32 and HVC32 (SMCCC, "Function Identifiers"). */
 static inline u64 policy_argument(u32 id, u64 x)
 {
 	return id >> 30 == 2 ? (u32)x : x;
 }
 /* Whether the condition holds for an access with this record. */
 bool policy_holds(const struct condition *k, const u64 record[WORD_COUNT]);
-/* Follows `where`/`otherwise`: the row that decides for an access with this record. */
+/* Follows `where`/`otherwise` to the row that decides for an access with this record. */
 u16 policy_where(u16 row, const u64 record[WORD_COUNT]);
-/* How this register's refusal passes, or NULL. */
+/* How the operator may let this register's refusal pass, or NULL. */
 const struct passing *policy_pass(u16 key);
-/* "PMCR_EL0", or NULL where the table has no name for this key. */
+/* "PMCR_EL0", or NULL for a key without a name in the table. */
 const char *policy_sysreg_name(u16 key);
 /* The window that holds `ipa`, or NULL. */
 const struct window_info *policy_window(u64 ipa);
+/* The place that `log: once` counts by: the address itself, the start of a window without registers, or of what lies between windows. */
+u64 policy_place(u64 ipa);
 
 #endif

@@ -11,7 +11,7 @@ bool policy_holds(const struct condition *k, const u64 record[WORD_COUNT])
 		v = k->test == TEST_CHANGED ? v ^ held : held & ~v;
 	v = v >> k->shift & k->mask;
 	for (unsigned i = 0; i < k->spans; i++)
-		if (v >= s[i].low && v <= s[i].high)
+		if (v - s[i].low <= s[i].high - s[i].low)
 			return true;
 	return false;
 }

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Decisions whose row logs or has a rate limit: the part of decide() that is not inline. */
+/* Decisions of rows that log or have a rate limit: the part of decide() that is not inline. */
 #include "arch/arch.h"
 #include "board/mmu.h"
 #include "cpu/cpu.h"
 #include "cpu/esr.h"
-#include "trap/operator.h"
+#include "log/evidence.h"
 #include "trap/fast_path.h"
+#include "trap/operator.h"
 
-/* Ticks between two decisions at the limit's rate, which is not 0; index as policy_limits[], of which 0 is none. */
+/* Ticks between two decisions at the limit's rate, by the index of policy_limits[]; 0 has none. */
 static u64 *interval;
 
 #define ID_REGISTERS 56
 
 /*
- * Identification registers do not change: what a row makes of the real one (op0 3, op1 0, CRn 0, CRm 1 to 7: those that
- * HCR_EL2.TID3 traps) is worked out once, and the row gives a value then.
+ * ID registers are constant: what a row makes of the real one (op0 3, op1 0, CRn 0, CRm 1 to 7: those that HCR_EL2.TID3
+ * traps) is worked out once, and the row becomes one that gives a value.
  */
-static void fold_constants(struct cpu *c)
+static COLD void fold_constants(struct cpu *c)
 {
 	struct decision *folded = boot_alloc(ID_REGISTERS * sizeof(*folded), 64);
 
@@ -27,7 +28,7 @@ static void fold_constants(struct cpu *c)
 
 		if (d->action != ACT_ALLOW && d->action != ACT_MASK)
 			continue;
-		real = replay_read(policy_replay + 16 * (u64)d->arg);
+		real = replay_read(policy_stub(d->arg));
 		folded[n] = *d;
 		folded[n].action = ACT_VALUE;
 		folded[n].value = d->action == ACT_ALLOW ? real : (real & d->mask) | d->value;
@@ -74,37 +75,43 @@ static bool within_limit(struct cpu *c, unsigned limit)
 	return true;
 }
 
-/* What makes this access different from another under the same row: the register, the address, the function. */
+/* The part of an access, besides its row, by which `log: once` tells it from others: register, place or function. */
 static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
 {
-	u64 esr = c->frame.esr_el2, what;
+	u64 esr = c->frame.esr_el2, part;
 
 	switch (esr_class(esr)) {
 	case EC_SYSREG:
-		what = esr & 0x3ffc1f; /* all but Rt */
+		part = esr & 0x3ffc1f; /* all but Rt */
 		break;
 	case EC_DABT_LOW:
-		what = (addr & 0xffffffffff) << 1 | (esr & DABT_WNR ? 1 : 0);
+		part = (addr & 0xffffffffff) << 1 | (esr & DABT_WNR ? 1 : 0);
 		break;
 	case EC_HVC64:
 	case EC_SMC64:
-		what = value & 0xffffffff;
+		part = value & 0xffffffff;
 		break;
 	default:
-		what = 0;
+		part = 0;
 	}
-	return (u64)row << 48 | (u64)esr_class(esr) << 42 | (what & 0x3ffffffffff);
+	return (u64)row << 48 | (u64)esr_class(esr) << 42 | (part & 0x3ffffffffff);
 }
 
-/* A slot that another access has taken since makes it true again, never false too early. */
+/* May say true again after another access has taken the slot, but never false before the first. */
 bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 {
-	u64 tag = access_tag(c, (unsigned)(s - c->rows), value, addr);
-	u64 *slot = &c->logged_once[(tag * 0x9e3779b97f4a7c15UL) >> 54];
+	unsigned row = (unsigned)(s - c->rows);
+	u64 tag, *slot;
 
+	if (esr_class(c->frame.esr_el2) == EC_DABT_LOW) {
+		if (policy_rows[row].verdict != V_WOULD) /* audit: each address, to learn from */
+			addr = policy_place(addr);
+		if (addr >> 40) /* wider than a tag */
+			return true;
+	}
+	tag = access_tag(c, row, value, addr);
+	slot = &c->logged_once[(tag * 0x9e3779b97f4a7c15UL) >> 54];
 	_Static_assert(LOGGED_SLOTS == 1 << 10, "shift by 54");
-	if (esr_class(c->frame.esr_el2) == EC_DABT_LOW && addr >> 40) /* more than a tag holds */
-		return true;
 	if (*slot == tag)
 		return false;
 	*slot = tag;
@@ -113,16 +120,15 @@ bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 
 const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
 {
+	if (unlikely(s->flags & ROW_WHERE))
+		return narrow(c, s, value, addr, aux);
+	return decide_row(c, s, value, addr, aux);
+}
+
+const struct decision *decide_row(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
+{
 	const struct decision *d = s->decision;
 
-	if (unlikely(s->flags & ROW_WHERE)) {
-		u64 words[2] = { addr, aux };
-
-		s = narrow(c, s, value, words);
-		d = s->decision;
-		addr = words[0];
-		aux = words[1];
-	}
 	if (d->limit && !within_limit(c, d->limit)) {
 		s->hits--;
 		s = c->row = &c->rows[policy_limits[d->limit].over];
@@ -154,14 +160,14 @@ void complete_record(struct cpu *c)
 	c->record = NULL;
 	r->cost += (u32)(counter() - c->entered);
 	if (policy_rows[r->row].action == ACT_DENY && INFO_VERDICT(r->info) != V_WOULD)
-		return; /* nothing was read */
+		return; /* no value was read */
 	if (esr_class(r->esr) == EC_SYSREG && iss_is_read(r->esr))
 		r->value = c->frame.x[iss_rt(r->esr)];
 	else if (esr_class(r->esr) == EC_DABT_LOW && r->esr & DABT_ISV && !(r->esr & DABT_WNR))
 		r->value = c->frame.x[dabt_rt(r->esr)];
 }
 
-u64 decisions(const struct cpu *c, int verdict)
+COLD u64 decisions(const struct cpu *c, int verdict)
 {
 	u64 n = 0;
 

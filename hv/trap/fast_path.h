@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The fast path of a trap: its row is known, one action settles it, and no operator watches the row. So the row
- * is counted, its cost added and its record made when everything is over, without a frame on the stack. What such a
- * handler does is what decide(), its action and trap_end() do; tests/host/test_trap.py compares both with a model.
+ * The fast path of a trap: its row is known, one action settles it, and no operator watches the row. Counting, cost and
+ * record then come last, without a stack frame. Such a handler does what decide(), the action and trap_end() would do
+ * together; tests/host/test_trap.py compares both with a model.
  */
 #ifndef HV_FAST_PATH_H
 #define HV_FAST_PATH_H
 
-#include "cpu/decide.h"
-#include "cpu/record.h"
-#include "cpu/el1_exception.h"
+#include "log/evidence.h"
+#include "log/record.h"
+#include "trap/decide.h"
 #include "trap/trap.h"
+#include "vm/el1_exception.h"
 
-/* Counts and adds the cost, in ticks; false: more is to be done (fast_finish()). */
+/* Counts the decision and adds its cost, in ticks. False: there is more to do (fast_finish()). */
 static inline bool fast_end(struct cpu *c, struct row_state *s, u64 *ticks)
 {
 	*ticks = counter() - c->entered;
@@ -23,8 +24,8 @@ static inline bool fast_end(struct cpu *c, struct row_state *s, u64 *ticks)
 }
 
 /*
- * Behind the instruction, which was an AArch64 one and no branch; if the guest steps, the step is made. Returns where
- * it stands.
+ * Moves past the instruction, an AArch64 one and no branch, and ends a single step of the guest's. Returns the
+ * instruction's address.
  */
 static inline u64 fast_next_pc(struct trap_frame *f)
 {
@@ -36,12 +37,12 @@ static inline u64 fast_next_pc(struct trap_frame *f)
 }
 
 /*
- * The row's record, if this access has one, and then the work that waits. `pc`, `spsr`: as they were at the trap;
- * `value` as the record has it in the end.
+ * Makes the row's record, if this access has one, and then does the pending work. `pc`, `spsr`: at the trap; `value` as
+ * the record is to have it.
  */
 void fast_finish_slow(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr, u64 aux);
 
-/* The same, by itself where the row logs always and nothing is to be joined or saved. */
+/* The same, inline for a row that always logs, with no record to join or save. */
 static inline void fast_finish(struct cpu *c, u64 pc, struct row_state *s, u64 ticks, u64 spsr, u64 value, u64 addr,
 				 u64 aux)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our own six calls. */
+/* The six Charter calls. */
 #include "trap/hvcall.h"
 #include "arch/arch.h"
-#include "cpu/decide.h"
 #include "cpu/locks.h"
 #include "lib/build.h"
 #include "lib/psci.h"
 #include "log/console.h"
 #include "log/drain.h"
+#include "log/evidence.h"
+#include "trap/decide.h"
 #include "trap/operator.h"
 #include "vm/guestmem.h"
 
@@ -53,7 +54,7 @@ bool hvcall_get_status(struct cpu *c)
 	return answer(c, status_of(c, c->frame.x[1]));
 }
 
-/* Once per 100 ms, for all CPUs together; beyond that it is counted only. */
+/* Once per 100 ms, for all CPUs together; further calls are only counted. */
 static bool may_write(struct cpu *c)
 {
 	static u64 next;
@@ -100,8 +101,8 @@ bool hvcall_console_write(struct cpu *c)
 	return answer(c, console_write(c->frame.x[1], c->frame.x[2]));
 }
 
-/* The `exceptions` entry of the reported class says whether it is logged and whether the operator is asked. */
-bool hvcall_report_exception(struct cpu *c)
+/* The `exceptions` entry of the reported class says whether to log the report, and whether to ask the operator. */
+COLD bool hvcall_report_exception(struct cpu *c)
 {
 	u64 esr = c->frame.x[1], elr = c->frame.x[2], far = c->frame.x[3];
 	const struct decision *d;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The services behind HVC and SMC: arguments in x1 to x3 of c->frame, the result in x0. False: the guest is gone for good.
- * The platform file says which model each serves.
+ * The services behind HVC and SMC: arguments in x1 to x3 of c->frame, the result in x0. False: the guest has ended. The
+ * platform file says which service each model has.
  */
 #ifndef HV_HVCALL_H
 #define HV_HVCALL_H
@@ -11,7 +11,7 @@
 
 #define HV_ID 0x43485452 /* "CHTR" */
 
-/* Our own six calls (hvcall.c). */
+/* The six Charter calls (hvcall.c). */
 bool hvcall_get_id(struct cpu *c);
 bool hvcall_dump_log(struct cpu *c);
 bool hvcall_get_status(struct cpu *c);
@@ -31,7 +31,22 @@ bool psci_migrate_info_type(struct cpu *c);
 bool psci_system_off(struct cpu *c);
 bool psci_system_reset(struct cpu *c);
 
-/* Whether a constant answers `model`, if none of the bits `selector` is set in x1. */
+/* A number that no table has: for an SMC or HVC with an immediate, or with a malformed x0. */
+#define NO_FUNCTION 0xffffffffu
+
+/* The function that a call is for: identifiers are 32 bits (W0); the six Charter calls are named by the whole of x0. */
+static inline u32 call_function(const struct trap_frame *f)
+{
+	u64 x0 = f->x[0];
+
+	if (f->esr_el2 & 0xffff)
+		return NO_FUNCTION;
+	if (x0 >> 32 && !(x0 & BIT(31)))
+		return NO_FUNCTION;
+	return (u32)x0;
+}
+
+/* Whether a constant answers `model` in calls whose x1 has none of the bits `selector`. */
 static inline bool hvcall_constant(unsigned model, u64 *value, u64 *selector)
 {
 	switch (model) {

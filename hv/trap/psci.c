@@ -22,13 +22,13 @@ static u64 argument(const struct cpu *c, unsigned n)
 	return policy_argument((u32)c->frame.x[0], c->frame.x[n]);
 }
 
-/* What PSCI_FEATURES is asked about: the functions of PSCI, and SMCCC_VERSION. */
+/* Functions that PSCI_FEATURES knows: PSCI's own, and SMCCC_VERSION. */
 static bool is_psci(u32 id)
 {
 	return (id & ~(SMC64 | 0x1fu)) == PSCI_VERSION_ID || id == SMCCC_VERSION_ID;
 }
 
-/* What SMCCC_ARCH_FEATURES is asked about: fast calls whose owner is the Arm Architecture. */
+/* Functions that SMCCC_ARCH_FEATURES knows: fast calls whose owner is the Arm Architecture. */
 static bool is_arch(u32 id)
 {
 	return (id & 0xbf000000u) == SMCCC_VERSION_ID;
@@ -40,7 +40,7 @@ static bool answer(struct cpu *c, u64 x0)
 	return true;
 }
 
-/* A function is there for the guest when the policy serves it on the conduit that it asks by. */
+/* A function exists for the guest if the policy serves it on the conduit that it asks by. */
 static u64 features(const struct cpu *c, u32 id)
 {
 	const struct call_table *table = esr_class(c->frame.esr_el2) == EC_HVC64 ? &policy_hvc : &policy_smc;
@@ -104,7 +104,7 @@ bool psci_cpu_off(struct cpu *c)
 	return answer(c, smp_cpu_off(c));
 }
 
-/* From level 1 up one instance holds all CPUs, whose fields there are zero; the caller itself is on. */
+/* From level 1 up one instance holds all CPUs, with the fields below it zero; the caller itself is on, so the level is. */
 static u64 affinity_info(u64 mpidr, u32 level)
 {
 	struct cpu *target;

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A register that traps need not be there: PMXEVTYPER_EL0 with PMSELR_EL0 out of range is CONSTRAINED UNPREDICTABLE, and
- * UNDEFINED is one of its ways; CPTR_EL2 takes some accesses of EL2's, too. The stub then ends as if it had read zero,
- * so that those that wait for no exception pay nothing for one; what they did is undone behind the trap.
+ * A register that traps may still be missing: PMXEVTYPER_EL0 with PMSELR_EL0 out of range is CONSTRAINED UNPREDICTABLE,
+ * which may be UNDEFINED; CPTR_EL2 also traps some accesses of EL2. The stub then returns as if it had read zero, so
+ * that callers need no check for an exception; the trap's end undoes their effects.
  */
 #include "trap/replay.h"
-#include "cpu/decide.h"
 #include "cpu/esr.h"
+#include "log/evidence.h"
+#include "trap/decide.h"
 #include "vm/inject.h"
 
-extern const char replay_begin[], replay_end[]; /* hv.ld: the stubs, and what vcpu_reset() writes by resetregs.S */
+extern const char replay_begin[], replay_end[]; /* hv.ld: the stubs, and resetregs.S, which vcpu_reset() calls */
 
 bool replay_faulted(struct trap_frame *f)
 {
@@ -22,11 +23,11 @@ bool replay_faulted(struct trap_frame *f)
 	c->undone.rt = c->frame.x[iss_rt(c->frame.esr_el2)];
 	c->work |= WORK_UNDEFINED;
 	f->x[0] = 0;
-	f->elr_el2 += 4; /* its RET */
+	f->elr_el2 += 4; /* the stub's RET */
 	return true;
 }
 
-/* The newest record, if it is of the trap that is being handled. */
+/* The newest record, if it is about the trap being handled. */
 static struct log_record *record_of_this(struct cpu *c)
 {
 	struct log_record *r = (struct log_record *)log_find(c, c->log.seq - 1);
@@ -46,7 +47,7 @@ u32 replay_undo(struct cpu *c)
 	f->spsr_el2 = c->undone.spsr;
 	f->x[iss_rt(f->esr_el2)] = c->undone.rt;
 	r = record_of_this(c);
-	if (!r && decide_first(c, s, 0, 0)) { /* said once, also where the rule logs nothing */
+	if (!r && decide_first(c, s, 0, 0)) { /* logged once, even if the rule logs nothing */
 		r = log_decision(c, s, 0, 0, 0);
 		r->cost = (u32)(counter() - c->entered);
 		work = log_silent ? 0 : WORK_LOG;

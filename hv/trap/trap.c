@@ -4,7 +4,6 @@
 #include "arch/arch.h"
 #include "board/gic.h"
 #include "cpu/alarm.h"
-#include "cpu/decide.h"
 #include "cpu/esr.h"
 #include "cpu/locks.h"
 #include "cpu/smp.h"
@@ -13,9 +12,11 @@
 #include "dev/vrtc.h"
 #include "log/console.h"
 #include "log/drain.h"
+#include "log/evidence.h"
 #include "log/power.h"
-#include "trap/operator.h"
+#include "trap/decide.h"
 #include "trap/fast_path.h"
+#include "trap/operator.h"
 #include "trap/replay.h"
 #include "vm/inject.h"
 
@@ -33,7 +34,7 @@ static const class_handler classes[EXC_EC_COUNT] = {
 	[0x25 ... 0x3f] = by_outcome,
 };
 
-/* What is the log's and the operator's. */
+/* Work for the log and the operator. */
 static void log_work(struct cpu *c, u32 todo)
 {
 	spin_lock(&log_lock);
@@ -48,7 +49,7 @@ static void log_work(struct cpu *c, u32 todo)
 	spin_unlock(&log_lock);
 }
 
-/* The work that `c->work` asks for before the guest goes on: log, operator, interrupts for the guest. */
+/* Does the work in `c->work` before the guest goes on: log, operator, interrupts for the guest. */
 void trap_work(struct cpu *c)
 {
 	u32 todo = c->work;
@@ -65,11 +66,11 @@ void trap_work(struct cpu *c)
 	if (todo & WORK_INPUT)
 		console_input(c);
 	if ((todo | c->work) & WORK_MONITOR) {
-		do { /* ^] m typed behind `cont` opens it again */
+		do { /* a ^] m behind `cont` opens it again */
 			c->work &= ~WORK_MONITOR;
 			monitor_run(c, c->stop_reason);
 		} while (c->work & WORK_MONITOR);
-		console_input(c); /* what came behind the key */
+		console_input(c); /* input typed after the key */
 	}
 	if ((todo | c->work) & WORK_VGIC) {
 		vgic_flush(c);
@@ -77,7 +78,7 @@ void trap_work(struct cpu *c)
 	}
 }
 
-/* The policy stopped the guest for good. */
+/* The policy has ended the guest. */
 static void __attribute__((noinline)) stop(struct cpu *c)
 {
 	log_event(c, EV_GUEST_LEAVE, 0, 0);
@@ -92,7 +93,7 @@ static inline void handled(struct cpu *c)
 		trap_work(c);
 }
 
-/* Verdicts that change more than the PC by an instruction. */
+/* Outcomes other than one instruction forward. */
 static void __attribute__((noinline)) finish(struct trap_frame *f, enum outcome v)
 {
 	switch (v) {
@@ -130,7 +131,7 @@ static void __attribute__((noinline)) end32(struct trap_frame *f)
 	handled(cpu_of(f));
 }
 
-/* Those that end a trap themselves move the PC by fast_next_pc(), too. */
+/* Handlers that end a trap themselves use fast_next_pc(). */
 void trap_end(struct trap_frame *f, enum outcome v)
 {
 	if (v != NEXT) {
@@ -185,7 +186,7 @@ void trap_irq(struct trap_frame *f)
 	bool park = false;
 
 	c->watch_misses = 0;
-	/* Bounded: a storm goes on with the next exception, after the guest had its chance. */
+	/* Bounded: during a storm the rest come with the next exception, after the guest has run. */
 	for (unsigned i = 0; i < 16; i++) {
 		u32 irq = gic_acknowledge();
 
@@ -222,9 +223,9 @@ void trap_irq(struct trap_frame *f)
 			park = true;
 			break;
 		default:
-			if (irq == IRQ_HYP_TIMER) /* where it is no FIQ */
+			if (irq == IRQ_HYP_TIMER) /* EL2's timer where it is no FIQ */
 				alarm_irq(c);
-			else if (!virtio_interrupt(irq)) /* without an owner: it must not come again */
+			else if (!virtio_interrupt(irq)) /* no handler: stays active, so that it cannot come again */
 				gic_enable(c->index, irq, false);
 			break;
 		}
@@ -265,6 +266,9 @@ enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum
 
 enum outcome trap_other(struct trap_frame *f)
 {
-	/* There is no "handled as usual" for these: allowed or forwarded, EL1 gets what it would get without us. */
+	/*
+	 * These classes have nothing for EL2 to serve: ALLOW and FORWARD both give EL1 the exception that it would get
+	 * without EL2.
+	 */
 	return trap_exception(f, esr_class(f->esr_el2), 0, FORWARD);
 }

@@ -1,40 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The trap classes. Each handler is a function of the frame. Those that guests wait for end a trap themselves: fast_path.h
- * or trap_end(); the others return an outcome for trap_end().
+ * The trap classes. Each handler is a function of the frame. Handlers on which guests wait end a trap themselves
+ * (fast_path.h or trap_end()); the others return an outcome for trap_end().
  */
 #ifndef HV_TRAP_H
 #define HV_TRAP_H
 
 #include "cpu/cpu.h"
 
-/* From trap_sync(); `esr` is the frame's. */
+/* Called by trap_sync(); `esr` is the frame's. */
 void trap_sysreg(struct trap_frame *f, u64 esr); /* MSR, MRS, SYS */
 void trap_dabt(struct trap_frame *f, u64 esr);   /* stage 2 data abort */
 void trap_hvc(struct trap_frame *f, u64 esr);
 void trap_smc(struct trap_frame *f, u64 esr);
 
-/* The model of ICC_SGI1R_EL1 and its like, `value` as written. */
+/* Serves ICC_SGI1R_EL1, ICC_ASGI1R_EL1 and ICC_SGI0R_EL1, `value` as written. */
 enum outcome trap_send_sgi(struct trap_frame *f, u64 value);
 
 enum outcome trap_dabt_general(struct trap_frame *f);
 enum outcome trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
 enum outcome trap_wfx(struct trap_frame *f);
-enum outcome trap_other(struct trap_frame *f);  /* every other class, by the policy's `exceptions` */
+enum outcome trap_other(struct trap_frame *f);  /* all other classes, by the policy's `exceptions` */
 
 /* Acts on the outcome, adds the row's cost, completes its record and does the pending work. */
 void trap_end(struct trap_frame *f, enum outcome v);
-/* Behind an instruction of an AArch32 EL0: of two bytes or four, and the next one may be conditional (ITAdvance()). */
+/* Moves past an instruction of an AArch32 EL0, of two bytes or four; the next may be conditional (ITAdvance()). */
 void trap_next32(struct trap_frame *f);
-/* The last of these. */
+/* trap_end()'s last step: the pending work. */
 void trap_work(struct cpu *c);
 
-/* The policy's answer for exception class `class`, applied; `allowed` is what ALLOW means for it. */
+/* Applies the policy's answer for exception class `class`; `allowed` is the outcome of ALLOW. */
 enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum outcome allowed);
 
-/* From vectors.S. */
+/* Called by vectors.S. */
 void trap_sync(struct trap_frame *f, u64 esr); /* esr: of the frame */
-void trap_sync32(struct trap_frame *f, u64 esr); /* ... of an AArch32 EL1, which HCR_EL2.RW leaves no room for */
+void trap_sync32(struct trap_frame *f, u64 esr); /* ... of an AArch32 EL1, which HCR_EL2.RW rules out */
 void trap_irq(struct trap_frame *f);
 void trap_serror(struct trap_frame *f);
 

@@ -7,21 +7,6 @@
 #include "trap/operator.h"
 #include "trap/fast_path.h"
 
-/* A number that no table names: what an SMC or HVC with an immediate, or with a malformed x0, asks for. */
-#define NO_FUNCTION 0xffffffffu
-
-/* Function identifiers are 32 bits (W0); the six calls of our own are asked for with the whole of x0. */
-static u32 function_of(const struct trap_frame *f)
-{
-	u64 x0 = f->x[0];
-
-	if (f->esr_el2 & 0xffff)
-		return NO_FUNCTION;
-	if (x0 >> 32 && !(x0 & BIT(31)))
-		return NO_FUNCTION;
-	return (u32)x0;
-}
-
 static const s64 codes[REFUSE_COUNT] = {
 	[REFUSE_SEA] = SMCCC_NOT_SUPPORTED,
 	[REFUSE_SERROR] = SMCCC_NOT_SUPPORTED,
@@ -35,14 +20,14 @@ static enum outcome refuse(struct trap_frame *f, unsigned refusal, enum outcome 
 {
 	if (refusal == REFUSE_UNDEF) {
 		if (done == AGAIN)
-			f->elr_el2 -= 4; /* HVC's preferred return is the next instruction, UNDEFINED's is its own */
+			f->elr_el2 -= 4; /* ELR_EL2 of an HVC is the next instruction; UNDEFINED belongs to this one */
 		return UNDEF;
 	}
 	f->x[0] = (u64)codes[refusal];
 	return done;
 }
 
-/* `done`: AGAIN for HVC, whose ELR is already behind it; NEXT for SMC. */
+/* `done`: AGAIN for HVC, whose ELR_EL2 is the next instruction already; NEXT for SMC. */
 static enum outcome act(struct trap_frame *f, const struct decision *d, enum outcome done)
 {
 	_Static_assert(ACT_COUNT == 9, "act() has a case for each enum action that a call may have");
@@ -65,7 +50,7 @@ static enum outcome act(struct trap_frame *f, const struct decision *d, enum out
 	}
 }
 
-/* Whether a constant answers the row's calls: what act() does is then to put it into x0. */
+/* Whether a constant answers the row's calls, so that act() only puts it into x0. */
 static bool constant(const struct row_state *s, struct call_lookup *lookup)
 {
 	const struct decision *d = s->decision;
@@ -88,13 +73,13 @@ static bool constant(const struct row_state *s, struct call_lookup *lookup)
 	}
 }
 
-/* Only plain numbers are remembered: below 2^32, where the number is all of x0, and with an immediate of 0. */
+/* The lookup cache has plain numbers only: below 2^32, where the number is all of x0, with an immediate of 0. */
 static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct call_lookup *lookup, const struct call_table *table,
 					      enum outcome done)
 {
 	struct cpu *c = cpu_of(f);
 	u64 x0 = f->x[0];
-	struct call_lookup found = { .key = x0, .row = &c->rows[policy_call(table, function_of(f))] };
+	struct call_lookup found = { .key = x0, .row = &c->rows[policy_call(table, call_function(f))] };
 
 	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
 		*lookup = found;
@@ -111,7 +96,7 @@ static inline void call(struct trap_frame *f, u64 esr, struct call_lookup *looku
 {
 	u64 x0 = f->x[0], pc, ticks;
 
-	/* An immediate makes it a number that no lookup holds. */
+	/* An immediate gives a number that no lookup has. */
 	if (unlikely(lookup->key != (x0 | esr << 48) || f->x[1] & lookup->selector)) {
 		slow_path(f, lookup, table, done);
 		return;

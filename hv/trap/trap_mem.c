@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stage 2 aborts: accesses to MMIO windows, and those that no syndrome describes. */
+/* Stage 2 aborts: accesses to MMIO windows, and aborts whose syndrome does not describe the access. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "dev/vgic.h"
@@ -14,7 +14,7 @@
 #define UART_FR 0x18
 
 struct access {
-	u64 ipa, value; /* value: what is written */
+	u64 ipa, value; /* value: of a write */
 	unsigned log2_size, rt;
 	bool write;
 };
@@ -26,7 +26,7 @@ static u64 low_bits(u64 v, unsigned log2_size)
 	return log2_size == 3 ? v : v & ((1UL << (8u << log2_size)) - 1);
 }
 
-/* What the syndrome says of an access; ISV is set. */
+/* The access that the syndrome describes; needs ISV. */
 static inline struct access access_of(const struct trap_frame *f, u64 ipa)
 {
 	u64 esr = f->esr_el2;
@@ -36,7 +36,7 @@ static inline struct access access_of(const struct trap_frame *f, u64 ipa)
 	return a;
 }
 
-/* What a load puts into its register: extended by SSE, cut to 32 bits without SF. XZR: see trap_sysreg.c. */
+/* Writes a load's value to its register: sign-extended with SSE, cut to 32 bits without SF. XZR: see trap_sysreg.c. */
 static void give(struct trap_frame *f, const struct access *a, u64 value)
 {
 	u64 esr = f->esr_el2;
@@ -54,7 +54,7 @@ static void give(struct trap_frame *f, const struct access *a, u64 value)
 	f->x[a->rt] = esr & DABT_SF ? value : value & 0xffffffff;
 }
 
-/* The real device, when it answers. PA = IPA for every window. */
+/* Asks the real device; its abort is the guest's. Every window has PA = IPA. */
 static enum outcome act_allow(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	const struct access acc = access_of(f, ipa), *a = &acc;
@@ -117,15 +117,15 @@ static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, 
 	u32 offset = (u32)(a->ipa - d->value); /* value: the window's base */
 	u64 value;
 
-	/* A register that a model does not have reads as zero and ignores writes. */
+	/* A register that the model lacks reads as zero and ignores writes. */
 	value = model_register(d->arg, c, a->ipa, offset, size, a->write, a->value);
 	if (!a->write)
 		give(f, a, value);
 	return NEXT;
 }
 
-/* The operator looks first; then the real device, where the guest may have one (arg), else there is none. */
-static enum outcome act_pause(struct trap_frame *f, const struct decision *d, u64 ipa)
+/* Opens the monitor first; then the real device answers if the guest may have one (arg), else the access aborts. */
+static COLD enum outcome act_pause(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	monitor_run(cpu_of(f), "rule");
 	return d->arg ? act_allow(f, d, ipa) : ABORT;
@@ -146,27 +146,27 @@ static const mmio_action actions[ACT_COUNT] = {
 };
 _Static_assert(ACT_COUNT == 9, "actions[] has a row for each enum action");
 
-/* Cache maintenance reports WnR whatever it does; it may be done where memory can be read. */
+/* Whether the access needs write permission: cache maintenance sets WnR, but needs memory to be readable only. */
 static inline bool access_writes(u64 esr)
 {
 	return (esr & (DABT_WNR | DABT_CM)) == DABT_WNR;
 }
 
-/* As the machine reports it. */
+/* The IPA from HPFAR_EL2 and FAR_EL2, as the machine reports it. */
 static inline u64 reported_ipa(const struct trap_frame *f)
 {
 	return FIELD(f->hpfar_el2, 43, 4) << 12 | (f->far_el2 & 0xfff);
 }
 
 /*
- * The IPA that faulted. HPFAR_EL2 has it but for permission faults, where it is UNKNOWN unless a stage 1 walk made
- * the access ("HPFAR_EL2, Hypervisor IPA Fault Address Register"): there the guest's own translation of FAR_EL2 says it.
- * False: there is none.
+ * The IPA that faulted. HPFAR_EL2 holds it, except for permission faults, where it is UNKNOWN unless a stage 1 walk
+ * made the access ("HPFAR_EL2, Hypervisor IPA Fault Address Register"): FAR_EL2 is then translated by the guest's
+ * tables. False: they no longer translate it.
  */
 static bool fault_ipa(const struct trap_frame *f, bool code, u64 *ipa)
 {
 	u64 esr = f->esr_el2, par;
-	unsigned as = 0; /* EL1 can read whatever is fetched, also what EL0 may only execute */
+	unsigned as = 0; /* EL1 can read all code, even if only EL0 may execute it */
 
 	*ipa = reported_ipa(f);
 	if (abort_fault(esr) != FSC_PERMISSION || esr & DABT_S1PTW)
@@ -176,14 +176,17 @@ static bool fault_ipa(const struct trap_frame *f, bool code, u64 *ipa)
 	return guest_translate(f->far_el2, as, ipa, &par);
 }
 
-/* Another CPU has changed the guest's tables meanwhile: no decision; the access is made again, and faults as it must now. */
+/*
+ * Another CPU has changed the guest's tables since the fault: no decision; the guest retries and faults as they stand
+ * now.
+ */
 static enum outcome again(struct trap_frame *f)
 {
-	cpu_of(f)->entered = counter(); /* the cost is no row's */
+	cpu_of(f)->entered = counter(); /* no row is charged */
 	return AGAIN;
 }
 
-/* Any access that its syndrome describes, decided by all of its row's terms. */
+/* Decides an access that its syndrome describes, and acts on it. */
 static inline enum outcome decided(struct trap_frame *f, struct row_state *s, u64 ipa)
 {
 	struct access a = access_of(f, ipa);
@@ -192,7 +195,7 @@ static inline enum outcome decided(struct trap_frame *f, struct row_state *s, u6
 	return actions[d->action](f, d, ipa);
 }
 
-/* IPAs end at bit 51. Above: what kind of fault, CM, S1PTW, WnR; then SAS and ISV: all that decides. */
+/* IPAs end at bit 51. Above stand the kind of fault, CM, S1PTW, WnR, SAS and ISV: the key has all that decides. */
 static inline u64 key_of(u64 esr, u64 ipa)
 {
 	return ipa | FIELD(esr, 8, 2) << 52 | FIELD(esr, 24, 22) << 59;
@@ -203,7 +206,7 @@ static inline struct mmio_lookup *lookup_of(struct trap_frame *f, u64 ipa)
 	return &cpu_of(f)->lookup_cache[ipa / 4 % LOOKUPS].mmio;
 }
 
-/* Aborts that are no access to a window, or whose syndrome does not describe it; and windows not met before. */
+/* Aborts outside the windows or without a usable syndrome; and accesses that the lookup cache has not seen. */
 enum outcome trap_dabt_general(struct trap_frame *f)
 {
 	u64 esr = f->esr_el2, ipa;
@@ -214,17 +217,17 @@ enum outcome trap_dabt_general(struct trap_frame *f)
 	if (esr & DABT_S1PTW)
 		return trap_exception(f, EXC_DABT_WALK, ipa, FORWARD);
 	if (esr & DABT_CM)
-		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, NEXT); /* nothing cached there to maintain */
+		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, NEXT); /* EL2 caches nothing there */
 	if (!(esr & DABT_ISV))
 		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, FORWARD);
 
 	s = &cpu_of(f)->rows[policy_mmio(ipa, dabt_log2_size(esr), esr & DABT_WNR)];
-	if (abort_fault(esr) == FSC_TRANSLATION) /* others may have their IPA from elsewhere than the key */
+	if (abort_fault(esr) == FSC_TRANSLATION) /* for other faults the IPA may not be the key's */
 		*lookup_of(f, ipa) = (struct mmio_lookup){ key_of(esr, ipa), s };
 	return decided(f, s, ipa);
 }
 
-/* The general way, its row found. */
+/* The slow path, from the row on. */
 static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct row_state *s, u64 ipa)
 {
 	trap_end(f, decided(f, s, ipa));
@@ -248,7 +251,7 @@ static void __attribute__((noinline)) next32(struct trap_frame *f, struct row_st
 {
 	u64 ticks;
 
-	f->elr_el2 = pc; /* not as fast_next_pc() has it */
+	f->elr_el2 = pc; /* undoes fast_next_pc() */
 	f->spsr_el2 = spsr;
 	trap_next32(f);
 	if (!fast_end(cpu_of(f), s, &ticks))
@@ -273,7 +276,7 @@ static void __attribute__((noinline)) fast_send(struct trap_frame *f, struct row
 	finish_fast(f, s);
 }
 
-/* A console writes a character: it asks whether there is room, then sends. The flags fit into the smallest access. */
+/* A console sends a character: it polls FR for room, then writes DR. FR's flags fit into the narrowest access. */
 static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
 {
 	u64 offset = ipa - s->decision->value, *reg = &f->x[dabt_rt(esr)];
@@ -288,7 +291,7 @@ static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr,
 	}
 }
 
-/* Distributor registers that are read without a lock: most of a guest's GICD accesses. */
+/* Distributor registers that are read without the lock: most of a guest's GICD accesses. */
 static void fast_emulate(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
 {
 	u32 offset = (u32)(ipa - s->decision->value);

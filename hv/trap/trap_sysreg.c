@@ -1,38 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trapped MSR, MRS and SYS instructions: what the policy's row says is done with the register. */
+/* Trapped MSR, MRS and SYS instructions: applies the row's action to the register. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/el1_exception.h"
 #include "dev/vgic.h"
 #include "models.h"
-#include "trap/operator.h"
 #include "trap/fast_path.h"
+#include "trap/operator.h"
+#include "vm/el1_exception.h"
 
 typedef enum outcome (*sysreg_action)(struct trap_frame *f, const struct decision *d, u32 iss);
 typedef void (*sysreg_path)(struct trap_frame *f, u64 esr, struct row_state *s);
 
-/* XZR is slot 31, which the next trap stores as zero again: what is read into it is recorded, then dropped. */
+/* XZR is slot 31, which the next trap zeroes again: a value read into it is recorded, then lost. */
 static inline void give(struct trap_frame *f, u32 iss, u64 value)
 {
 	f->x[iss_rt(iss)] = value;
 }
 
-static inline const char *stub(const struct decision *d)
-{
-	return policy_replay + 16 * (u64)d->arg;
-}
-
 static inline enum outcome act_allow(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	if (iss_is_read(iss))
-		give(f, iss, replay_read(stub(d)));
+		give(f, iss, replay_read(policy_stub(d->arg)));
 	else
-		replay_write(stub(d), f->x[iss_rt(iss)] & d->mask);
+		replay_write(policy_stub(d->arg), f->x[iss_rt(iss)] & d->mask);
 	return NEXT;
 }
 
-/* The guest's CPU interface, while its list registers can not have all of it. */
-static bool vgic_icc(struct trap_frame *f, u32 iss)
+/* The guest's CPU interface in software (vgic_icc.c). */
+static COLD bool vgic_icc(struct trap_frame *f, u32 iss)
 {
 	u64 value = f->x[iss_rt(iss)];
 	bool done;
@@ -67,12 +62,13 @@ static inline enum outcome act_ignore(struct trap_frame *f, const struct decisio
 
 static inline enum outcome act_mask(struct trap_frame *f, const struct decision *d, u32 iss)
 {
-	u64 real = replay_read(stub(d));
+	const char *stub = policy_stub(d->arg);
+	u64 real = replay_read(stub);
 
 	if (iss_is_read(iss))
 		give(f, iss, (real & d->mask) | d->value);
 	else
-		replay_write(stub(d), (real & ~d->mask) | (f->x[iss_rt(iss)] & d->mask));
+		replay_write(stub, (real & ~d->mask) | (f->x[iss_rt(iss)] & d->mask));
 	return NEXT;
 }
 
@@ -88,8 +84,8 @@ static enum outcome act_emulate(struct trap_frame *f, const struct decision *d, 
 	return model_access(d->arg, f, f->x[iss_rt(iss)]);
 }
 
-/* The operator looks first; then it takes effect. */
-static enum outcome act_pause(struct trap_frame *f, const struct decision *d, u32 iss)
+/* Opens the monitor first; then the access takes effect. */
+static COLD enum outcome act_pause(struct trap_frame *f, const struct decision *d, u32 iss)
 {
 	monitor_run(cpu_of(f), "rule");
 	return d->arg ? act_allow(f, d, iss) : UNDEF;
@@ -110,7 +106,7 @@ static const sysreg_action actions[ACT_COUNT] = {
 };
 _Static_assert(ACT_COUNT == 9, "actions[] has a row for each enum action");
 
-/* Any row, decided by all of its terms. */
+/* The slow path: any row, by all of its terms. */
 static void __attribute__((noinline)) slow_path(struct trap_frame *f, u64 esr, struct row_state *s)
 {
 	struct cpu *c = cpu_of(f);

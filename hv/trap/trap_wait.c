@@ -25,16 +25,16 @@ void wait_for_interrupt(struct cpu *c)
 	drain_idle(c);
 	spin_unlock(&log_lock);
 	vgic_flush(c); /* a line may have fallen */
-	/* What the log keeps back until the guest's line is over has its alarm. */
+	/* Records that wait for the end of the guest's line have an alarm. */
 	sleep = !(c->work & ~WORK_LOG) && !c->vgic.waits;
 	/*
-	 * Physical interrupts, kicks among them, wake us although they are masked here; ERET then takes them. The
-	 * watchdog's own is over by then: it does not end the guest's sleep.
+	 * Physical interrupts, kicks among them, end the sleep although they are masked here; ERET then takes them. The
+	 * watchdog's timer is handled first: it does not end the guest's sleep.
 	 */
 	if (sleep)
 		do {
 			wfi();
-			c->entered = counter(); /* sleeping is neither a cost nor a loop */
+			c->entered = counter(); /* sleep is neither cost nor a loop */
 		} while (!interrupted());
 }
 
@@ -43,7 +43,7 @@ enum outcome trap_wfx(struct trap_frame *f)
 	struct cpu *c = cpu_of(f);
 	enum outcome v = trap_exception(f, EC_WFX, 0, NEXT);
 
-	/* WFE, WFIT and WFET may end at any time: returning at once is allowed, and the guest asks again. */
+	/* WFE, WFIT and WFET may end at any time: they return at once, and the guest tries again. */
 	if (v == NEXT && (f->esr_el2 & 3) == TI_WFI)
 		wait_for_interrupt(c);
 	return v;

@@ -5,15 +5,15 @@
 
 #include "lib/types.h"
 
-/* What is used of the machine: at most so many breakpoints and watchpoints (ID_AA64DFR0_EL1 may have fewer). */
+/* Points that EL2 uses, at most (ID_AA64DFR0_EL1 may have fewer). */
 #define DEBUG_CODE   6
 #define DEBUG_DATA   4
 #define DEBUG_POINTS (DEBUG_CODE + DEBUG_DATA)
 
-/* debugregs.c. How many of each this CPU has, of those that are used; whether it has the one of this slot. */
+/* debugregs.c. How many points of a kind this CPU has, of those that are used; whether it has this slot. */
 unsigned debug_slots(bool data);
 bool debug_there(unsigned point);
-/* Where replay_read() and replay_write() reach the value or the control register of this slot. */
+/* The stub in debugregs.S, for replay_read() and replay_write(), of the slot's value or control register. */
 const char *debug_register(unsigned point, bool control);
 
 #endif

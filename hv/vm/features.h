@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this CPU has, by its ID registers (Arm ARM, "ID_AA64*"). Those that binutils does not know are spelled out. */
+/* Features of this CPU, by its ID registers (Arm ARM, "ID_AA64*"). Those that binutils does not know are spelled out. */
 #ifndef HV_FEATURES_H
 #define HV_FEATURES_H
 
@@ -18,7 +18,7 @@
 #define ID_AA64MMFR3 S3_0_C0_C7_3
 #define ID_AA64MMFR4 S3_0_C0_C7_4
 
-/* Where a field of them begins; all have four bits. */
+/* The first bit of a field; each field has four. */
 enum id_field {
 	ID_FP = 16, ID_RAS = 28, ID_SVE = 32, ID_MPAM = 40, ID_AMU = 44, ID_CSV2 = 56,                      /* PFR0 */
 	ID_MTE = 8, ID_MPAM_frac = 16, ID_SME = 24, ID_CSV2_frac = 32, ID_NMI = 36, ID_GCS = 44, ID_PFAR = 60, /* PFR1 */
@@ -46,7 +46,7 @@ static inline bool has_pauth(void)
 	return ID_FIELD(ID_AA64ISAR1, APA) || ID_FIELD(ID_AA64ISAR1, API) || ID_FIELD(ID_AA64ISAR2, APA3);
 }
 
-/* 0: no PMU of this architecture. */
+/* 0: no PMU of this architecture */
 static inline unsigned pmu_version(void)
 {
 	unsigned version = ID_FIELD(ID_AA64DFR0, PMUVer);

@@ -6,18 +6,18 @@
 #include "board/board.h"
 #include "lib/types.h"
 
-/* EL2's pointer to guest RAM [ipa, ipa + size), or NULL if any of it lies outside (or size wraps). */
+/* EL2's pointer to guest RAM [ipa, ipa + size), or NULL if any byte lies outside (or size wraps). */
 void *guest_ram(u64 ipa, u64 size);
-/* For whom: EL1's loads, unless one of these is set. */
+/* Whose access: EL1's loads, unless one of these is set. */
 #define AS_WRITE 1u
 #define AS_EL0   2u
-#define AS_PAN   4u /* EL1's stores, as PSTATE.PAN has it: the guest's is EL2's, too */
+#define AS_PAN   4u /* EL1's stores, with PSTATE.PAN, which EL2 shares with the guest */
 /*
- * Translates a guest VA with the guest's own stage 1 tables (AT), as the hardware does it now.
- * True: *ipa is set. False: *par has PAR_EL1 with the fault status. The guest's PAR_EL1 is preserved.
+ * Translates a guest VA with the guest's own stage 1 tables (AT), as the hardware does now. True: *ipa is set. False:
+ * *par has PAR_EL1 with the fault status. The guest's PAR_EL1 is preserved.
  */
 bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par);
-/* Copies from a guest VA across pages. Returns the bytes copied before the first that is not there or not RAM. */
+/* Copies from a guest VA across pages. Returns the bytes copied before the first that is unmapped or outside RAM. */
 size_t guest_read_va(u64 va, void *to, size_t size);
 
 #endif

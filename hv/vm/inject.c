@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exceptions that the guest's EL1 receives, as AArch64.TakeException() has them. */
+/* Exceptions for the guest's EL1, as AArch64.TakeException() has them. */
 #include "vm/inject.h"
 #include "arch/arch.h"
 #include "cpu/esr.h"
-#include "cpu/el1_exception.h"
+#include "vm/el1_exception.h"
 
 #define SCTLR_SPAN   BIT(23)
 #define SCTLR_DSSBS  BIT(44)
@@ -18,7 +18,7 @@
 u64 take_optional;
 static bool has_ras;
 
-void inject_init(void)
+COLD void inject_init(void)
 {
 	if (FIELD(sysreg_read(id_aa64mmfr1_el1), 23, 20))
 		take_optional |= SPSR_PAN;
@@ -34,8 +34,8 @@ void inject_init(void)
 }
 
 /*
- * AArch64.TakeException(): PSTATE.ALLINT becomes NOT SCTLR_EL1.SPINTMASK; PSTATE.EXLOCK, where the exception comes from
- * EL1 itself, GCSCR_EL1.EXLOCKEN, else 0.
+ * AArch64.TakeException(): PSTATE.ALLINT becomes NOT SCTLR_EL1.SPINTMASK. PSTATE.EXLOCK becomes GCSCR_EL1.EXLOCKEN for
+ * an exception from EL1 itself, else 0.
  */
 static u64 optional_state(u64 spsr)
 {
@@ -73,11 +73,11 @@ void inject_abort(struct trap_frame *f)
 	u64 ec = code ? (take_from_el0(f->spsr_el2) ? EC_IABT_LOW : EC_IABT_CUR) : (take_from_el0(f->spsr_el2) ? EC_DABT_LOW : EC_DABT_CUR);
 	u64 status = f->esr_el2 & DABT_S1PTW ? FSC_EXTERNAL_WALK | (f->esr_el2 & 3) : FSC_EXTERNAL;
 
-	/* WnR and CM tell the same story as before; ISV and S1PTW are EL2's alone; IL is 1 for an abort of unknown syndrome. */
+	/* The guest's ISS: WnR and CM stay; ISV and S1PTW are EL2's alone; IL is 1 for an abort of unknown syndrome. */
 	inject(f, ec << 26 | ESR_IL | (code ? 0 : f->esr_el2 & (DABT_WNR | DABT_CM)) | status, &f->far_el2);
 }
 
-void inject_forward(struct trap_frame *f)
+COLD void inject_forward(struct trap_frame *f)
 {
 	switch (esr_class(f->esr_el2)) {
 	case EC_IABT_LOW:
@@ -95,8 +95,8 @@ void inject_forward(struct trap_frame *f)
 		inject(f, f->esr_el2, NULL);
 }
 
-/* VSESR_EL2 is what ESR_EL1 will say, and UNKNOWN out of reset: IDS, no architected syndrome ("VSESR_EL2"). */
-void inject_serror(void)
+/* VSESR_EL2, UNKNOWN out of reset, becomes ESR_EL1: IDS, no architected syndrome ("VSESR_EL2"). */
+COLD void inject_serror(void)
 {
 	if (has_ras)
 		sysreg_write(VSESR_EL2, VSESR_IDS);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Exceptions that the guest's EL1 receives. */
+/* Exceptions for the guest's EL1. */
 #ifndef HV_INJECT_H
 #define HV_INJECT_H
 
 #include "cpu/frame.h"
 
-/* Once, on the first CPU: all are alike. */
+/* Call it once, on the first CPU: all are alike. */
 void inject_init(void);
 /* AArch64.TakeException() to EL1 with this ESR_EL1; FAR_EL1 is written when `far` is not NULL. */
 void inject(struct trap_frame *f, u64 esr, const u64 *far);
@@ -13,7 +13,7 @@ void inject(struct trap_frame *f, u64 esr, const u64 *far);
 void inject_undef(struct trap_frame *f);
 /* Synchronous external abort for the access that trapped (data or instruction, walk or not). */
 void inject_abort(struct trap_frame *f);
-/* The exception EL2 took, handed on as EL1 would have taken it. */
+/* The exception that EL2 took, as EL1 would have taken it. */
 void inject_forward(struct trap_frame *f);
 /* Virtual SError (HCR_EL2.VSE): taken when the guest unmasks it. */
 void inject_serror(void);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Software increments of a guest: the machine counts them by filters of EL2 that say what the guest's own say of its level. */
+/* Software increments of a guest. The PMU counts by filters for EL2; these follow the guest's filters for its level. */
 #include "vm/pmu.h"
 #include "arch/arch.h"
-#include "cpu/el1_exception.h"
+#include "vm/el1_exception.h"
 #include "vm/features.h"
 
 #define COUNTERS  31u
@@ -14,7 +14,7 @@
 #define TYPE_NSU  BIT(28)
 #define TYPE_NSH  BIT(27)
 
-/* Whether events of Non-secure EL0 or EL1 count. NSK and NSU turn P and U around where there is a Secure state. */
+/* Whether events of Non-secure EL0 or EL1 count. NSK and NSU invert P and U if there is a Secure state. */
 static bool counts(u64 type, bool user)
 {
 	bool secure = FIELD(sysreg_read(id_aa64pfr0_el1), 15, 12);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The guest's first state. What is UNKNOWN out of reset is written: a guest finds neither what was there nor what another left. */
+/*
+ * The guest's first state. Registers that are UNKNOWN out of reset are written: a guest finds no trace of firmware, of
+ * EL2 or of a guest before it.
+ */
 #include "arch/arch.h"
 #include "vm/features.h"
 #include "vm/vcpu.h"
@@ -16,7 +19,7 @@ void reset_core(void), reset_dcc(void), reset_pauth(void), reset_mmu2(void), res
 /* fpregs.S */
 void fp_clear(void), sve_clear(void), sme_clear(void);
 
-/* No counter runs, counts anything or asks for an interrupt. */
+/* No counter runs, counts an event or asks for an interrupt. */
 static void reset_counters(void)
 {
 	unsigned n;
@@ -24,7 +27,7 @@ static void reset_counters(void)
 	if (!pmu_version())
 		return;
 	n = FIELD(sysreg_read(pmcr_el0), 15, 11);
-	sysreg_write(pmcr_el0, 6); /* E clear; P and C: all of them are zero */
+	sysreg_write(pmcr_el0, 6); /* E clear; P and C reset all counters to zero */
 	sysreg_write(pmcntenclr_el0, ~0UL);
 	sysreg_write(pmintenclr_el1, ~0UL);
 	sysreg_write(pmovsclr_el0, ~0UL);
@@ -40,7 +43,7 @@ static void reset_counters(void)
 		reset_pmu2();
 }
 
-/* The vectors, also where the policy hides them: their traps stay away meanwhile. */
+/* The vectors, even if the policy hides them: their traps are off meanwhile. */
 static void reset_vectors(void)
 {
 	u64 cptr;
@@ -113,7 +116,7 @@ void vcpu_reset(struct cpu *c, u64 entry, u64 context)
 	reset_counters();
 	reset_vectors();
 	reset_features();
-	c->work &= ~WORK_UNDEFINED; /* an instruction skipped here was no trap of the guest's */
+	c->work &= ~WORK_UNDEFINED; /* a skipped instruction here is no trap of the guest's */
 	/* The OS Lock is set at reset and would hold debug exceptions back. */
 	sysreg_write(oslar_el1, 0);
 	isb();

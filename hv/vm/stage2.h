@@ -9,7 +9,7 @@
 
 /* Builds the tables from the policy's map. */
 void stage2_init(void);
-/* Points this CPU at them (VTCR_EL2, VTTBR_EL2; VMID 1). */
+/* Points this CPU at the tables (VTCR_EL2, VTTBR_EL2; VMID 1). */
 void stage2_enable(void);
 /* The descriptors that translate `ipa`, level 1 to 3, for the monitor; returns how many levels there are. */
 unsigned stage2_walk(u64 ipa, u64 descriptors[3]);

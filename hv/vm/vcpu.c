@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The controls that the policy needs, on this CPU. */
+/* Sets the controls that the policy needs on this CPU. */
 #include "vm/vcpu.h"
 #include "arch/arch.h"
 #include "cpu/vtime.h"
@@ -14,7 +14,7 @@
 #define MDCR_HPMD BIT(17)
 #define MDCR_HCCD BIT(23)
 
-/* HCR_EL2 bits of features that this CPU lacks are RES0 to it. */
+/* For features that this CPU lacks, HCR_EL2 bits are RES0. */
 static u64 hcr_of_this_cpu(u64 hcr)
 {
 	if (!ID_FIELD(ID_AA64PFR0, RAS))
@@ -26,15 +26,15 @@ static u64 hcr_of_this_cpu(u64 hcr)
 	return hcr;
 }
 
-/* CPTR_EL2 bits of features that this CPU lacks are RES1 to it. */
+/* For features that this CPU lacks, CPTR_EL2 bits are RES1. */
 static u64 cptr_of_this_cpu(u64 cptr)
 {
 	return cptr | (ID_FIELD(ID_AA64PFR0, SVE) ? 0 : CPTR_TZ) | (ID_FIELD(ID_AA64PFR1, SME) ? 0 : CPTR_TSM);
 }
 
 /*
- * HPMN: the guest owns every event counter there is; 0 would be CONSTRAINED UNPREDICTABLE. None of them counts at EL2:
- * HPMD of FEAT_PMUv3p1, HCCD of FEAT_PMUv3p5 for PMCCNTR_EL0 (Arm ARM, "MDCR_EL2, Monitor Debug Configuration Register").
+ * HPMN: the guest owns all event counters; 0 would be CONSTRAINED UNPREDICTABLE. None counts at EL2: HPMD of
+ * FEAT_PMUv3p1, HCCD of FEAT_PMUv3p5 for PMCCNTR_EL0 (Arm ARM, "MDCR_EL2, Monitor Debug Configuration Register").
  */
 static u64 mdcr_of_this_cpu(u64 mdcr)
 {
@@ -60,7 +60,10 @@ void vcpu_controls(void)
 	struct trap_controls t = policy_traps;
 	u64 cptr;
 
-	/* Before HCR_EL2.VM: they are UNKNOWN out of reset, and a walk that starts by them may begin as soon as it is set. */
+	/*
+	 * Before HCR_EL2.VM: VTCR_EL2 and VTTBR_EL2 are UNKNOWN out of reset, and a walk by them may begin as soon as
+	 * it is set.
+	 */
 	stage2_enable();
 	t.hcr = hcr_of_this_cpu(t.hcr);
 	t.mdcr = mdcr_of_this_cpu(t.mdcr);
@@ -68,9 +71,9 @@ void vcpu_controls(void)
 	if (!t.vpidr)
 		t.vpidr = sysreg_read(midr_el1);
 	t.vmpidr_or |= sysreg_read(mpidr_el1);
-	policy_write_controls(&t); /* ICH_HCR_EL2 too, which the vGIC writes again */
+	policy_write_controls(&t); /* ICH_HCR_EL2 too; the vGIC writes it again */
 	vtime_load();
-	/* CPTR_EL2's traps are EL2's, too: the guest's longest vector first. */
+	/* CPTR_EL2 traps EL2 as well: the guest's longest vector is set first. */
 	cptr = vcpu_open_vectors();
 	if (ID_FIELD(ID_AA64PFR0, SVE))
 		sysreg_write(ZCR_EL2, 0xf);

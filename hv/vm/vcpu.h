@@ -5,9 +5,9 @@
 
 #include "cpu/cpu.h"
 
-/* EL2's controls on this CPU, from policy_traps, less what the CPU does not have. */
+/* Writes EL2's controls on this CPU: policy_traps without those that the CPU lacks. */
 void vcpu_controls(void);
-/* EL2 itself may use SIMD, SVE and SME, as far as there are any, until CPTR_EL2 is written with what this returns. */
+/* Lets EL2 itself use SIMD, SVE and SME, as far as there are any, until CPTR_EL2 is written with the value returned. */
 u64 vcpu_open_vectors(void);
 /* The guest's first state: EL1h, everything masked, MMU off, PC `entry`, x0 `context`. */
 void vcpu_reset(struct cpu *c, u64 entry, u64 context);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stage 1 walk over tables that the guest wrote: every address is checked, every loop counted. */
+/* A stage 1 walk over tables that the guest wrote: every address is checked, every loop counted. */
 #include "vm/xlat.h"
 #include "vm/guestmem.h"
 
@@ -10,7 +10,7 @@ static unsigned clamp(unsigned v, unsigned low, unsigned high)
 	return v < low ? low : v > high ? high : v;
 }
 
-/* Chooses the half; false when the walk ends before it begins. */
+/* Chooses TTBR0 or TTBR1; false if the walk ends before it begins. */
 static bool start(const struct xlat_registers *r, u64 va, struct xlat *x)
 {
 	/* TG0 and TG1 are encoded differently: 4K is 0 and 2, 16K is 2 and 1, 64K is 1 and 3. */

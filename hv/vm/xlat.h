@@ -28,7 +28,7 @@ struct xlat {
 	bool upper;              /* TTBR1_EL1 */
 	u64 ttbr, ipa;
 	unsigned bits, granule;  /* VA bits; KiB */
-	unsigned denied;         /* by the tables above: XLAT_NO_* */
+	unsigned denied;         /* XLAT_NO_*, above */
 };
 #define XLAT_NO_WRITE 1u
 #define XLAT_NO_EL0   2u
@@ -41,7 +41,7 @@ struct xlat_registers {
 
 /* Walks the tables in guest RAM. Ends after four levels at most, whatever they hold. */
 void xlat_stage1(const struct xlat_registers *r, u64 va, struct xlat *x);
-/* Bytes that a descriptor of `level` covers. */
+/* Bytes covered by a descriptor of `level`. */
 static inline u64 xlat_size(unsigned level)
 {
 	return 1UL << (12 + 9 * (3 - level));

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file for each verb of the command line; `cli` is what they share."""
+"""The verbs of the command line, one file each; `cli` is shared by all."""

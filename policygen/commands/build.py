@@ -22,7 +22,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     if found.policy is None or not found.good:
         cli.emit(found.diags, options)
         return cli.status(found.diags)
-    from policygen.target import render        # needs Jinja2, which no other verb does
+    from policygen.target import render        # Jinja2 is needed by this verb only
     try:
         changed = render.render(found.policy, Path(parsed.output), cpu=options.cpu)
     except OSError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen --check [NAME...]`, in full `policygen check`: all that can be said of a policy; writes nothing."""
+"""`policygen --check [NAME...]`, in full `policygen check`: all checks of a policy; writes nothing."""
 from __future__ import annotations
 
 import argparse

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all verbs share: global options, exit status, printing diagnostics, loading policies for a command.
+"""Shared by all verbs: global options, exit status, printing diagnostics, loading policies.
 
 The exit status of every verb: OK, it holds or the question is answered; FAILED, the answer is no, or the policy has
 complaints; USAGE, wrong usage or input that cannot be read (or cannot be had); BUG, an error in policygen itself.
@@ -13,15 +13,16 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Mapping, NoReturn, Optional, Sequence, TextIO, Tuple
 
-from policygen.facts.arch import DEFAULT_CPU
+from policygen.facts.arch import DEFAULT_CPU, load_arch
 from policygen.facts.board import load_board, names
+from policygen.facts.cpus import MTE
 from policygen.language.model import Policy
 from policygen.target.load import load_bound
 from policygen.text import formats
 from policygen.text.diag import Diagnostics
 
 OK, FAILED, USAGE, BUG = 0, 1, 2, 3
-JSON_VERSION = 1        # another one when a key goes or means something else; new keys may come
+JSON_VERSION = 1        # to be raised when a key goes or changes its meaning; new keys do not raise it
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Options:
 
 
 class Parser(argparse.ArgumentParser):
-    """Complains in one line; takes no word for a longer one."""
+    """A parser whose complaints are one line, and which takes no abbreviated options."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
@@ -50,7 +51,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def global_parser(default: Optional[str] = None) -> Parser:
-    """The options that go with every verb, before or behind it. `default`: instead of that of each option."""
+    """Adds the global options, before or after the verb. `default` replaces the default of each."""
     parser = Parser(prog="policygen", add_help=False)
     group = parser.add_argument_group("everywhere")
     group.add_argument("--format", choices=formats.FORMATS, default="text",
@@ -67,12 +68,15 @@ def global_parser(default: Optional[str] = None) -> Parser:
 
 
 def options_from(parsed: argparse.Namespace) -> Options:
-    return Options(parsed.format, parsed.cpu, parsed.quiet, parsed.color, parsed.mode, parsed.board)
+    cpu = parsed.cpu
+    if cpu.endswith(MTE) and cpu not in load_arch().cpus:       # a model without tags is the same with memory for them
+        cpu = cpu[:-len(MTE)]
+    return Options(parsed.format, cpu, parsed.quiet, parsed.color, parsed.mode, parsed.board)
 
 
 def cpu_is_known(options: Options) -> bool:
     known = list(dict.fromkeys(cpu for name in names() for cpu in load_board(name).cpus))
-    if options.cpu in known:
+    if options.cpu in known or options.cpu in load_arch().cpus and options.cpu.removesuffix(MTE) in known:
         return True
     print(f"policygen: unknown CPU model {options.cpu}; known: {', '.join(known)}", file=sys.stderr)
     return False
@@ -85,7 +89,7 @@ def shown_diagnostics(diags: Diagnostics, options: Options) -> Diagnostics:
 
 
 def emit(diags: Diagnostics, options: Options, passed: Sequence[str] = ()) -> None:
-    """Diagnostics to stderr (text), or for machines to stdout, which then holds nothing else."""
+    """Prints diagnostics to stderr (text), or for machines to stdout, which then holds nothing else."""
     shown = shown_diagnostics(diags, options)
     if options.format == "json":
         print_json({"diagnostics": shown.as_json()})
@@ -100,7 +104,7 @@ def emit(diags: Diagnostics, options: Options, passed: Sequence[str] = ()) -> No
 
 
 def print_json(value: Mapping[str, object]) -> None:
-    """With the version of what policy/README.md says of it, unless the format has one of its own (SARIF)."""
+    """Prints JSON with the version of its schema (policy/README.md), unless the format has one of its own (SARIF)."""
     print(json.dumps(value if "version" in value else {"version": JSON_VERSION, **value}, indent=2))
 
 
@@ -109,7 +113,7 @@ def status(diags: Diagnostics) -> int:
 
 
 def load(name: str, options: Options) -> Tuple[Optional[Policy], int]:
-    """The policy for a verb that needs a good one; complaints have been printed when there is none."""
+    """The policy for a verb that needs a valid one; None after complaints have been printed."""
     policy, diags = load_bound(name, mode=options.mode, cpu=options.cpu, board=options.board)
     if policy is None:
         emit(diags, options)
@@ -117,6 +121,6 @@ def load(name: str, options: Options) -> Tuple[Optional[Policy], int]:
 
 
 def table(rows: Sequence[Tuple[str, ...]]) -> str:
-    """Columns as wide as they need to be."""
+    """Rows as text, with columns as wide as their content."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))] if rows else []
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from policygen.commands import cli
 from policygen.language import examples
 from policygen.text import words
 from policygen.text.codes import CODES
+from policygen.text.diag import quoted
 
 HELP = "the page of a code: why, an example, the fix"
 
@@ -17,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def page(code: str) -> str:
-    """Why, an example, and its fix."""
+    """The reason for a code, an example, and its fix."""
     if code in examples.EXAMPLES:
         heads, texts = ("refused:", "instead:"), examples.EXAMPLES[code]
     else:
@@ -32,8 +34,8 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     wanted = (parsed.code or "").upper()
     if wanted and wanted not in CODES:
         close = words.nearest(wanted, CODES)
-        print(f"no code {wanted}" + (f"; did you mean {', '.join(close)}?" if close else ""))
-        return cli.FAILED
+        print(f"policygen: no code {quoted(wanted)}" + (f"; did you mean {', '.join(close)}?" if close else ""), file=sys.stderr)
+        return cli.USAGE
     chosen = {wanted: CODES[wanted]} if wanted else CODES
     if options.format == "json":
         cli.print_json({"codes": dict(chosen)})

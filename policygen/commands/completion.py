@@ -59,7 +59,7 @@ _policygen() {{
 }}
 compdef _policygen policygen
 """
-PATHS = ("-o", "--output", "--run", "--plan", "--gen", "--image", "--qemu")      # take the name of a file
+PATHS = ("-o", "--output", "--run", "--plan", "--gen", "--image", "--qemu")      # verbs whose words are files
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,7 +74,7 @@ def options_of(*verbs: str) -> List[argparse.Action]:
 
 
 def choices(actions: Iterable[argparse.Action]) -> Dict[str, Tuple[str, ...]]:
-    """What may follow an option: `--gate` -> looser, any."""
+    """Words that may follow an option: `--gate` -> looser, any."""
     out = {"--cpu": tuple(sorted({cpu for name in board.names() for cpu in board.load_board(name).cpus}))}
     for action in actions:
         if action.choices is not None:

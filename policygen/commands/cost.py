@@ -32,7 +32,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     policy, log = found
     if not log.ran(policy):
         print(f"policygen: {another(policy, log)}: its rule numbers mean other entries", file=sys.stderr)
-        return cli.FAILED
+        return cli.USAGE
     from policygen.target import traps
     trapped = traps.plan(policy, options.cpu).traps
     trapped = {access: name for access, name in trapped.items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen cover NAME LOG`: hits of each entry, and which entries a run never used."""
+"""`policygen cover NAME LOG`: hits of each entry, and the entries that a run never used."""
 from __future__ import annotations
 
 import argparse
@@ -26,7 +26,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     policy, log = found
     if not log.ran(policy):
         print(f"policygen: {another(policy, log)}: its rule numbers mean other entries", file=sys.stderr)
-        return cli.FAILED
+        return cli.USAGE
     covers = covered(policy, log, options.cpu)
     if options.format == "json":
         cli.print_json({"log": log.policy, "entries": [

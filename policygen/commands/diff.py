@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen diff OLD NEW`: what changes in meaning, each with an access that shows it and the lines that decide.
+"""`policygen diff OLD NEW`: changes of meaning, each with an access that shows it and the lines that decide.
 
 OLD and NEW are policies, or git revisions: then every profile of both is compared, each judged by its own facts.
 """
@@ -22,7 +22,7 @@ from policygen.language.overlap import span_of
 from policygen.language.spelling import action_text
 from policygen.meaning.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
 from policygen.meaning.digest import meaning_hash
-from policygen.meaning.paint import Outcome
+from policygen.meaning.layout_map import Outcome
 from policygen.text import paths, terminal
 from policygen.text.diag import Diagnostics, quoted
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from policygen.target.fact_changes import FactChange
 
 HELP = "what changes in meaning between two policies, files, revisions or images"
+GATES = {"looser": (LOOSER,), "tighter": (TIGHTER, CHANGED), "any": KINDS}     # which changes of decisions trip each
 CODES = {LOOSER: "PG610", TIGHTER: "PG611", CHANGED: "PG612", REPORTING: "PG613"}
 COLOURS = {LOOSER: terminal.COLOURS["error"], TIGHTER: terminal.COLOURS["better"],
            CHANGED: terminal.COLOURS["warning"], REPORTING: terminal.COLOURS["note"]}
@@ -44,18 +45,24 @@ class Difference:
     features: Tuple[str, ...]               # `sve: hide -> expose`
     claims: Tuple[str, ...]                 # assertions dropped and added, waivers
     bits: Tuple[str, ...]                   # +MDCR_EL2.TPM=1
-    facts: Tuple["FactChange", ...] = ()      # of machines, where the two sides have facts of their own
+    facts: Tuple["FactChange", ...] = ()      # changes of machines, if the two sides have facts of their own
 
     @property
     def counts(self) -> Dict[str, int]:
         return {kind: sum(change.kind == kind for change in self.changes) for kind in KINDS}
 
     def trips(self, gate: Optional[str]) -> bool:
-        """`looser`: the guest gets more, or a waiver or a fact lets it. `any`: any decision, assertion, waiver or fact
-        changed."""
+        """`looser`: the guest gets more, or a waiver or a fact lets it. `tighter`: a guest that works today may miss
+        something, or read something else. `any`: any decision, assertion, waiver or fact changed."""
         waived = any(text.startswith("+ waived") for text in self.claims)
-        return gate == "looser" and (bool(self.counts[LOOSER]) or waived or any(item.opens for item in self.facts)) or \
-            gate == "any" and bool(self.changes or self.claims or self.facts)
+        return gate is not None and (
+            any(self.counts[kind] for kind in GATES[gate]) or any(trips_fact(item, gate) for item in self.facts) or
+            gate == "looser" and waived or gate == "any" and bool(self.claims))
+
+
+def trips_fact(item: "FactChange", gate: Optional[str]) -> bool:
+    """Whether a fact trips the gate. Any fact may take something from a guest."""
+    return gate in ("tighter", "any") or gate == "looser" and item.opens
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,7 +71,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", metavar="NEW", nargs="?", help="the same; after a REVISION: another one, or left out: the "
                         "working tree")
     parser.add_argument("--all", action="store_true", help="OLD (and NEW) are revisions, whatever else has that name")
-    parser.add_argument("--gate", choices=("looser", "any"), help="exit 1 if something opens, or if anything changes")
+    parser.add_argument("--gate", choices=tuple(GATES),
+                        help="exit 1 if something opens, if a guest may miss something, or if anything changes")
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
@@ -89,19 +97,19 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 
 @dataclass(frozen=True)
 class Pair:
-    """A profile in both revisions, or in one: then there is nothing to compare it with."""
+    """A profile in both revisions, or in one of them, and then without a comparison."""
     name: str
     found: Optional[Difference] = None
     only: str = ""                          # `is new`, `is gone`
 
     def trips(self, gate: Optional[str]) -> bool:
-        """A new profile gives a guest all that it gives: somebody has to look at it."""
+        """Whether the gate fails. A new profile has no old one to compare with: it gives a guest all that it gives."""
         return self.found.trips(gate) if self.found is not None else \
-            gate == "any" or gate == "looser" and self.only == "is new"
+            gate == "any" or gate == {"is new": "looser", "is gone": "tighter"}.get(self.only)
 
 
 def whole(name: str) -> bool:
-    """A revision rather than a policy."""
+    """Whether the word is a revision, not a policy."""
     return ":" not in name and not Path(name).exists() and not store.Store().is_file(store.find(name)) and \
         store.revision(name) is not None
 
@@ -189,7 +197,7 @@ def claims(old: Policy, new: Policy) -> List[str]:
 
 
 def trap_bits(old: Policy, new: Policy, cpu: str) -> List[str]:
-    """Control bits that one of the two sets and the other does not; those that the CPU lacks say so."""
+    """Control bits that only one of the two sets, with a remark for those that the CPU lacks."""
     from policygen.target import traps
     before, after = ({bit.name for bit in traps.plan(policy, cpu).bits} for policy in (old, new))
     out = []
@@ -231,7 +239,7 @@ def sides(change: Change) -> Tuple[str, str]:
 
 
 def fields(change: Change) -> Optional[Tuple[str, str]]:
-    """Two masks of one register in the names of the fields in which they differ, if they differ in whole fields."""
+    """Two masks of one register, as the names of the fields in which they differ, if they differ in whole fields."""
     both = change.old, change.new
     if change.section != "sysregs" or change.size != 1 or change.direction != "read" or \
             any(outcome.do not in ("allow", "mask") or outcome.limit for outcome in both):
@@ -301,20 +309,18 @@ def change_json(change: Change, found: Difference) -> Mapping[str, object]:
 
 
 def diagnostics(found: Difference, gate: Optional[str]) -> Diagnostics:
-    """Changes as diagnostics of the new policy's lines: what opens is an error where the gate says so."""
+    """Changes as diagnostics of the new policy's lines: those that trip the gate are errors."""
     out = Diagnostics()
     for change in found.changes:
         old, new = sides(change)
-        tripped = gate == "any" or gate == "looser" and change.kind == LOOSER
-        severity = "error" if tripped else "warning" if change.kind == LOOSER else "note"
+        severity = "error" if change.kind in GATES.get(gate or "", ()) else "warning" if change.kind == LOOSER else "note"
         out.error(CODES[change.kind], span_of(found.new.entries[change.new.rule]),
                   f"{change.kind}: {what(change, found)}: {old} -> {new}",
                   notes=[f"for example {access_text(found.new, change.sample)}",
                          f"was decided by {line_of(found.old, change.old)}"], severity=severity)
     for text in found.claims:
-        out.error("PG606", None, text, severity="error" if found.trips(gate) and "+ waived" in text else "note")
+        out.error("PG606", None, text, severity="error" if gate in ("looser", "any") and "+ waived" in text else "note")
     for item in found.facts:
-        tripped = gate == "any" or gate == "looser" and item.opens
         out.error("PG614", None, f"facts: {item.text}",
-                  severity="error" if tripped else "warning" if item.opens else "note")
+                  severity="error" if trips_fact(item, gate) else "warning" if item.opens else "note")
     return out

@@ -42,7 +42,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 
 
 def page(policy: Policy, cpu: str) -> str:
-    """No date and no path of this machine: the same policy is the same page."""
+    """Without date or path of this machine: the same policy gives the same page."""
     meaning = fill(Markdown, "{} (equal exactly if every access is decided alike)",
                    code(f"{meaning_hash(policy):#018x}"))
     audit = "" if policy.mode == "enforce" else ": what would be denied is performed and logged"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen expand NAME`: the policy without parents, each entry with its origin. It loads and means the same."""
+"""`policygen expand NAME`: the policy without parents, each entry with its origin. The text reads back with the same
+meaning."""
 from __future__ import annotations
 
 import argparse

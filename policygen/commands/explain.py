@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen explain NAME ACCESS`: why one access is decided as it is, and where to edit that."""
+"""`policygen explain NAME ACCESS`: the reason for a decision, and the line to edit."""
 from __future__ import annotations
 
 import argparse
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Dict, List, Mapping, Optional, Tuple
 
 from policygen.commands import cli
+from policygen.commands.pasted import mended
 from policygen.facts.arch import ALL_BITS, encoding, load_arch, make_key
 from policygen.facts.board import load_board
 from policygen.facts.names import NO_FUNCTION, Names, function_of
@@ -20,7 +21,7 @@ from policygen.language.overlap import spoken
 from policygen.language.spelling import action_text, condition
 from policygen.meaning.evaluate import evaluator
 from policygen.meaning.say import told
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.meaning.regions import relevant
 from policygen.meaning.say import access_text, because
 from policygen.target import traps
@@ -45,14 +46,14 @@ INPUTS = (*schema.ARGUMENTS, "value", "held", "from", "pc")
 
 @dataclass
 class Question:
-    """What is asked about: an operation and a target in the words of tests."""
+    """A question: an operation and a target in the words of tests."""
     operation: str
     target: str
     width: int = 4
     inputs: Mapping[str, int] = field(default_factory=dict)     # of INPUTS
     heading: List[str] = field(default_factory=list)
     suffix: str = ""
-    logged: Optional[Tuple[str, int]] = None        # verdict and rule of a log line
+    logged: Optional[Tuple[str, int]] = None        # verdict and rule of the log line that was given
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +67,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     policy, status = cli.load(parsed.name, options)
     if policy is None:
         return status
-    text = " ".join(parsed.access).strip().lstrip("\x1e")
+    text, remark = mended(" ".join(parsed.access).strip())
     question = understand(text)
     if isinstance(question, str):
         print(f"policygen: {question}", file=sys.stderr)
@@ -79,7 +80,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     if options.format == "json":
         cli.print_json({"access": text, "decisions": [as_json(policy, access, options.cpu) for access in accesses]})
         return cli.OK
-    lines = question.heading + explained(policy, accesses, question, options.cpu)
+    lines = question.heading + ([remark] if remark else []) + explained(policy, accesses, question, options.cpu)
     print("\n".join(lines))
     return cli.OK
 
@@ -87,7 +88,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 # --- the question -----------------------------------------------------------------------------------------------
 
 def understand(text: str) -> "Question | str":
-    """The question, or why there is none."""
+    """The question in the words, or a complaint."""
     log = LOG_LINE.match(text)
     if log or text.startswith("@"):
         return from_log(log, text) if log else "only @D and @A log lines are about an access"
@@ -110,7 +111,7 @@ def understand(text: str) -> "Question | str":
 
 
 def inputs(parts: List[str], *known: str) -> "Dict[str, int] | str":
-    """x1=9, from=el0 and the like, or the word that is none."""
+    """The inputs in words such as x1=9 and from=el0, or the word that is wrong."""
     out: Dict[str, int] = {}
     for part in parts:
         name, _, text = part.partition("=")
@@ -122,7 +123,8 @@ def inputs(parts: List[str], *known: str) -> "Dict[str, int] | str":
 
 
 def from_esr(value: int, more: List[str]) -> "Question | str":
-    """The syndrome of a trap. Addresses and call numbers are not in it: unless `more` has them, the whole section."""
+    """The access that the syndrome of a trap describes. Addresses and call numbers are not in it: without them in
+    `more`, the whole section."""
     ec, iss = value >> 26 & 0x3f, value & 0x1ffffff
     heading = [f"ESR_EL2 {value:#x}  EC {ec:#04x}  ISS {iss:#09x}"]
     if value >> 32 & ~0xffffff or value < 1 << 25:
@@ -185,10 +187,10 @@ def from_log(log: "re.Match[str]", text: str) -> "Question | str":
 
 
 def resolve(policy: Policy, question: Question, diags: Diagnostics) -> List[Access]:
-    """One access of each piece of the target that is decided as a whole."""
+    """One access of each piece of the target with one decision."""
     board = load_board(policy.platform)
     address = words.number(question.target)
-    # Above RAM no claim says anything; a guest may go there, and `default` decides.
+    # The target, also above RAM, where no claim reaches: a guest may go there, and `default` decides.
     if question.operation in ("read", "write") and address is not None and board.ram[1] < address < 1 << 64:
         return [asked(question, Access("mmio", address, question.operation, question.width))]
     reader = ClaimReader(board, Names(board, diags), policy.windows, diags)
@@ -270,7 +272,7 @@ def looked_at(asked_of: Condition, access: Access) -> str:
 
 
 def wider(policy: Policy, access: Access, decision: Decision) -> List[str]:
-    """The entries that match too and lose: they are wider, or features stand above them."""
+    """Entries that also match and do not decide: they are wider, or features stand above them."""
     out = []
     for entry in evaluator(policy).matches(access.section, access.key):
         if entry.rule == decision.entry.rule or access.direction not in entry.actions:
@@ -281,11 +283,11 @@ def wider(policy: Policy, access: Access, decision: Decision) -> List[str]:
 
 
 def enforced(policy: Policy, access: Access, decision: Decision, cpu: str) -> List[str]:
-    """What brings the access to EL2 on this CPU, or why nothing does."""
+    """The control that brings the access to EL2 on this CPU, or the reason why none does."""
     if access.section == "sysregs":
         return register_enforced(policy, access, decision, cpu)
     if access.section == "mmio":
-        free = next((item for item in passthrough(paint(policy)) if item.base <= access.key <= item.last), None)
+        free = next((item for item in passthrough(layout_map(policy)) if item.base <= access.key <= item.last), None)
         if free is None or not (free.read if access.direction == "read" else free.write):
             return ["stage 2 does not map it" + (" for writing" if free and free.read else "") + ": each access faults"]
         return ["stage 2 maps the real device: runs without a trap"]
@@ -314,7 +316,7 @@ def register_enforced(policy: Policy, access: Access, decision: Decision, cpu: s
     plan = traps.plan(policy, cpu)
     broken = [problem for problem in plan.problems if (access.key, access.direction) in problem.accesses]
     control = plan.traps.get((access.key, access.direction))
-    if control is not None and not broken:          # a bit that is there may have no effect: a gap of the machine
+    if control is not None and not broken:          # the bit exists, but may have no effect: a gap of the machine
         state, info = load_arch().controls[control].traps_when, load_arch().reports.get(control)
         if load_arch().has_control(load_arch().controls[control], cpu):
             decided = evaluator(policy).decide(Access("exceptions", info.number)) if info else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen fix NAME`: repairs what has only one repair: slips with one likely word, comments that ignore nothing."""
+"""`policygen fix NAME`: makes repairs without a choice: slips with one likely word, comments that ignore nothing."""
 from __future__ import annotations
 
 import argparse
@@ -18,7 +18,7 @@ from policygen.text.paths import display
 HELP = "repair what has only one repair: slips with one likely word, comments that ignore nothing"
 MEANT = re.compile(r"did you mean ([^\s?,()]+)(?: \(\S+\))?\?\Z")
 QUOTE = re.compile(r'if it is text, quote it: (".*")\Z')
-ROUNDS = 20                 # a repair may bring the next slip to light
+ROUNDS = 20                 # rounds: a repair may bring the next slip to light
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 
 
 def repair(path: Path, text: str, options: cli.Options) -> Tuple[str, Diagnostics]:
-    """The file's text when no complaint has a repair any more, and the complaints that are left."""
+    """The file's text with all repairs made, and the complaints that are left."""
     for _ in range(ROUNDS):
         diags = review(str(path), options.mode, options.cpu, Edited(path, text)).diags
         edits = [edit for item in diags.items if item.severity == "error" and item.span is not None
@@ -66,7 +66,7 @@ def repair(path: Path, text: str, options: cli.Options) -> Tuple[str, Diagnostic
 
 
 def edit_of(item: Diagnostic, diags: Diagnostics) -> Optional[Tuple[int, int, int, str]]:
-    """(line, first column, column after, new text), if there is exactly one thing to do."""
+    """The edit that a complaint leads to, if there is only one: (line, first column, column after, new text)."""
     span = item.span
     assert span is not None
     texts: List[str] = [match.group(1) for text in item.helps for match in [MEANT.match(text) or QUOTE.match(text)]

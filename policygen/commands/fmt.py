@@ -62,7 +62,7 @@ def one(name: str, parsed: argparse.Namespace, options: cli.Options) -> int:
 
 
 def same_meaning(source: Source) -> Optional[str]:
-    """The formatted text, if it reads back as what was read and no comment is lost: a formatter never edits."""
+    """The formatted text, if it has the same nodes and comments as the file; else an error of the formatter."""
     text = formatted(source)
     again = parse(text.encode("utf-8"), source.file, Diagnostics())
     if again is None or again.root is None or plain(again.root, True) != plain(source.root, True):
@@ -71,7 +71,7 @@ def same_meaning(source: Source) -> Optional[str]:
 
 
 def plain(node: Optional[Node], top: bool = False) -> object:
-    """A node without its places; the order of the top level does not matter."""
+    """A node without its places; the top level in any order."""
     if isinstance(node, Scalar):
         return node.text, node.plain
     if isinstance(node, Mapping):
@@ -81,5 +81,5 @@ def plain(node: Optional[Node], top: bool = False) -> object:
 
 
 def remarks(lines: "tuple[str, ...]") -> List[str]:
-    """All text after a `#` that starts a comment or looks like one, in any order."""
+    """All text after a `#`, whether it starts a comment or only looks like one, in sorted order."""
     return sorted(line[line.index("#"):].strip() for line in lines if "#" in line)

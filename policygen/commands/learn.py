@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen learn NAME LOG`: the narrowest entries for what a log shows, each with its evidence."""
+"""`policygen learn NAME LOG`: the narrowest entries that would let a run through, each with its evidence."""
 from __future__ import annotations
 
 import argparse
@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from policygen.commands import cli, with_log
-from policygen.evidence.learn import as_json, rendered, settle, tighten, widened
+from policygen.evidence.learn import ENFORCING, as_json, rendered, settle, tighten, widened
 from policygen.evidence.log import REFUSALS
 from policygen.language import store
 
@@ -45,7 +45,8 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
     target = Path(parsed.output) if parsed.output else None
     parent = os.path.relpath(base, target.parent if target else Path.cwd()) if "/" in parsed.name or \
         parsed.name.endswith(".yaml") else parsed.name
-    text = rendered(policy, log, title, parent, learned)
+    enforcing = ran.mode == "enforce" and any(verdict in ("DENY", "KILL") for _, verdict, _ in log.seen)
+    text = rendered(policy, log, title, parent, learned, enforcing)
     try:
         if target is not None:
             target.write_text(text, encoding="utf-8")
@@ -60,4 +61,6 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         wider = sum(not proposal.tightens for proposal in learned.proposals)
         print(f"{title}: {wider} entries widen, {len(learned.proposals) - wider} dropped, {len(learned.kept)} accesses "
               f"stay refused; review {parsed.output}")
+        if enforcing:
+            print(ENFORCING)
     return cli.OK

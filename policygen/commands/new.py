@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from policygen.commands import cli
+from policygen.evidence.instructions import named
+from policygen.evidence.start import policy_for
 from policygen.language import check, store
+from policygen.meaning.image import contents
 from policygen.text.diag import quoted
 from policygen.text.escape import Yaml, fill, yaml, yaml_name
 from policygen.text.paths import display
@@ -84,7 +88,10 @@ sysregs:                                    # a key written again replaces the p
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="lower-case letters, digits, `-` and `_`")
-    parser.add_argument("--extends", metavar="PARENT", help="start from another policy")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--extends", metavar="PARENT", help="start from another policy")
+    start.add_argument("--for-elf", metavar="FILE", help="start from what the instructions of a kernel's ELF file name: "
+                       "registers, calls, floating point")
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
@@ -97,11 +104,22 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         print(f"policygen: no policy {quoted(parsed.extends)} to extend: there are {', '.join(store.policy_names())}",
               file=sys.stderr)
         return cli.USAGE
+    if parsed.for_elf:
+        try:
+            found = named(contents(parsed.for_elf))
+        except (OSError, ValueError) as problem:
+            said = problem.strerror if isinstance(problem, OSError) else problem
+            print(f"policygen: {parsed.for_elf}: {said}", file=sys.stderr)
+            return cli.USAGE
+        text = policy_for(parsed.name, os.path.basename(parsed.for_elf), found, options.cpu)
+    elif parsed.extends:
+        text = fill(Yaml, CHILD, yaml_name(parsed.name), *[yaml(parsed.extends)] * 2)
+    else:
+        text = fill(Yaml, START, yaml_name(parsed.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "x", encoding="utf-8") as stream:       # never over somebody's work
-            stream.write(fill(Yaml, CHILD, yaml_name(parsed.name), *[yaml(parsed.extends)] * 2) if parsed.extends else
-                         fill(Yaml, START, yaml_name(parsed.name)))
+        with open(path, "x", encoding="utf-8") as stream:       # never overwrites a file
+            stream.write(text)
     except OSError as error:
         print(f"policygen: cannot write {display(path)}: {error.strerror}", file=sys.stderr)
         return cli.USAGE

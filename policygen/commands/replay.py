@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen replay NAME LOG`: which recorded accesses this policy would decide differently."""
+"""`policygen replay NAME LOG`: the recorded accesses that this policy would decide differently."""
 from __future__ import annotations
 
 import argparse

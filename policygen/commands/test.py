@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen test NAME`: runs assertions and tests alone; `--strength` asks what they would not notice."""
+"""`policygen test NAME`: runs assertions and tests alone; `--strength` finds the entries that they do not watch."""
 from __future__ import annotations
 
 import argparse

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen traps NAME`: trap bits set, what each is for, what else it catches, what cannot be enforced."""
+"""`policygen traps NAME`: the trap bits that are set, with their reasons and other effects, and the rules without
+enforcement."""
 from __future__ import annotations
 
 import argparse
@@ -32,7 +33,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
 
 
 def report(policy: Policy, cpu: str) -> str:
-    """For people: the bits set, what each is for, what it catches besides, what cannot be enforced."""
+    """The plan for people: bits with their reasons and other effects, and the rules without enforcement."""
     found, arch = traps.plan(policy, cpu), load_arch()
     lines = [f"{policy.name} on {cpu}", ""]
     for register, value in found.controls.items():
@@ -80,7 +81,7 @@ def as_json(policy: Policy, cpu: str) -> Mapping[str, object]:
 
 
 def _here(accesses: Optional[Tuple[Access, ...]], arch: Arch, cpu: str) -> int:
-    """How many of these (None: of all) work on the CPU model when nothing traps."""
+    """How many of these registers (None: of all) the CPU model has when nothing traps."""
     if accesses is None:
         accesses = tuple((key, side) for key in arch.by_key for side in ("read", "write"))
     return sum(key in arch.by_key and arch.exists(arch.by_key[key], side, cpu) for key, side in accesses)

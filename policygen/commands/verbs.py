@@ -11,7 +11,7 @@ from policygen.commands import cli
 from policygen.text import words
 
 VERBS = ("build", "check", "explain", "traps", "test", "diff", "fmt", "fix", "doc", "new", "completion", "expand",
-         "list", "schema", "verify", "probe", "code", "learn", "replay", "cover", "cost")
+         "list", "schema", "reach", "verify", "probe", "code", "learn", "replay", "cover", "cost")
 USAGE = """policygen VERB ...
        policygen NAME -o DIR         (build)
        policygen --check [NAME...]   (check)"""
@@ -26,14 +26,14 @@ def module(name: str) -> ModuleType:
 
 
 class Verb(cli.Parser):
-    """Takes options and words in any order, and nothing that is not its own."""
+    """A parser that takes options and words in any order, and only its own."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.mixing = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Tuple[Any, List[str]]:
-        if self.mixing:                 # the parser of any order comes back here
+        if self.mixing:                 # argparse calls this method again from the parser of any order
             return super().parse_known_args(args, namespace)
         self.mixing = True
         try:
@@ -46,7 +46,7 @@ class Verb(cli.Parser):
 
 
 def parser(verbs: Sequence[str] = VERBS) -> cli.Parser:
-    """Of the command line with these verbs; each takes the global options, too."""
+    """The parser of the command line with these verbs; each takes the global options, too."""
     out = cli.Parser(prog="policygen", usage=USAGE, epilog=STATUS, parents=[cli.global_parser()],
                      formatter_class=argparse.RawDescriptionHelpFormatter)
     everywhere: Any = cli.global_parser(argparse.SUPPRESS)
@@ -66,7 +66,7 @@ def meant(word: str, parser_of: argparse.ArgumentParser) -> str:
 
 
 def with_verb(given: Sequence[str]) -> Tuple[Optional[str], List[str]]:
-    """The verb of a command line, and its words with it: `NAME -o DIR` is `build`, `--check` is `check`."""
+    """The verb of a command line, and its words: `NAME -o DIR` is `build`, `--check` is `check`."""
     everywhere = cli.global_parser()
     _, rest = everywhere.parse_known_args(given)
     if not rest or rest[0] in ("-h", "--help"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen verify NAME`: the compiled tables, or what a machine did, against the reference evaluator."""
+"""`policygen verify NAME`: compares the compiled tables, or a machine's log, with the reference evaluator."""
 from __future__ import annotations
 
 import argparse
@@ -46,7 +46,7 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
         except Unbuilt as problem:
             print(f"policygen: {problem}", file=sys.stderr)
             return cli.USAGE
-        except (subprocess.SubprocessError, ValueError) as problem:     # of tables that are none
+        except (subprocess.SubprocessError, ValueError) as problem:     # the file holds no tables
             print(f"policygen: {policy.name}: the tables cannot be asked: {problem}", file=sys.stderr)
             worst = cli.FAILED
             continue
@@ -89,7 +89,7 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
         return status
     try:
         if parsed.plan:
-            Path(parsed.plan).write_text(sweep.header(policy, parsed.brief), encoding="utf-8")
+            Path(parsed.plan).write_text(sweep.header(policy, sweep.BRIEF if parsed.brief else sweep.WHOLE), encoding="utf-8")
             return cli.OK
         text = image.contents(str(parsed.run)).decode("latin-1")
     except (OSError, ValueError) as error:
@@ -104,4 +104,4 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
                         "differences": [verify_run.shown(item, policy) for item in verdict.differences]})
     elif not good or not options.quiet:
         print(verify_run.report(verdict, policy, options.cpu))
-    return cli.OK if good else cli.FAILED
+    return cli.OK if good else cli.USAGE if verdict.broken else cli.FAILED

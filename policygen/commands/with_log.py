@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the verbs that read a log share: learn, replay, cover, cost."""
+"""Shared by the verbs that read a log: learn, replay, cover, cost."""
 from __future__ import annotations
 
 import argparse
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser, without: str = "") -> None:
 
 
 def load(parsed: argparse.Namespace, options: cli.Options) -> "Tuple[Policy, Log] | int":
-    """The policy and the log of a verb's command line, or the exit status after the complaint."""
+    """The policy and the log that the command line names, or the exit status after a complaint."""
     policy, status = cli.load(parsed.name, options)
     if policy is None:
         return status
@@ -36,7 +36,7 @@ def load(parsed: argparse.Namespace, options: cli.Options) -> "Tuple[Policy, Log
 
 
 def as_it_ran(name: str, policy: Policy, found: Log, options: cli.Options) -> Policy:
-    """In the mode that the log shows, unless the command line says one."""
+    """The log's mode, unless the command line has one."""
     if options.mode is None and not found.ran(policy):
         other, _ = load_policy(name, mode="audit" if policy.mode == "enforce" else "enforce")
         if other is not None and found.ran(other):

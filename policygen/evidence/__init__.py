@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run shows: a log as accesses, and what follows from it for the policy."""
+"""Evidence: a run's log as accesses, and its consequences for the policy."""

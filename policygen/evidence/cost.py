@@ -14,7 +14,7 @@ from policygen.language.model import Entry, Policy
 
 @dataclass
 class Bit:
-    """One trap bit, as far as the log shows who it caught."""
+    """One trap bit, with the traps that the log shows it caught."""
     name: str
     hits: int = 0
     cost: int = 0
@@ -22,7 +22,8 @@ class Bit:
 
 
 def by_bit(policy: Policy, log: Log, covers: List[Cover], trapped: Mapping[Tuple[int, str], str]) -> List[Bit]:
-    """An entry's totals go to the bit that catches all it decides, or in the shares that its logged accesses have."""
+    """Gives each entry's totals to the bit that catches all its accesses, or to several in proportion to its logged
+    accesses."""
     bits: Dict[str, Bit] = {}
     for cover in covers:
         shares = shared(log, cover, trapped)
@@ -47,7 +48,7 @@ def shared(log: Log, cover: Cover, trapped: Mapping[Tuple[int, str], str]) -> Di
             name = trapped.get((access.key, access.direction))
             if name is not None:
                 shares[name] = shares.get(name, 0) + seen.count
-    if not shares:              # counted only: every bit that could have caught it, the same share each
+    if not shares:              # without logged accesses: an equal share for each bit that may have caught them
         for low, high in entry.ranges:
             for (key, _), name in trapped.items():
                 if low <= key <= high:
@@ -56,7 +57,7 @@ def shared(log: Log, cover: Cover, trapped: Mapping[Tuple[int, str], str]) -> Di
 
 
 def advised(log: Log, covers: List[Cover], trapped: Mapping[Tuple[int, str], str]) -> Optional[str]:
-    """The edit of one entry that would save the most time, of those whose price is avoidable."""
+    """The edit of one entry that would save the most time, among avoidable costs."""
     for cover in sorted(covers, key=lambda c: -c.cost):
         text = edit(cover.entry, shared(log, cover, trapped))
         if text is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hits of each entry, and which entries a run never used."""
+"""Hits of each entry, and the entries that a run never used."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.evaluate import Evaluator, evaluator
 
 USED, NEVER, UNSEEN, PARTLY = "used", "never hit", "runs without a trap", "never hit where it traps"
-NAMES = "decides nothing itself"    # a window that names its registers, `fp: expose`
+NAMES = "decides nothing itself"    # an entry without actions of its own: a window that names its registers, `fp: expose`
 
 
 @dataclass
@@ -24,7 +24,7 @@ class Cover:
 
 
 def covered(policy: Policy, log: Log, cpu: str) -> List[Cover]:
-    """Every entry. One whose accesses run without a trap cannot be counted: no hits say nothing there."""
+    """Every entry with its hits. For an entry whose accesses run without a trap, no hits mean nothing."""
     from policygen.target import traps
     trapped, evaluating = traps.plan(policy, cpu).traps, evaluator(policy)
     totals = by_rule(log)
@@ -41,7 +41,7 @@ def covered(policy: Policy, log: Log, cpu: str) -> List[Cover]:
 
 
 def visible(evaluating: Evaluator, entry: Entry, trapped: Mapping[Tuple[int, str], str], cpu: str) -> str:
-    """Would the hypervisor have noticed an access that this entry decides?"""
+    """Whether the hypervisor sees the accesses that this entry decides."""
     arch, noticed, unnoticed = load_arch(), 0, 0
     blind = {gap.control for gap in evaluating.board.gaps if not gap.cpus or cpu in gap.cpus}
     known = {(key, direction) for key, register in arch.by_key.items() for direction in ("read", "write")
@@ -51,15 +51,18 @@ def visible(evaluating: Evaluator, entry: Entry, trapped: Mapping[Tuple[int, str
         if not ranges.contains(entry.ranges, key) or (entry.section == "sysregs" and direction not in entry.actions):
             continue
         if evaluating.decide(Access("sysregs", key, direction)).entry.rule == entry.rule:
-            if (key, direction) not in trapped or trapped[key, direction] in blind:
-                unnoticed += 1
-            else:
+            control = trapped.get((key, direction), "")
+            there = control not in arch.controls or arch.has_control(arch.controls[control], cpu)
+            if control and there and control not in blind:
                 noticed += 1
+            else:
+                unnoticed += 1
     return UNSEEN if unnoticed and not noticed else PARTLY if unnoticed else NEVER
 
 
 def lcov(policy: Policy, covers: List[Cover]) -> List[str]:
-    """A line of the policy is covered when an entry that begins there was hit; what cannot be counted is left out."""
+    """The covered lines of the policy: those where an entry begins that was hit. Entries that cannot be counted are
+    left out."""
     files: Dict[str, Dict[int, int]] = {}
     for cover in covers:
         if cover.state not in (UNSEEN, NAMES):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The narrowest entries for what a log shows, each with its evidence.
+"""The narrowest entries for a log's refusals, each with its evidence.
 
-Both directions: what was refused and happened becomes an entry of its own, and an entry that the run never hit is
-dropped if the guest then has less. Nothing is proposed past an assertion, nor what the compiler would refuse: the
-proposal is checked as any policy is, and what does not pass is listed with the reason instead.
+Both directions: a refused access becomes an entry of its own, and an entry that the run never hit is dropped if that
+takes something from the guest. A proposal keeps every assertion and is checked like any policy; accesses that cannot be
+proposed are listed with the reason.
 """
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ from policygen.text.escape import Yaml, yaml, yaml_comment, yaml_name
 PAGE, UNIT = 0x1000, 4
 NOWHERE = Place("", 0, 0)
 ROUNDS = 50                     # of checking and leaving out
+MANY = 64                       # registers of a window; a guest that touches more goes through memory
+ENFORCING = "The run was refused what it asked for, and may have gone another way: MODE=audit sees more."
 
 
 @dataclass
 class Want:
-    """One refused access, and how often it was wanted."""
+    """One refused access, with the log's records of it."""
     access: Access
     seen: Seen
     complete: bool = True       # the log has every decision of the entries that refused it
@@ -43,7 +45,7 @@ class Want:
 
 @dataclass
 class Proposal:
-    """One entry: lines of a section, with the evidence that is a comment on the first."""
+    """One proposed entry: lines of a section, with the evidence as a comment on the first."""
     section: str
     name: str
     lines: List[Yaml]
@@ -55,8 +57,8 @@ class Proposal:
 @dataclass
 class Learned:
     proposals: List[Proposal] = field(default_factory=list)
-    kept: List[Tuple[str, str]] = field(default_factory=list)      # refused as before: what, why
-    left: List[str] = field(default_factory=list)                  # never hit, and yet not dropped
+    kept: List[Tuple[str, str]] = field(default_factory=list)      # stay refused: access, reason
+    left: List[str] = field(default_factory=list)                  # never hit, and kept nevertheless
 
     def keep(self, policy: Policy, wants: List[Want], why: str) -> None:
         self.kept += [(f"{access_text(policy, want.access)}  {want.seen.text()}", why) for want in wants]
@@ -71,7 +73,7 @@ def widened(policy: Policy, log: Log, verdicts: Set[str], least: int) -> Learned
     for (access, verdict, rule), seen in log.seen.items():
         decision = evaluating.decide(access)
         if verdict not in verdicts or decision.do != "deny":
-            continue            # allowed by now, or refused for its rate alone
+            continue            # allowed by now, or refused only for its rate
         want = wants.setdefault(access, Want(access, Seen()))
         want.seen.join(seen)
         want.complete &= rule in shown
@@ -91,7 +93,7 @@ def widened(policy: Policy, log: Log, verdicts: Set[str], least: int) -> Learned
 
 
 def refusal(policy: Policy, evaluating: Evaluator, want: Want, least: int) -> Optional[str]:
-    """Why this access is not to be learned; None: it may be."""
+    """The reason not to propose this access; None: propose it."""
     access = want.access
     if want.seen.count < least:
         return f"seen fewer than {least} times"
@@ -122,7 +124,7 @@ def refusal(policy: Policy, evaluating: Evaluator, want: Want, least: int) -> Op
 
 
 def group_of(policy: Policy, access: Access) -> Tuple[str, object]:
-    """What one entry will speak of: a register, a window (else a device, else a page), a call, a class."""
+    """The subject of one entry: a register, a window (else a device, else a page), a call, a class."""
     if access.section != "mmio":
         return access.section, access.key
     window = next((w for w in policy.windows if w.base <= access.key < w.base + w.size), None)
@@ -131,7 +133,7 @@ def group_of(policy: Policy, access: Access) -> Tuple[str, object]:
 
 
 def told(wants: List[Want]) -> str:
-    """The evidence, the same direction together."""
+    """The evidence, by direction."""
     sides: Dict[str, Seen] = {}
     for want in wants:
         sides.setdefault(want.access.direction, Seen()).join(want.seen)
@@ -139,7 +141,7 @@ def told(wants: List[Want]) -> str:
 
 
 def propose_key(policy: Policy, wants: List[Want], learned: Learned) -> None:
-    """sysregs, calls, exceptions: the key itself, in the directions and with the arguments that were seen."""
+    """Proposes for sysregs, calls, exceptions: the key itself, with the directions and arguments that were seen."""
     access = wants[0].access
     section, key = access.section, access.key
     own = next((entry for entry in policy.entries if entry.section == section and entry.ranges == ((key, key),)), None)
@@ -151,7 +153,7 @@ def propose_key(policy: Policy, wants: List[Want], learned: Learned) -> None:
         register = load_arch().by_key.get(key)
         missing = [side for side in ("read", "write") if side not in actions]
         if register is not None and not any(register.has(side) for side in missing):
-            actions.update({side: Action("allow", NOWHERE) for side in missing})    # it has no other direction
+            actions.update({side: Action("allow", NOWHERE) for side in missing})    # the register has no other direction
     text, evidence_text = braces(pairs_of(actions, section)), told(wants)
     if taken(policy, access) and not actions[""].where:
         evidence_text += "; any arguments: the log lacks some (`log: always` on the entry that refused shows all)"
@@ -159,13 +161,13 @@ def propose_key(policy: Policy, wants: List[Want], learned: Learned) -> None:
 
 
 def taken(policy: Policy, access: Access) -> Tuple[str, ...]:
-    """The registers that a call takes arguments in, of those that a record shows."""
+    """The argument registers of a call, among those that a record shows."""
     call = load_board(policy.platform).call_at(access.section, access.key)
     return tuple(name for name in call.args if name != "x3") if call else ()
 
 
 def arguments_seen(policy: Policy, wants: List[Want]) -> Tuple[Condition, ...]:
-    """From the lowest to the highest that was seen, unless calls of it are not in the log (`log: once`)."""
+    """From the lowest to the highest value seen, unless the log lacks some of the calls (`log: once`)."""
     if not all(want.complete for want in wants):
         return ()
     seen = {register: [arguments(want.access.key, want.access.args)[at] for want in wants]
@@ -185,7 +187,7 @@ def spelled(policy: Policy, section: str, key: int) -> str:
 
 
 def propose_window(policy: Policy, wants: List[Want], learned: Learned) -> None:
-    """The registers that were touched, in the policy's window if there is one; the rest stays as it was."""
+    """Proposes the registers that were touched, in the policy's window if there is one, whose rest stays as it is."""
     board = load_board(policy.platform)
     first = wants[0].access.key
     window = next((w for w in policy.windows if w.base <= first < w.base + w.size), None)
@@ -194,16 +196,21 @@ def propose_window(policy: Policy, wants: List[Want], learned: Learned) -> None:
         base, size = (device.base, device.size) if device else (first & -PAGE, PAGE)
         entry = Entry(0, "mmio", device.name if device else f"at-{base:08x}", NOWHERE, "", {}, (), 0)
         window = Window(entry.name, base, size, entry)
-    touched: Dict[int, List[Want]] = {}                     # offset of each register -> who touched it
+    touched: Dict[int, List[Want]] = {}                     # offset of each register -> its accesses
     for want in sorted(wants, key=lambda w: (w.access.key, w.access.direction, w.access.width)):
         offset = want.access.key - window.base
         for word in range(offset & -UNIT, offset + want.access.width, UNIT):
             touched.setdefault(word, []).append(want)
+    if len(touched) > MANY and not window.regs and not window.entry.actions:
+        lines = window_lines(replace(window, entry=replace(window.entry, actions=register_actions(policy, window, wants))),
+                             device is not None and device.base == window.base)
+        learned.proposals.append(Proposal("mmio", window.name, lines, f"{len(touched)} words of it: {told(wants)}", wants))
+        return
     regs: List[Tuple[int, int, Dict[str, Action], List[Want]]] = []     # first, last, actions, evidence
     for word, members in sorted(touched.items()):
         actions = register_actions(policy, window, members)
         if regs and regs[-1][1] + UNIT == word and regs[-1][2] == actions and \
-                any(want in regs[-1][3] for want in members):           # one access over both
+                any(want in regs[-1][3] for want in members):           # one access covers both
             regs[-1] = (regs[-1][0], word, actions, regs[-1][3] + [want for want in members if want not in regs[-1][3]])
         else:
             regs.append((word, word, actions, members))
@@ -221,15 +228,15 @@ def propose_window(policy: Policy, wants: List[Want], learned: Learned) -> None:
 
 
 def register_actions(policy: Policy, window: Window, wants: List[Want]) -> Dict[str, Action]:
-    """The real device where there is one; else reads as zero, and writes are ignored: what audit did."""
+    """The real device, if there is one; else reads as zero, and writes are ignored, as audit did."""
     board, evaluating = load_board(policy.platform), evaluator(policy)
     actions: Dict[str, Action] = {}
     for direction in ("read", "write"):
         here = [want.access for want in wants if want.access.direction == direction]
         old = window.entry.actions.get(direction)
         if here:
-            # `log: once` shows the first access of an address: other widths may have followed. And a register of
-            # four bytes says so by its width.
+            # The width of an access. `log: once` shows only the first access to an address, so others may differ; a
+            # register of four bytes has width 4.
             always = evaluating.entry("mmio", here[0].key, direction).actions[direction].log == "always"
             seen = {access.width for access in here} | {UNIT}
             widths = tuple(sorted(seen)) if always and max(seen) == UNIT else ALL_WIDTHS
@@ -244,7 +251,7 @@ def register_actions(policy: Policy, window: Window, wants: List[Want]) -> Dict[
 # --- tightening -------------------------------------------------------------------------------------------------
 
 def tighten(policy: Policy, ran: Policy, log: Log, cpu: str, learned: Learned) -> None:
-    """Drops entries that the run never hit, where the guest then has less, and the log can know that."""
+    """Drops entries that the run never hit, if that takes something from the guest and the log would show hits."""
     if not log.ran(ran):
         learned.left.append(f"nothing is dropped: {another(ran, log)}")
         return
@@ -261,7 +268,7 @@ def tighten(policy: Policy, ran: Policy, log: Log, cpu: str, learned: Learned) -
         if cover.state != NEVER or entry.section == "features" or entry.name == "default":
             continue
         if all(action.do in ("deny", "kill", "pause") for action in entry.actions.values()):
-            continue            # without it the guest would have more, or the same
+            continue            # dropping it would give the guest more, or the same
         label = f"{entry.place} {entry.name}"
         window = whole.get(entry.rule)
         if entry.rule in regs or (window and any(hits[reg.rule] for reg in window.regs)):
@@ -276,7 +283,7 @@ def tighten(policy: Policy, ran: Policy, log: Log, cpu: str, learned: Learned) -
 
 
 def falls_back(evaluating: Evaluator, entry: Entry) -> bool:
-    """Is everything that the entry decides denied once it is gone?"""
+    """Whether all accesses that the entry decides are denied without it."""
     if entry.section == "mmio":
         default = evaluating.defaults["mmio"]
         return all(default.actions[direction].do == "deny" for direction in ("read", "write"))
@@ -285,7 +292,7 @@ def falls_back(evaluating: Evaluator, entry: Entry) -> bool:
             found = [other for other in evaluating.matches(entry.section, low) if direction in other.actions]
             found = found or [evaluating.defaults[entry.section]]
             if found[0].rule != entry.rule:
-                continue        # a narrower one decides here
+                continue        # a narrower entry decides here
             after = found[1] if len(found) > 1 else evaluating.defaults[entry.section]
             if after.actions[direction].do != "deny":
                 return False
@@ -295,45 +302,67 @@ def falls_back(evaluating: Evaluator, entry: Entry) -> bool:
 # --- the policy -------------------------------------------------------------------------------------------------
 
 def settle(policy: Policy, base: Path, title: str, learned: Learned, cpu: str) -> None:
-    """Checks the proposal as a policy and leaves out what is complained of, until nothing is."""
-    own = {(item.code, item.message) for item in review(str(base), "enforce", cpu).diags.items}    # not the proposal's
+    """Checks the proposal as a policy, and leaves out entries that cause complaints, until there are none."""
+    own = {(item.code, item.message) for item in review(str(base), "enforce", cpu).diags.items}    # on lines outside the proposal
     draft = Draft(base, title)
-    for _ in range(ROUNDS):
-        lines, owners = body(policy, title, f"../{base.stem}", learned)
+
+    def complaints(proposals: List[Proposal]) -> Tuple[List[Diagnostic], Dict[int, Diagnostic]]:
+        """Errors of a policy of these proposals; those of a proposal's own lines by its place in the list."""
+        lines, owners = body(policy, title, f"../{base.stem}", proposals)
         draft.text = "\n".join(lines) + "\n"
         errors = [item for item in review(str(draft.path), "enforce", cpu, draft).diags.items
                   if item.severity == "error" and (item.code, item.message) not in own]
-        if not errors:
-            return
         guilty: Dict[int, Diagnostic] = {}
         for item in errors:
-            spans = [span for span in [item.span, *(span for span, _ in item.also)] if span is not None]
-            for span in spans:
-                if span.file == draft.display(draft.path) and span.line in owners:
+            for span in [item.span, *(span for span, _ in item.also)]:
+                if span is not None and span.file == draft.display(draft.path) and span.line in owners:
                     guilty.setdefault(owners[span.line], item)
-        if not guilty:      # not the fault of any one entry: propose nothing rather than something wrong
-            guilty = {at: errors[0] for at in range(len(learned.proposals))}
-        if not learned.proposals:
+        return errors, guilty
+
+    def leave_out(proposal: Proposal, item: Diagnostic) -> None:
+        reason = f"{item.code}: {item.message}"
+        if proposal.tightens:
+            learned.left.append(f"{proposal.name}: never hit, but {reason}")
+        else:
+            learned.keep(policy, proposal.wants, reason)
+
+    def add(kept: List[Proposal], more: List[Proposal]) -> None:
+        """Puts those of `more` into `kept` that cause no error there: by halves, since most cause none."""
+        errors, _ = complaints(kept + more)
+        if not errors:
+            kept += more
+        elif len(more) == 1:
+            leave_out(more[0], errors[0])
+        else:
+            add(kept, more[:len(more) // 2])
+            add(kept, more[len(more) // 2:])
+
+    for _ in range(ROUNDS):
+        errors, guilty = complaints(learned.proposals)
+        if not errors or not learned.proposals:
+            return
+        if not guilty:      # an error on a line of the parent does not say whose it is
+            kept: List[Proposal] = []
+            add(kept, [proposal for proposal in learned.proposals if not proposal.tightens])
+            tightening = [proposal for proposal in learned.proposals if proposal.tightens]
+            if tightening:
+                add(kept, tightening)
+            learned.proposals = [proposal for proposal in learned.proposals if any(proposal is one for one in kept)]
             return
         for at, item in guilty.items():
-            proposal = learned.proposals[at]
-            reason = f"{item.code}: {item.message}"
-            if proposal.tightens:
-                learned.left.append(f"{proposal.name}: never hit, but {reason}")
-            else:
-                learned.keep(policy, proposal.wants, reason)
+            leave_out(learned.proposals[at], item)
         learned.proposals = [p for at, p in enumerate(learned.proposals) if at not in guilty]
 
 
-def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[List[Yaml], Dict[int, int]]:
-    """The lines of the policy, and which proposal each line belongs to (lines count from 1)."""
+def body(policy: Policy, title: str, parent: str, proposals: List[Proposal]) -> Tuple[List[Yaml], Dict[int, int]]:
+    """The lines of the policy, and the proposal of each line (lines count from 1)."""
     lines = [pair("policy: 1"), pair("name: {}", yaml(title)),
              pair("about: {}", yaml(f"What a run of {policy.name} was seen to need.")),
              pair("extends: {}", yaml(parent)),
              pair("platform: {}", yaml_name(policy.platform)), pair("mode: enforce")]
     owners: Dict[int, int] = {}
     for section in schema.SECTIONS:
-        here = [(at, proposal) for at, proposal in enumerate(learned.proposals) if proposal.section == section]
+        here = [(at, proposal) for at, proposal in enumerate(proposals) if proposal.section == section]
         if here:
             lines += [pair(""), pair("{}:", yaml_name(section))]
         for at, proposal in here:
@@ -343,10 +372,12 @@ def body(policy: Policy, title: str, parent: str, learned: Learned) -> Tuple[Lis
     return lines, owners
 
 
-def rendered(policy: Policy, log: Log, title: str, parent: str, learned: Learned) -> str:
-    lines, _ = body(policy, title, parent, learned)
+def rendered(policy: Policy, log: Log, title: str, parent: str, learned: Learned, enforcing: bool) -> str:
+    lines, _ = body(policy, title, parent, learned.proposals)
     head = [yaml_comment(f"Learned from {log.heading()}."),
             yaml_comment("REVIEW: each entry below without `inherit` widens the policy.")]
+    if enforcing:
+        head.append(yaml_comment(ENFORCING))
     if log.strange:
         head.append(yaml_comment(f"{log.strange} decisions were about windows whose address nobody knows."))
     tail: List[Yaml] = []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A UART log as accesses: what learn, replay, cover and cost know of a run. tools/hvl decodes."""
+"""A UART log as accesses, for learn, replay, cover and cost. tools/hvl decodes it."""
 from __future__ import annotations
 
 import sys
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from hvl.tally import Tally
 
 TOOLS = PACKAGE.parent / "tools"
-PCS = 16                        # instructions told apart for one access
+PCS = 16                        # different instructions kept for one access
 REFUSALS = ("DENY", "KILL", "WOULD")
 Range = Tuple[int, int, str]    # base, size, name
 
 
 @dataclass
 class Seen:
-    """How often, when and by which instruction one access was decided one way."""
+    """How often, when and by which instruction an access was decided in one way."""
     count: int = 0
     first: int = 0
     last: int = 0
@@ -71,14 +71,14 @@ class Log:
     session: "Session"
     tally: "Tally"
     seen: Dict[Key, Seen] = field(default_factory=dict)
-    strange: int = 0            # decisions whose access nobody can tell any more
+    strange: int = 0            # decisions whose access the log does not name
 
     @property
     def policy(self) -> str:
         return self.session.name("policy")
 
     def ran(self, policy: Policy) -> bool:
-        """Is this the policy that decided what the log shows?"""
+        """Whether this policy made the log's decisions."""
         return self.policy.rpartition("#")[2] == f"{meaning_hash(policy) >> 32:08x}"
 
     def seconds(self) -> float:
@@ -95,7 +95,7 @@ class Log:
 
 
 class Unreadable(Exception):
-    """The log cannot be used: exit 2 with this line."""
+    """A log that cannot be used: exit 2 with this line."""
 
 
 def another(policy: Policy, log: Log) -> str:
@@ -103,7 +103,7 @@ def another(policy: Policy, log: Log) -> str:
 
 
 def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
-    if (TOOLS / "hvl").is_dir() and str(TOOLS) not in sys.path:         # else it is installed beside policygen
+    if (TOOLS / "hvl").is_dir() and str(TOOLS) not in sys.path:         # installed beside policygen
         sys.path.insert(0, str(TOOLS))
     from hvl.record import DECISIONS, Rec
     from hvl.rules import Places
@@ -163,7 +163,8 @@ class Telling:
 
 
 def windows_that_ran(policy: Policy, log: Log) -> List[Range]:
-    """A line names a window of the policy that ran: this one, or a profile that has the log's name and hash."""
+    """The windows of the policy that ran, by whose names log lines speak: of this one, or of the profile with the log's
+    name and hash."""
     if not log.ran(policy):
         name = log.policy.rpartition("#")[0]
         for mode in ("enforce", "audit") if name in store.policy_names() else ():
@@ -175,7 +176,7 @@ def windows_that_ran(policy: Policy, log: Log) -> List[Range]:
 
 
 def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
-    """What a log line is about; None if it does not say (a window whose address nobody knows)."""
+    """The access of a log line; None if the line does not tell (a window whose address is unknown)."""
     esr, iss = body.esr or 0, (body.esr or 0) & 0x1ffffff
     x1, x2, x3, held = (words.number(body.kv.get(name, "")) or 0 for name in ("x1", "x2", "x3", "held"))
     given = Access("", 0, args=(x1, x2, x3), value=body.val or 0, held=held, el=0 if body.el == 0 else 1, pc=body.pc or 0)
@@ -206,8 +207,8 @@ def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
 
 
 def same(decision: Decision, verdict: str) -> bool:
-    """Does the decision come out as logged? Beyond a rate limit, `over` decides; that alone a log cannot tell. A
-    register that was let through and is UNDEFINED on the machine is logged as INJECT."""
+    """Whether the decision is as logged. Beyond a rate limit `over` decides, which a log alone cannot tell. A register
+    that was let through and is UNDEFINED on the machine is logged as INJECT."""
     return verdict == decision.verdict or limited(decision, verdict) or \
         verdict == "INJECT" and decision.do in ("allow", "mask", "pause")
 
@@ -217,18 +218,14 @@ def limited(decision: Decision, verdict: str) -> bool:
 
 
 def complete(log: Log) -> Set[int]:
-    """The rules whose every decision the log shows: as many as the hypervisor counted until the end."""
+    """The rules of which the log shows every decision: as many as the hypervisor counted until the end."""
     shown: Dict[int, int] = {}
     for (_, _, rule), seen in log.seen.items():
         shown[rule] = shown.get(rule, 0) + seen.count
-    totals = log.tally.rule_totals if log.session.ended else {}
+    totals = log.tally.rule_counts() if log.session.ended and log.tally.exact else {}
     return {rule for rule, count in shown.items() if totals.get(rule, (0, 0))[0] == count}
 
 
 def by_rule(log: Log) -> Mapping[int, Tuple[int, int]]:
-    """Hits and ticks of each rule: the hypervisor's own totals, or what the records add up to where those lack."""
-    hits, totals = log.tally.rule_hits(), log.tally.rule_totals
-    counted: Dict[int, int] = {}
-    for (_, _, rule), seen in log.seen.items():
-        counted[rule] = counted.get(rule, 0) + seen.cost
-    return {rule: (n, max(totals.get(rule, (0, 0))[1], counted.get(rule, 0))) for rule, n in hits.items()}
+    """Hits and ticks of each rule: the hypervisor's own totals, and what was logged since."""
+    return log.tally.rule_counts()

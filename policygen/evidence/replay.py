@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which recorded accesses a policy would decide differently."""
+"""Recorded accesses that a policy would decide differently."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Change:
 
 
 def replayed(policy: Policy, log: Log) -> Tuple[List[Change], int]:
-    """The changes, most frequent first; and how many decisions stay as they were."""
+    """The changes, most frequent first; and the number of decisions that stay."""
     evaluating, alike = evaluator(policy), 0
     changes: Dict[Tuple[str, str, str], Change] = {}
     for (access, verdict, rule), seen in log.seen.items():

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the architecture and the board have: registers, trap controls, devices, calls, CPU models."""
+"""Facts of the architecture and the board: registers, trap controls, devices, calls, CPU models."""

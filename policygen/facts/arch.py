@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The architecture as policygen knows it: registers, trap controls, features, exception classes, CPU models.
+"""The architecture: registers, trap controls, features, exception classes, CPU models.
 
-Read from policy/arch/. Everything assumes HCR_EL2.E2H = 0, TGE = 0 and an AArch64 EL1.
+Read from policy/arch/. HCR_EL2.E2H = 0, TGE = 0 and an AArch64 EL1 are assumed throughout.
 """
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DIRECTIONS = (("read", "r"), ("write", "w"))
 N_KEYS = 1 << 16
 SYSREG_CLASS = 0x18
 ALL_BITS = (1 << 64) - 1
-DEFAULT_CPU = "cortex-a57"      # of platforms and commands that name none
+DEFAULT_CPU = "cortex-a57"      # for platforms and commands that name none
 WHOLE = "*"                     # as a field name: the whole register
 
 
@@ -36,7 +36,7 @@ def split_key(key: int) -> Tuple[int, int, int, int, int]:
 
 
 def encoding(key: int) -> str:
-    """The assembler's spelling of a register that needs no name."""
+    """The assembler's spelling of a register without a name."""
     return "S%d_%d_C%d_C%d_%d" % split_key(key)
 
 
@@ -46,19 +46,19 @@ class Register:
     name: str
     key: int
     kind: str                       # reg sys
-    access: str                     # ro wo rw: what the architecture has, whatever the exception level
+    access: str                     # ro wo rw: directions of the architecture, at any exception level
     el0: str                        # directions EL0 may use: "", r, w, rw
-    undefined: str                  # directions that are UNDEFINED at EL1 whatever EL2 does
+    undefined: str                  # directions that are UNDEFINED at EL1 with any controls
     feature: str                    # FEAT_*, GICv3, or "" for Armv8.0
     version: str
     group: str
-    read: Tuple[str, ...]           # controls, any one of which takes the access to EL2
+    read: Tuple[str, ...]           # controls, each of which takes the access to EL2
     write: Tuple[str, ...]
-    read_fgt: Tuple[str, ...]       # fine-grained bits, likewise
+    read_fgt: Tuple[str, ...]       # fine-grained bits, each of which does
     write_fgt: Tuple[str, ...]
-    replay: str                     # plain, none, or the model that stands in for the access at EL2
+    replay: str                     # plain, none, vgic, or the model that stands in for the access at EL2
     write_mask: int                 # bits that a replayed write may change
-    probes: Mapping[str, str]       # probe column -> directions that executed at EL1 with no control on
+    probes: Mapping[str, str]       # probe column -> directions that executed at EL1 with no control set
 
     def has(self, direction: str) -> bool:
         """Whether the architecture has this direction."""
@@ -76,7 +76,13 @@ class Register:
 
     @property
     def model(self) -> Optional[str]:
-        return None if self.replay in ("plain", "none") else self.replay
+        return None if self.replay in ("plain", "none", "vgic") else self.replay
+
+    def gives(self, do: str, direction: str) -> bool:
+        """Whether EL2 can do in the guest's place what lets a trapped access through: allow, mask, or pause."""
+        if do == "allow":
+            return self.replay != "none"
+        return self.replay == "plain" and (do != "mask" or direction == "read" or self.access == "rw")
 
 
 @dataclass(frozen=True)
@@ -86,10 +92,10 @@ class Control:
     register: str
     bit: int
     width: int
-    traps_when: int                 # 0 or 1; fields of two bits (E2PB, E2TB) trap when 0
-    feature: str                    # what it takes for the bit to exist; "" is Armv8.0
+    traps_when: int                 # 0 or 1; fields of two bits (E2PB, E2TB, nFGDTn_EL1) trap when 0
+    feature: str                    # the feature that brings the bit; "" is Armv8.0
     covers: str
-    names_register: bool = True     # a register access that it traps is reported as such (EC 0x18)
+    names_register: bool = True     # traps of register accesses are reported as such (EC 0x18)
 
     @property
     def mask(self) -> int:
@@ -98,7 +104,7 @@ class Control:
 
 @dataclass(frozen=True)
 class IdField:
-    """A field of an ID register and the value that says "not implemented"."""
+    """A field of an ID register and its value for "not implemented"."""
     register: str
     field: str
     shift: int
@@ -112,7 +118,7 @@ class Feature:
     id_fields: Tuple[IdField, ...]
     groups: Tuple[str, ...]
     classes: Tuple[str, ...]
-    needs: Tuple[str, ...] = ()     # features that it is built on
+    needs: Tuple[str, ...] = ()     # features that it builds on
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class ExceptionClass:
 
 @dataclass(frozen=True)
 class Arch:
-    registers: Mapping[str, Register]           # by name; a register with two names is there twice
+    registers: Mapping[str, Register]           # by name; a register with two names has two entries
     by_key: Mapping[int, Register]
     el2_names: Mapping[str, int]                # op1 = 4..7: UNDEFINED at EL1
     groups: Mapping[str, Tuple[int, ...]]       # disjoint
@@ -134,7 +140,7 @@ class Arch:
     classes: Mapping[str, int]
     class_info: Mapping[int, ExceptionClass]
     services: Mapping[str, Tuple[int, int]]     # function numbers, the narrower range before the wider
-    replays: Mapping[str, Tuple[str, str]]      # Register.model -> (header of hv/, C call that stands in)
+    replays: Mapping[str, Tuple[str, str]]      # Register.model -> (header of hv/, the C call that serves it)
     controls: Mapping[str, Control]             # coarse ones and, as REGISTER.FIELD, fine-grained ones
     reports: Mapping[str, ExceptionClass]       # controls whose traps name no register, by the class that they report
     cpus: Mapping[str, Cpu]
@@ -150,7 +156,7 @@ class Arch:
         if not register.reaches(direction) or register.name in model.lacks or register.feature in model.lacks:
             return False
         return direction[0] in register.probes.get(model.probe, "") or \
-            (not model.measured and register.feature in model.features)
+            (not model.measured and register.feature in model.features) or register.name in model.also
 
     def has_control(self, control: Control, cpu: str) -> bool:
         """Whether the bit exists on this CPU model. No model of QEMU 7.2 has FEAT_FGT."""
@@ -181,7 +187,7 @@ def _register(row: Dict[str, str]) -> Register:
 
 
 def _groups(by_key: Mapping[int, Register]) -> Dict[str, Tuple[int, ...]]:
-    """Named registers by group, and the spaces that belong to a group whether named or not. No key is in two."""
+    """Groups: named registers, and spaces of encodings with and without names. No key is in two groups."""
     members: Dict[str, List[int]] = {}
     for key, register in by_key.items():
         members.setdefault(register.group, []).append(key)
@@ -227,12 +233,13 @@ def _controls() -> Dict[str, Control]:
         name = f"{row['register']}.{row['field']}"
         feature = "FEAT_GCIE" if row["register"].startswith("ICH_") else \
             "FEAT_FGT2" if row["register"].endswith("2_EL2") and "TR2" in row["register"] else "FEAT_FGT"
-        out[name] = Control(name, row["register"], int(row["bit"]), 1, int(row["traps_when"]), feature, row["field"])
+        out[name] = Control(name, row["register"], int(row["bit"]), int(row["width"] or 1), int(row["traps_when"]), feature,
+                            row["field"])
     return out
 
 
 def _named_features(by_key: Mapping[int, Register], controls: Mapping[str, Control]) -> Set[str]:
-    """Features of the architecture that some register or trap control takes."""
+    """Features that some register or trap control needs."""
     texts = [register.feature for register in by_key.values()] + [control.feature for control in controls.values()]
     return {part for text in texts for part in text.replace("+", " ").split()}
 

@@ -17,10 +17,10 @@ from policygen.text.source import Mapping as MapNode, Node, read
 from policygen.text.words import size as parse_size
 
 CONDUITS = ("hvc", "smc")
-WINDOWS = 0x40000000            # the windows' share of the IPA space: hv/policy/policy.h, MMIO_SIZE
+MMIO_SIZE = 0x40000000          # the windows' share of the IPA space, as in hv/policy/policy.h
 BLOCK = 0x200000
-EL2_SIZE = 32 << 20             # of EL2's image and of what it takes at boot, at the start of memory
-SERVES = {"mmio": ("read", "write"), "calls": ("serve",), "sysregs": ("serve",)}   # of a model for a section
+EL2_SIZE = 32 << 20             # EL2's image and boot memory, at the start of RAM
+SERVES = {"mmio": ("read", "write"), "calls": ("serve",), "sysregs": ("serve",)}   # parts of a model for a section
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Device:
     base: int
     size: int
     model: Optional[str] = None
-    keep: Optional[str] = None          # why a guest may never reach the real device
+    keep: Optional[str] = None          # reason why no guest may reach the real device
     about: str = ""
-    others: Tuple[str, ...] = ()        # further models that fit
-    irq: Optional[int] = None           # the INTID of its first interrupt
+    others: Tuple[str, ...] = ()        # further models that it can have
+    irq: Optional[int] = None           # INTID of its first interrupt
 
     @property
     def models(self) -> Tuple[str, ...]:
@@ -49,7 +49,7 @@ class Call:
     ids: Tuple[int, ...]
     by: Tuple[str, ...]
     model: Optional[str] = None
-    args: Tuple[str, ...] = ()          # of x1 and x2: those it takes an argument in
+    args: Tuple[str, ...] = ()          # argument registers, of x1 and x2
 
     @property
     def ranges(self) -> Ranges:
@@ -62,7 +62,7 @@ class Model:
     section: str                        # sysregs mmio calls
     registers: Tuple[str, ...] = ()
     about: str = ""
-    header: str = ""                    # of hv/: declares what the C calls name
+    header: str = ""                    # header of hv/ that declares the C calls
     serves: Mapping[str, str] = field(default_factory=dict)    # one of SERVES -> the C call
 
 
@@ -71,7 +71,7 @@ class Gap:
     control: str
     seen: str
     effect: str
-    cpus: Tuple[str, ...] = ()          # empty: all of them
+    cpus: Tuple[str, ...] = ()          # empty: all models
     registers: Tuple[str, ...] = ()
     exceptions: Tuple[str, ...] = ()
 
@@ -80,16 +80,17 @@ class Gap:
 class Board:
     name: str
     file: str
-    machine: str                        # QEMU's words for it, but for CPUs and memory
-    memory: Tuple[int, int]             # first and last PA of all that there is
-    ram: Tuple[int, int]                # first and last IPA of the guest
-    backing: int                        # PA of the first
-    interrupts: Mapping[str, int]       # INTIDs of each CPU's own
+    machine: str                        # QEMU's options, without CPUs and memory
+    drivers: str                        # EL2's own: a folder of hv/board/
+    memory: Tuple[int, int]             # first and last PA of memory
+    ram: Tuple[int, int]                # first and last IPA of the guest's RAM
+    backing: int                        # its first PA
+    interrupts: Mapping[str, int]       # INTIDs of EL2's and each CPU's own
     devices: Mapping[str, Device]
     calls: Mapping[str, Call]
     groups: Mapping[str, Tuple[str, ...]]
     models: Mapping[str, Model]
-    cpus: Tuple[str, ...]               # CPU models that it may have; the first is the default
+    cpus: Tuple[str, ...]               # CPU models; the first is the default
     gaps: Tuple[Gap, ...]
 
     @property
@@ -103,7 +104,7 @@ class Board:
         return next((d for d in self.devices.values() if d.base <= ipa <= d.last), None)
 
     def real(self, low: int, high: int) -> bool:
-        """Whether a guest may reach what is really there: all of it one device that nobody keeps for himself."""
+        """Whether a guest may reach the hardware here: the whole range is one device that is not kept for EL2."""
         device = self.device_at(low)
         return device is not None and device.keep is None and high <= device.last
 
@@ -113,7 +114,8 @@ def names() -> List[str]:
 
 
 def load_board(name: str) -> Board:
-    """The facts of a platform that exists (see names()); a broken platform file is a bug of the distribution."""
+    """The facts of a platform that exists (see names()). Raises BrokenFacts: a broken platform file is a fault of the
+    tree."""
     return _load_board(paths.facts_dir(), name)
 
 
@@ -177,7 +179,7 @@ class _Reader:
         return as_number(value, key, self.diags, parse=parse_size, high=(1 << 40) - 1) or 0
 
     def board(self, file: str, base: Optional[Board]) -> Board:
-        """The platform of this file; what it does not say is `base`'s."""
+        """The platform of this file, on top of `base`'s."""
         memory, (ram, backing) = self.memory(base), self.ram(base)
         self.fits(memory, ram, backing)
         devices = {name: Device(name, self.number(node, "at"), self.number(node, "size"), self.text(node, "model"),
@@ -198,14 +200,15 @@ class _Reader:
         found = self.root.get("interrupts")
         lines = as_map(found, "interrupts", self.diags) if found is not None else None
         interrupts = {key.text: self.number(lines, key.text) for key, _ in lines.items} if lines else {}
-        own = Board(self.text(self.root, "name") or "", file, self.text(self.root, "machine") or "", memory, ram,
-                    backing, interrupts, devices, calls, groups, models,
+        own = Board(self.text(self.root, "name") or "", file, self.text(self.root, "machine") or "",
+                    self.text(self.root, "drivers") or "", memory, ram, backing, interrupts, devices, calls, groups, models,
                     self.cpus(base), self.gaps())
         if base is None:
             return own
         merged = {part: {**getattr(base, part), **getattr(own, part)}
                   for part in ("interrupts", "devices", "calls", "groups", "models")}
-        return replace(own, machine=own.machine or base.machine, gaps=own.gaps or base.gaps, **merged)
+        return replace(own, machine=own.machine or base.machine, drivers=own.drivers or base.drivers,
+                       gaps=own.gaps or base.gaps, **merged)
 
     def place(self, name: str) -> Optional[MapNode]:
         node = self.root.get(name)
@@ -226,11 +229,11 @@ class _Reader:
         return (at, at + size - 1), self.number(node, "real")
 
     def fits(self, memory: Tuple[int, int], ram: Tuple[int, int], backing: int) -> None:
-        """What EL2's tables and the image take for granted (hv/board/mmu.c, linker/hv.ld)."""
+        """Checks the limits that EL2's tables and the image rely on (hv/board/mmu.c, linker/hv.ld)."""
         node = self.root.get("ram") or self.root.get("memory") or self.root
         size = ram[1] - ram[0] + 1
-        if ram[0] != WINDOWS or memory[0] != WINDOWS:
-            self.diags.refuse("PG112", node.span, f"RAM begins at {WINDOWS:#x}: below are the windows of devices, "
+        if ram[0] != MMIO_SIZE or memory[0] != MMIO_SIZE:
+            self.diags.refuse("PG112", node.span, f"RAM begins at {MMIO_SIZE:#x}: below are the windows of devices, "
                               "which EL2 maps by one block and the tables of MMIO cover", "elsewhere")
         if backing % BLOCK or size % BLOCK:
             self.diags.refuse("PG112", node.span, "EL2 maps the guest's RAM by blocks of 2M: `size` and `real` are "

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The words that EL2 and policygen share: the enumerators of hv/policy/policy.h, in the order of their numbers.
 
-The header is where they are said; tables of policygen that speak of each of them are compared with it (agreed()). Words
-that the log has as numbers are rows X(ENUMERATOR, "word") there and in hv/cpu/log.h.
+The header is the source; agreed() compares policygen's tables with it. Words for numbers of the log are rows
+X(ENUMERATOR, "word") there and in hv/cpu/log.h.
 """
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Collection, Tuple
 from policygen.text import paths
 from policygen.text.diag import BrokenFacts
 
-# enum -> what its enumerators begin with.
+# enum -> prefix of its enumerators
 PREFIXES = {"action": "ACT_", "refusal": "REFUSE_", "log_when": "LOG_", "model": "MODEL_",
             "section": "SEC_", "word": "WORD_", "test": "TEST_", "tells": "TELLS_"}
 
@@ -24,22 +24,23 @@ ROW = re.compile(r'X\(\w+, "([^"]+)"')
 
 @dataclass(frozen=True)
 class Contract:
-    """As policygen spells them: what a policy says in lower case with `-`, words of the log as they are."""
+    """Shared words as policygen spells them: a policy's in lower case with `-`, the log's as they are."""
     actions: Tuple[str, ...]
     refusals: Tuple[str, ...]
     verdicts: Tuple[str, ...]
     logs: Tuple[str, ...]
     models: Tuple[str, ...]                 # the first, `none`, is no model
     sections: Tuple[str, ...]
-    words: Tuple[str, ...]                  # of a record, that conditions look at
-    tests: Tuple[str, ...]                  # what a write makes of a register; the first is the word itself
-    tells: Tuple[str, ...]                  # arguments in the record of a call
-    classes: int                            # exception classes, those with a name of their own included
+    words: Tuple[str, ...]                  # of a record, for conditions
+    tests: Tuple[str, ...]                  # of a condition against the register's value; the first compares the word itself
+    tells: Tuple[str, ...]                  # argument registers in the record of a call
+    mmio_size: int                          # the windows' share of the IPA space
+    classes: int                            # number of exception classes, including those without an EC of their own
 
 
 @lru_cache(maxsize=None)
 def load_contract() -> Contract:
-    """BrokenFacts when the header is not what this reads."""
+    """Raises BrokenFacts if the header has another form."""
     path = paths.header()
     try:
         return read_contract(path.read_text(encoding="utf-8"), paths.display(path))
@@ -61,16 +62,23 @@ def read_contract(text: str, file: str) -> Contract:
 
     def spelled(enum: str) -> Tuple[str, ...]:
         return tuple(name.lower().replace("_", "-") for name in enumerators(enum))
+
+    def number(name: str) -> int:
+        found = re.search(rf"^#define {name} (0x[0-9a-f]+)UL\b", text, re.M)
+        if found is None:
+            raise BrokenFacts(f"{file}: no `#define {name} 0x...UL`")
+        return int(found.group(1), 16)
+
     last = re.search(r"\b(\d+),\s*EXC_COUNT\b", text)
     if last is None:
         raise BrokenFacts(f"{file}: enum exception_class does not end in a number and EXC_COUNT")
     return Contract(spelled("action"), enumerators("refusal"), rows(text, "VERDICT_WORDS", file), spelled("log_when"),
                     spelled("model"), spelled("section"), spelled("word"), spelled("test"), enumerators("tells"),
-                    int(last.group(1)) + 1)
+                    number("MMIO_SIZE"), int(last.group(1)) + 1)
 
 
 def agreed(where: str, here: Collection[str], enum: str, there: Collection[str], besides: Collection[str] = ()) -> None:
-    """Raises BrokenFacts unless a table has each enumerator, and nothing but those and what is said besides."""
+    """Raises BrokenFacts unless a table has each enumerator, and only the words in `besides` more."""
     header = paths.display(paths.header())
     for word in there:
         if word not in here:
@@ -81,7 +89,7 @@ def agreed(where: str, here: Collection[str], enum: str, there: Collection[str],
 
 
 def rows(text: str, macro: str, file: str) -> Tuple[str, ...]:
-    """The words of `#define MACRO(X) X(NAME, "word") ...`; BrokenFacts when there are none."""
+    """The words of `#define MACRO(X) X(NAME, "word") ...`; raises BrokenFacts if there are none."""
     match = re.search(rf"^#define {macro}\(X\)((?:.*\\\n)*.*\n)", text, re.M)
     found = tuple(ROW.findall(match.group(1))) if match else ()
     if not found:
@@ -90,6 +98,6 @@ def rows(text: str, macro: str, file: str) -> Tuple[str, ...]:
 
 
 def log_words(macro: str) -> Tuple[str, ...]:
-    """Of hv/cpu/log.h: LOG_MODES, what LOG= may be; LOG_EVENTS, what records of kind E begin with."""
+    """Words of hv/cpu/log.h: LOG_MODES, the values of LOG=; LOG_EVENTS, which records of kind E begin with."""
     path = paths.header("cpu/log.h")
     return rows(path.read_text(encoding="utf-8"), macro, paths.display(path))

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The EL2 controls that no policy can change, and those that policygen never uses: the floor."""
+"""The floor: EL2 controls that every policy has, and controls that policygen never uses."""
 from __future__ import annotations
 
 from typing import Dict, Mapping, Tuple
 
 from policygen.facts.arch import Control
 
-# Members of struct trap_controls in hv/policy/policy.h, in its order, which is the order in which EL2 writes them.
+# Members of struct trap_controls in hv/policy/policy.h, in its order, in which EL2 writes them.
 MEMBERS: Mapping[str, str] = {
     "HCR_EL2": "hcr", "MDCR_EL2": "mdcr", "CPTR_EL2": "cptr", "CNTHCTL_EL2": "cnthctl", "HSTR_EL2": "hstr",
     "ICH_HCR_EL2": "ich_hcr", "VPIDR_EL2": "vpidr", "VMPIDR_EL2": "vmpidr_or", "HCRX_EL2": "hcrx",
@@ -18,7 +18,7 @@ MEMBERS: Mapping[str, str] = {
 _FGT = ("ID_AA64MMFR0_EL1", "FGT", 1)
 _FGT2 = ("ID_AA64MMFR0_EL1", "FGT", 2)
 
-# Where a register of these is not on every CPU: the ID fields that say that it is there, each at least this much.
+# ID fields, each with the least value, that show a register that not every CPU has.
 THERE: Mapping[str, Tuple[Tuple[str, str, int], ...]] = {
     "HCRX_EL2": (("ID_AA64MMFR1_EL1", "HCX", 1),), "MPAM2_EL2": (("ID_AA64PFR0_EL1", "MPAM", 1),),
     "HFGRTR_EL2": (_FGT,), "HFGWTR_EL2": (_FGT,), "HFGITR_EL2": (_FGT,), "HDFGRTR_EL2": (_FGT,),
@@ -26,7 +26,7 @@ THERE: Mapping[str, Tuple[Tuple[str, str, int], ...]] = {
     "HDFGRTR2_EL2": (_FGT2,), "HDFGWTR2_EL2": (_FGT2,), "HAFGRTR_EL2": (_FGT, ("ID_AA64PFR0_EL1", "AMU", 1)),
 }
 
-# Bits that trap no register but without which nothing here holds: (register, bit, name, reason).
+# Bits that trap no register and on which everything else relies: (register, bit, name, reason).
 STRUCTURE: Tuple[Tuple[str, int, str, str], ...] = (
     ("HCR_EL2", 0, "VM", "stage 2 translation: the guest sees its own memory only"),
     ("HCR_EL2", 2, "PTW", "no stage 1 table in a device: its walk might abort, and an AT of EL2's walks too"),
@@ -34,10 +34,10 @@ STRUCTURE: Tuple[Tuple[str, int, str, str], ...] = (
     ("HCR_EL2", 31, "RW", "EL1 is AArch64"),
 )
 
-# CPTR_EL2 bits that are RES1 with E2H = 0, whatever the CPU has.
+# CPTR_EL2 bits that are RES1 with E2H = 0 on every CPU.
 CPTR_RES1 = 0x22ff
 
-# Trap controls that are on whatever the policy says.
+# Trap controls that are set under every policy.
 FLOOR: Mapping[str, str] = {
     "HCR_EL2.IMO": "physical interrupts are EL2's; the guest's ICC_* are the virtual ones",
     "HCR_EL2.FMO": "physical interrupts are EL2's; the guest's ICC_* are the virtual ones",
@@ -63,13 +63,14 @@ FLOOR: Mapping[str, str] = {
     "MDCR_EL2.EnSTEPOP": "stepping out of line",
     "CPTR_EL2.TTA": "the trace unit sees EL2",
     "CPTR_EL2.TAM": "activity monitors count for the whole core",
-    "ICC_SRE_EL2.Enable": "the interrupt interface of EL1 is the System registers for good (hv/board/gic.c)",
+    "ICH_HCR_EL2.TDIR": "what is ended may be in no list register: hv/dev/vgic_icc.c looks",
+    "ICC_SRE_EL2.Enable": "the interrupt interface of EL1 is the System registers for good (hv/board/virt/gic.c)",
     "MPAM2_EL2.TRAPMPAM1EL1": "partition numbers are physical",
     "MPAM2_EL2.TRAPMPAM0EL1": "partition numbers are physical",
     "MPAM2_EL2.EnMPAMSM": "partition numbers are physical",
 }
 
-# Never used: what each would do besides trapping, or why it is not there when it is needed.
+# Controls that are never used: their other effect, or the reason why they may be missing.
 UNUSED: Mapping[str, str] = {
     "HCR_EL2.NV": "nested virtualisation", "HCR_EL2.NV1": "nested virtualisation",
     "HCR_EL2.AT": "only with FEAT_NV; HFGITR_EL2 has the bits", "HCR_EL2.TGE": "no guest at EL1",
@@ -81,7 +82,7 @@ UNUSED: Mapping[str, str] = {
     "MPAMHCR_EL2.TRAP_MPAMIDR_EL1": "not in struct trap_controls",
 }
 
-# Controls of instructions rather than registers, that trap when 0: (feature that hides them).
+# Controls of instructions, not registers, that trap when 0: (feature that hides them).
 INSTRUCTIONS: Mapping[str, str] = {
     "HCR_EL2.API": "pauth", "HCRX_EL2.MSCEn": "mops", "HCRX_EL2.EnALS": "ls64", "HCRX_EL2.EnASR": "ls64",
     "HCRX_EL2.EnAS0": "ls64",
@@ -93,7 +94,7 @@ def usable(control: Control) -> bool:
 
 
 def values(active: Mapping[str, Control], known: Mapping[str, Control]) -> Dict[str, int]:
-    """Register values that make exactly the controls of `active` trap."""
+    """Register values in which the controls of `active` trap, and no others."""
     out = {register: 0 for register in MEMBERS}
     for register, bit, _, _ in STRUCTURE:
         out[register] |= 1 << bit

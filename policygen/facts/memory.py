@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory map that follows from a platform file: names and numbers as C, the linker and the tools have them."""
+"""The memory map that follows from a platform file: names and numbers for C, the linker and the tools."""
 from __future__ import annotations
 
 from typing import Dict
 
 from policygen.facts.board import Board
 
-IMAGE = 0x80000                 # where QEMU's -kernel puts an image, from the start of memory
+IMAGE = 0x80000                 # distance of QEMU's -kernel image from the start of memory
 MIB = 1 << 20
 
 
 def memory_map(board: Board) -> Dict[str, int]:
-    """By the name that C has for it."""
+    """Address by the name that C has for it."""
     start, size = board.memory[0], board.memory[1] - board.memory[0] + 1
     ram, ram_size = board.ram[0], board.ram[1] - board.ram[0] + 1
     out = {
@@ -35,7 +35,7 @@ def c_name(name: str) -> str:
 
 
 def qemu_words(board: Board) -> str:
-    """The machine, as QEMU is told it, but for CPUs."""
+    """The machine in QEMU's words, without CPUs."""
     return f"{board.machine} {memory_words(board)}"
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a name covers: registers, groups, encodings, devices, calls and exception classes."""
+"""Names and what they cover: registers, groups, encodings, devices, calls and exception classes."""
 from __future__ import annotations
 
 import re
@@ -18,22 +18,33 @@ from policygen.text.source import Scalar
 ENCODING = re.compile(r"S([0-9*])_([0-9*])_(C[0-9]{1,2}|C?\*)_(C[0-9]{1,2}|C?\*)_([0-9*])\Z")
 LIMITS = (3, 7, 15, 15, 7)
 SYSREGS: Ranges = ((0, 0xffff),)
-NO_FUNCTION = 0xffffffff        # hv/trap/trap_call.c: what HVC #1, or a malformed x0, asks for
+NO_FUNCTION = 0xffffffff        # hv/trap/hvcall.h: the number of HVC #1, or of a malformed x0
 CALL_IDS: Ranges = ((0, 0xffffffff),)
+WIDE = 1 << 30                  # the form of a function with 64-bit arguments
 SMC32 = range(0x80000000, 0xc0000000)   # their arguments are W registers (SMCCC, "Function Identifiers")
 EXCEPTIONS: Ranges = ((0, 65),)
 ELSEWHERE = {0x16: "hvc", 0x17: "smc", 0x18: "sysregs", 0x24: "mmio"}   # classes that a section of their own decides
 
 
+def call_name(board: Board, conduit: str, number: int) -> str:
+    """The function's name; else that of the service whose number it is, with an offset (SDEI+0x1); else nothing.
+    tools/hvl/names.py says the same."""
+    call = board.call_at(conduit, number)
+    if call is not None:
+        return call.name
+    plain = number & ~WIDE
+    return next((f"{name}+{plain - low:#x}" for name, (low, high) in load_arch().services.items() if low <= plain <= high), "")
+
+
 def arguments(number: int, given: Tuple[int, int, int]) -> Tuple[int, int, int]:
-    """x1 to x3 as function `number` takes them: of a 32-bit function without their upper halves."""
+    """x1 to x3 as function `number` takes them: a 32-bit function ignores their upper halves."""
     x1, x2, x3 = given
     return (x1 & 0xffffffff, x2 & 0xffffffff, x3 & 0xffffffff) if number in SMC32 else given
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a name stands for; `single` is a name for one thing (a call may still have two numbers)."""
+    """The accesses that a name covers; `single`: one thing (a call may still have two numbers)."""
     name: str
     ranges: Ranges
     single: bool = True
@@ -59,7 +70,7 @@ class Names:
     # --- system registers ---------------------------------------------------------------------------------------
 
     def sysreg(self, node: Scalar, *, claim: bool = False) -> Optional[Target]:
-        """A claim may speak of EL2's registers (that they are not there); an entry may not."""
+        """Claims may speak of EL2's registers (that they are absent); entries may not."""
         text = node.text.strip().replace(" ", "_")
         if text in self.arch.registers:
             return self._register(text)
@@ -80,7 +91,7 @@ class Names:
             Target(guess, ranges.of_keys(self.arch.groups[guess]), single=False)
 
     def fuller(self, text: str) -> List[str]:
-        """SCTLR is SCTLR_EL1; an encoding in lower case is that of a register."""
+        """SCTLR for SCTLR_EL1; an encoding in lower case for a register's."""
         upper = text.upper()
         match = ENCODING.match(upper)
         if match is not None and "*" not in upper:
@@ -185,7 +196,7 @@ class Names:
         return ((0, self.board.ram[0] - 1),)
 
     def served(self, section: str, target: Target) -> Tuple[int, Optional[int]]:
-        """How many numbers of the target the hypervisor has a handler for, and the first one without."""
+        """How many numbers of the target have a handler in the hypervisor, and the first one without."""
         with_model = ranges.of_keys(number for call in self.board.calls.values()
                                     if call.model and section in call.by for number in call.ids)
         missing = ranges.subtract(target.ranges, with_model)
@@ -193,7 +204,7 @@ class Names:
 
 
 def known_names(board: Board) -> Iterator[Tuple[str, str, str]]:
-    """(name, kind, what it is) of everything a policy can name."""
+    """All names of policies, as (name, kind, meaning)."""
     arch = load_arch()
     for name, register in arch.registers.items():
         yield name, "register", f"{encoding(register.key)} {register.access}"
@@ -215,5 +226,5 @@ def known_names(board: Board) -> Iterator[Tuple[str, str, str]]:
 
 
 def function_of(x0: int, esr: int) -> int:
-    """The function that a call asks for: function_of() of hv/trap/trap_call.c."""
+    """The function that a call is for: call_function() of hv/trap/hvcall.h."""
     return NO_FUNCTION if esr & 0xffff or x0 >> 32 and not x0 & 1 << 31 else x0 & 0xffffffff

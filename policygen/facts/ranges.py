@@ -23,7 +23,7 @@ def of_keys(keys: Iterable[int]) -> Ranges:
     return _of_keys(tuple(keys))
 
 
-@lru_cache(maxsize=256)             # the architecture's groups are asked for again and again
+@lru_cache(maxsize=256)             # the architecture's groups are looked up again and again
 def _of_keys(keys: Tuple[int, ...]) -> Ranges:
     return merge((key, key) for key in keys)
 
@@ -74,7 +74,7 @@ def keys(ranges: Ranges) -> Iterator[int]:
 
 
 def sweep(within: Ranges, covers: Sequence[Ranges]) -> Iterator[Tuple[int, int, Tuple[int, ...]]]:
-    """The pieces of `within`, each with the numbers of the covers that it lies in; as fast as there are few of them."""
+    """The pieces of `within`, each with the covers that it lies in, by number; fast while few covers overlap."""
     starts: Dict[int, List[int]] = {}
     ends: Dict[int, List[int]] = {}
     for number, ranges in enumerate(covers):

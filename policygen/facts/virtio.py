@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy says of a virtio device beside its model; in a row this is `mask`: requests << 32 | bits withheld."""
+"""A policy's words for a virtio device, besides its model; in a row they are `mask`: requests << 32 | bits withheld."""
 from __future__ import annotations
 
 from typing import Dict, List, Optional, Set
 
 WORD = 0xffffffff
-FASTEST = 1000000                       # requests a second that may be asked for: EL2 counts in ticks of its clock
+FASTEST = 1000000                       # requests a second, at most: EL2 counts in ticks of its clock
 
 # Feature bits of virtio 1.1, by device type; `any` are those of every device.
 TYPES = {
@@ -21,9 +21,9 @@ TYPES = {
 BITS: Dict[str, Dict[str, int]] = {
     kind: {f"VIRTIO_{'' if kind == 'any' else kind.upper() + '_'}F_{name}": int(bit)
            for name, bit in (word.split("=") for word in text.split())} for kind, text in TYPES.items()}
-ALWAYS = "VIRTIO_F_VERSION_1"           # every modern transport has it, no legacy one: not for a policy to say
+ALWAYS = "VIRTIO_F_VERSION_1"           # every modern transport has it, no legacy one, so that a policy cannot choose
 READ_ONLY = "VIRTIO_BLK_F_RO"
-# What hv/dev/virtio.c can offer (its OFFER_...), in bits of the lower word.
+# Features that hv/dev/virtio.c can offer (its OFFER_...), in bits of the lower word.
 OFFERED = {"any": 1 << 27, "net": 0x1fffff, "blk": 0x6e76, "console": 1}
 MODELS = {"virtio-blk": ("blk",), "virtio-blk-ro": ("blk",), "virtio-net": ("net",),
           "virtio-mmio": ("net", "blk", "console")}
@@ -34,7 +34,7 @@ def speaks_of(model: Optional[str]) -> bool:
 
 
 def features(model: str) -> Dict[str, int]:
-    """Names that speak of this model's devices, with their bits."""
+    """Names of this model's features, with their bits."""
     return {name: bit for kind in ("any",) + MODELS[model] for name, bit in BITS[kind].items()}
 
 
@@ -44,7 +44,7 @@ def offered(model: str, name: str) -> bool:
 
 
 def within(model: str) -> int:
-    """The bits that a policy can withhold. That a disk is read-only is never hidden."""
+    """The bits that a policy can withhold. A disk always shows that it is read-only."""
     bits = OFFERED["any"]
     for kind in MODELS[model]:
         bits |= OFFERED[kind]
@@ -52,12 +52,12 @@ def within(model: str) -> int:
 
 
 def mask(model: str, offer: Optional[int], requests: Optional[int]) -> Optional[int]:
-    """None: all that EL2 can offer, as fast as it goes."""
+    """None: all that EL2 can offer, at any rate."""
     return (0 if offer is None else within(model) & ~offer) | (requests or 0) << 32 or None
 
 
 def parts(model: Optional[str], packed: Optional[int]) -> List[str]:
-    """The pairs as they are written. Transports for any device have a number: there a bit has several names."""
+    """The pairs as a policy has them. On transports for any device a feature is a number, as one bit has several names."""
     withheld, requests = (packed or 0) & WORD, (packed or 0) >> 32
     out = []
     if withheld and model is not None:
@@ -71,7 +71,7 @@ def parts(model: Optional[str], packed: Optional[int]) -> List[str]:
 
 
 def signs(old: int, new: int) -> Set[str]:
-    """+ where the new one gives more, - where it gives less."""
+    """+ if the new one gives more, - if it gives less."""
     before, after = old & WORD, new & WORD
     out = {sign for sign, bits in (("+", before & ~after), ("-", after & ~before)) if bits}
     slow, fast = old >> 32 or WORD, new >> 32 or WORD

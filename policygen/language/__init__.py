@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The language: a policy file as written, to a checked model and back to text."""
+"""The language: reads a policy file into a checked model, and writes a model back as text."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One entry's value, as written, to the action of each direction."""
+"""Reads the value of one entry into an action for each direction."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from policygen.text.source import Mapping, Node, Scalar, Sequence, kind, last_li
 
 @dataclass(frozen=True)
 class Context:
-    """What the action is for."""
+    """The entry that an action belongs to."""
     section: str
     target: Target
     default: bool = False               # the widest entry of its section
-    extra: Tuple[str, ...] = ()         # further keys of the map, which somebody else reads
-    part: bool = False                  # registers of a window
+    extra: Tuple[str, ...] = ()         # further keys of the map, which the caller reads
+    part: bool = False                  # the entry is for registers of a window
 
 
 @dataclass
@@ -37,7 +37,7 @@ class ActionReader:
 
     def read(self, node: Node, context: Context, base: Modifiers = Modifiers(), direction: str = ""
              ) -> Dict[str, Action]:
-        """Direction -> Action; an empty dict says that something was complained of, or that nothing is said."""
+        """Direction -> Action; an empty dict after a complaint, or when the node says nothing."""
         if isinstance(node, Scalar):
             return self.word(node, context, base, direction)
         if not isinstance(node, Mapping):
@@ -86,7 +86,7 @@ class ActionReader:
 
     @staticmethod
     def synonyms(section: str) -> Callable[[str], List[str]]:
-        """What another language's word is here; features are hidden rather than denied."""
+        """Suggests Charter's word for another language's; features are hidden rather than denied."""
         def other(text: str) -> List[str]:
             word = schema.SYNONYMS.get(text.lower(), text.lower())
             return [{"allow": "expose", "deny": "hide"}.get(word, word) if section == "features" else word]
@@ -197,7 +197,7 @@ class ActionReader:
 
     def build(self, action: Action, span: Span, context: Context, modifiers: Modifiers,
               direction: str) -> Dict[str, Action]:
-        """The action in every direction it speaks of, with its modifiers."""
+        """The action in each direction that the pairs name, with its modifiers."""
         section = context.section
         if not self.fits(action, span, context):
             return {}
@@ -262,7 +262,7 @@ class ActionReader:
             Action("deny", action.place, why=modifiers.why), context.section, rest)) for side, action in actions.items()}
 
     def fits(self, action: Action, span: Span, context: Context) -> bool:
-        """Whether what the action needs is there: a real device, a handler."""
+        """Complains of an action that lacks a part: the real device, the handler."""
         section, target = context.section, context.target
         if section == "mmio" and action.do in ("allow", "mask"):
             return self.reachable(action, span, context)
@@ -296,7 +296,7 @@ class ActionReader:
 
     def check_use(self, node: Mapping, modifiers: Modifiers, context: Context, direction: str,
                   actions: Dict[str, Action]) -> None:
-        """A modifier that modifies nothing is a mistake."""
+        """Complains of modifiers that change nothing."""
         if not actions:
             return
         for name in ("offer", "requests"):
@@ -318,7 +318,7 @@ class ActionReader:
             self.diags.error("PG116", key.span, "`as` without a `deny`", "decides nothing")
 
     def offer(self, node: Node, model: str) -> int:
-        """A number, a name of the virtio standard, or a list of names."""
+        """`offer:`: a number, a name of the virtio standard, or a list of names."""
         if isinstance(node, Scalar) and words.number(node.text) is not None:
             return as_number(node, "`offer`", self.diags, high=virtio.WORD) or 0
         known, bits = virtio.features(model), 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy file and its parents to a model, or to diagnostics: whatever gets through has been checked."""
+"""Reads a policy file and its parents into a checked model, or into diagnostics."""
 from __future__ import annotations
 
 import re
@@ -12,7 +12,7 @@ from policygen.facts.board import Board
 from policygen.language import schema
 from policygen.language.claims import ClaimReader
 from policygen.language.entries import EntryReader, Raw, merge, raw_section, same
-from policygen.language.model import Assertion, Policy, Test
+from policygen.language.model import Assertion, Policy, Test, Text
 from policygen.language.overlap import check_overlaps, check_redundant
 from policygen.language.store import PATH, Store
 from policygen.text import words
@@ -23,16 +23,16 @@ from policygen.text.source import Mapping as MapNode, Node, Scalar, Source
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}\Z")
 CLAIM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
 SUPPRESSIBLE = ("PG2", "PG4", "PG5")
-PER_CPU = ("PG402", "PG5")              # found out for one CPU model at a time: target/review.py
+PER_CPU = ("PG402", "PG5")              # depend on the CPU model: target/review.py complains of them
 MAX_PARENTS = 8
 Judge = Callable[[Policy, Diagnostics], None]
 
 
 @dataclass
 class Family:
-    """A file, its parents (oldest first), and what they say together."""
+    """A file and its parents, oldest first, merged."""
     sources: List[Source]
-    top: Dict[str, Tuple[Scalar, Node]] = field(default_factory=dict)       # of the youngest that says it
+    top: Dict[str, Tuple[Scalar, Node]] = field(default_factory=dict)       # from the youngest file that has the key
     sections: Dict[str, Dict[str, Raw]] = field(default_factory=dict)
 
     @property
@@ -42,9 +42,9 @@ class Family:
 
 def check_file(path: Path, place: Store, mode: Optional[str], diags: Diagnostics, coherent: Judge,
                board: Optional[str] = None) -> Optional[Policy]:
-    """The policy of a file that exists, or None after complaints. `coherent` complains of what only the meaning of the
-    whole policy shows; what the file accepts with a reason is taken out of its complaints, too.
-    `board` stands for the platform that it names."""
+    """The policy of a file that exists, or None after complaints. `coherent` adds complaints that need the whole
+    policy's meaning; the file may accept them with a reason like any other. `board` replaces the platform that the file
+    names."""
     policy = _Checker(diags, place, coherent).check(path, mode, board)
     return None if diags.failed else policy
 
@@ -80,7 +80,8 @@ class _Checker:
                         platform=board.name, mode=mode or self.mode(family), entries=tuple(reader.entries),
                         windows=tuple(sorted(reader.windows, key=lambda window: window.base)),
                         features=dict(reader.features), asserts=asserts, tests=tests,
-                        files=tuple(source.file for source in family.sources), accepted=self.accepted(family))
+                        files=tuple(source.file for source in family.sources), accepted=self.accepted(family),
+                        sources={source.file: Text(source.lines, source.sha256) for source in family.sources})
         self.coherent(policy, diags)
         self.settle(family, diags)
         return None if diags.failed else policy
@@ -88,7 +89,7 @@ class _Checker:
     # --- files --------------------------------------------------------------------------------------------------
 
     def family(self, path: Path) -> List[Source]:
-        """The file after its parents; empty when one of them cannot be used."""
+        """The file after its parents; an empty list if one of them cannot be used."""
         chain: List[Source] = []
         seen: Set[str] = set()
         span: Optional[Span] = None
@@ -169,7 +170,7 @@ class _Checker:
         try:
             return boards.load_board(on or name)
         except BrokenFacts:
-            return boards.read_board(on or name, self.diags)    # says where it is broken
+            return boards.read_board(on or name, self.diags)    # complains with the place
 
     # --- top level ----------------------------------------------------------------------------------------------
 
@@ -212,15 +213,15 @@ class _Checker:
 
     @staticmethod
     def new_places(family: Family, reader: EntryReader) -> Set[Place]:
-        """Where the youngest file says something that replaces nothing, neither a parent's entry nor what a feature
-        exposes: a replacement is needed whatever it says."""
+        """Places where the youngest file adds an entry. An entry that replaces a parent's, or one that a feature
+        exposes, is needed even if it decides as the wider one does."""
         said = {(section, key.text) for source in family.sources[:-1] for section in schema.SECTIONS
                 for key in keys_in(source.root.get(section) if source.root else None)}
         return {entry.place for entry in reader.entries if entry.place.file == family.own.file
                 and (entry.section, entry.name.split("+")[0]) not in said and entry.rule not in reader.against_features}
 
     def repeated(self, family: Family) -> None:
-        """A child's entry that says what the parent's says."""
+        """Complains of an entry of the child that equals the parent's."""
         if len(family.sources) < 2:
             return
         older: Dict[str, Dict[str, Raw]] = {section: {} for section in schema.SECTIONS}
@@ -297,12 +298,13 @@ class _Checker:
     # --- suppressions -------------------------------------------------------------------------------------------
 
     def accepted(self, family: Family) -> Dict[str, str]:
-        """`# ignore PG501: reason` comments by "PG501 file:line"; the planner and the checks look them up here."""
+        """The `# ignore PG501: reason` comments, by "PG501 file:line", for the planner and the checks."""
         return {f"{ignore.code} {source.file}:{ignore.line}": ignore.reason
                 for source in family.sources for ignore in source.ignores}
 
     def settle(self, family: Family, diags: Diagnostics, keep_unused: bool = False) -> None:
-        """Drops what is ignored with a reason; an ignore that ignores nothing is an error (PG5xx: target/review.py)."""
+        """Drops complaints that the policy accepts with a reason, and complains of an ignore without a complaint (for
+        PG5xx target/review.py does)."""
         drop_consequences(diags)
         own = [ignore for source in family.sources for ignore in source.ignores]
         usable = {(ignore.code, ignore.span.file, ignore.line): ignore for ignore in own
@@ -323,7 +325,8 @@ class _Checker:
 
 
 def drop_consequences(diags: Diagnostics) -> None:
-    """A misspelt entry is taken for the one that was meant; what that one then does wrong is no second mistake."""
+    """Drops complaints that follow from another on the same line: a misspelt entry is read as the likely one, whose
+    faults are not the author's."""
     for weaker, stronger in ((("PG2", "PG3", "PG4"), ("PG0", "PG1")), (("PG2",), ("PG3",))):
         lines = {(item.span.file, item.span.line) for item in diags.items
                  if item.span and item.code.startswith(stronger)}

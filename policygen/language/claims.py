@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Assertions and tests as written: `operation: target` with `never:`, `always:` or `expect:`."""
+"""Reads assertions and tests: `operation: target` with `never:`, `always:` or `expect:`."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from policygen.text.source import Mapping as MapNode, Node, Scalar, kind
 
 @dataclass(frozen=True)
 class Speaks:
-    """What a target stands for."""
+    """The accesses that a target names."""
     section: str
     ranges: Ranges
     single: bool
@@ -55,10 +55,10 @@ class ClaimReader:
     def __init__(self, board: Board, names: Names, windows: Sequence[Window], diags: Diagnostics,
                  written: FrozenSet[str] = frozenset()) -> None:
         self.board, self.names, self.windows, self.diags = board, names, windows, diags
-        self.written = written          # windows that were written, whether or not they came to be
+        self.written = written          # windows in the text, including those that were refused
 
     def read(self, node: Node, what: str, key: Optional[Scalar] = None) -> Optional[Claim]:
-        """One claim, or None after a complaint. A claim without a name is found by where it stands."""
+        """One claim, or None after a complaint. A claim without a name is named by its place."""
         written = as_map(node, what, self.diags)
         if written is None:
             return None
@@ -105,7 +105,7 @@ class ClaimReader:
         return self.known_target(operation, meant) if meant is not None else None
 
     def meant(self, operation: str, node: Scalar) -> Optional[Scalar]:
-        """The target with its name as it is spelled, if only one can have been meant."""
+        """The target with its name spelled right, if only one name is near."""
         base, plus, offset = node.text.partition("+")
         name = base.strip().replace(" ", "_")
         arch, board = self.names.arch, self.board
@@ -162,12 +162,12 @@ class ClaimReader:
         return Speaks("mmio", (span,), span[0] == span[1])
 
     def access_name(self, operation: str, node: Scalar) -> Optional[Speaks]:
-        """A register, a group, an encoding, a device, a window, or a place inside one: uart0+0x18."""
+        """A register, a group, an encoding, a device, a window, or a place in one: uart0+0x18."""
         base, _, offset = node.text.partition("+")
         places = {device.name: (device.base, device.last) for device in self.board.devices.values()}
         places.update({window.name: (window.base, window.base + window.size - 1) for window in self.windows})
         if base in self.written and base not in places:
-            return None                 # what is wrong with the window has been said
+            return None                 # the window's own complaint is enough
         if base in places:
             return self.place(node, places[base], offset, "+" in node.text)
         found = self.names.sysreg(node, claim=True)
@@ -192,7 +192,7 @@ class ClaimReader:
         return Speaks("mmio", ((span[0] + number[0], span[0] + number[1]),), number[0] == number[1])
 
     def less(self, operation: str, target: Speaks, node: Optional[Node]) -> Optional[Ranges]:
-        """The target without its exceptions."""
+        """The target less its `except`."""
         covers = target.ranges
         for item in as_list(node, "`except`", self.diags) if node is not None else []:
             spared = self.target(operation, item)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sections of a policy: merges a family of files key by key and turns what is left into numbered entries."""
+"""Merges the sections of a file and its parents key by key, and numbers the entries."""
 from __future__ import annotations
 
 import re
@@ -27,14 +27,14 @@ SPAN = re.compile(r"([^\s-]+) *- *([^\s-]+)\Z")
 
 @dataclass(frozen=True)
 class Raw:
-    """An entry as written, before its meaning is known."""
+    """An entry as written, before it is read."""
     key: Scalar
     node: Node
     source: Source
 
 
 def drops(node: Node) -> bool:
-    """`NAME: inherit` (or `{ inherit: drop }`): the parent's entry is dropped, the next wider one decides."""
+    """`NAME: inherit` (or `{ inherit: drop }`): drops the parent's entry, so that the next wider one decides."""
     if isinstance(node, Scalar):
         return node.text == "inherit"
     if isinstance(node, MapNode) and len(node.items) == 1:
@@ -44,7 +44,7 @@ def drops(node: Node) -> bool:
 
 
 def merge(parent: Dict[str, Raw], child: Dict[str, Raw], diags: Diagnostics) -> Dict[str, Raw]:
-    """The parent's entries that are not replaced, then the child's."""
+    """The parent's entries without those that the child replaces, then the child's."""
     out = {name: raw for name, raw in parent.items() if name not in child}
     for name, raw in child.items():
         if not drops(raw.node):
@@ -57,7 +57,7 @@ def merge(parent: Dict[str, Raw], child: Dict[str, Raw], diags: Diagnostics) -> 
 
 
 def same(a: Node, b: Node) -> bool:
-    """Whether two nodes say the same, wherever they stand."""
+    """Whether two nodes have the same content, wherever they stand."""
     if isinstance(a, Scalar) and isinstance(b, Scalar):
         return a.text == b.text
     if isinstance(a, MapNode) and isinstance(b, MapNode):
@@ -69,7 +69,7 @@ def same(a: Node, b: Node) -> bool:
 
 
 class EntryReader:
-    """Raw entries of all sections -> entries and windows."""
+    """Reads the raw entries of all sections into numbered entries and windows."""
 
     def __init__(self, board: Board, diags: Diagnostics, file: str) -> None:
         self.board, self.diags, self.file = board, diags, file
@@ -77,10 +77,10 @@ class EntryReader:
         self.actions = ActionReader(board, self.names, diags)
         self.entries: List[Entry] = []
         self.windows: List[Window] = []
-        self.bases: List[int] = []                      # of the windows, sorted
+        self.bases: List[int] = []                      # bases of the windows, sorted
         self.by_base: Dict[int, Window] = {}
         self.features: Dict[str, str] = {}
-        self.against_features: Set[int] = set()         # entries that stand where an exposed feature would allow
+        self.against_features: Set[int] = set()         # rules of entries that replace what an exposed feature would allow
 
     def read(self, sections: Mapping[str, Dict[str, Raw]]) -> None:
         for section in schema.SECTIONS:
@@ -97,7 +97,7 @@ class EntryReader:
         self.step_back()
 
     def slip(self, section: str, entries: Dict[str, Raw]) -> None:
-        """A section without a `default` but with something like it."""
+        """Complains of a misspelt `default`, where a section has none."""
         for name, raw in entries.items():
             if words.nearest(name, ["default"]):
                 self.diags.error("PG107", raw.key.span, f"unknown {section} key {quoted(name)}", "no such key here",
@@ -128,12 +128,13 @@ class EntryReader:
         self.features[name] = "hide" if actions else "expose"
         if actions or not keys:
             self.add("features", name, raw, actions, target.ranges if actions else ())
-        else:                                   # to expose a feature is to allow its group
+        else:                                   # an exposed feature allows its group
             allow = Action("allow", raw.key.span.place, why=f"features expose {name}")
             self.add("sysregs", name, raw, {"read": allow, "write": allow}, target.ranges)
 
     def step_back(self) -> None:
-        """An exposed feature allows its registers unless sysregs speaks of just these, by whatever name."""
+        """Allows the registers of an exposed feature, unless sysregs has an entry for the same registers under any
+        name."""
         exposed = {entry.ranges for entry in self.entries if entry.section == "sysregs" and written_in(entry) == "features"}
         said: Dict[Ranges, Set[str]] = {}
         for entry in self.entries:
@@ -296,7 +297,7 @@ class EntryReader:
         return tuple(out)
 
     def offsets(self, key: Scalar, value: Node, window: Target) -> Optional[Tuple[int, int]]:
-        """First and last byte. A register is 4 bytes, or as wide as its widest access."""
+        """First and last byte. A register has 4 bytes, or the width of its widest access."""
         match = SPAN.match(key.text)
         first = words.number(match.group(1) if match else key.text)
         last = words.number(match.group(2)) if match else first

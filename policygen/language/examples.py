@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An example and its fix for each code, shown by `policygen code PGnnn`. A test makes each example fire."""
+"""An example and its fix for each code, shown by `policygen code PGnnn`. A test checks that each example is refused
+with its code."""
 from __future__ import annotations
 
 from typing import Dict, Tuple
 
-# code -> (what is refused, what is meant). Sections that an example leaves out are `default: deny`.
+# code -> (a policy that is refused, the policy that was meant). Sections that an example leaves out are `default:
+# deny`.
 EXAMPLES: Dict[str, Tuple[str, str]] = {
     "PG001": ("sysregs: { default: deny", "sysregs: { default: deny }"),
     "PG003": ("hvc:\n  default: deny\n  HV_PAUSE: pause\n  HV_PAUSE: kill", "hvc:\n  default: deny\n  HV_PAUSE: kill"),
@@ -72,7 +74,7 @@ EXAMPLES: Dict[str, Tuple[str, str]] = {
     "PG901": ("smc: { default: deny }  # ignore PG202: not needed", "smc: { default: deny }"),
     "PG902": ("smc: { default: deny }  # ignore PG202", "smc: { default: deny }"),
 }
-# Codes whose cause is not a few lines of one policy: how they come about, and what to do.
+# Codes that no short policy shows: how they come about, and the way out.
 CAUSES: Dict[str, Tuple[str, str]] = {
     "PG002": ("a file that is not UTF-8, holds characters that nobody sees, or is larger than 4 MiB",
               "save it as UTF-8 text"),

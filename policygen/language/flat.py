@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole policy back to YAML: without parents, each entry with its origin. It loads and means the same."""
+"""Writes a whole policy as YAML without parents, each entry with its origin. The text reads back with the same meaning."""
 from __future__ import annotations
 
 from typing import Dict, List
@@ -12,7 +12,7 @@ from policygen.text.escape import Yaml, yaml, yaml_comment, yaml_name
 
 
 def flat(policy: Policy, waived: bool = False) -> str:
-    """`waived`: with the assertions that are waived, as if they were not."""
+    """`waived`: assertions that a child waives are written too, as if they held."""
     lines = [yaml_comment(f"The flat form of {' <- '.join(reversed(policy.files))}"), pair("policy: 1"),
              pair("name: {}", yaml_name(policy.name))]
     if policy.about:
@@ -40,7 +40,7 @@ def line(entry: Entry) -> Yaml:
 
 
 def mmio(policy: Policy) -> List[Yaml]:
-    """Windows in the order of their rules, `default` where it stands."""
+    """Windows in the order of their rules, with `default` in its place."""
     devices = load_board(policy.platform).devices
     blocks: Dict[int, List[Yaml]] = {}
     for window in policy.windows:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON Schema of the language, for editors (yaml-language-server). check.py is stricter."""
+"""The language as a JSON Schema, for editors (yaml-language-server). check.py refuses more."""
 from __future__ import annotations
 
 from typing import Dict, List, Optional
@@ -40,7 +40,7 @@ def action(section: str, board: Board, window: bool = False) -> Json:
 
 
 def named(section: str, names: Dict[str, str], patterns: Optional[List[str]] = None, ref: str = "") -> Json:
-    """A section: known names, spellings that are no names, and `default`."""
+    """A section: known names, spellings of ranges and encodings, and `default`."""
     reference = {"$ref": f"#/$defs/{ref or section}"}
     properties: Json = {"default": reference}
     properties.update({name: {**reference, "description": about} if about else reference

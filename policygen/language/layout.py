@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The canonical layout of a policy file: same words, same comments, one way to space and order them."""
+"""The canonical layout of a policy file: the same words and comments, spaced and ordered in one way."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -15,16 +15,16 @@ WIDTH = 120
 class Item:
     """A key with its value in block style, or an item of a list, and the comments that belong to it."""
     head: str                                   # `key:` or `-`
-    text: str = ""                              # a value of one line, or what remains of it as it was written
+    text: str = ""                              # a value of one line, or the rest of one as written
     above: List[str] = field(default_factory=list)      # comments on lines of their own; "" is an empty line
-    after: str = ""                             # the comment at its end
-    gap: int = 2                                # blanks before it, where somebody aligned it
+    after: str = ""                             # the comment at the end of its line
+    gap: int = 2                                # blanks before it, where the author aligned it
     children: List["Item"] = field(default_factory=list)
-    raw: List[str] = field(default_factory=list)        # text of several lines, kept as it is
+    raw: List[str] = field(default_factory=list)        # text of several lines, kept as written
 
 
 def formatted(source: Source) -> str:
-    """The file in canonical layout. Reads back as the same nodes; formatting it again changes nothing."""
+    """The file in canonical layout. The result reads as the same nodes, and formatting it again changes nothing."""
     assert source.root is not None
     return _Formatter(source).text(source.root)
 
@@ -32,14 +32,14 @@ def formatted(source: Source) -> str:
 class _Formatter:
     def __init__(self, source: Source) -> None:
         self.lines = list(source.lines)
-        self.done = 0                           # lines before this one have been dealt with
+        self.done = 0                           # lines before this one are done
 
     def text(self, root: Mapping) -> str:
         items = self.items(root)
         tail = self.comments(len(self.lines))
         order = {name: at for at, name in enumerate(schema.TOP)}
         head = _leading(items)
-        items.sort(key=lambda item: order.get(item.head[:-1], len(order)))      # stable: unknown keys stay last
+        items.sort(key=lambda item: order.get(item.head[:-1], len(order)))      # a stable sort: unknown keys stay last
         out = [*head]
         for at, item in enumerate(items):
             body = self.shown(item, 0)
@@ -54,7 +54,7 @@ class _Formatter:
     # --- reading ------------------------------------------------------------------------------------------------
 
     def comments(self, line: int) -> List[str]:
-        """Comment lines and empty lines from where we are up to before `line` (counted from 0)."""
+        """Comment lines and empty lines from the current line up to `line` (counted from 0)."""
         found = []
         for text in self.lines[self.done:line]:
             stripped = text.strip()
@@ -64,7 +64,7 @@ class _Formatter:
         return found
 
     def items(self, node: Node) -> List[Item]:
-        """The pairs of a map or the items of a list that is written in block style."""
+        """The pairs of a map, or the items of a list, in block style."""
         pairs: List[Tuple[Optional[Scalar], Node]] = []
         if isinstance(node, Mapping):
             pairs = [(key, value) for key, value in node.items]
@@ -80,7 +80,7 @@ class _Formatter:
         self.done = max(self.done, first + 1)
         if flow:
             end = self.end_of(value, last)
-            if end > first:                     # text or a flow of several lines: as it was written
+            if end > first:                     # text or a flow of several lines: kept as written
                 item.raw = [line.rstrip() for line in self.lines[first + 1:end + 1]]
                 line = self.lines[first]
                 item.text = line[(key.span.end if key else value.span.col - 1):].lstrip(": ").rstrip() if key else \
@@ -90,14 +90,15 @@ class _Formatter:
                 item.text = self.flow(value)
                 item.after, item.gap = self.trailing(first)
         elif key is None and value.span.line - 1 == first and isinstance(value, Mapping):
-            item.children = self.items(value)   # `- key: value` with further keys below
+            item.children = self.items(value)   # `- key: value` with more keys below it
         else:
             item.after, item.gap = self.trailing(first) if key else ("", 2)
             item.children = self.items(value)
         return item
 
     def end_of(self, value: Node, last: int) -> int:
-        """The last line of a value in flow or text style: it goes on while lines are indented deeper or it is open."""
+        """The last line of a value in flow or text style: the value goes on while brackets are open or lines are
+        indented deeper."""
         if isinstance(value, Scalar):
             start = self.lines[value.span.line - 1][value.span.col - 1:]
             if value.plain and value.text == start[:len(value.text)] or not value.plain and \
@@ -142,7 +143,7 @@ class _Formatter:
         return last
 
     def trailing(self, line: int) -> Tuple[str, int]:
-        """The comment at the end of a line whose value ends there, and the blanks before it."""
+        """The comment after a value on the same line, and the blanks before it."""
         text, quote = self.lines[line], ""
         for col, c in enumerate(text):
             if quote:
@@ -154,7 +155,7 @@ class _Formatter:
         return "", 2
 
     def raw(self, node: Node) -> str:
-        """A scalar of one line as it was written: numbers and quotes are their author's."""
+        """A scalar of one line as written: numbers and quotes stay the author's."""
         assert isinstance(node, Scalar)
         line = self.lines[node.span.line - 1]
         return line[node.span.col - 1:node.span.end - 1].rstrip()
@@ -182,7 +183,7 @@ class _Formatter:
         return [*out, line.rstrip(), *item.raw, *self.block(item.children, indent + 2, aligned)]
 
     def block(self, items: List[Item], indent: int, aligned: bool = False) -> List[str]:
-        """Assertions are a table: their names are padded so that the claims stand below each other."""
+        """Aligns assertions like a table: pads their names, so that the claims begin in one column."""
         pad = max((len(item.head) for item in items), default=0) if aligned else 0
         out: List[str] = []
         for at, item in enumerate(items):
@@ -193,7 +194,7 @@ class _Formatter:
 
 
 def _leading(items: List[Item]) -> List[str]:
-    """The comments at the top of the file stay there, whatever comes first after sorting."""
+    """Keeps the comments at the top of the file there, whichever key is sorted to the front."""
     if not items:
         return []
     above = items[0].above
@@ -220,7 +221,7 @@ def _trimmed_front(lines: List[str]) -> List[str]:
 
 
 def _squeezed(lines: List[str]) -> List[str]:
-    """Never two empty lines in a row, none at the top."""
+    """Squeezes empty lines: one at a time, none at the top."""
     out: List[str] = []
     for line in lines:
         if line.strip() or out and out[-1].strip():

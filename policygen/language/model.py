@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a valid policy is: frozen dataclasses. What exists here has been checked (see check.py)."""
+"""A valid policy, as frozen dataclasses. check.py makes them, and everything in them has been checked."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -56,18 +56,23 @@ class Entry:
     place: Place
     text: str                                   # the source line, stripped
     actions: Mapping[str, Action]
-    ranges: Tuple[Tuple[int, int], ...]         # what it covers, inclusive: register keys, IPAs, ids or classes
-    size: int                                   # how many accesses that is: the narrower entry wins
+    ranges: Tuple[Tuple[int, int], ...]         # accesses that it covers, inclusive: register keys, IPAs, ids or classes
+    size: int                                   # how many accesses it covers: the narrower entry decides
 
 
 @dataclass(frozen=True)
 class Window:
-    """An MMIO window with its registers: `entry` decides what no entry of `regs` does."""
+    """An MMIO window with its registers: `entry` decides where none of `regs` does."""
     name: str
     base: int
     size: int
     entry: Entry
     regs: Tuple[Entry, ...] = ()
+
+    @property
+    def registers(self) -> bool:
+        """Whether there is something in it: then `log: once` is for each address, else for the window as a whole."""
+        return bool(self.regs) or any(action.do in ("allow", "mask", "emulate") for action in self.entry.actions.values())
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Assertion:
     target: str
     never: Optional[str] = None                 # an action word
     always: Optional[str] = None
-    ranges: Tuple[Tuple[int, int], ...] = ()    # the accesses it speaks of, `except` already taken away
+    ranges: Tuple[Tuple[int, int], ...] = ()    # its accesses, less those of `except`
     section: str = ""                           # sysregs mmio hvc smc exceptions
     waived: Optional[str] = None                # the reason, if a child waived it
     expect: Optional[Mapping[str, object]] = None  # instead of never/always; as in Test
@@ -98,14 +103,14 @@ class Test:
     given: Optional[int] = None
     width: int = 4
     args: Tuple[Tuple[str, int], ...] = ()
-    origin: Optional[str] = None                # from: file:line of the deciding entry
+    origin: Optional[str] = None                # of `from`: file:line of the entry that decides
     never: Optional[str] = None                 # instead of expect, as in Assertion
     always: Optional[str] = None
-    ranges: Tuple[Tuple[int, int], ...] = ()    # the accesses it speaks of
+    ranges: Tuple[Tuple[int, int], ...] = ()    # its accesses
     section: str = ""
 
 
-@dataclass(frozen=True, eq=False)               # two policies are compared by their decisions, not by their text
+@dataclass(frozen=True, eq=False)               # identity, so that it can be a key: compare.py compares decisions, not texts
 class Policy:
     name: str
     about: str
@@ -120,6 +125,14 @@ class Policy:
     files: Tuple[str, ...] = ()                 # this policy and its parents
     accepted: Mapping[str, str] = field(default_factory=dict)  # "PG501 strict.yaml:32" -> reason
     facts: str = ""                             # the folder of the facts that it is judged by; empty: today's
+    sources: Mapping[str, "Text"] = field(default_factory=dict)     # the text of `files`; none of a canonical form
+
+
+@dataclass(frozen=True)
+class Text:
+    """A file of a policy, as it was read."""
+    lines: Tuple[str, ...]
+    sha256: str                                 # of its bytes
 
 
 @dataclass(frozen=True)
@@ -138,8 +151,8 @@ class Access:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the policy says of one access: the meaning that the generated tables must have."""
-    entry: Entry                                # the rule it is counted and logged under
+    """A policy's answer for one access: the generated tables must give the same."""
+    entry: Entry                                # the rule that counts and logs it
     do: str                                     # allow deny value ignore mask emulate forward pause kill
     verdict: str                                # ALLOW DENY EMUL RAZWI INJECT KILL PAUSE WOULD
     value: int = 0

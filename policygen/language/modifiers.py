@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What may stand beside an action. The table is what reads a modifier, what editors are told and what `list` prints."""
+"""The keys that may stand beside an action. Their table reads them, describes them to editors, and is printed by
+`list`."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ EVERY = schema.EVERY
 
 @dataclass(frozen=True)
 class Modifiers:
-    """Those of one action, as read."""
+    """The modifiers of one action, as read."""
     log: Optional[str] = None
     why: Optional[str] = None
     limit: Optional[int] = None
@@ -35,7 +36,7 @@ class Modifiers:
 
 @dataclass(frozen=True)
 class Place:
-    """What a reader knows of where the modifier stands."""
+    """The surroundings of a modifier, for its reader."""
     section: str
     board: Board
     diags: Diagnostics
@@ -44,15 +45,15 @@ class Place:
 @dataclass(frozen=True)
 class Modifier:
     sections: Tuple[str, ...]
-    field: str                                      # of Modifiers: where the value goes
+    field: str                                      # the member of Modifiers that takes the value
     read: Callable[[Node, Place], Any]              # the value, or None after a complaint
-    shape: Callable[[str], Json]                    # for editors, in a section
+    shape: Callable[[str], Json]                    # JSON Schema, by section
     about: str
 
 
 def read_modifiers(pairs: Sequence[Tuple[str, Scalar, Node]], section: str, base: Modifiers, board: Board,
                    diags: Diagnostics) -> Modifiers:
-    """`base` with what the pairs of a map say; pairs that are no modifiers are passed over."""
+    """`base` updated by the modifiers among the pairs of a map; other pairs are passed over."""
     out, place = base, Place(section, board, diags)
     for name, _, value in pairs:
         if name in MODIFIERS:
@@ -68,7 +69,7 @@ def modifiers_of(section: str) -> Tuple[str, ...]:
 # --- readers ----------------------------------------------------------------------------------------------------
 
 def one_word(name: str, known: Callable[[str], Sequence[str]]) -> Callable[[Node, Place], Optional[str]]:
-    """Of the words that the section knows."""
+    """A reader of one of the words that the section has."""
     def read(node: Node, place: Place) -> Optional[str]:
         if not isinstance(node, Scalar):
             place.diags.refuse("PG109", node.span, f"`{name}` is one word, this is {kind(node)}")
@@ -100,7 +101,7 @@ def widths(node: Node, place: Place) -> Optional[Tuple[int, ...]]:
 
 
 def as_written(node: Node, _: Place) -> Node:
-    """Read later, with what it stands beside."""
+    """`where` and `else` are read later, together with their action."""
     return node
 
 

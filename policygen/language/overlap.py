@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entries against each other: ambiguous overlaps (PG3xx) and entries that decide nothing (PG2xx)."""
+"""Compares entries with each other: ambiguous overlaps (PG3xx), and entries that decide nothing (PG2xx)."""
 from __future__ import annotations
 
 from dataclasses import fields
@@ -13,8 +13,8 @@ from policygen.language import schema
 from policygen.language.model import Action, Entry, Window
 from policygen.text.diag import Diagnostics, Place, Span
 
-DEEPEST = 64        # entries that match one access; people nest four or five
-Cell = Tuple[int, Tuple[Entry, ...]]        # one access key of the cell, and the entries that match there
+DEEPEST = 64        # entries that match one access; authors nest four or five
+Cell = Tuple[int, Tuple[Entry, ...]]        # the first access key of the cell, and the entries that match it
 
 
 def span_of(entry: Entry) -> Span:
@@ -39,12 +39,12 @@ _SAID = attrgetter(*(field.name for field in fields(Action) if field.name not in
 
 
 def meaning(action: Optional[Action]) -> Optional[Tuple[object, ...]]:
-    """What an action does, whoever wrote it and why."""
+    """The action without its place, author's reason and `else`."""
     return None if action is None else (_SAID(action), meaning(action.otherwise))
 
 
 def matching(entries: Sequence[Entry], section: str) -> Iterator[Cell]:
-    """Every combination of entries of the section that match an access together."""
+    """Each set of entries of the section that match some access together."""
     inside = [entry for entry in entries if entry.section == section and entry.ranges]
     whole = ranges.merge(part for entry in inside for part in entry.ranges)
     seen: Set[Tuple[int, ...]] = set()
@@ -57,7 +57,7 @@ def matching(entries: Sequence[Entry], section: str) -> Iterator[Cell]:
 
 
 def innermost(together: Sequence[Entry], direction: str) -> List[Entry]:
-    """The entries that speak of this direction and have no narrower one inside themselves."""
+    """The entries with an action in this direction that contain no narrower one with an action in it."""
     speaking = [entry for entry in together if direction in entry.actions]
     return [entry for entry in speaking
             if not any(other is not entry and other.size < entry.size and ranges.within(other.ranges, entry.ranges)
@@ -89,7 +89,7 @@ def check_overlaps(entries: Sequence[Entry], windows: Sequence[Window], diags: D
 
 
 def twins(entries: Sequence[Entry], section: str, told: Set[Tuple[int, int]], diags: Diagnostics) -> None:
-    """Two names for the same accesses: neither is narrower."""
+    """Complains of two entries for the same accesses: neither is narrower."""
     first: Dict[Ranges, Entry] = {}
     for entry in entries:
         if entry.section != section or not entry.ranges:
@@ -112,7 +112,7 @@ def complain(a: Entry, b: Entry, access: str, diags: Diagnostics) -> None:
 
 def check_redundant(entries: Sequence[Entry], own: AbstractSet[Place], hidden: Mapping[str, Ranges],
                     diags: Diagnostics) -> None:
-    """Entries at the places `own` that no access reaches, or that say what would hold without them."""
+    """Complains of entries, at the places `own`, that no access reaches, or that decide as the wider entry would."""
     above = ranges.merge(part for keys in hidden.values() for part in keys)
     for section in schema.NEEDS_DEFAULT:
         decides: Dict[int, bool] = {}
@@ -131,7 +131,7 @@ def check_redundant(entries: Sequence[Entry], own: AbstractSet[Place], hidden: M
                     continue
                 first = speaking[0]
                 decides[first.rule] = True
-                # What would decide without it: one entry, or several that would then be ambiguous.
+                # The entries that would decide without it: one, or several that are then ambiguous.
                 others = innermost(speaking[1:], direction)
                 said = meaning(first.actions[direction])
                 if not others or any(meaning(other.actions[direction]) != said for other in others):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy that was not read from YAML, held to the rules of YAML: it is spelled and read, and has to be the same."""
+"""Checks a policy that was not read from YAML: writes it as YAML, reads that, and compares the two."""
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ MAX_LINE, MAX_PATH = 1 << 22, 4096
 
 @dataclass
 class Rules(Diagnostics):
-    """What is wrong, without what a policy may accept with a reason: the reasons stand in its files."""
+    """Complaints that no policy can accept with a reason: reasons stand in its files, which are not at hand."""
 
     def error(self, code: str, span: Optional[Span], message: str, label: str = "", *, helps: Iterable[str] = (),
               notes: Iterable[str] = (), also: Iterable[Tuple[Span, str]] = (), severity: str = "error") -> None:
@@ -35,8 +35,8 @@ class Rules(Diagnostics):
 
 
 def hold(policy: Policy) -> None:
-    """`policy` has the types of its fields. Raises Malformed unless the language can say it, with the accesses that its
-    words mean."""
+    """Raises Malformed unless the language can express `policy`, and its words name the same accesses. The fields of
+    `policy` must have their types."""
     if policy.platform not in board.names():
         raise Malformed(f"no platform {policy.platform[:40]!r}")
     places = [claim.place for claim in policy.asserts]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which keys and words the language has and where each may stand: described once, for check.py and for editors."""
+"""The keys and words of the language, and the sections that take them: one description for check.py and for editors."""
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from typing import Dict, Tuple
 
-SECTIONS = ("features", "sysregs", "mmio", "hvc", "smc", "exceptions")      # the order of rule numbers
+SECTIONS = ("features", "sysregs", "mmio", "hvc", "smc", "exceptions")      # in the order of rule numbers
 CALLS = ("hvc", "smc")
 DIRECTED = ("sysregs", "mmio")                                              # sections whose accesses read or write
 NEEDS_DEFAULT = ("sysregs", "mmio", "hvc", "smc", "exceptions")
@@ -33,17 +33,17 @@ TOP: Dict[str, str] = {
 @dataclass(frozen=True)
 class ActionWord:
     sections: Tuple[str, ...]
-    directions: Tuple[str, ...]         # in sysregs and mmio; what the bare word speaks of
+    directions: Tuple[str, ...]         # in sysregs and mmio; directions of the bare word
     argument: str                       # none number fields model
-    verdict: str                        # the word of the log; audit has WOULD in the place of a denial's
-    gives: int                          # what the guest gets: 0 the end, a stop, a refusal, an answer that is not real,
+    verdict: str                        # the log's word; with `mode: audit` a denial's is WOULD
+    gives: int                          # how much the guest gets: 0 the end, a stop, a refusal, an answer that is not real,
     #                                     an exception of its own, a model, part of the real thing, 7 all of it
     about: str
 
 
 EVERY = ("sysregs", "mmio", "hvc", "smc", "exceptions")
 BOTH = ("read", "write")
-# All that policygen knows of an action by its word; those of enum action (hv/policy/policy.h), raz-wi and fields.
+# An action word: those of enum action (hv/policy/policy.h), raz-wi and fields.
 ACTIONS: Dict[str, ActionWord] = {
     "allow": ActionWord(EVERY, BOTH, "none", "ALLOW", 7,
                         "the real register, the real device, the call served, handled as usual"),
@@ -60,7 +60,7 @@ ACTIONS: Dict[str, ActionWord] = {
     "pause": ActionWord(EVERY, BOTH, "none", "PAUSE", 1, "stop the guest before it takes effect and enter the monitor"),
     "kill": ActionWord(EVERY, BOTH, "none", "KILL", 0, "stop the guest for good"),
 }
-# What other policy languages call them.
+# Action words of other policy languages -> Charter's.
 SYNONYMS = {word: action for action, names in {
     "allow": ("permit", "grant", "accept", "pass", "passthrough", "pass-through", "enable", "yes", "true", "rw"),
     "deny": ("block", "reject", "refuse", "forbid", "disallow", "prohibit", "disable", "undef", "trap"),
@@ -120,12 +120,12 @@ TARGET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.*+ -]{0,79}\Z")
 
 
 def words_of(section: str) -> Tuple[str, ...]:
-    """Action words that stand alone in this section."""
+    """Action words that this section takes without an argument."""
     if section == "features":
         return tuple(FEATURE_WORDS)
     return tuple(word for word, spec in ACTIONS.items() if section in spec.sections and spec.argument == "none")
 
 
 def keyed_of(section: str) -> Tuple[str, ...]:
-    """Action words that take an argument."""
+    """Action words that this section takes with an argument."""
     return tuple(word for word, spec in ACTIONS.items() if section in spec.sections and spec.argument != "none")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces of a JSON Schema: what modifiers.py and json_schema.py build theirs of."""
+"""Pieces of JSON Schema, for modifiers.py and json_schema.py."""
 from __future__ import annotations
 
 from typing import Any, Dict, List, Optional
@@ -20,5 +20,5 @@ def closed(properties: Json, patterns: Optional[Json] = None, required: Optional
 
 
 def word(values: Dict[str, str]) -> Json:
-    """One of these words, each with its description; a `description` of the whole would hide that of the key."""
+    """One of these words, each with its own description; a `description` of the whole would hide the key's."""
     return {"enum": list(values), "enumDescriptions": list(values.values())}

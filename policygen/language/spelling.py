@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entries back to the language: what `expand` prints and `explain` quotes."""
+"""Writes entries in the language, for `expand` and `explain`."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -117,12 +117,12 @@ def pairs_of(actions: Mapping[str, Action], section: str) -> List[Yaml]:
 
 
 def of_window(action: Action) -> Action:
-    """Without what is said once, for the whole device."""
+    """The modifiers without those that stand once for the whole device."""
     return replace(action, mask=None) if action.do == "emulate" else action
 
 
 def written_in(entry: Entry) -> str:
-    """The section that the entry stands in: `fp: expose` decides in sysregs and is written in features."""
+    """The section whose text has the entry: `fp: expose` decides in sysregs and is written in features."""
     exposes = any(action.why == f"features expose {entry.name}" for action in entry.actions.values())
     return "features" if exposes else entry.section
 
@@ -138,7 +138,7 @@ def action_text(entry: Entry) -> Yaml:
 
 
 def window_lines(window: Window, device: bool) -> List[Yaml]:
-    """A window with its registers, each line without indentation of its own beyond the section's."""
+    """A window with its registers; lines are indented relative to the section."""
     entry, name = window.entry, yaml_name(window.name)
     if device and not window.regs:
         return [pair("{}: {}", name, action_text(entry))]
@@ -174,7 +174,7 @@ def claim_text(claim: Union[Assertion, Test]) -> Yaml:
 
 
 def target(text: str) -> Yaml:
-    """A target as it was written; a group may be spelled with blanks."""
+    """A target as written; blanks around a group's name are allowed."""
     return Yaml(text) if schema.TARGET.match(text) else yaml(text)
 
 
@@ -193,5 +193,5 @@ def expect_text(expect: Mapping[str, object], section: str) -> Yaml:
 
 
 def beside(line: Yaml, text: str) -> Yaml:
-    """The line with a comment at its end."""
+    """The line with a comment appended."""
     return pair("{}  {}", line, yaml_comment(text))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where policy files are read from: the working tree, or a git revision, which brings its own facts about machines."""
+"""Sources of policy files: the working tree, or a git revision, which brings its own facts about machines."""
 from __future__ import annotations
 
 import os
@@ -26,16 +26,16 @@ class Store:
     def is_file(self, path: Path) -> bool:
         try:
             return path.is_file()
-        except (OSError, ValueError):               # too long, a NUL, half a character
+        except (OSError, ValueError):               # a path that is too long, or has a NUL or half a surrogate pair
             return False
 
     def tree(self, path: Path) -> Path:
-        """What a policy may name lies in here: the project, for what is in it, or else the policy's own folder."""
+        """The folder that a policy's parents must lie in: the project's, or else the policy's own."""
         here, root = Path(os.path.abspath(path)), paths.project_root()
         return root if _inside(here, root) else here.parent
 
     def leaves(self, path: Path, tree: Path) -> bool:
-        """Whether the file that is read under this path is one outside of the tree."""
+        """Whether the file behind this path is outside of that folder."""
         return not (_inside(Path(os.path.abspath(path)), tree) and _inside(path.resolve(), tree.resolve()))
 
     def read(self, path: Path, diags: Diagnostics) -> Optional[Source]:
@@ -56,7 +56,7 @@ class Store:
 
 
 class Edited(Store):
-    """The working tree, with a file as it would be."""
+    """The working tree, with other text in the place of one file."""
 
     def __init__(self, path: Path, text: str) -> None:
         self.path, self.text = path, text
@@ -67,7 +67,7 @@ class Edited(Store):
 
 
 class Draft(Store):
-    """The working tree with one file more, which is not written yet: a child of `parent`, in a folder of its own."""
+    """The working tree with one more file, not yet on disk: a child of `parent`, in a folder of its own."""
 
     def __init__(self, parent: Path, name: str, text: str = "") -> None:
         self.parent, self.path, self.text = parent, parent.parent / "draft" / f"{name}.yaml", text
@@ -104,7 +104,7 @@ class Revision(Store):
     def read(self, path: Path, diags: Diagnostics) -> Optional[Source]:
         name = os.path.normpath(path)
         size = _git(self.top, "cat-file", "-s", f"{self.revision}:{name}")
-        # Oversized files are refused by parse(); one byte too many is enough for that.
+        # Reads one byte more than parse() takes, so that it refuses an oversized file.
         data = b" " * (MAX_BYTES + 1) if size and int(size) > MAX_BYTES else \
             _git(self.top, "cat-file", "blob", f"{self.revision}:{name}")
         if data is None:
@@ -117,7 +117,7 @@ class Revision(Store):
         return Path(".")
 
     def leaves(self, path: Path, tree: Path) -> bool:
-        """Git keeps a link as the text of where it leads: it is never followed."""
+        """Refuses links: git stores the path that they lead to, and it is not followed."""
         return os.path.isabs(path) or os.path.normpath(path).split(os.sep)[0] == ".."
 
     def stems(self, folder: Path) -> List[str]:
@@ -133,7 +133,8 @@ class Revision(Store):
         return f"{self.revision}:{os.path.normpath(path)}"
 
     def facts(self) -> str:
-        """A folder with policy/arch and policy/platform of the commit, to the end of this process; empty: it has none."""
+        """A folder with the commit's policy/arch and policy/platform, kept until the process ends; empty: the commit
+        has none."""
         if self.unpacked is None:
             self.unpacked = TemporaryDirectory(prefix="policygen-")
             for part in FACTS:
@@ -147,7 +148,7 @@ class Revision(Store):
 
 
 def revision(text: str) -> Optional[Revision]:
-    """The commit, or None: no repository here, or no such commit in it."""
+    """The commit's hash, or None: no repository here, or no such commit in it."""
     here = paths.project_root()
     top = _git(here, "rev-parse", "--show-toplevel")
     if top is None or text.startswith("-") or _git(here, "rev-parse", "--verify", "-q", f"{text}^{{commit}}") is None:
@@ -157,7 +158,7 @@ def revision(text: str) -> Optional[Revision]:
 
 @lru_cache(maxsize=None)
 def _revision(text: str, top: Path, commit: bytes) -> Revision:
-    """One for each commit, however it is called: what was read of it stays. A branch may move meanwhile."""
+    """One Revision for each commit, by whichever name; a branch may move between two calls."""
     del commit
     return Revision(text, top)
 
@@ -167,7 +168,7 @@ def _inside(path: Path, folder: Path) -> bool:
 
 
 def _git(folder: Path, *words: str) -> Optional[bytes]:
-    """Plumbing that reads objects: no hook, no filter and no helper of the repository runs."""
+    """Runs plumbing that reads objects: no hook, filter or helper of the repository is started."""
     try:
         done = subprocess.run(["git", "-C", str(folder), *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               stdin=subprocess.DEVNULL, check=False,
@@ -178,7 +179,7 @@ def _git(folder: Path, *words: str) -> Optional[bytes]:
 
 
 def leads_out(path: Path, place: Store, diags: Diagnostics) -> bool:
-    """Whether the policy of this name is another file, which is not in the tree; complains of it."""
+    """Complains, and returns True, if the policy of this name is a link to a file outside of the tree."""
     if not place.leaves(path, place.tree(path)):
         return False
     diags.unreadable = True
@@ -188,7 +189,7 @@ def leads_out(path: Path, place: Store, diags: Diagnostics) -> bool:
 
 
 def find(name: str, place: Store = Store()) -> Path:
-    """policy/NAME.yaml, or the path that the name is."""
+    """policy/NAME.yaml, or the path itself if the name is one."""
     return Path(name) if "/" in name or name.endswith((".yaml", ".yml")) else place.policy_dir() / f"{name}.yaml"
 
 

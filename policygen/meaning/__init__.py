@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy decides: the reference evaluator, its painting, comparisons, hashes, claims."""
+"""Meaning: the reference evaluator, the map of all decisions, comparisons, hashes, claims."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy as JSON and back: what the ELF embeds, so that a built image can be explained without its sources.
+"""A policy as JSON and back. The ELF embeds this form, so that a built image can be explained without its sources.
 
 Both directions follow the fields of the model's dataclasses: a field that is added there is in the form, too.
 """
@@ -19,15 +19,15 @@ from policygen.text.strict_json import Malformed
 VERSION = 2
 HASH = re.compile(r"0x[0-9a-f]{16}\Z")
 SPELLED = {"otherwise": "else", "origin": "from", "spared": "except"}       # field -> its name in the form
-# Said by the order of the list; tests and facts are the sources' matter.
-LEFT_OUT: Mapping[Type[Any], Tuple[str, ...]] = {Entry: ("rule",), Policy: ("tests", "facts")}
+# Said by the order of the list; tests, facts and their text are the sources' matter.
+LEFT_OUT: Mapping[Type[Any], Tuple[str, ...]] = {Entry: ("rule",), Policy: ("tests", "facts", "sources")}
 LISTS: Tuple[Tuple[str, Type[Any]], ...] = (("entries", Entry), ("windows", Window), ("asserts", Assertion))
-# Of an action, what is as usual is not said, but for these; `over` goes with a limit.
+# Of an action, only fields with other than the usual value are written, but for these; `over` goes with a limit.
 ALWAYS = ("do", "place", "log")
 
 
 def dump(policy: Policy, meaning: int) -> str:
-    """Deterministic; one entry a line, so that two can be compared."""
+    """Deterministic text, one entry a line, so that two can be compared."""
     head: Dict[str, Any] = {"canonical": VERSION, "hash": f"{meaning:#018x}", **_put(policy)}
     lists = [(name, head.pop(name)) for name, _ in LISTS]
     lines = [f"{_json(key)}:{_json(head[key])}" for key in sorted(head, key=_order)]
@@ -36,8 +36,8 @@ def dump(policy: Policy, meaning: int) -> str:
 
 
 def load(form: Mapping[str, Any]) -> Policy:
-    """The policy that dump() wrote, without its tests. Malformed says what is no such form; whether it says what a
-    policy can say, reread.hold() knows."""
+    """The policy that dump() wrote, without its tests. Raises Malformed for text of another form; whether the language
+    can express the policy, reread.hold() checks."""
     data = dict(form)
     if data.pop("canonical", None) != VERSION:
         raise Malformed("not the canonical form of a policy, or of another version")
@@ -63,7 +63,7 @@ def _json(value: Any) -> str:
 
 
 def _order(key: str) -> Tuple[int, str]:
-    """The head begins with what it is and whose."""
+    """The head: format, name and file."""
     first = ("canonical", "name", "about", "file", "mode", "platform", "hash", "files", "features", "accepted")
     return (first.index(key), "") if key in first else (len(first), key)
 
@@ -105,7 +105,7 @@ def _fields(kind: Any) -> Tuple[Tuple["Field[Any]", Any], ...]:
 
 
 def _build(kind: Type[Any], data: Mapping[str, Any], given: Dict[str, Any], entries: Tuple[Entry, ...] = ()) -> Any:
-    """One dataclass; `given` is what the form does not say itself. `entries` are those that windows speak of."""
+    """One dataclass; `given` has the fields that the form leaves out, `entries` those that windows refer to."""
     written = _fields(kind)         # type: ignore[arg-type]
     known = {SPELLED.get(field.name, field.name): (field, hint) for field, hint in written}
     strange = sorted(set(data) - set(known))
@@ -120,7 +120,7 @@ def _build(kind: Type[Any], data: Mapping[str, Any], given: Dict[str, Any], entr
 
 
 def _read(hint: Any, data: Any, entries: Tuple[Entry, ...]) -> Any:
-    """JSON as the type of a field says it."""
+    """A JSON value as the type of a field."""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is Union:
         return None if data is None else _read(inner[0], data, entries)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ID registers advertise against what the policy gives (PG4xx)."""
+"""Compares what ID registers advertise with what the policy gives (PG4xx)."""
 from __future__ import annotations
 
 from typing import List, Optional
@@ -23,7 +23,7 @@ def check_coherence(policy: Policy, diags: Diagnostics) -> None:
 
 
 def hidden_but_advertised(policy: Policy, feature: Feature, diags: Diagnostics) -> None:
-    """A constant or a `fields` entry that shows what features hide."""
+    """Complains of a constant, or a `fields` entry, that shows a feature which features hide."""
     arch = load_arch()
     for field in feature.id_fields:
         key = arch.registers[field.register].key
@@ -52,7 +52,8 @@ def hidden_but_handled(policy: Policy, feature: Feature, diags: Diagnostics) -> 
 
 
 def exposed_on_hidden(policy: Policy, feature: Feature, diags: Diagnostics) -> None:
-    """The trap that hides the one takes the instructions of the other as well: EL1 would see what it cannot use."""
+    """Complains if the trap that hides one feature takes instructions of another: EL1 would see a feature that it
+    cannot use."""
     entry = next((entry for entry in policy.entries
                   if entry.name == feature.name and written_in(entry) == "features"), None)
     for name in feature.needs:
@@ -89,7 +90,7 @@ def denied_but_advertised(policy: Policy, feature: Feature, cpu: str, diags: Dia
     for register in (arch.by_key[key] for group in feature.groups for key in arch.groups[group] if key in arch.by_key):
         for direction in ("read", "write"):
             if not register.reaches(direction) or not register.controls(direction) + register.fgt(direction):
-                continue                                # a denial without a trap breaks nobody
+                continue                                # a denial without a trap has no effect
             found = ways(policy, Access("sysregs", register.key, direction))
             if any(decision.do != "deny" for decision in found):
                 return

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What two policies decide differently, over everything that can be asked: every register and direction, every byte,
-width and border of the address map, every call and argument region, every exception class."""
+"""Differences of two policies' decisions, over all accesses: every register and direction, every byte, width and border
+of the address map, every call and argument region, every exception class."""
 from __future__ import annotations
 
 from bisect import bisect_right
@@ -10,12 +10,14 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import ranges, virtio
 from policygen.facts.arch import load_arch
+from policygen.facts.board import MMIO_SIZE, load_board
 from policygen.facts.names import SMC32
 from policygen.language import schema
 from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.digest import content
-from policygen.meaning.paint import MMIO_SIZE, WIDTHS, Cell, Outcome, Painted, paint
+from policygen.meaning.layout_map import WIDTHS, Cell, LayoutMap, Outcome, layout_map
 from policygen.meaning.regions import BITS, cases, leaf, wheres_of
+from policygen.text import paths
 
 LOOSER, TIGHTER, CHANGED, REPORTING = KINDS = ("LOOSER", "TIGHTER", "CHANGED", "REPORTING")
 SIDES = ("read", "write")
@@ -26,7 +28,7 @@ Pair = Tuple[Outcome, Outcome]
 
 @dataclass(frozen=True)
 class Change:
-    """Accesses that were decided as `old` and now are as `new`: of one rule each, told apart by nothing."""
+    """Accesses that were decided as `old` and now are as `new`, by one rule each."""
     kind: str
     section: str
     direction: str                              # read, write, access (both), "" for calls and exceptions
@@ -34,9 +36,9 @@ class Change:
     old: Outcome
     new: Outcome
     sample: Access
-    widths: Tuple[int, ...] = WIDTHS            # mmio
-    crossing: bool = False                      # mmio: accesses that touch two ranges
-    some: bool = False                          # only where conditions come out so, as for the sample
+    widths: Tuple[int, ...] = WIDTHS            # mmio: width of the access
+    crossing: bool = False                      # mmio: an access that touches two ranges
+    some: bool = False                          # only for some inputs of conditions, as in the sample
     outside: bool = False                       # mmio: above the map
 
     @property
@@ -45,11 +47,13 @@ class Change:
 
 
 def compare(old: Policy, new: Policy) -> List[Change]:
-    """Sorted: what opens comes first, then by section and place."""
-    a, b = paint(old), paint(new)
-    found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b), *_calls(a, b), *_exceptions(a, b)]
-    return sorted(_both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
-                                                         change.new.rule, change.keys, change.direction))
+    """The changes, sorted: openings first, then by section and place."""
+    a, b = layout_map(old), layout_map(new)
+    with paths.facts_from(new.facts):
+        above = load_board(new.platform).ram[1] + 1
+    found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b, above), *_calls(a, b), *_exceptions(a, b)]
+    return sorted(both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
+                                                        change.new.rule, change.keys, change.direction))
 
 
 SECTION_ORDER = {section: at for at, section in enumerate(("sysregs", "mmio", "hvc", "smc", "exceptions"))}
@@ -58,7 +62,7 @@ SECTION_ORDER = {section: at for at, section in enumerate(("sysregs", "mmio", "h
 # --- how two outcomes compare -----------------------------------------------------------------------------------
 
 def kind_of(old: Outcome, new: Outcome) -> str:
-    """Whatever opens anything is LOOSER, even if it closes something else."""
+    """LOOSER if any part opens, even if another closes."""
     signs = _signs(old, new)
     return LOOSER if "+" in signs else TIGHTER if "-" in signs else CHANGED if "~" in signs else REPORTING
 
@@ -75,7 +79,7 @@ def _signs(old: Outcome, new: Outcome) -> Set[str]:
     elif (old.do, old.value, old.refuse, old.model, old.base, old.real) != \
             (new.do, new.value, new.refuse, new.model, new.base, new.real):
         signs.add("~")
-    # A limit is compared where it says something new: not beside a decision that is another anyway.
+    # Compares limits only if the decisions beside them are the same.
     if (old.limit, old.over) != (new.limit, new.over) and not signs & {"+", "-"}:
         signs |= _limit_signs(old, new)
     return signs
@@ -103,7 +107,7 @@ def _sign(old: int, new: int) -> str:
 # --- grouping ---------------------------------------------------------------------------------------------------
 
 class _Groups:
-    """Differences of one section and direction, by what they were and are and who says so."""
+    """Differences of one section and direction, by old outcome, new outcome and rules."""
 
     def __init__(self) -> None:
         self.numbers: Dict[int, Tuple[Outcome, Tuple[object, ...]]] = {}    # by identity; holds the object alive
@@ -147,13 +151,13 @@ class _Groups:
 
 
 def _telling(access: Access) -> Tuple[bool, int]:
-    """A sample that means something to people: a register with a name that has this direction."""
+    """A sample that a person recognises: a register with a name that has this direction."""
     register = load_arch().by_key.get(access.key) if access.section == "sysregs" else None
     return access.section == "sysregs" and not (register and register.has(access.direction)), access.key
 
 
-def _both_ways(found: Sequence[Change]) -> List[Change]:
-    """A read and a write that change alike are one line."""
+def both_ways(found: Sequence[Change]) -> List[Change]:
+    """Joins a read and a write that change alike."""
     out: List[Change] = []
     pending: Dict[Tuple[object, ...], int] = {}
     for change in found:
@@ -176,7 +180,7 @@ def _bare(outcome: Outcome) -> Tuple[object, ...]:
 
 # --- section by section -----------------------------------------------------------------------------------------
 
-def _sysregs(a: Painted, b: Painted) -> Iterator[Change]:
+def _sysregs(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for direction in SIDES:
         groups = _Groups()
         known: Dict[Tuple[int, int], bool] = {}
@@ -194,7 +198,7 @@ def _of_width(cell: Cell, side: int, width: int) -> Outcome:
     return cell.rows[side] if width in cell.widths[side] else cell.refuse[side]
 
 
-def _pieces(a: Painted, b: Painted) -> Iterator[Tuple[int, int, Cell, Cell]]:
+def _pieces(a: LayoutMap, b: LayoutMap) -> Iterator[Tuple[int, int, Cell, Cell]]:
     """Both maps, cut at the borders of both."""
     i = j = low = 0
     while low < MMIO_SIZE:
@@ -204,7 +208,7 @@ def _pieces(a: Painted, b: Painted) -> Iterator[Tuple[int, int, Cell, Cell]]:
         i, j, low = i + (old.last == high), j + (new.last == high), high + 1
 
 
-def _mmio(a: Painted, b: Painted) -> Iterator[Change]:
+def _mmio(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         for low, high, old, new in _pieces(a, b):
@@ -231,10 +235,10 @@ def _at(cells: Sequence[Cell], straddle: Outcome, side: int, start: int, width: 
     return _of_width(touched[0], side, width) if len(touched) == 1 else straddle
 
 
-def _crossing(a: Painted, b: Painted) -> Iterator[Change]:
-    """Accesses that touch two pieces: what decides both alike lets them through, anything else refuses them."""
+def _crossing(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
+    """Accesses that touch two pieces: allowed if both are decided alike, else refused."""
     pieces = list(_pieces(a, b))
-    reach = max(WIDTHS) - 1                             # how far an access that crosses a border goes beyond it
+    reach = max(WIDTHS) - 1                             # bytes beyond the border that an access may touch
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         for at in range(1, len(pieces)):
@@ -260,15 +264,16 @@ def _distinct(cells: Sequence[Cell]) -> List[Cell]:
     return list({cell.base: cell for cell in cells}.values())
 
 
-def _outside(a: Painted, b: Painted) -> Iterator[Change]:
+def _outside(a: LayoutMap, b: LayoutMap, above: int) -> Iterator[Change]:
+    """Accesses from `above` on, the first IPA after the guest's RAM."""
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         old, new = a.mmio_outside[side], b.mmio_outside[side]
-        groups.add_each(old, new, (0x70000000, (1 << 40) - 1), Access("mmio", 0x70000000, direction))
+        groups.add_each(old, new, (above, (1 << 40) - 1), Access("mmio", above, direction))
         yield from groups.changes("mmio", direction, outside=True)
 
 
-def _calls(a: Painted, b: Painted) -> Iterator[Change]:
+def _calls(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for section in ("hvc", "smc"):
         groups = _Groups()
         i = j = low = 0
@@ -281,7 +286,7 @@ def _calls(a: Painted, b: Painted) -> Iterator[Change]:
         yield from groups.changes(section, "")
 
 
-def _exceptions(a: Painted, b: Painted) -> Iterator[Change]:
+def _exceptions(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     groups = _Groups()
     for number, (old, new) in enumerate(zip(a.exceptions, b.exceptions)):
         groups.add_each(old, new, (number, number), Access("exceptions", number))
@@ -291,7 +296,7 @@ def _exceptions(a: Painted, b: Painted) -> Iterator[Change]:
 # --- names ------------------------------------------------------------------------------------------------------
 
 def named(change: Change, old: Policy, new: Policy) -> str:
-    """The set of accesses in as few words as say it exactly, with how many they are."""
+    """The set of accesses, in as few words as name it exactly, with its size."""
     many = f" ({change.size})" if change.size > 1 else ""
     if change.section == "sysregs":
         return _register_names(change, (new.entries[change.new.rule], old.entries[change.old.rule])) + many

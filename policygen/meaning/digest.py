@@ -7,17 +7,17 @@ from dataclasses import replace
 from typing import Dict, List, Optional, Tuple
 
 from policygen.language.model import Policy
-from policygen.meaning.paint import WIDTHS, Cell, Outcome, Painted, paint
+from policygen.meaning.layout_map import WIDTHS, Cell, LayoutMap, Outcome, layout_map
 
 
 def meaning_hash(policy: Policy) -> int:
-    """64 bits of SHA-256 over all decisions; knows no names, places, comments, rule numbers or order."""
-    return int.from_bytes(_digest(paint(policy))[:8], "big")
+    """64 bits of SHA-256 over all decisions; names, places, comments, rule numbers and order do not enter."""
+    return int.from_bytes(_digest(layout_map(policy))[:8], "big")
 
 
-def _digest(painted: Painted) -> bytes:
+def _digest(layout: LayoutMap) -> bytes:
     numbers: Dict[str, int] = {}                # an outcome's content -> number, by first appearance
-    seen: Dict[int, int] = {}                   # the same, by identity: most accesses share their outcome
+    seen: Dict[int, int] = {}                   # the same by identity: most accesses share their outcome
 
     def number(outcome: Outcome) -> int:
         if id(outcome) not in seen:
@@ -26,30 +26,30 @@ def _digest(painted: Painted) -> bytes:
 
     parts: List[bytes] = []
     for direction in ("read", "write"):
-        parts.append(b"".join(number(outcome).to_bytes(4, "big") for outcome in painted.sysregs[direction]))
+        parts.append(b"".join(number(outcome).to_bytes(4, "big") for outcome in layout.sysregs[direction]))
     cells = [(cell.base, cell.last, [number(outcome) for outcome in (*cell.rows, *cell.refuse)], cell.widths)
-             for cell in united(painted)]
-    beyond = [number(outcome) for outcome in (*painted.mmio_outside, *painted.mmio_straddle)]
+             for cell in united(layout)]
+    beyond = [number(outcome) for outcome in (*layout.mmio_outside, *layout.mmio_straddle)]
     calls: Dict[str, List[Tuple[int, int]]] = {}
     for section in ("hvc", "smc"):
-        merged: List[Tuple[int, int]] = []      # (first, outcome), equal neighbours as one
-        for first, _, outcome in painted.calls[section]:
+        merged: List[Tuple[int, int]] = []      # (first, outcome), with equal neighbours joined
+        for first, _, outcome in layout.calls[section]:
             if not merged or merged[-1][1] != number(outcome):
                 merged.append((first, number(outcome)))
         calls[section] = merged
-    exceptions = [number(outcome) for outcome in painted.exceptions]
+    exceptions = [number(outcome) for outcome in layout.exceptions]
     parts.append(repr((cells, beyond, sorted(calls.items()), exceptions)).encode())
     parts.append("\n".join(numbers).encode())
     return hashlib.sha256(b"\0".join(parts)).digest()
 
 
-def united(painted: Painted) -> List[Cell]:
-    """The cells, with a border left out where no access that crosses it can tell."""
+def united(layout: LayoutMap) -> List[Cell]:
+    """The cells, without borders that make no difference to an access across them."""
     out: List[Cell] = []
-    for cell in painted.mmio:
+    for cell in layout.mmio:
         before = out[-1] if out else None
         if before is not None and alike(before, cell) and \
-                all(content(_of_width(cell, side, width)) == content(painted.mmio_straddle[side])
+                all(content(_of_width(cell, side, width)) == content(layout.mmio_straddle[side])
                     for side in (0, 1) for width in WIDTHS[1:]):
             out[-1] = replace(before, last=cell.last)
         else:
@@ -67,7 +67,7 @@ def _of_width(cell: Cell, side: int, width: int) -> Outcome:
 
 
 def content(outcome: Optional[Outcome]) -> Optional[Tuple[object, ...]]:
-    """All that tells two outcomes apart, but for who wrote them. RAZWI and EMUL are two words for one thing."""
+    """All fields that tell outcomes apart, without the rule. RAZWI and EMUL are two words for one behaviour."""
     if outcome is None:
         return None
     return (outcome.do, outcome.verdict == "WOULD", outcome.log, outcome.refuse, outcome.model, outcome.value,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a policy says of one access: the reference meaning, simple and slow. The generated tables must agree with it.
+"""The policy's answer for one access: the reference meaning, simple and slow. The generated tables must agree with it.
 
-In words: a hidden feature's registers and exception classes are denied; else the narrowest entry that speaks of the
-access decides; ID registers never show a hidden feature; audit turns denials into WOULD, except demanded ones.
+In words: a hidden feature's registers and exception classes are denied; otherwise the narrowest entry with an action
+for the access decides; ID registers never show a hidden feature; audit turns denials into WOULD, except demanded ones.
 """
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from policygen.language.model import SAME, STICKY, Access, Action, Condition, De
 from policygen.text import paths
 
 ALL = (1 << 64) - 1
+Meaning = List[Tuple[object, ...]]      # of a byte, read and written: its widths, and the decision under each condition
 
 
 class Evaluator:
-    """One policy, with what looking things up takes."""
+    """One policy, indexed for lookups."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy, self.arch, self.board = policy, load_arch(), load_board(policy.platform)
@@ -41,6 +42,7 @@ class Evaluator:
             if policy.features[entry.name] == "hide":
                 self.hide(entry)
         self.starts: Dict[str, Tuple[List[int], List[Tuple[int, ...]]]] = {}    # by section: see index()
+        self.bytes: Dict[int, Meaning] = {}         # byte()'s answers, by the piece that the byte is in
         self.demanded = self.demands()
 
     def hide(self, entry: Entry) -> None:
@@ -57,7 +59,7 @@ class Evaluator:
             self.hidden_fields[key] = (mask | bits, value & ~bits | field.hidden << field.shift)
 
     def demands(self) -> Dict[Tuple[str, str], Ranges]:
-        """(section, direction) -> accesses whose denial an assertion demands: audit keeps those."""
+        """(section, direction) -> accesses whose denial an assertion demands: audit keeps it."""
         out: Dict[Tuple[str, str], Ranges] = {}
         for claim in self.policy.asserts:
             if claim.waived is None and (claim.always == "deny" or claim.never == "allow"):
@@ -75,8 +77,8 @@ class Evaluator:
         return tuple([entries[number] for number in found[at]]) if at >= 0 and found[at] else (self.defaults[section],)
 
     def index(self, section: str) -> Tuple[List[int], List[Tuple[int, ...]]]:
-        """Where a section's entries start and end, and which of them (by place in by_section, narrowest first) match
-        from there on: looking through all of them for each access is what makes a large policy slow."""
+        """Borders of a section's entries, and the entries (by place in by_section, narrowest first) that match from
+        each border on: it would be slow to look through all entries of a large policy for each access."""
         entries = self.by_section[section]
         starts, found = [0], [()]  # type: List[int], List[Tuple[int, ...]]
         whole = ranges.merge(part for entry in entries for part in entry.ranges)
@@ -90,7 +92,7 @@ class Evaluator:
         return starts, found
 
     def entry(self, section: str, key: int, direction: str) -> Entry:
-        """The narrowest entry that speaks of this direction."""
+        """The narrowest entry with an action for this direction."""
         return next(entry for entry in self.matches(section, key) if direction in entry.actions)
 
     # --- what it decides ----------------------------------------------------------------------------------------
@@ -143,12 +145,13 @@ class Evaluator:
         return call.model if call else None
 
     def audited(self, decision: Decision, section: str, key: int, direction: str) -> Decision:
-        """In audit a denial that no assertion demands is performed. Where nothing real is: zero, or ignored."""
+        """In audit a denial that no assertion demands is performed, or reads zero and is ignored if there is no
+        hardware."""
         if decision.do != "deny" or self.policy.mode != "audit" or \
                 ranges.contains(self.demanded.get((section, direction), ()), key):
             return decision
         if section in schema.CALLS and self.model(section, key) is None:
-            return replace(decision, verdict="WOULD")               # nobody serves it, audit or not
+            return replace(decision, verdict="WOULD")               # no service, in audit or not
         do = "allow"
         if section == "mmio" and not self.board.real(key, key):
             do = "value" if direction == "read" else "ignore"
@@ -164,18 +167,18 @@ class Evaluator:
         return mask, value
 
     def cover(self, decision: Decision, key: int, direction: str) -> Decision:
-        """An ID register does not show a hidden feature, whatever the entry lets through."""
+        """Clears a hidden feature in an ID register, whatever the entry lets through."""
         if direction != "read" or key not in self.hidden_fields or decision.do not in ("allow", "mask"):
-            return decision                                         # a constant shows none: coherence.py
+            return decision                                         # coherence.py checks constants
         return masked(decision, *self.hidden_fields[key])
 
     # --- addresses ----------------------------------------------------------------------------------------------
 
     def mmio(self, access: Access) -> Decision:
-        """An access is decided if all its bytes are decided alike and its width is listed; else it is refused."""
+        """Decides an access: all its bytes must be decided alike and its width listed, else it is refused."""
         direction = access.direction
         meanings = [self.byte(byte) for byte in range(access.key, access.key + access.width)]
-        if any(meaning != meanings[0] for meaning in meanings):
+        if any(meaning is not meanings[0] and meaning != meanings[0] for meaning in meanings):
             default = self.defaults["mmio"]
             return refused(default, default.actions[direction])     # also in audit
         entry = self.entry("mmio", access.key, direction)
@@ -186,20 +189,25 @@ class Evaluator:
         action = self.branch(action, replace(access, value=written))
         return self.decision(entry, action, "mmio", access.key, direction)
 
-    def byte(self, key: int) -> List[Tuple[object, ...]]:
-        """What is decided for one byte, in both directions and under each condition."""
-        out: List[Tuple[object, ...]] = []
-        for direction in ("read", "write"):
-            entry = self.entry("mmio", key, direction)
-            out.append((entry.actions[direction].widths, *(
-                (self.decision(entry, action, "mmio", key, direction), action.where)
-                for action in branches(entry.actions[direction]))))
-        return out
+    def byte(self, key: int) -> Meaning:
+        """The decisions for one byte, in both directions and under each condition: within a piece of the same entries the
+        same, but in audit."""
+        starts, _ = self.starts["mmio"] if "mmio" in self.starts else self.index("mmio")
+        piece = key if self.policy.mode == "audit" else bisect_right(starts, key) - 1
+        if piece not in self.bytes:
+            out: Meaning = []
+            for direction in ("read", "write"):
+                entry = self.entry("mmio", key, direction)
+                out.append((entry.actions[direction].widths, *(
+                    (self.decision(entry, action, "mmio", key, direction), action.where)
+                    for action in branches(entry.actions[direction]))))
+            self.bytes[piece] = out
+        return self.bytes[piece]
 
     # --- sets ---------------------------------------------------------------------------------------------------
 
     def cells(self, section: str, within: Ranges) -> Iterator[Tuple[int, int]]:
-        """Pieces of `within` in each of which one decision holds (MMIO: for accesses that stay inside the piece)."""
+        """Pieces of `within` with one decision each (MMIO: for accesses that stay inside the piece)."""
         if all(low == high for low, high in within):
             yield from within
             return
@@ -218,14 +226,14 @@ class Evaluator:
 
 
 def masked(decision: Decision, bits: int, value: int) -> Decision:
-    """The same, with `bits` of what is read replaced by `value`."""
+    """The same decision, with `bits` of the value read replaced by `value`."""
     kept = ALL if decision.do == "allow" else decision.mask
     return replace(decision, do="mask", verdict="EMUL" if decision.verdict == "ALLOW" else decision.verdict,
                    mask=kept & ~bits, value=decision.value & ~bits | value)
 
 
 def refused(entry: Entry, action: Action) -> Decision:
-    """An access of a form that the entry does not speak of: denied under its rule."""
+    """Denies an access in a form that the entry does not allow, under its rule."""
     if action.do == "deny":
         return Decision(entry, "deny", "DENY", refuse=action.refuse, log=action.log)
     return Decision(entry, "deny", "DENY", refuse=schema.REFUSAL["mmio"],
@@ -233,7 +241,7 @@ def refused(entry: Entry, action: Action) -> Decision:
 
 
 def plain(entry: Entry, action: Action) -> Decision:
-    """The action as written. `fields` is a mask that lets everything pass, until the register says where they are."""
+    """The action as written. `fields` is a mask that lets everything pass; decision() cuts the fields out of it."""
     verdict = schema.ACTIONS["raz-wi" if action.razwi else action.do].verdict
     return Decision(entry, "mask" if action.do == "fields" else action.do, verdict, value=action.value or 0,
                     mask=ALL if action.do == "fields" else action.mask or 0, model=action.model,
@@ -242,7 +250,7 @@ def plain(entry: Entry, action: Action) -> Decision:
 
 
 def claim_accesses(operation: str, section: str) -> List[Tuple[str, str]]:
-    """The (section, direction) pairs that an assertion's or test's operation speaks of."""
+    """The (section, direction) pairs that an assertion's or test's operation covers."""
     if operation == "access":
         return [(section, "read"), (section, "write")]
     return [(section, operation if section in schema.DIRECTED else "")]
@@ -254,7 +262,7 @@ def whole(section: str, platform: str) -> Ranges:
             "mmio": ((0, load_board(platform).ram[0] - 1),)}.get(section, CALL_IDS)
 
 
-_EVALUATORS: "WeakKeyDictionary[Policy, Evaluator]" = WeakKeyDictionary()       # a cache; holds no policy alive
+_EVALUATORS: "WeakKeyDictionary[Policy, Evaluator]" = WeakKeyDictionary()       # a cache that keeps no policy alive
 
 
 def evaluator(policy: Policy) -> Evaluator:

@@ -18,7 +18,7 @@ MAX_BYTES = 64 << 20
 
 
 def is_image(name: str) -> bool:
-    """Told by content: an ELF file, or JSON."""
+    """Whether the file is an image, by its content: an ELF file, or JSON."""
     head = first_bytes(name)
     return head.startswith(elf.MAGIC) or name.endswith(".json") and head.lstrip().startswith(b"{")
 
@@ -28,9 +28,10 @@ def is_elf(name: str) -> bool:
 
 
 def first_bytes(name: str) -> bytes:
-    """None of a file that cannot be read, is no file, or is called a policy: where such a link leads is asked first."""
+    """The first bytes; None of a file that cannot be read, is not regular, or has a policy's name (a link by such a
+    name is examined before it is followed)."""
     try:
-        if name.endswith((".yaml", ".yml")) or not Path(name).is_file():        # a pipe would wait, or be read empty
+        if name.endswith((".yaml", ".yml")) or not Path(name).is_file():        # a pipe would wait, or lose its bytes
             return b""
         with open(name, "rb") as stream:
             return stream.read(16)
@@ -39,7 +40,7 @@ def first_bytes(name: str) -> bytes:
 
 
 def contents(name: str, most: int = MAX_BYTES) -> bytes:
-    """The file; ValueError for one that is larger than it can be."""
+    """The whole file. Raises ValueError if it is larger than an image can be."""
     with open(name, "rb") as stream:
         data = stream.read(most + 1)
     if len(data) > most:
@@ -48,7 +49,7 @@ def contents(name: str, most: int = MAX_BYTES) -> bytes:
 
 
 def load(name: str, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
-    """The policy of the text, which has been held to the rules of YAML, or None and one complaint."""
+    """The policy in the text, checked by the rules of the language, or None and one complaint."""
     diags, shown = Diagnostics(), paths.display(Path(name))
     try:
         text = embedded(contents(name)) if is_elf(name) else contents(name, strict_json.MAX_BYTES)
@@ -67,13 +68,13 @@ def load(name: str, mode: Optional[str] = None) -> Tuple[Optional[Policy], Diagn
 
 
 def why(problem: Exception) -> str:
-    """One line for what kept a file from being read."""
+    """One line: why a file could not be read."""
     text = problem.strerror if isinstance(problem, OSError) else str(problem)
     return (text or type(problem).__name__).split("\n", maxsplit=1)[0]
 
 
 def embedded(data: bytes) -> bytes:
-    """What an ELF file says of its policy."""
+    """An ELF file's policy text."""
     try:
         return elf.Elf(data).section(SECTION)
     except ValueError as problem:

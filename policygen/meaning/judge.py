@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs assertions over every access they speak of, and tests over theirs."""
+"""Runs assertions over all their accesses, and tests over theirs."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ WIDTHS = (1, 2, 4, 8)
 
 
 def judge(policy: Policy, diags: Diagnostics) -> Tuple[int, int]:
-    """Complains of what does not hold; returns how many assertions and tests do."""
+    """Complains of claims that do not hold; returns how many assertions and tests do."""
     held = passed = 0
     for assertion in policy.asserts:
         if assertion.waived is not None:
@@ -26,7 +26,7 @@ def judge(policy: Policy, diags: Diagnostics) -> Tuple[int, int]:
                        notes=[f"because: {assertion.waived}"])
         elif assertion_holds(policy, assertion, diags):
             held += 1
-    meant = replace(policy, mode="enforce") if policy.mode == "audit" else policy     # tests say what is meant
+    meant = replace(policy, mode="enforce") if policy.mode == "audit" else policy     # tests are about `enforce`
     for test in policy.tests:
         passed += test_passes(meant, test, diags)
     return held, passed
@@ -60,7 +60,7 @@ def test_passes(policy: Policy, claim: Test, diags: Diagnostics) -> bool:
 
 
 def violations(policy: Policy, claim: Claim) -> Iterator[Tuple[Access, Decision]]:
-    """Every kind of access that does not come out as the claim has it."""
+    """Every kind of access that contradicts the claim."""
     for access in accesses(evaluator(policy), claim):
         decision = evaluator(policy).decide(access)
         if not holds(claim, access, decision) or not from_there(claim, decision):
@@ -70,8 +70,8 @@ def violations(policy: Policy, claim: Claim) -> Iterator[Tuple[Access, Decision]
 # --- the accesses of a claim ------------------------------------------------------------------------------------
 
 def accesses(evaluating: Evaluator, claim: Claim) -> Iterator[Access]:
-    """One access of each piece that is decided as a whole, for every width and on each side of every border that a
-    `where` draws."""
+    """One access of each piece with one decision, in every width and on each side of every border that a `where`
+    draws."""
     for section, direction in claim_accesses(claim.operation, claim.section):
         for low, high in evaluating.cells(section, claim.ranges):
             for access in forms(claim, section, low, high, direction):
@@ -135,7 +135,7 @@ def as_expected(claim: Claim, access: Access, decision: Decision) -> bool:
 
 
 def result(claim: Claim, access: Access, decision: Decision) -> Optional[int]:
-    """The value that is read, or the bits that a write changes; None where the policy alone does not say."""
+    """The value that is read, or the bits that a write changes; None if the policy alone does not determine it."""
     if decision.do == "value":
         return decision.value
     if claim.given is None or decision.do not in ("allow", "mask"):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy by its name: a profile, a file, a file of a git revision, or what a built image holds."""
+"""Loads a policy by its name: a profile, a file, a file of a git revision, or a built image."""
 from __future__ import annotations
 
 from dataclasses import replace
@@ -18,8 +18,8 @@ from policygen.text.diag import BrokenFacts, Diagnostics, quoted
 
 def load_policy(name: str, *, mode: Optional[str] = None, place: Optional[Store] = None,
                 board: Optional[str] = None) -> Tuple[Optional[Policy], Diagnostics]:
-    """The policy, or None and why. NAME is a profile, a file, REVISION:FILE, or a built image; `mode` replaces what
-    the file says (make run MODE=audit), and so does `board` its platform; `place`: where files are looked for."""
+    """The policy, or None with complaints. NAME is a profile, a file, REVISION:FILE, or a built image. `mode` replaces
+    the file's (make run MODE=audit), `board` its platform; `place`: where files are looked for."""
     diags, facts = Diagnostics(), ""
     place, path = place or Store(), store.find(name)
     if image.is_image(name):

@@ -15,7 +15,7 @@ from policygen.facts.names import SMC32, arguments
 from policygen.language import schema
 from policygen.language.model import Access, branches
 from policygen.meaning.evaluate import Evaluator
-from policygen.meaning.paint import Look, Outcome, leaves, looks_of
+from policygen.meaning.layout_map import Look, Outcome, leaves, looks_of
 
 Where = Tuple[Look, ...]
 APART = ("x1", "x2", "x3", "from", "pc")

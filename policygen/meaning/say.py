@@ -5,6 +5,7 @@ from __future__ import annotations
 from policygen.facts import virtio
 from policygen.facts.arch import encoding
 from policygen.facts.board import load_board
+from policygen.facts.names import call_name
 from policygen.language import schema
 from policygen.language.model import Access, Decision, Entry, Policy
 from policygen.language.overlap import spoken
@@ -25,13 +26,13 @@ def access_text(policy: Policy, access: Access) -> str:
     elif access.section == "mmio":
         text = f"{text}, {access.width} byte{'s' * (access.width > 1)} (IPA {access.key:#x})"
     elif access.section in schema.CALLS:
-        call = load_board(policy.platform).call_at(access.section, access.key)
-        text += f" ({call.name})" if call else ""
+        call = call_name(load_board(policy.platform), access.section, access.key)
+        text += f" ({call})" if call else ""
     return text + inputs_text(access)
 
 
 def inputs_text(access: Access) -> str:
-    """What conditions look at, where it is more than nothing: ` value=0x1 held=0x5 from=el0`."""
+    """The inputs of conditions that are not zero: ` value=0x1 held=0x5 from=el0`."""
     x1, x2, x3 = access.args
     numbers = {"x1": x1, "x2": x2} if x1 or x2 or x3 else {}
     numbers.update({name: number for name, number in (("x3", x3), ("value", access.value), ("held", access.held),

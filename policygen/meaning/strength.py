@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every entry is flipped in turn; which flips does no assertion and no test notice?"""
+"""The strength of a policy's tests: flips every entry in turn, and lists the flips that no assertion and no test
+notices."""
 from __future__ import annotations
 
 import copy
@@ -22,7 +23,7 @@ Claim = Union[Assertion, Test]
 
 @dataclass(frozen=True)
 class Flip:
-    """One entry with one thing another way."""
+    """One entry with one thing changed."""
     entry: Entry
     direction: str                      # "" for calls, exceptions and features
     what: str                           # `deny -> allow`
@@ -33,7 +34,7 @@ class Flip:
 class Strength:
     flips: int
     survivors: Tuple[Tuple[Flip, str], ...]     # each with a test that would notice
-    unreachable: Tuple[Entry, ...]              # entries that decide nothing: no test can notice
+    unreachable: Tuple[Entry, ...]              # entries that decide nothing, so that no test can notice
 
     @property
     def percent(self) -> int:
@@ -45,7 +46,7 @@ def measure(policy: Policy) -> Strength:
 
 
 class _Swapped(Sequence[Entry]):
-    """Entries with another one at one place; the list of all may be long, and is not copied for each flip."""
+    """The entries with one of them replaced, without a copy of the list for each flip, which may be long."""
 
     def __init__(self, entries: Sequence[Entry], at: int, flipped: Entry) -> None:
         self.entries, self.at, self.flipped = entries, at, flipped
@@ -71,7 +72,7 @@ class _Measure:
         self.claims: List[Claim] = [*(claim for claim in policy.asserts if claim.waived is None), *policy.tests]
         self.places = {entry.rule: at for entries in self.reference.by_section.values() for at, entry in enumerate(entries)}
         self.pieces: Dict[str, List[Tuple[int, int]]] = {}      # by section: see cells()
-        # What claims look at, by the rule that decides it: a flip of that rule can change nothing else.
+        # Accesses of the claims, by the rule that decides each: a flip of a rule changes no others.
         self.watched: Dict[int, List[Tuple[Claim, Access]]] = {}
         for claim in self.claims:
             for access in judge.accesses(self.reference, claim):
@@ -83,7 +84,7 @@ class _Measure:
         unreachable: List[Entry] = []
         count = 0
         for entry in self.policy.entries:
-            decides = not entry.actions                     # a feature that is exposed says nothing here
+            decides = not entry.actions                     # an exposed feature decides nothing here
             for flip in self.flips(entry):
                 other = self.evaluator(flip)
                 sample = self.sample(flip, other)
@@ -106,7 +107,7 @@ class _Measure:
                 yield Flip(entry, direction, what, replace(entry, actions={**entry.actions, direction: other}))
 
     def evaluator(self, flip: Flip) -> Evaluator:
-        """The policy with the flip. Sizes and places stay, so only what this entry decides is decided otherwise."""
+        """The policy with the flip. Sizes and places stay, so only accesses that this entry decides change."""
         if flip.entry.section == "features":
             return Evaluator(replace(self.policy, features={**self.policy.features, flip.entry.name: "expose"}))
         out = copy.copy(self.reference)
@@ -139,7 +140,7 @@ class _Measure:
     # --- what would notice --------------------------------------------------------------------------------------
 
     def sample(self, flip: Flip, other: Evaluator) -> Optional[Tuple[Access, Decision]]:
-        """An access that the flip decides otherwise, best one that people know by name."""
+        """An access that the flip changes, preferably one whose name people know."""
         for access in self.candidates(flip):
             if flip.entry.section != "features" and flip.entry.actions[flip.direction].where:
                 ways = [inputs.access(access) for inputs in borders(asked_of(self.reference, access), bits_of(access))]
@@ -157,7 +158,7 @@ class _Measure:
             yield from self.feature_candidates(entry)
             return
         if entry.section == "sysregs":
-            by_key = load_arch().by_key                     # what every CPU has comes first
+            by_key = load_arch().by_key                     # registers of every CPU come first
             inside = (key for key in ranges.keys(entry.ranges) if key in by_key) if entry.size < len(by_key) else \
                 (key for key in by_key if ranges.contains(entry.ranges, key))
             named = sorted(inside, key=lambda key: (by_key[key].feature != "", key))
@@ -174,7 +175,7 @@ class _Measure:
                 yield Access(entry.section, low)
 
     def cells(self, entry: Entry) -> Iterator[Tuple[int, int]]:
-        """Pieces of the entry in each of which one decision holds."""
+        """Pieces of the entry with one decision each."""
         if entry.section not in self.pieces:
             everything = evaluate.whole(entry.section, self.policy.platform)
             self.pieces[entry.section] = list(self.reference.cells(entry.section, everything))
@@ -197,7 +198,7 @@ class _Measure:
 
 
 def changed(action: Action, section: str) -> Iterator[Tuple[str, Action]]:
-    """The action another way: refused if it was given, given if it was refused; and another number or branch."""
+    """Changed actions: a refusal for a grant, a grant for a refusal; another number or branch."""
     plain = replace(action, do="allow", value=None, mask=None, fields=(), model=None, refuse=None, razwi=False,
                     limit=None)
     if action.do != "deny":
@@ -229,12 +230,12 @@ def word(action: Action) -> str:
 
 
 def outcome(decision: Decision) -> Tuple[object, ...]:
-    """What a test can see."""
+    """The parts of a decision that a test can see."""
     return decision.do, decision.value, decision.mask, decision.model, decision.refuse, decision.verdict == "RAZWI"
 
 
 def suggested(policy: Policy, entry: Entry, access: Access, decision: Decision) -> str:
-    """A test that the access comes out as it does, in the words of the language."""
+    """A test for the access's present decision, in the words of the language."""
     target = spoken(access.section, access.key, access.direction, policy.windows)
     operation, _, name = target.partition(" ")
     if access.section in schema.CALLS:
@@ -283,7 +284,7 @@ def hidden_fields(entry: Entry, access: Access, decision: Decision) -> str:
 
 
 def paired(survivors: Sequence[Tuple[Flip, str]]) -> List[Tuple[Flip, str]]:
-    """A read and a write of one thing that come out alike are one test."""
+    """Joins a read and a write with the same outcome into one test."""
     out: List[Tuple[Flip, str]] = []
     for flip, test in survivors:
         before = out[-1] if out else None

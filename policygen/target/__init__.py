@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What EL2 gets: trap controls, tables, C text; and whether those agree with the meaning."""
+"""The target: trap controls, tables and C text for EL2, and proofs that they agree with the policy's meaning."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an image decides what its policy's text means: tables, trap controls, name and hash against the text."""
+"""Compares an image's tables, trap controls, name and hash with the text of its policy."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -19,11 +19,11 @@ from policygen.text import paths
 from policygen.text.diag import Diagnostics
 from policygen.text.strict_json import Malformed
 
-MOST = 5            # accesses that are named
+MOST = 5            # accesses named in a complaint
 
 
 def complain(name: str, policy: Policy, cpu: str, diags: Diagnostics, map_file: Optional[Path] = None) -> None:
-    """PG014 for everything in which the image `name` is not the policy."""
+    """Adds a PG014 for each part in which the image `name` differs from the policy."""
     file = paths.display(Path(name))
     try:
         found = differences(reader(Path(name), map_file), policy, cpu)
@@ -50,7 +50,8 @@ def reader(path: Path, map_file: Optional[Path] = None) -> Reader:
 
 def differences(found: Reader, policy: Policy, cpu: str, verifier: Optional[Verifier] = None
                 ) -> List[Tuple[str, List[str]]]:
-    """What is not as the policy has it, each with examples. `verifier`: one of this policy and model, if there is."""
+    """The differences of an image from the policy, each with examples. `verifier`: one of this policy and CPU model, to
+    be used again."""
     out: List[Tuple[str, List[str]]] = []
     if found.name != policy.name:
         out.append((f"its log would call the policy {found.name!r}, the text {policy.name!r}", []))
@@ -74,11 +75,12 @@ def rules(policy: Policy) -> "List[Tuple[Optional[str], ...]]":
 
 
 def windows(policy: Policy) -> "List[Tuple[object, ...]]":
-    return [(window.base, window.base + window.size - 1, window.name, window.entry.rule) for window in policy.windows]
+    return [(window.base, window.base + window.size - 1, window.name, window.entry.rule, window.registers)
+            for window in policy.windows]
 
 
 def model(found: Reader, policy: Policy, cpu: str) -> str:
-    """The CPU model that it was built for, as its trap controls show; `cpu` if none fits."""
+    """The CPU model that the image was built for, by its trap controls; `cpu` if none fits."""
     for name in (cpu, *load_board(policy.platform).cpus):
         planned = plan(policy, name).controls
         if tuple(planned[register] for register in controls.MEMBERS) == found.controls:

@@ -9,7 +9,7 @@ from policygen.facts.arch import load_arch
 from policygen.facts.census import load_census
 from policygen.facts import controls
 from policygen.language.model import Policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target.traps import Plan
 
 
@@ -26,7 +26,7 @@ class Expected:
 
 def expected(policy: Policy, plan: Plan) -> List[Expected]:
     """Most traps first; bits that catch nothing of it are left out."""
-    arch, painted = load_arch(), paint(policy)
+    arch, layout = load_arch(), layout_map(policy)
     caught: Dict[str, Dict[str, int]] = {}
     switches: Dict[str, List[str]] = {}
     for (key, direction), touched in load_census().items():
@@ -36,7 +36,7 @@ def expected(policy: Policy, plan: Plan) -> List[Expected]:
         caught.setdefault(name, {})[f"{direction} {arch.name(key)}"] = touched.count(plan.cpu)
         if touched.switch:
             switches.setdefault(name, []).append(arch.name(key))
-    wanted = {bit.name: sorted({painted.sysregs[side][key].rule for key, side in bit.wanted},
+    wanted = {bit.name: sorted({layout.sysregs[side][key].rule for key, side in bit.wanted},
                                key=lambda rule: (policy.entries[rule].size, rule)) for bit in plan.bits}
     found = [Expected(name, sum(counts.values()), tuple(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
                       tuple(switches.get(name, ())), tuple(wanted.get(name, ())), name in controls.FLOOR)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an edit of facts changes for a policy that no decision of it shows: an access that is no longer seen, a register
-that EL2 stands in for otherwise, a device, a call or memory that is another."""
+"""Effects of an edit of facts that no decision of a policy shows: an access that EL2 no longer sees, a register that it
+stands in for in another way, another device, call or memory."""
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
@@ -11,22 +11,22 @@ from policygen.facts.board import Board, load_board
 from policygen.facts.controls import MEMBERS
 from policygen.language.model import Policy
 from policygen.meaning.compare import SIDES
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target import traps
 from policygen.text import paths
 
-# Of a platform: prose, and what only says which machine to start.
-SILENT = ("name", "file", "machine", "cpus", "groups", "models", "gaps")
+# Fields of a platform that change nothing for a guest: prose, and the machine to start.
+SILENT = ("name", "file", "machine", "drivers", "cpus", "groups", "models", "gaps")
 
 
 @dataclass(frozen=True)
 class FactChange:
-    opens: bool                     # the guest may get more by it, as far as anybody can tell from here
+    opens: bool                     # the guest may get more by it, as far as facts can tell
     text: str
 
 
 def fact_changes(old: Policy, new: Policy) -> List[FactChange]:
-    """Empty when both are judged by the same facts."""
+    """The changes between two policies' facts; none if the facts are the same."""
     if old.facts == new.facts:
         return []
     (before, ground), (after, now) = _facts(old), _facts(new)
@@ -44,21 +44,39 @@ def _listed(names: Mapping[str, None]) -> str:
 
 
 def _seen(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """Accesses that are not simply allowed, and that a control took to EL2 on one side only."""
-    was, now = traps.plan(old), traps.plan(new)
+    """Accesses that are not simply allowed, and that some CPU model's control took to EL2 on one side only."""
+    was, now = _Takers(old, before), _Takers(new, after)
     lost: Dict[str, Dict[str, None]] = {}
     won: Dict[str, Dict[str, None]] = {}
-    for out, side, other, policy, arch in ((lost, was, now, new, before), (won, now, was, new, after)):
-        for (key, direction), control in side.traps.items():
-            if (key, direction) not in other.traps and not paint(policy).sysregs[direction][key].plain:
-                out.setdefault(control, {})[f"{direction} {arch.name(key)}"] = None
+    for cpu in sorted({*was.cpus} & {*now.cpus}):
+        for out, side, other in ((lost, was, now), (won, now, was)):
+            for key, direction in side.plan.traps:
+                if not layout_map(new).sysregs[direction][key].plain and (takers := side.of(key, direction, cpu)) and \
+                        not other.of(key, direction, cpu):
+                    out.setdefault(takers[0], {})[f"{direction} {side.arch.name(key)}"] = None
     yield from (FactChange(True, f"{_listed(names)}: {control} takes them to EL2 no longer, and no decision holds")
                 for control, names in sorted(lost.items()))
     yield from (FactChange(False, f"{_listed(names)}: {control} takes them to EL2") for control, names in sorted(won.items()))
 
 
+class _Takers:
+    """Controls that are set, and the accesses that they take to EL2."""
+
+    def __init__(self, policy: Policy, arch: Arch) -> None:
+        self.arch, self.plan = arch, traps.plan(policy)
+        self.active = {bit.name for bit in self.plan.bits}
+        with paths.facts_from(policy.facts):
+            self.cpus = load_board(policy.platform).cpus
+
+    def of(self, key: int, direction: str, cpu: str) -> List[str]:
+        register = self.arch.by_key.get(key)
+        names = register.controls(direction) + register.fgt(direction) if register is not None else \
+            tuple(name for name in (self.plan.traps.get((key, direction)),) if name is not None)
+        return [name for name in names if name in self.active and self.arch.has_control(self.arch.controls[name], cpu)]
+
+
 def _controls(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """A control that both set, and that is another bit now, or traps in the other state."""
+    """Controls that both sides set, and whose bit or polarity differs."""
     was, now = ({bit.name for bit in traps.plan(policy).bits} for policy in (old, new))
     for name in sorted(was & now):
         a, b = before.controls[name], after.controls[name]
@@ -70,7 +88,7 @@ def _controls(old: Policy, new: Policy, before: Arch, after: Arch) -> Iterator[F
 
 
 def _registers(new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
-    """What a replayed access does; which direction there is."""
+    """Registers that EL2 replays in another way, or that have other directions."""
     for name, register in sorted(after.registers.items()):
         was = before.registers.get(name)
         if was is None:
@@ -78,7 +96,7 @@ def _registers(new: Policy, before: Arch, after: Arch) -> Iterator[FactChange]:
         if was.key != register.key:
             yield FactChange(True, f"{name} was another encoding: {before.name(was.key)} is now {after.name(register.key)}")
         elif _stand_in(was) != _stand_in(register):
-            given = [side for side in SIDES if paint(new).sysregs[side][register.key].do in ("allow", "mask")]
+            given = [side for side in SIDES if layout_map(new).sysregs[side][register.key].do in ("allow", "mask")]
             wider = register.write_mask & ~was.write_mask != 0 or register.replay != was.replay
             yield FactChange(bool(given) and wider, f"{name}: EL2 stands in for it as {_stand_in(register)}, "
                              f"was {_stand_in(was)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The templates of this room: their tongue, and how values are spelled in it."""
+"""The Jinja environment of this room's templates, and the spelling of C values in them."""
 from __future__ import annotations
 
 import re
@@ -15,7 +15,7 @@ HEADER = re.compile(r"[a-z0-9_]+/[a-z0-9_]+\.h\Z")
 
 
 def environment() -> jinja2.Environment:
-    """Whatever is not escaped is refused as it is written."""
+    """An environment that refuses every value that has not been escaped for C."""
     out = jinja2.Environment(
         loader=jinja2.FileSystemLoader(str(paths.PACKAGE / "target" / "templates")), undefined=jinja2.StrictUndefined,
         trim_blocks=True, keep_trailing_newline=True, autoescape=False,

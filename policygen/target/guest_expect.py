@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the reference says of the diagnostic guest's probes (guest/lib/probes.txt), for its table of expectations."""
+"""The reference's answers for the diagnostic guest's probes (guest/lib/probes.txt): its table of expectations."""
 from __future__ import annotations
 
 import re
@@ -34,7 +34,7 @@ class Expectation:
 
 
 def expectations(policy: Policy) -> List[Expectation]:
-    """In the order of the file; empty when there is none. A line that cannot be read is a bug of the file."""
+    """The answers in the order of the file; none without a file. A line that cannot be read is a fault of the tree."""
     path = paths.project_root() / PROBES
     if not path.is_file():
         return []
@@ -77,7 +77,7 @@ def parse(text: str, policy: Policy) -> Access:
 
 
 def _given(text: str, policy: Policy) -> int:
-    """A number, or where the guest's RAM ends: RAM_END-7."""
+    """A number, or an address counted from the end of the guest's RAM: RAM_END-7."""
     if not text.startswith("RAM_END"):
         return int(text, 0)
     return load_board(policy.platform).ram[1] + 1 + int(text[len("RAM_END"):] or "0", 0)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of a built image, read from what is loaded as EL2 reads them, and looked up as hv/policy/policy.c does.
+"""The tables of a built image, read from its loaded bytes and looked up as hv/policy/policy.c does.
 
-Where they are, the image's symbols say, or the linker's map that lies beside it. Nothing of the image runs.
+Symbols of the image, or the linker's map beside it, say where tables lie. Nothing of the image is run.
 """
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from policygen.facts.arch import N_KEYS, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.facts.contract import load_contract
 from policygen.language.model import Access
 from policygen.target.tables import HEADER_EL
@@ -20,9 +21,9 @@ from policygen.target.verify import CONTROLS, FREE, LIMIT, ROW, Row, Said, Table
 from policygen.text.elf import Elf
 from policygen.text.strict_json import Malformed
 
-PAGE, BLOCK, MMIO_SIZE = 1 << 12, 1 << 21, 1 << 30
+PAGE, BLOCK = 1 << 12, 1 << 21
 RANGE, SLOT, SPAN, CALLS, CONDITION, NUMBERS, RULE, WINDOW = (struct.Struct(f"<{form}") for form in (
-    "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "BBBBHBxH6xQ", "QQ", "QQQQ", "IIQHH4x"))
+    "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "BBBBHBxH6xQ", "QQ", "QQQQ", "IIQHBx4x"))
 MAX_TEXT, MAX_MAP = 1 << 16, 16 << 20
 RET, ON_X0 = 0xd65f03c0, 0x1f
 MAP_SYMBOL = re.compile(r"^ {16}0x([0-9a-f]{16}) {16}(__text_start|policy_[a-z_]+)$", re.M)
@@ -36,7 +37,7 @@ NEEDED = ("policy_rows", "policy_n_rows", "policy_limits", "policy_n_limits", "p
 
 
 class Memory:
-    """What a loader puts where."""
+    """The bytes that a loader places, by address."""
 
     def __init__(self, parts: Iterable[Tuple[int, bytes]]) -> None:
         self.parts = sorted(parts)
@@ -50,7 +51,7 @@ class Memory:
         raise Malformed(f"its tables lead to {at:#x}, where nothing is loaded")
 
     def text(self, at: int) -> str:
-        """A C string."""
+        """The C string at an address."""
         for first, data in self.parts:
             if first <= at < first + len(data):
                 end = data.find(b"\0", at - first, at - first + MAX_TEXT)
@@ -68,7 +69,7 @@ class Memory:
 
 
 def open_elf(data: bytes, map_text: Optional[str]) -> "Reader":
-    """`map_text` is asked where the image has been stripped of its symbols."""
+    """`map_text` is used if the image has been stripped of symbols."""
     elf = Elf(data)
     memory = Memory((part.address, data[part.offset:part.offset + part.size]) for part in elf.segments())
     try:
@@ -88,12 +89,12 @@ def open_raw(data: bytes, map_text: str) -> "Reader":
 
 
 def symbols_of(map_text: str) -> Dict[str, int]:
-    """Of a map of GNU ld."""
+    """The symbols of a GNU ld map."""
     return {name: int(value, 16) for value, name in MAP_SYMBOL.findall(map_text)}
 
 
 def beside(path: Path) -> Path:
-    """charter.elf has its map in charter.map."""
+    """The path of the map beside an image: charter.map for charter.elf."""
     return path.with_suffix(".map")
 
 
@@ -120,21 +121,21 @@ class Reader:
 
     @property
     def rules(self) -> List[Tuple[Optional[str], ...]]:
-        """Place, text and reason of each rule, for people."""
+        """Place, text and reason of each rule."""
         found = self.memory.structs(self.symbols["policy_rules"], RULE, self.number("policy_n_rules", "H"))
         return [tuple(self.memory.text(at) if at else None for at in row[:3]) for row in found]
 
     @property
     def windows(self) -> List[Tuple[object, ...]]:
         found = self.memory.structs(self.symbols["policy_windows"], WINDOW, self.number("policy_n_windows", "H"))
-        return [(base, last, self.memory.text(name), rule) for base, last, name, rule, _ in found]
+        return [(base, last, self.memory.text(name), rule, bool(registers)) for base, last, name, rule, registers in found]
 
     @property
     def controls(self) -> Tuple[int, ...]:
         return CONTROLS.unpack(self.memory.read(self.symbols["policy_traps"], CONTROLS.size))
 
     def said(self, questions: Iterable[Access], pages: Iterable[Access]) -> Said:
-        """`pages` are reads and writes of a byte at the start of a page."""
+        """`pages`: a read and a write of a byte at the start of each page."""
         memory, symbols, words = self.memory, self.symbols, load_contract()
         raw = memory.read(symbols["policy_rows"], self.number("policy_n_rows", "H") * ROW.size)
         rows = tuple(row_at(raw, at, words) for at in range(0, len(raw), ROW.size))
@@ -262,16 +263,16 @@ class Reader:
         return asked
 
     def stubs(self, rows: Tuple[Row, ...]) -> Tuple[Tuple[Optional[int], Optional[int]], ...]:
-        """Which register each stub reads and writes, from its instructions: the stubs that rows name."""
+        """The registers that each stub reads and writes, decoded from its instructions, for stubs that rows name."""
         held = self.memory.structs(self.symbols["policy_conditions"], CONDITION, max((row.where for row in rows), default=0) + 1)
         used = [row.arg for row in rows if row.action in ("allow", "mask", "pause")] + [found[6] for found in held]
-        code = self.memory.structs(self.symbols["policy_replay"], struct.Struct("<4I"), max(used, default=0) + 1)
-        return tuple((_register(first, after, True), _register(second, last, False))
-                     for first, after, second, last in code)
+        code = self.memory.structs(self.symbols["policy_replay"], struct.Struct("<2I"), max(used, default=0) + 2)
+        return tuple((_register(first[0], first[1], True), _register(second[0], second[1], False))
+                     for first, second in zip(code, code[1:]))
 
 
 def _register(instruction: int, following: int, read: bool) -> Optional[int]:
-    """The key of the register that `MRS x0, REG; RET` (or MSR, or SYS) is about."""
+    """The key of the register in `MRS x0, REG; RET` (or MSR, or SYS)."""
     op0 = instruction >> 19 & 3
     if following != RET or instruction >> 22 != 0xd5000000 >> 22 or instruction & ON_X0 or \
             bool(instruction >> 21 & 1) != read or not op0 or read and op0 == 1:

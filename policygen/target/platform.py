@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A platform file to the texts that C, linker and tools take its facts from. No policy is needed."""
+"""Renders a platform file into the texts that C, linker and tools take its facts from. Needs no policy."""
 from __future__ import annotations
 
 import json
@@ -9,7 +9,7 @@ from policygen.facts import memory
 from policygen.facts.arch import load_arch
 from policygen.facts.board import Board
 from policygen.target import form
-from policygen.text.escape import c_comment
+from policygen.text.escape import C, c_comment, joined, word
 
 
 def texts(board: Board) -> Dict[str, str]:
@@ -23,6 +23,7 @@ def texts(board: Board) -> Dict[str, str]:
             "platform.h": environment.get_template("platform.h.j2").render(view),
             "platform.json": json.dumps({"name": board.name, "qemu": memory.qemu_words(board), **places},
                                         indent=1) + "\n",
+            "board.mk": f"# Generated from {board.file} by policygen: edit that, not this.\nDRIVERS := {word(board.drivers)}\n",
             "qemu.machine": memory.qemu_words(board) + "\n", "qemu.bootargs": f"{places['BOOTARGS_PA']:#x}\n"}
 
 
@@ -35,13 +36,16 @@ def _models(board: Board) -> Mapping[str, Any]:
     for name, (header, call) in load_arch().replays.items():
         served["sysregs"].append({"name": memory.c_name(name), "serve": call})
         headers.append(header)
+    functions = [{"id": number, "name": call.name, "model": memory.c_name(call.model),
+                  "by": joined(C, " | ", [word(f"BY_{conduit.upper()}") for conduit in call.by])}
+                 for call in board.calls.values() if call.model for number in call.ids]
     made = f"Generated from {board.file} and policy/arch/arch.yaml by policygen: edit those, not this."
     return {"made": c_comment(made),
-            "headers": sorted({*headers, "cpu/cpu.h"}), **served}
+            "headers": sorted({*headers, "cpu/cpu.h"}), "functions": functions, **served}
 
 
 def _by_call(models: List[Mapping[str, str]], *kinds: str) -> List[Tuple[Tuple[str, ...], List[str]]]:
-    """The C calls of these kinds, each with the models that they serve."""
+    """The C calls of these kinds, each with the models that it serves."""
     out: Dict[Tuple[str, ...], List[str]] = {}
     for model in models:
         out.setdefault(tuple(model[kind] for kind in kinds), []).append(model["name"])

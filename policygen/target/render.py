@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A policy to the files of build/gen: C tables, replay stubs, maps for the tools. Same bytes for the same policy."""
+"""Renders a policy into the files of build/gen: C tables, replay stubs, maps for the tools. The same policy gives the
+same bytes."""
 from __future__ import annotations
 
 import hashlib
@@ -53,12 +54,15 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     image = lay_out(policy, planned)
     meaning = meaning_hash(policy)
     text = canonical.dump(policy, meaning)
-    view = _view(policy, planned, image, meaning, text)
+    rules = _rules(policy, meaning)
+    view = {**_view(policy, planned, image, meaning, text), "wording": hexadecimal(int(rules["wording"], 16), 8),
+            "rules_section": _section("Its rules and the text they stand in, for `log_decode.py --policy`",
+                                      _rules_json(rules))}
     templates = environment(policy)
     out = {name: templates.get_template(f"{name}.j2").render(view)
            for name in ("policy_tables.c", "replay.S", "guest_expect.h", "guest_calls.h")}
     out.update(platform.texts(load_board(policy.platform)))
-    out["rules.json"] = _rules_json(policy, meaning)
+    out["rules.json"] = _rules_json(rules)
     out["windows.json"] = _windows_json(policy)
     if (paths.PACKAGE.parent / "hv").is_dir():     # an installed policygen has no hv/ beside it
         out["names.json"] = tool_names.dump(tool_names.names(load_board(policy.platform)))
@@ -68,7 +72,7 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
 
 
 def render(policy: Policy, folder: Path, cpu: str = DEFAULT_CPU) -> List[str]:
-    """Replaces only files whose text changed, so that nothing is compiled again for nothing; returns their names."""
+    """Writes only files whose text has changed, so that make compiles nothing anew; returns their names."""
     folder.mkdir(parents=True, exist_ok=True)
     changed = []
     for name, text in texts(policy, cpu).items():
@@ -76,7 +80,7 @@ def render(policy: Policy, folder: Path, cpu: str = DEFAULT_CPU) -> List[str]:
         if not path.is_file() or path.read_bytes() != data:
             temporary = folder / f".{name}.new"
             temporary.unlink(missing_ok=True)
-            with open(temporary, "xb") as stream:           # never through a link that somebody has put there
+            with open(temporary, "xb") as stream:           # refuses to write through a link
                 stream.write(data)
             temporary.replace(path)
             changed.append(name)
@@ -96,7 +100,7 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
     if offset > 0xffff:
         raise ValueError(f"register names take {offset} bytes: struct sysreg_name holds 65535")
     windows = [{"base": window.base, "last": window.base + window.size - 1, "name": window.name,
-                "rule": window.entry.rule} for window in policy.windows]
+                "rule": window.entry.rule, "registers": window.registers} for window in policy.windows]
     return {
         "made": c_comment(f"Generated from {sources} by policygen: edit {edited}, not this."),
         "made_with_probes": c_comment(f"Generated from {PROBES} and {sources} by policygen: edit those, not this."),
@@ -107,15 +111,19 @@ def _view(policy: Policy, planned: Plan, image: Image, meaning: int, text: str) 
                                          for register, member in controls.MEMBERS.items()],
         "writes": list(_writes()),
         "bits": c_comment_block("Controls that trap, and what for:", list(_bit_lines(planned))), "names": names,
-        "section": c_comment("The policy itself, for `policygen explain build/hypervisor.elf`: not loaded. sha256 "
-                             + hashlib.sha256(text.encode()).hexdigest()),
+        "section": _section("The policy itself, for `policygen explain build/hypervisor.elf`", text),
         "classes": sorted((number, info.name) for number, info in load_arch().class_info.items()),
         "expects": expectations(policy),
     }
 
 
+def _section(about: str, text: str) -> C:
+    """The comment of a section that is a file: assembled again when the file changes."""
+    return c_comment(f"{about}: not loaded. sha256 {hashlib.sha256(text.encode()).hexdigest()}")
+
+
 def _writes() -> Iterator[Mapping[str, Any]]:
-    """How EL2 writes the members of struct trap_controls: those together that are there on the same CPUs."""
+    """The members of struct trap_controls, grouped by the feature that brings their registers, as EL2 writes them."""
     arch, numbers = load_arch(), {register: number for number, register in enumerate(controls.MEMBERS)}
     for fields, registers in groupby(numbers, key=lambda register: controls.THERE.get(register, ())):
         there = [{"register": encoding(arch.registers[name].key), "shift": arch.fields[name, field][0],
@@ -135,7 +143,7 @@ def _bit_lines(planned: Plan) -> Iterator[str]:
 
 
 def environment(policy: Policy) -> jinja2.Environment:
-    """Templates that see one policy."""
+    """The templates that take a policy."""
     out = form.environment()
     class_names = {info.number: name for name, info in
                    ((info.name, info) for info in load_arch().class_info.values())}
@@ -164,15 +172,23 @@ def _window(item: Range, policy: Policy) -> C:
 
 # --- maps for the tools -----------------------------------------------------------------------------------------
 
-def _rules_json(policy: Policy, meaning: int) -> str:
-    data = {"policy": policy.name, "mode": policy.mode, "hash": f"{meaning:016x}",
-            "rules": [{"rule": rule.rule, "place": rule.place, "text": rule.text, "why": rule.why,
-                       "section": rule.section.lower(), "name": rule.name} for rule in rules_of(policy)]}
-    return json.dumps(data, indent=1, sort_keys=True) + "\n"
+def _rules(policy: Policy, meaning: int) -> Dict[str, Any]:
+    """Rules by number and the text that they stand in. `hash` knows neither: two policies that decide alike may number
+    their rules differently. `wording` tells them apart; @H has it, and tools/hvl/rules.py makes it again."""
+    said = {"rules": [{"rule": rule.rule, "place": rule.place, "text": rule.text, "why": rule.why,
+                       "section": rule.section.lower(), "name": rule.name} for rule in rules_of(policy)],
+            "sources": [{"file": file, "sha256": source.sha256, "text": "\n".join(source.lines)}
+                        for file, source in policy.sources.items()]}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return {"policy": policy.name, "mode": policy.mode, "hash": f"{meaning:016x}", "wording": digest[:8], **said}
+
+
+def _rules_json(rules: Mapping[str, Any]) -> str:
+    return json.dumps(rules, indent=1, sort_keys=True) + "\n"
 
 
 def _windows_json(policy: Policy) -> str:
-    """What the tools ask: which windows there are, and what the policy does with them as a whole."""
+    """windows.json: the windows, and what the policy does with each as a whole."""
     data = [{"name": window.name, "base": window.base, "size": window.size, "rule": window.entry.rule,
              "action": {direction: "raz-wi" if action.razwi else action.do
                         for direction, action in window.entry.actions.items()}} for window in policy.windows]

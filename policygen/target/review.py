@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that can be said of a policy without writing anything: `--check`, and before tables are written."""
+"""All checks of a policy that write nothing: for `--check`, and before tables are written."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Review:
 
     @property
     def held(self) -> List[str]:
-        """What went well, by name; what did not is a diagnostic."""
+        """Findings that are no complaints, by name."""
         failed = {str(item.span.place) for item in self.diags.items if item.span and item.code in ("PG601", "PG602")}
         policy = self.policy
         if policy is None or not self.good and not failed:
@@ -54,8 +54,8 @@ def review(name: str, mode: Optional[str] = None, cpu: str = DEFAULT_CPU, place:
 
 
 def enforceability(policy: Policy, cpu: str, diags: Diagnostics) -> None:
-    """What depends on the CPU model, less what is accepted with a reason."""
-    from policygen.target import traps         # the planner reads large tables: only those who ask for it pay
+    """Complaints that depend on the CPU model, less those accepted with a reason."""
+    from policygen.target import traps         # the planner reads large tables, so that it is imported only when needed
     found = per_cpu(policy, cpu)
     diags.items += [item for item in found.items if key_of(item) not in policy.accepted]
     for note in traps.plan(policy, cpu).notes:
@@ -65,7 +65,7 @@ def enforceability(policy: Policy, cpu: str, diags: Diagnostics) -> None:
         return
     idle = [ignore for ignore in diags.ignores.get(policy.file, ()) if ignore.code.startswith(check.PER_CPU)
             and f"{ignore.code} {policy.file}:{ignore.line}" not in seen]
-    if idle:                            # of use on another model?
+    if idle:                            # an ignore may be for another model
         others = [other for other in load_board(policy.platform).cpus if other != cpu]
         seen = {key_of(item) for other in others for item in per_cpu(policy, other).items}
         for ignore in idle:
@@ -74,7 +74,7 @@ def enforceability(policy: Policy, cpu: str, diags: Diagnostics) -> None:
 
 
 def key_of(item: Diagnostic) -> str:
-    """As in Policy.accepted."""
+    """The key into Policy.accepted."""
     return f"{item.code} {item.span.place}" if item.span else item.code
 
 

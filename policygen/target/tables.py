@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lays painted decisions out as the tables of hv/policy/policy.h: numbered rows, pages, hash slots. No text yet."""
+"""Lays all decisions out as the tables of hv/policy/policy.h: numbered rows, pages, hash slots. Writes no text."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, make_key, split_key
 from policygen.facts import ranges
+from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.facts.names import SMC32
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
 from policygen.language.model import Policy
-from policygen.meaning.paint import Cell, Look, Outcome, Painted, hidden_fields, leaves, paint
+from policygen.meaning.layout_map import Cell, LayoutMap, Look, Outcome, hidden_fields, layout_map, leaves
 from policygen.target.traps import Plan
 from policygen.text import escape
 from policygen.text.escape import C
@@ -44,12 +45,12 @@ class Row:
 
 @dataclass
 class Stub:
-    """A replay stub: what reads and what writes the real register at EL2."""
-    number: int
+    """A replay stub: the halves that read and write the real register at EL2."""
     key: int
     name: str
     read: bool = False
     write: bool = False
+    number: int = 0         # of the half that reads; the next one writes
 
     @property
     def spelling(self) -> str:
@@ -57,14 +58,14 @@ class Stub:
 
     @property
     def sys(self) -> Optional[C]:
-        """The operands of SYS, for what is no register."""
+        """The operands of SYS, for encodings that are no registers."""
         op0, op1, crn, crm, op2 = split_key(self.key)
         return escape.fill(C, "#{}, C{}, C{}, #{}", op1, crn, crm, op2) if op0 == 1 else None
 
 
 @dataclass(frozen=True)
 class Passing:
-    """struct passing: what lets a refused register pass; pairs are for a read and a write."""
+    """struct passing, for a register whose refusal the operator may let pass; pairs are for a read and a write."""
     key: int
     name: str
     arg: str
@@ -116,7 +117,7 @@ class Passthrough:
 
 @dataclass(frozen=True)
 class Image:
-    """Everything that policy_tables.c and replay.S hold."""
+    """The content of policy_tables.c and replay.S."""
     rows: Tuple[Row, ...]
     limits: Tuple[Tuple[int, int], ...]             # (rate, over row); [0] is unused
     conditions: Tuple[Condition, ...]               # [0] is unused
@@ -136,17 +137,17 @@ class Image:
 
 
 class TooLarge(Exception):
-    """The policy does not fit the tables' fields; says which."""
+    """A policy that does not fit the tables' fields; the message names the field."""
 
 
 def lay_out(policy: Policy, plan: Plan) -> Image:
     return _Layout(policy, plan).image()
 
 
-def passthrough(painted: Painted) -> Tuple[Passthrough, ...]:
+def passthrough(layout: LayoutMap) -> Tuple[Passthrough, ...]:
     """Whole pages of a real device that the guest may use without a trap."""
     out: List[Passthrough] = []
-    for cell in painted.mmio:
+    for cell in layout.mmio:
         free = [outcome.plain and outcome.real and widths == (1, 2, 4, 8)
                 for outcome, widths in zip(cell.rows, cell.widths)]
         base, after = -(-cell.base // PAGE) * PAGE, (cell.last + 1) // PAGE * PAGE
@@ -159,7 +160,7 @@ class _Layout:
     def __init__(self, policy: Policy, plan: Plan) -> None:
         self.policy, self.plan = policy, plan
         self.arch: Arch = load_arch()
-        self.painted: Painted = paint(policy)
+        self.layout: LayoutMap = layout_map(policy)
         self.rows: Dict[Row, int] = {}
         self.chains: Dict[Tuple[Row, ...], int] = {}            # rows that lead one to the other -> the first's number
         self.limits: Dict[Tuple[int, int, int], int] = {}       # (rule, rate, over row) -> index
@@ -173,9 +174,9 @@ class _Layout:
     def image(self) -> Image:
         page, leaves = self.sysregs()
         root, mmio_leaves, mmio_ranges = self.mmio()
-        default, straddle = self.pair(self.painted.mmio_outside), self.pair(self.painted.mmio_straddle)
+        default, straddle = self.pair(self.layout.mmio_outside), self.pair(self.layout.mmio_straddle)
         calls = {section: self.calls(section) for section in ("hvc", "smc")}
-        exceptions = tuple(self.row(outcome, "exceptions", "") for outcome in self.painted.exceptions)
+        exceptions = tuple(self.row(outcome, "exceptions", "") for outcome in self.layout.exceptions)
         sizes = {"rows": len(self.rows), "rules": len(self.policy.entries), "ranges": len(mmio_ranges),
                  "conditions": len(self.conditions), "numbers in conditions": len(self.span_list)}
         for what, count in sizes.items():
@@ -184,9 +185,9 @@ class _Layout:
         if len(mmio_leaves) > 256:
             raise TooLarge(f"{len(mmio_leaves)} different 2 MiB blocks of windows: the tables hold 256")
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
-                     tuple(self.conditions), tuple(self.span_list), page, leaves, tuple(self.stubs.values()),
+                     tuple(self.conditions), tuple(self.span_list), page, leaves, tuple(self.placed()),
                      tuple(self.passing()), root, mmio_leaves, mmio_ranges, default, straddle, calls, exceptions,
-                     passthrough(self.painted))
+                     passthrough(self.layout))
 
     # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -195,8 +196,8 @@ class _Layout:
 
     def row(self, outcome: Outcome, section: str, what: str, register: Optional[Register] = None,
             direction: str = "", told: str = "") -> int:
-        """The number of the row for this outcome. For system registers it depends on how the access is replayed. `told`:
-        what the record of a call has, where conditions that led here say so."""
+        """The row number of this outcome. A system register's row depends on the way it is replayed, too. `told`: the
+        arguments in the record of a call, if conditions that led here say so."""
         if outcome.otherwise is not None:
             found, held = tells(outcome), self.held(outcome, register)
             rows = [self.alone(leaf, section, what, register, direction, found) for leaf in leaves(outcome)]
@@ -205,10 +206,10 @@ class _Layout:
         return self.number(self.alone(outcome, section, what, register, direction, told or tells(outcome)))
 
     def chain(self, rows: List[Row]) -> int:
-        """The first of rows that lead one to the other. They are nobody else's, so that each knows what led to it."""
+        """The first of rows that lead one to the other. No other chain shares them, so each knows what led to it."""
         key = tuple(rows)
         if key not in self.chains:
-            last = len(self.rows)                       # of which the first has the highest number
+            last = len(self.rows)                       # the first row gets the highest number
             for at, row in enumerate(reversed(rows)):
                 self.number(replace(row, otherwise=last + at - 1 if at else 0,
                                     before=last + at + 1 if at < len(rows) - 1 else 0))
@@ -217,7 +218,7 @@ class _Layout:
 
     def alone(self, outcome: Outcome, section: str, what: str, register: Optional[Register], direction: str,
               told: str) -> Row:
-        """The row but for its place among others."""
+        """The row without its place among others."""
         row = Row(outcome.rule, outcome.do.upper(), outcome.verdict, outcome.log.upper(), value=outcome.value,
                   mask=outcome.mask, tells=told, what=what)
         if outcome.do == "deny":
@@ -237,7 +238,8 @@ class _Layout:
     def held(self, outcome: Outcome, register: Optional[Register]) -> int:
         """The stub that reads what the register holds, if any condition asks."""
         asked = any(look.part in schema.AGAINST.values() for leaf in leaves(outcome) for look in leaf.where)
-        return self.stubs[register.key].number if asked and register is not None and register.key in self.stubs else 0
+        stub = self.stubs.get(register.key) if asked and register is not None else None
+        return stub.number if stub is not None and stub.read else 0
 
     def where(self, outcome: Outcome, section: str, told: str, held: int, what: str) -> int:
         """The number of its first condition. `what` of a call: whether its arguments are W registers."""
@@ -304,25 +306,34 @@ class _Layout:
             register = known[key]
             for direction in ("read", "write"):
                 if register.reaches(direction):
-                    for half in (half for leaf in leaves(self.painted.sysregs[direction][key]) for half in
+                    for half in (half for leaf in leaves(self.layout.sysregs[direction][key]) for half in
                                  (*self.needs(register, direction, leaf), *self.asks(register, direction, leaf))):
-                        stub = self.stubs.setdefault(key, Stub(len(self.stubs) + 1, key, register.name))
+                        stub = self.stubs.setdefault(key, Stub(key, register.name))
                         stub.read, stub.write = stub.read or half == "read", stub.write or half == "write"
-        for register, direction in self.passable():     # behind those that rows use
+        for register, direction in self.passable():     # stubs that no row uses stand behind the others
             if not register.model and (direction == "read" or register.write_mask):
-                stub = self.stubs.setdefault(register.key, Stub(len(self.stubs) + 1, register.key, register.name))
+                stub = self.stubs.setdefault(register.key, Stub(register.key, register.name))
                 stub.read, stub.write = stub.read or direction == "read", stub.write or direction == "write"
+        after = 2               # 0: nothing to replay
+        for stub in self.placed():
+            stub.number = after if stub.read else after - 1
+            after += stub.read + stub.write
         self.known = known
 
+    def placed(self) -> List[Stub]:
+        """Stubs that only write come first: no two have one number."""
+        return sorted(self.stubs.values(), key=lambda stub: stub.read)
+
     def passable(self) -> Iterator[Tuple[Register, str]]:
-        """What traps and EL2 can do in the guest's place, of the registers that some machine was seen to have."""
+        """Registers that trap and that EL2 can access in the guest's place, among those that some machine was seen to
+        have."""
         for key, register in sorted(self.arch.by_key.items()):
             for direction in ("read", "write"):
-                if (key, direction) in self.plan.traps and register.replay != "none" and register.probes:
+                if (key, direction) in self.plan.traps and register.replay not in ("none", "vgic") and register.probes:
                     yield register, direction
 
     def passing(self) -> Iterator[Passing]:
-        """What audit mode would make of a refusal, for the operator who lets it pass at run time."""
+        """The decision that `mode: audit` would make of a refusal, for `rule rN would`."""
         hidden = hidden_fields(self.policy)
         there: Dict[int, Set[str]] = {}
         for register, direction in self.passable():
@@ -343,8 +354,8 @@ class _Layout:
         return Register(encoding(key), key, "reg", "ro", "", "", "", "", "id", (), (), (), (), "plain", ALL_BITS, {})
 
     def replayed(self, row: Row, outcome: Outcome, register: Optional[Register], direction: str) -> Row:
-        """ALLOW, MASK and PAUSE reach the real register through a stub. Where there is none (no control was set for the
-        access, or EL2 cannot make it in EL1's place) the access ends as on a CPU that lacks the register."""
+        """ALLOW, MASK and PAUSE reach the real register through a stub. Without one (no control traps the access, or
+        EL2 cannot make it for EL1) the access ends as on a CPU that lacks the register."""
         if outcome.do not in ("allow", "mask", "pause"):
             return row
         needed = self.needs(register, direction, outcome) if register else ()
@@ -364,13 +375,13 @@ class _Layout:
         return replace(row, action="DENY", arg="REFUSE_UNDEF", value=0, mask=0, what="nothing to replay")
 
     def sysregs(self) -> Tuple[Tuple[int, ...], Tuple[Tuple[int, ...], ...]]:
-        """Page and leaves by ISS; a direction's rows are cached by outcome where the register does not matter."""
+        """Page and leaves by ISS; a direction's rows are cached by outcome where the register makes no difference."""
         cache: Dict[Tuple[int, bool], int] = {}
         numbers: Dict[str, List[int]] = {}
         for direction in ("read", "write"):
             column: List[int] = []
             numbers[direction] = column
-            for key, outcome in enumerate(self.painted.sysregs[direction]):
+            for key, outcome in enumerate(self.layout.sysregs[direction]):
                 register = self.known.get(key)
                 if register is not None and register.reaches(direction):
                     column.append(self.row(outcome, "sysregs", direction, register, direction))
@@ -391,10 +402,10 @@ class _Layout:
     # --- windows ------------------------------------------------------------------------------------------------
 
     def mmio(self) -> Tuple[Tuple[int, ...], Tuple[Tuple[int, ...], ...], Tuple[Range, ...]]:
-        """Cuts cells at page borders unless they cover whole pages; then the pages, then the blocks of pages."""
+        """Cuts cells at page borders, unless they cover whole pages; then lays out pages, and blocks of pages."""
         found: List[Range] = []
-        first: List[int] = [0] * ((1 << 30) // PAGE)
-        pieces = [piece for cell in self.painted.mmio for piece in self.pieces(cell)]
+        first: List[int] = [0] * (MMIO_SIZE // PAGE)
+        pieces = [piece for cell in self.layout.mmio for piece in self.pieces(cell)]
         at = 0
         while at < len(pieces):
             base, last, _ = pieces[at]
@@ -417,7 +428,7 @@ class _Layout:
 
     @staticmethod
     def pieces(cell: Cell) -> List[Tuple[int, int, Cell]]:
-        """At most three: the rest of a page, whole pages, the start of a page."""
+        """Up to three parts: the rest of a page, whole pages, the start of a page."""
         out, base = [], cell.base
         up, down = -(-base // PAGE) * PAGE, (cell.last + 1) // PAGE * PAGE
         if base < up:
@@ -429,7 +440,7 @@ class _Layout:
         return out
 
     def range(self, base: int, last: int, cell: Cell, more: int) -> Range:
-        # Bit log2(n) says that accesses of n bytes are listed. Where all are, there is nothing to refuse.
+        # Bit log2(n) is set if accesses of n bytes are listed; no mask if all are.
         read, write = (sum(1 << width.bit_length() - 1 for width in widths) for widths in cell.widths)
         decided = self.pair(cell.rows)
         refused = tuple(row if listed == 15 else self.row(outcome, "mmio", what) for row, listed, outcome, what in
@@ -441,10 +452,10 @@ class _Layout:
     def calls(self, section: str) -> CallTable:
         exact: List[Tuple[int, int]] = []
         spans: List[Tuple[int, int, int]] = []
-        for first, last, outcome in (part for cell in self.painted.calls[section] for part in by_width(cell)):
+        for first, last, outcome in (part for cell in self.layout.calls[section] for part in by_width(cell)):
             row = self.row(outcome, section, NARROW if first in SMC32 else section)
             if first == last:
-                exact.append((first, row))      # found by its slot: whatever span covers it is not asked
+                exact.append((first, row))      # a slot finds it before any span is searched
             elif spans and spans[-1][2] == row:
                 spans[-1] = (spans[-1][0], last, row)
             else:
@@ -477,13 +488,13 @@ def _model(name: Optional[str]) -> str:
 
 
 def call_hash(number: int) -> int:
-    """As policy_call() in hv/policy/policy.c."""
+    """policy_call() of hv/policy/policy.c in Python."""
     mixed = (number ^ number >> 16) * 0x9e3779b1 & 0xffffffff    # the owner field must reach every bit
     return mixed ^ mixed >> 15
 
 
 def perfect_hash(exact: Sequence[Tuple[int, int]]) -> Tuple[Tuple[int, ...], Tuple[Optional[Tuple[int, int]], ...]]:
-    """Displacements and slots such that every number has a slot of its own; both sizes are powers of two."""
+    """Displacements and slots that give every number its own slot; both sizes are powers of two."""
     n_slots = 1
     while n_slots < 2 * len(exact):
         n_slots *= 2

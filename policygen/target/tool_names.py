@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""names.json: the words for what the log has as numbers, for tools that know neither policygen nor C."""
+"""names.json: words for the numbers of the log, for tools that know neither policygen nor C."""
 from __future__ import annotations
 
 import json
@@ -13,7 +13,7 @@ COPY = "tools/hvl/names.json"
 
 
 def names(board: Board) -> Dict[str, Any]:
-    """By kind. Numbers are hex text, as keys of JSON are text."""
+    """By kind. Keys are hex text, since JSON's keys are text."""
     arch = load_arch()
     return {
         "calls": {call.name: {"id": [hex(number) for number in call.ids], "by": list(call.by)}
@@ -27,7 +27,7 @@ def names(board: Board) -> Dict[str, Any]:
 
 
 def dump(data: Dict[str, Any]) -> str:
-    """One name a line, so that a difference shows what was changed."""
+    """One name a line, so that a diff shows the names that changed."""
     parts = []
     for kind, members in data.items():
         if isinstance(members, dict):
@@ -39,7 +39,7 @@ def dump(data: Dict[str, Any]) -> str:
 
 
 def differences(right: Dict[str, Any], copy: Dict[str, Any]) -> List[str]:
-    """A sentence for each name of which the shipped copy says something else."""
+    """A sentence for each name that the shipped copy has otherwise."""
     out = []
     for kind in sorted({*right, *copy}):
         ours, theirs = (_rows(data.get(kind, {})) for data in (right, copy))
@@ -51,5 +51,5 @@ def differences(right: Dict[str, Any], copy: Dict[str, Any]) -> List[str]:
 
 
 def _rows(members: Any) -> Dict[str, Any]:
-    """A list as its places by number: a word that moved differs."""
+    """A list as a map from place to word, so that a word that moved is a difference."""
     return members if isinstance(members, dict) else {str(place): word for place, word in enumerate(members)}

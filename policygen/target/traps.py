@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which EL2 controls make a policy true, what else they catch, and what no control of a CPU can make true.
+"""The EL2 controls that make a policy true, the accesses that they also catch, and the parts of a policy that no
+control of a CPU can make true.
 
-The compiled image runs on every CPU model: controls are chosen for the superset of features, and hv/vm/vcpu.c leaves
-out what its CPU lacks. Only the search for what cannot be enforced is about one model.
+One image runs on every CPU model: controls are chosen for all features together, and hv/vm/vcpu.c leaves out those that
+its CPU lacks. Only the search for parts that cannot be enforced is about one model.
 """
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Set, Tuple
+from weakref import WeakKeyDictionary
 
 from policygen.facts import controls as floor
 from policygen.facts.arch import (
@@ -17,11 +19,12 @@ from policygen.text import paths
 from policygen.text.diag import Place
 from policygen.language.model import Entry, Policy
 from policygen.language.spelling import written_in
-from policygen.meaning.paint import Outcome, Painted, leaves, paint
+from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map, leaves
 
 Access = Tuple[int, str]                        # register key, direction
-GIVES = {"allow", "mask"}                       # what reaches the real register
-ENDS = ("deny", "kill")                         # what an exception without a register can do to an access as well
+GIVES = {"allow", "mask"}                       # actions that reach the register
+ENDS = ("deny", "kill")                         # outcomes that an exception without a register can have, too
+GIVEN = ("allow", "mask", "pause")              # actions that reach the register, if the operator lets them
 MPIDR_RES1 = 1 << 31
 HOT_GROUPS = ("core", "mmu", "cache", "tlb", "at", "timer-virt", "gic", "fp")
 HOT_REGISTERS = ("CTR_EL0", "DCZID_EL0")
@@ -29,7 +32,7 @@ HOT_REGISTERS = ("CTR_EL0", "DCZID_EL0")
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that a policy says and the machine will not do. `note`: reached only by a wide entry, or measured."""
+    """A part of a policy that the machine will not carry out. `note`: reached only by a wide entry, or measured."""
     severity: str                               # error note
     place: Place
     subject: str                                # the entry, as written
@@ -43,12 +46,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Bit:
-    """One control that traps, and why it does."""
+    """One control that traps, and the reason for it."""
     name: str
-    reason: str                                 # of the floor, or what the policy wants
-    wanted: Tuple[Access, ...]                  # what the policy wants to see
-    collateral: Tuple[Access, ...]              # what it catches besides
-    classes: Tuple[Tuple[str, str], ...] = ()   # of instructions that it catches as well, and what is said of each
+    reason: str                                 # the floor's, or the policy's
+    wanted: Tuple[Access, ...]                  # accesses that the policy needs to see
+    collateral: Tuple[Access, ...]              # other accesses that it catches
+    classes: Tuple[Tuple[str, str], ...] = ()   # instruction classes that it also catches, and the policy's words for each
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,20 @@ class Plan:
     notes: Tuple[str, ...]
 
 
+_PLANS: "WeakKeyDictionary[Policy, Dict[str, Plan]]" = WeakKeyDictionary()      # a cache; holds no policy alive
+
+
 def plan(policy: Policy, cpu: str = DEFAULT_CPU) -> Plan:
-    with paths.facts_from(policy.facts):
-        return _Planner(policy, cpu).plan()
+    made = _PLANS.setdefault(policy, {})
+    if cpu not in made:
+        with paths.facts_from(policy.facts):
+            made[cpu] = _Planner(policy, cpu).plan()
+    return made[cpu]
 
 
 def gap_of(platform: str, name: str, register: Register, cpu: str) -> Optional[Gap]:
-    """Why a control does not catch a register on this CPU although the architecture says so."""
+    """The measured reason why a control does not catch a register on this CPU, although the architecture says that it
+    does."""
     for gap in load_board(platform).gaps:
         if gap.control == name and (not gap.cpus or cpu in gap.cpus) and \
                 (not gap.registers or register.name in gap.registers or register.group in gap.registers):
@@ -79,7 +89,7 @@ class _Planner:
     def __init__(self, policy: Policy, cpu: str) -> None:
         self.policy, self.cpu = policy, cpu
         self.arch: Arch = load_arch()
-        self.painted: Painted = paint(policy)
+        self.layout: LayoutMap = layout_map(policy)
         self.gaps: Tuple[Gap, ...] = tuple(gap for gap in load_board(policy.platform).gaps
                                            if not gap.cpus or cpu in gap.cpus)
         self.registers: List[Register] = [*self.arch.by_key.values(), *self.unnamed()]
@@ -90,10 +100,10 @@ class _Planner:
         self.active: Dict[str, Control] = {name: self.arch.controls[name] for name in floor.FLOOR}
         self.wanted: Dict[str, List[Access]] = {}
         self.conflicts: Dict[Access, str] = {}
-        self.vpidr: Dict[int, int] = {}             # MIDR_EL1 and MPIDR_EL1 by key: what VPIDR/VMPIDR_EL2 say
+        self.vpidr: Dict[int, int] = {}             # MIDR_EL1 and MPIDR_EL1 by key: the values of VPIDR_EL2 and VMPIDR_EL2
 
     def unnamed(self) -> Iterator[Register]:
-        """Spaces that trap as a whole: HCR_EL2.TID3 and TIDCP catch encodings that nobody has named."""
+        """Spaces that trap as a whole: HCR_EL2.TID3 and TIDCP catch encodings without a name too."""
         for group, control, access, how in (("id", "HCR_EL2.TID3", "ro", "plain"),
                                             ("imp-def", "HCR_EL2.TIDCP", "rw", "none")):
             for key in self.arch.groups[group]:
@@ -109,7 +119,7 @@ class _Planner:
                     yield register, direction
 
     def outcome(self, register: Register, direction: str) -> Outcome:
-        return self.painted.sysregs[direction][register.key]
+        return self.layout.sysregs[direction][register.key]
 
     def wants(self, register: Register, direction: str) -> bool:
         return not self.outcome(register, direction).plain and register.key not in self.vpidr
@@ -127,7 +137,8 @@ class _Planner:
             catching = [name for name in register.controls(direction) + register.fgt(direction) if name in self.active]
             if catching:
                 traps[register.key, direction] = min(catching, key=lambda name: (
-                    name in self.arch.reports, name not in floor.FLOOR, name))
+                    not self.arch.has_control(self.active[name], self.cpu), name in self.arch.reports,
+                    name not in floor.FLOOR, name))
         values = floor.values(self.active, self.arch.controls)
         values["VPIDR_EL2"] = self.vpidr.get(make_key(3, 0, 0, 0, 0), 0)
         values["VMPIDR_EL2"] = self.vpidr.get(make_key(3, 0, 0, 0, 5), 0)
@@ -151,7 +162,8 @@ class _Planner:
             control.traps_when == 0 and feature == "FEAT_FGT"
 
     def choose(self, register: Register, direction: str) -> None:
-        """Adds what it takes to see this access: nothing, a control that hits little else, or a fine-grained bit."""
+        """Adds a control that shows EL2 this access: one that catches little else, or a fine-grained bit; none if it
+        traps anyway."""
         usable = [name for name in register.controls(direction) + register.fgt(direction)
                   if floor.usable(self.arch.controls[name])]
         names = [name for name in usable if self.tells_enough(name, register, direction)]
@@ -172,8 +184,8 @@ class _Planner:
         self.wanted.setdefault(chosen, []).append((register.key, direction))
 
     def tells_enough(self, name: str, register: Register, direction: str) -> bool:
-        """Whether what the control reports is enough for what the policy says of the access. One that names no register
-        may refuse it, where it takes nothing that features expose."""
+        """Whether the control's report is enough for the policy's answer. A report without a register is enough for a
+        refusal, if the control takes nothing that features expose."""
         info = self.arch.reports.get(name)
         if info is None:
             return True
@@ -187,15 +199,15 @@ class _Planner:
         return f"{name} takes {covers}, and reports class {info.name} without the register"
 
     def blocker(self, name: str) -> str:
-        """A member that the policy lets through and that cannot be let through from EL2."""
+        """A register of the control that the policy allows and EL2 cannot replay."""
         for register, direction in self.members[name]:
             if register.replay == "none" and does(self.outcome(register, direction)) & GIVES:
                 return f"{register.name}, which the policy allows and EL2 cannot replay"
         return ""
 
     def too_dear(self, name: str, register: Register, direction: str) -> str:
-        """A member that every kernel uses all the time, when the price is for a register of a later architecture that
-        no entry speaks of: an Armv8.0 guest would pay for what its CPU does not have."""
+        """A register of the control that every kernel uses all the time, if the wish is for a register of a later
+        architecture without an entry of its own: an Armv8.0 guest would pay for registers that its CPU lacks."""
         entry = self.policy.entries[self.outcome(register, direction).rule]
         if register.feature in ("", "GICv3") or self.explicit(entry):
             return ""
@@ -206,7 +218,7 @@ class _Planner:
         return ""
 
     def instructions(self) -> None:
-        """Controls of instructions: what `features` hides and what `exceptions` wants to see."""
+        """Sets the controls of instructions that `features` hides, and of those that `exceptions` needs to see."""
         for name, feature in floor.INSTRUCTIONS.items():
             if self.policy.features.get(feature) == "hide":
                 self.active[name] = self.arch.controls[name]
@@ -221,8 +233,8 @@ class _Planner:
                         self.active[name] = self.arch.controls[name]
 
     def explicit_classes(self) -> Iterator[Tuple["_Class", Entry]]:
-        """Classes that an entry of its own wants EL2 to see."""
-        for number, outcome in enumerate(self.painted.exceptions):
+        """Classes whose own entry needs EL2 to see them."""
+        for number, outcome in enumerate(self.layout.exceptions):
             entry = self.policy.entries[outcome.rule]
             info = self.arch.class_info.get(number)
             quiet = outcome.do in ("allow", "forward") and outcome.log == "never" and outcome.limit is None and \
@@ -236,7 +248,7 @@ class _Planner:
         return gap_of(self.policy.platform, name, register, self.cpu)
 
     def unenforced(self) -> List[Problem]:
-        """Accesses that run at EL1, or that are UNDEFINED there, although the policy says something else."""
+        """Accesses that run at EL1, or are UNDEFINED there, where the policy decides otherwise."""
         missed: Dict[Tuple[int, str], List[Tuple[Register, str, Optional[Gap]]]] = {}
         for register, direction in self.accesses():
             if not self.wants(register, direction):
@@ -244,16 +256,16 @@ class _Planner:
             outcome = self.outcome(register, direction)
             here = self.arch.exists(register, direction, self.cpu)
             if not here and (outcome.do in ("allow", "deny") or register.name in self.arch.registers):
-                continue                            # UNDEFINED without our help, or not of this CPU
+                continue                            # UNDEFINED anyway, or not on this CPU
             catching = [name for name in register.controls(direction) + register.fgt(direction)
                         if name in self.active and self.arch.has_control(self.active[name], self.cpu)]
             gaps = [self.gap_for(name, register) for name in catching]
             why = "gap" if catching else self.conflicts.get((register.key, direction), "")
             if catching and all(name in self.arch.reports for name in catching):
                 info = self.arch.reports[catching[0]]
-                decided = self.painted.exceptions[info.number]
+                decided = self.layout.exceptions[info.number]
                 if does(outcome) & GIVES or outcome.do in ENDS and does(outcome) == does(decided) == {outcome.do}:
-                    continue                        # unreplayed() tells of the former
+                    continue                        # unreplayed() complains of allow and mask
                 why = f"{self.nameless(catching[0])}: exceptions say {_said(decided)}"
             elif catching and None in gaps:
                 continue
@@ -279,18 +291,18 @@ class _Planner:
             written_in(entry) == "sysregs"
         return Problem("error" if meant and gap is None else "note", entry.place, entry.name,
                        f"this rule cannot be enforced on {self.cpu}: {how}",
-                       f"says {_said(self.painted.sysregs[found[0][1]][found[0][0].key])}", tuple(notes),
+                       f"says {_said(self.layout.sysregs[found[0][1]][found[0][0].key])}", tuple(notes),
                        self.ways_out(entry), tuple((register.key, direction) for register, direction, _ in found))
 
     def ways_out(self, entry: Entry) -> Tuple[str, ...]:
         return ("allow it, pick a platform that traps it, or accept the gap:  # ignore PG501: <reason>",)
 
     def explicit(self, entry: Entry) -> bool:
-        """Written for this register or encoding, not for a group, a feature or everything."""
+        """Whether the entry names one register or encoding, not a group, a feature or everything."""
         return entry.section == "sysregs" and entry.name[:1].isupper()
 
     def never_arrive(self) -> List[Problem]:
-        """Entries that answer for encodings that are UNDEFINED at EL1 and that nothing takes to EL2."""
+        """Complains of entries for encodings that are UNDEFINED at EL1 and that no control takes to EL2."""
         problems = []
         arriving = {(register.key, direction) for register, direction in self.accesses()}
         for entry in self.policy.entries:
@@ -298,24 +310,23 @@ class _Planner:
                 continue
             lost = [(key, side) for side in ("read", "write") if side in entry.actions for low, high in entry.ranges
                     for key in range(low, high + 1) if (key, side) not in arriving]
-            lost = [(key, side) for key, side in lost if self.painted.sysregs[side][key].rule == entry.rule and
-                    does(self.painted.sysregs[side][key]) - {"allow", "deny"}]
+            lost = [(key, side) for key, side in lost if self.layout.sysregs[side][key].rule == entry.rule and
+                    does(self.layout.sysregs[side][key]) - {"allow", "deny"}]
             if lost and len(lost) == sum(high - low + 1 for low, high in entry.ranges) * len(entry.actions):
                 problems.append(Problem(
                     "error", entry.place, entry.name, f"this rule decides nothing: {entry.name} is UNDEFINED at EL1 "
-                    "and never reaches EL2", f"says {_said(self.painted.sysregs[lost[0][1]][lost[0][0]])}",
+                    "and never reaches EL2", f"says {_said(self.layout.sysregs[lost[0][1]][lost[0][0]])}",
                     helps=("remove it, or accept the gap:  # ignore PG501: <reason>",), accesses=tuple(lost)))
         return problems
 
     def unreplayed(self, traps: Mapping[Access, str]) -> List[Problem]:
-        """Registers that a control of the floor catches, that the policy lets through, and that EL2 cannot replay."""
+        """Registers that a control that is on catches, that the policy lets through, and that EL2 cannot replay so."""
         told = {name for info, _ in self.explicit_classes() for name in info.controls if name in self.arch.reports} | {""}
         missed: Dict[int, List[Tuple[Register, str]]] = {}
         for register, direction in self.accesses():
             outcome = self.outcome(register, direction)
-            stuck = "allow" in does(outcome) and register.replay == "none" or \
-                "mask" in does(outcome) and register.replay != "plain"
-            if stuck and traps.get((register.key, direction), "") not in told and \
+            if any(do in GIVEN and not register.gives(do, direction) for do in does(outcome)) and \
+                    traps.get((register.key, direction), "") not in told and \
                     self.arch.exists(register, direction, self.cpu) and \
                     self.gap_for(traps[register.key, direction], register) is None:
                 missed.setdefault(outcome.rule, []).append((register, direction))
@@ -329,15 +340,21 @@ class _Planner:
                 f"{names} cannot be given to the guest: EL2 traps it and cannot stand in for the register",
                 f"says {_said(self.outcome(register, direction))}",
                 (f"{traps[register.key, direction]} is on: " +
-                 floor.FLOOR.get(traps[register.key, direction], "the policy needs it"),),
+                 floor.FLOOR.get(traps[register.key, direction], "the policy needs it"),) + self.keeps_nothing(found),
                 ("deny it, or give a constant: { read: { value: 0 }, write: ignore }",),
                 tuple((register.key, direction) for register, direction in found)))
         return problems
 
+    def keeps_nothing(self, found: List[Tuple[Register, str]]) -> Tuple[str, ...]:
+        """Why `mask` is more than `allow` asks for."""
+        deaf = next((register.name for register, direction in found if "mask" in does(self.outcome(register, direction))
+                     and direction == "write" and register.access != "rw"), "")
+        return (f"a mask keeps the other bits of what is there, and {deaf} cannot be read",) if deaf else ()
+
     def exceptions(self) -> List[Problem]:
         problems = []
         for info, entry in self.explicit_classes():
-            said = f"says {_said(self.painted.exceptions[info.number])}"
+            said = f"says {_said(self.layout.exceptions[info.number])}"
             if info.origin == "never":
                 problems.append(Problem("error", entry.place, entry.name, f"this rule decides nothing: {info.name} "
                                         "never reaches EL2 while a guest runs at EL1", said, helps=("remove it",)))
@@ -357,7 +374,8 @@ class _Planner:
         return problems
 
     def taken(self, info: "_Class", entry: Entry, said: str) -> List[Problem]:
-        """Registers that the policy gives and that the controls of a class take, with all its instructions."""
+        """Complains of registers that the policy gives, while the controls of a class take all instructions of that
+        class."""
         found = [(register, direction) for register, direction in self.accesses()
                  if does(self.outcome(register, direction)) & GIVES and
                  self.arch.exists(register, direction, self.cpu) and
@@ -382,9 +400,9 @@ class _Planner:
             wanted = tuple(self.wanted.get(name, ()))
             members = [(register.key, direction) for register, direction in self.members.get(name, ())]
             collateral = tuple(access for access in members
-                               if self.painted.sysregs[access[1]][access[0]].do == "allow")
+                               if self.layout.sysregs[access[1]][access[0]].do == "allow")
             reason = floor.FLOOR.get(name) or (self.arch.controls[name].covers if not wanted else "")
-            classes = tuple((info.name, _said(self.painted.exceptions[info.number]))
+            classes = tuple((info.name, _said(self.layout.exceptions[info.number]))
                             for info in self.arch.class_info.values() if name in info.controls)
             out.append(Bit(name, reason, wanted, collateral, classes))
         return tuple(out)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generated C and hv/policy/policy.c, compiled here, against the reference evaluator.
+"""Compares the generated C with hv/policy/policy.c, compiled for this machine, with the reference evaluator.
 
-Every system register access, every border of the address map with every width, every call interval's borders, every
-exception class. Knows the tables only through hv/policy/policy.h, and the policy only through evaluate.py.
+Asks every system register access, every border of the address map in every width, every call interval's borders, every
+exception class. It knows the tables only through hv/policy/policy.h, and the policy only through evaluate.py.
 """
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from typing import IO, Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_arch, make_key, split_key
+from policygen.facts.board import MMIO_SIZE
 from policygen.facts.contract import Contract, load_contract
 from policygen.language import schema
 from policygen.language.model import Access, Decision, Policy
@@ -43,7 +44,6 @@ INPUTS = struct.Struct("<7Q")                   # what conditions look at: follo
 STUB = re.compile(r"(mrs\s+x0, |msr\s+|sys\s+)(S\d_\d_C\d+_C\d+_\d|#\d, C\d+, C\d+, #\d)(, x0)?\Z")
 PLAIN = (0, 0, 0, 0, 0, 1, 0)                   # what a question without inputs means
 PAGE = 4096
-IPA_END = 1 << 30
 TIMEOUT = 120       # seconds; a corrupt table may make the lookup run away
 CFLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
@@ -82,12 +82,12 @@ class Result:
 
 
 class Unbuilt(Exception):
-    """There is no program to ask; says why."""
+    """No program can be built; the message says why."""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """What the compiled tables hold, beside the answers to questions."""
+    """Rows, limits and stubs of the compiled tables."""
     rows: Tuple[Row, ...]
     limits: Tuple[Tuple[int, int], ...]
     stubs: Tuple[Tuple[Optional[int], Optional[int]], ...]      # register keys that a stub reads and writes
@@ -98,7 +98,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Said:
-    """Everything that tables say: their rows, what holds without asking, and a row's number for each question."""
+    """All that the tables say: rows, controls and passthrough, and a row number for each question."""
     tables: Tables
     controls: Tuple[int, ...]
     free: List[Tuple[int, ...]]
@@ -107,7 +107,7 @@ class Said:
 
 def verify(policy: Policy, cpu: str = DEFAULT_CPU, generated: Optional[Path] = None,
            sanitize: bool = False) -> Result:
-    """`generated`: a folder with tables to examine instead of freshly rendered ones."""
+    """Compares every access. `generated`: a folder with tables to examine in place of fresh ones. Raises Unbuilt."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         if generated is None:
@@ -134,22 +134,19 @@ def build(generated: Path, program: Path, sanitize: bool = False) -> Path:
 
 
 def stubs_of(text: str) -> Tuple[Tuple[Optional[int], Optional[int]], ...]:
-    """Which register each stub of replay.S reads and writes: four instructions a stub."""
+    """The register keys that each stub of replay.S reads and writes; a half has two instructions."""
     body = text[text.index("policy_replay:"):text.index(".size")]
     lines = [line.split("/*")[0].strip() for line in body.splitlines()[1:]]
     code = [line for line in lines if line]
-    out: List[Tuple[Optional[int], Optional[int]]] = []
-    for at in range(0, len(code), 4):
-        first, after, second, last = code[at:at + 4]
-        halves = []
-        for instruction, then in ((first, after), (second, last)):
-            match = STUB.match(instruction)
-            halves.append(_stub_key(match) if match and then == "ret" else None)
-        out.append((halves[0], halves[1]))
-    return tuple(out)
+    halves = [(_stub_key(instruction, then, True), _stub_key(instruction, then, False))
+              for instruction, then in zip(code[::2], code[1::2])]
+    return tuple((first[0], second[1]) for first, second in zip(halves, [*halves[1:], (None, None)]))
 
 
-def _stub_key(match: "re.Match[str]") -> int:
+def _stub_key(instruction: str, then: str, read: bool) -> Optional[int]:
+    match = STUB.match(instruction)
+    if not match or then != "ret" or match.group(1).startswith("mrs") != read:
+        return None
     numbers = [int(number) for number in re.findall(r"\d+", match.group(2))]
     return make_key(1, *numbers) if match.group(1).startswith("sys") else make_key(*numbers)
 
@@ -166,18 +163,19 @@ class Verifier:
         self.cases = [(access, self.reference.decide(access)) for section in KINDS for each in self.accesses(section)
                       for access in self.ways(each)]
         self.inner = list(self.pages())
-        kinds: Dict[Tuple[object, ...], int] = {}       # what decides whether an answer is right -> its number
+        kinds: Dict[Tuple[object, ...], int] = {}       # properties that decide whether an answer is right -> their number
         self.kinds = [kinds.setdefault(self.kind(access, expected), len(kinds)) for access, expected in self.cases]
         self.examples = {kind: case for kind, case in zip(reversed(self.kinds), reversed(self.cases))}
         starts = {(access.key, access.direction): at for at, (access, _) in reversed([*enumerate(self.cases)])
                   if access.section == "mmio"}
-        # The pages of a piece lie together, a read and a write each: (how many, the questions that it starts with).
+        # The pages of a piece lie together, a read and a write each: (number of pages, its first read, its first
+        # write).
         self.runs = [(len(list(pages)) // 2, starts[low, "read"], starts[low, "write"])
                      for low, pages in groupby(self.inner, key=itemgetter(1))]
 
     @cached_property
     def questions(self) -> IO[bytes]:
-        """For a program, which reads a file many times faster than a pipe."""
+        """The questions in a file, which the program reads many times faster than a pipe."""
         out = tempfile.TemporaryFile()
         out.writelines(_question(access) for access, _ in (*self.cases, *self.inner))
         out.flush()
@@ -191,13 +189,13 @@ class Verifier:
         return out
 
     def ask(self, program: Path) -> bytes:
-        """Everything that the compiled tables say: rows, limits, and the row of each access."""
+        """The program's output: rows, limits, and the row of each access."""
         self.questions.seek(0)
         return subprocess.run([str(program)], stdin=self.questions, stdout=subprocess.PIPE, check=True,
                               timeout=TIMEOUT).stdout
 
     def examine(self, output: bytes, replay: str) -> List[Difference]:
-        """What the compiled tables, which say `output`, answer differently; `replay` is the text of replay.S."""
+        """The wrong answers in `output`, the program's; `replay` is the text of replay.S."""
         return self.differences(self.said(output, replay))
 
     def said(self, output: bytes, replay: str) -> "Said":
@@ -212,7 +210,7 @@ class Verifier:
                     list(FREE.iter_unpack(output[free_at:free_at + n_free * FREE.size])), answers)
 
     def differences(self, said: "Said") -> List[Difference]:
-        """What is answered otherwise than the reference decides."""
+        """The answers that differ from the reference's decisions."""
         tables, answers = said.tables, said.answers
         if len(answers) != len(self.cases) + len(self.inner):
             raise ValueError("the program answered another number of questions")
@@ -246,7 +244,7 @@ class Verifier:
                 yield f"policy_rows[{number}] is not where conditions of policy_rows[{row.before}] lead to"
 
     def without_questions(self, values: Tuple[int, ...], free: List[Tuple[int, ...]]) -> Iterator[str]:
-        """What decides before any lookup: the controls that trap, and the pages that do not."""
+        """Differences in the controls that trap and the pages that do not, which no question asks."""
         for (register, member), value in zip(controls.MEMBERS.items(), values):
             if value != self.plan.controls[register]:
                 yield f"policy_traps.{member} is {value:#x} instead of {self.plan.controls[register]:#x}"
@@ -291,19 +289,19 @@ class Verifier:
         yield from (inputs.access(access) for inputs in borders(wheres, bits_of(access))) if wheres else (access,)
 
     def addresses(self) -> Iterator[Access]:
-        """Around every border: each byte within a double word of it, with each width."""
+        """Both sides of every border: each byte within a double word of it, in each width."""
         points = {point for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform))
-                  for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < IPA_END}
+                  for point in (*range(low - 8, low + 9), *range(high - 8, high + 9)) if 0 <= point < MMIO_SIZE}
         points.update((self.reference.board.ram[1] + 1, 0xfffffff8, 1 << 32, 1 << 39))
         for point in sorted(points):
             for width in (1, 2, 4, 8):
                 for direction in ("read", "write"):
-                    # What reaches into guest RAM is no access to a window: refused whatever the policy says.
-                    if point >= IPA_END or point + width <= IPA_END:
+                    # An access that reaches into guest RAM is in no window: every policy refuses it.
+                    if point >= MMIO_SIZE or point + width <= MMIO_SIZE:
                         yield Access("mmio", point, direction, width)
 
     def pages(self) -> Iterator[Tuple[Access, int]]:
-        """Every page inside a piece that one decision holds for, and the start of the piece: the answers are one."""
+        """Every page inside a piece that one decision covers, with the piece's first byte, whose answer it must have."""
         for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform)):
             for page in range((low + PAGE) & -PAGE, high - PAGE, PAGE):
                 for direction in ("read", "write"):
@@ -321,7 +319,7 @@ class Verifier:
     # --- one answer ---------------------------------------------------------------------------------------------
 
     def kind(self, access: Access, expected: Decision) -> Tuple[object, ...]:
-        """All that mismatch() looks at, but for the row."""
+        """The properties that mismatch() looks at, besides the row."""
         replays = access.section == "sysregs" and (access.key in self.arch.by_key or
                                                    expected.do in ("allow", "mask", "pause"))
         return (access.section, expected.entry.rule, expected.do, expected.verdict, expected.value, expected.mask,
@@ -329,7 +327,7 @@ class Verifier:
                 access.key if replays else 0, access.direction, access.width if access.section == "mmio" else 0)
 
     def mismatch(self, access: Access, expected: Decision, number: int, tables: Tables) -> str:
-        """Why the row of this number does not mean what the reference decides; empty if it does."""
+        """The reason why row `number` does not mean the reference's decision; empty if it does."""
         row = tables.row(number)
         if row is None:
             return "no such row"
@@ -359,7 +357,7 @@ class Verifier:
         log = row.log if row.log != "never" else "once"
         if beyond.verdict != schema.ACTIONS[expected.over].verdict or beyond.log != log:
             return "another log beyond the limit"
-        return _left_over(beyond, access.section)
+        return "a condition beyond the limit" if beyond.where or beyond.otherwise else _left_over(beyond, access.section)
 
     def action_mismatch(self, access: Access, expected: Decision, row: Row, tables: Tables) -> str:
         wrong = f"{row.action} instead of {expected.do}"
@@ -387,7 +385,7 @@ class Verifier:
         return ""
 
     def replay_mismatch(self, access: Access, expected: Decision, row: Row, tables: Tables) -> str:
-        """The real register through a stub, a model in its place, or what a CPU does that lacks it."""
+        """The real register through a stub, a model in its place, or UNDEFINED as on a CPU that lacks it."""
         register = self.arch.by_key.get(access.key)
         arrives = (access.key, access.direction) in self.plan.traps
         plain = arrives and (register.replay == "plain" if register else access.key in self.arch.groups["id"])
@@ -423,7 +421,7 @@ class Verifier:
 
 
 def _left_over(row: Row, section: str) -> str:
-    """Fields that nobody reads are zero: nothing lurks in a table."""
+    """Unused fields must be zero."""
     used = {"deny": ("arg",), "emulate": ("arg",), "value": ("value",), "mask": ("value", "mask")}.get(row.action, ())
     if section == "sysregs" and row.action in ("allow", "mask", "pause"):
         used += ("mask", "arg")
@@ -451,7 +449,7 @@ def _question(access: Access) -> bytes:
     if access.section == "sysregs":
         op0, op1, crn, crm, op2 = split_key(access.key)
         a = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1 | (access.direction == "read")
-        a |= (access.key * 7 & 31) << 5            # Rt must not matter
+        a |= (access.key * 7 & 31) << 5            # the row must not depend on Rt
     elif access.section == "mmio":
         b, c = access.width.bit_length() - 1, int(access.direction == "write")
     given = (access.value, access.held, *access.args, access.el, access.pc)

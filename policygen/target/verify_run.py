@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sweep guest saw on the target, against the reference evaluator.
+"""Compares the sweep guest's log with the reference evaluator.
 
-Knows EL2 only by what it did: whether an access ran, whether a trap was counted, whether a denial was, what was read.
+It sees EL2 only by its effects: whether an access ran, whether a trap or a denial was counted, which value was read.
 """
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ExceptionClass, Register, encoding, load_arch
-from policygen.facts.board import Gap
+from policygen.facts.board import MMIO_SIZE, Gap
+from policygen.facts.names import SYSREGS
 from policygen.language.model import Access, Decision, Policy, branches
 from policygen.language.overlap import spoken
 from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.target import sweep
-from policygen.target.traps import Plan, gap_of, plan
+from policygen.target.traps import GIVEN, Plan, gap_of, plan
+from policygen.text.nodes import alternatives
 
 NUMBER = "([0-9a-f]{1,16})"
 LINE = re.compile(rf"sw ([smhc]) ([rw-]) ([1248]) {NUMBER} {NUMBER} {NUMBER} {NUMBER} :(.*)\Z")
@@ -25,6 +28,8 @@ SECTIONS = {"s": "sysregs", "m": "mmio", "h": "hvc", "c": "smc"}
 DIRECTIONS = {"r": "read", "w": "write", "-": ""}
 RETURNS = {"NOT_SUPPORTED": -1, "INVALID_PARAMETERS": -2, "DENIED": -3, "SEA": -1, "SERROR": -1}
 ALL = (1 << 64) - 1
+EXTENTS = ("", " (a sample of the pages)", " (a sample of the pages, and of the encodings without a name)")
+OF_VGIC = ("ICH_HCR_EL2.TALL0", "ICH_HCR_EL2.TALL1")
 EC_UNKNOWN, EC_SYSREG, EC_DABT = 0x00, 0x18, 0x25
 FSC_ADDRESS_SIZE, FSC_ALIGNMENT = 0x00, 0x21
 ORDER = ("not on this CPU", "ran as allowed", "ran after a collateral trap", "denied", "answered by the policy",
@@ -42,7 +47,7 @@ class Seen:
     count: int
     args: Tuple[int, int]
     letter: str
-    flag: str                   # "": no trap; -: counted as denied; +: counted as something else; *: several
+    flag: str                   # "": no trap; -: counted as denied; +: counted as another verdict; *: several
     value: Optional[int]
 
 
@@ -61,21 +66,22 @@ class Verdict:
     covered: Dict[str, int] = field(default_factory=dict)          # gap -> accesses
     differences: List[Difference] = field(default_factory=list)
     broken: str = ""                                               # why the log is no sweep, or an incomplete one
+    extent: str = ""                                               # the part that was tried
 
     def add(self, what: str, count: int) -> None:
         self.counts[what] = self.counts.get(what, 0) + count
 
 
 def console(text: str) -> str:
-    """The guest's bytes: records (from RS to the line's end) taken out, with the line break that a record marked `+`
-    put into the guest's line; escapes and NULs undone."""
+    """The guest's bytes: records are taken out (from RS to the end of the line, with the line break before a record
+    marked `+`, which EL2 put into the guest's line); escapes and NULs are undone."""
     text = re.sub("(?<!\r)\r*\n\x1e@.\\+[^\n]*\n", "", text)
     text = re.sub("\x1e[^\n]*\n", "", text)
     return text.replace("\0", "").replace("\x1fe", "\x1e").replace("\x1ff", "\x1f").replace("\r", "")
 
 
 def parse(text: str) -> Iterator[Seen]:
-    """Raises ValueError for what no sweep prints."""
+    """Raises ValueError for a line that no sweep prints."""
     for line in text.split("\n"):
         match = LINE.match(line)
         if match is None:
@@ -106,10 +112,13 @@ class Judge:
         self.problems = {(key, side): problem.message for problem in self.plan.problems
                          for key, side in problem.accesses if problem.severity == "note" or policy.accepted}
         self.verdict = Verdict()
+        self.starts = [low for low, _ in self.reference.cells("sysregs", SYSREGS)]
+        self.registers: Dict[Tuple[int, str], List[Decision]] = {}      # by the start of the piece in which one decision holds
 
     def judge(self, text: str) -> Verdict:
         text, out = console(text), self.verdict
-        planned = [sum(span.count for span in sweep.spans(self.policy, brief)) for brief in (False, True)]
+        planned = [sum(span.count for span in sweep.spans(self.policy, extent))
+                   for extent in (sweep.WHOLE, sweep.BRIEF, sweep.SAMPLE)]
         try:
             for seen in parse(text):
                 if sum(out.by_section.values()) + seen.count > max(planned):
@@ -127,16 +136,17 @@ class Judge:
             out.broken = str(error)
         end = re.search(r"^sw end ([0-9a-f]+)$", text, re.M)
         total = sum(out.by_section.values())
+        out.extent = EXTENTS[planned.index(total)] if total in planned else ""
         if not out.broken and "sw start\n" not in text:
             out.broken = "this log holds no sweep that could count (HV_GET_STATUS is denied, or another guest ran)"
         elif not out.broken and (end is None or int(end.group(1), 16) != total or total not in planned):
-            out.broken = f"the sweep is incomplete: {total} of {planned[0]} accesses, or of {planned[1]}"
+            out.broken = f"the sweep is incomplete: {total} accesses, and not {alternatives([*map(str, planned)])}"
         return out
 
     def pieces(self, seen: Seen) -> Iterator[Tuple[int, int]]:
-        """Parts of a series in each of which one decision holds."""
+        """Cuts a series into parts with one decision each."""
         at, left = seen.first, seen.count
-        if seen.section != "mmio" or at >= sweep.IPA_END:
+        if seen.section != "mmio" or at >= MMIO_SIZE:
             end = sweep.ram_end(self.policy)
             cells = [(0, end - 1), (end, ALL)] if seen.section == "mmio" else \
                 list(self.reference.cells(seen.section, ((0, 0xffffffff),)))
@@ -153,13 +163,13 @@ class Judge:
 
     def mmio_cells(self) -> List[Tuple[int, int]]:
         if not hasattr(self, "_cells"):
-            self._cells = list(self.reference.cells("mmio", ((0, sweep.IPA_END - 1),)))
+            self._cells = list(self.reference.cells("mmio", ((0, MMIO_SIZE - 1),)))
         return self._cells
 
     # --- one outcome --------------------------------------------------------------------------------------------
 
     def note(self, seen: Seen, key: int, count: int) -> None:
-        """Conditions may look at what nobody has told: then one of the ways that they can turn out is what happened."""
+        """Counts one outcome. Inputs of conditions that the sweep does not tell make several decisions possible."""
         found: List[Tuple[Decision, str, str, str]] = []
         for expected in self.expected(seen, key):
             found.append((expected, *self.outcome(seen, key, expected)))
@@ -174,13 +184,15 @@ class Judge:
             self.verdict.differences.append(Difference(seen, key, expected, why))
 
     def expected(self, seen: Seen, key: int) -> List[Decision]:
-        if seen.section == "mmio" and key >= sweep.IPA_END:
+        if seen.section == "sysregs":
+            return self.register(key, seen.direction)
+        if seen.section == "mmio" and key >= MMIO_SIZE:
             return self.outside(seen)
         return sweep.ways(self.reference, Access(seen.section, key, seen.direction, seen.width, (*seen.args, 0)))
 
     def outcome(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str, str]:
-        """(what it counts as, what is wrong, the gap that explains it)"""
-        ram = seen.section == "mmio" and sweep.IPA_END <= key < sweep.ram_end(self.policy)
+        """(its heading, a complaint, the gap that explains it), each may be empty."""
+        ram = seen.section == "mmio" and MMIO_SIZE <= key < sweep.ram_end(self.policy)
         gap = ""
         if ram:
             what, why = ORDER[1], "" if (seen.letter, seen.flag) == ("o", "") else "RAM is the guest's own"
@@ -195,8 +207,14 @@ class Judge:
             what, why = self.call(seen, key, expected)
         return what, why, gap
 
+    def register(self, key: int, direction: str) -> List[Decision]:
+        piece = self.starts[bisect_right(self.starts, key) - 1], direction
+        if piece not in self.registers:
+            self.registers[piece] = sweep.ways(self.reference, Access("sysregs", *piece))
+        return self.registers[piece]
+
     def outside(self, seen: Seen) -> List[Decision]:
-        """Above the windows and RAM `default` decides; like any refused access where nothing real can be."""
+        """Above the windows and RAM: `default`, or a refusal if it could only be answered by a device."""
         entry = self.reference.defaults["mmio"]
         end = sweep.ram_end(self.policy)
         return [self.reference.decision(entry, action, "mmio", end, seen.direction)
@@ -204,7 +222,7 @@ class Judge:
 
     @staticmethod
     def answer(seen: Seen, expected: Decision) -> str:
-        """What is wrong with the value that a read or a call gave; empty if nothing."""
+        """A complaint about the value of a read or a call; empty if it is right."""
         if seen.value is None or seen.letter != "o":
             return ""
         bits = (1 << 8 * seen.width) - 1 if seen.section == "mmio" else ALL
@@ -215,7 +233,7 @@ class Judge:
         return ""
 
     def sysreg(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str, str]:
-        """(what it counts as, what is wrong, the gap that explains it)"""
+        """(its heading, a complaint, the gap that explains it), each may be empty."""
         register = self.arch.by_key.get(key)
         catching = self.plan.traps.get((key, seen.direction), "")
         active = [name for name in (self.controls(register, seen.direction) if register else (catching,))
@@ -249,14 +267,14 @@ class Judge:
 
     @staticmethod
     def of_vgic(register: Optional[Register], seen: Seen, expected: Decision) -> bool:
-        """The virtual GIC sets ICH_HCR_EL2's traps itself, as its list registers need it (hv/dev/vgic.c); it lets pass what
-        the policy allows."""
+        """The virtual GIC sets these traps itself, as its list registers need it (hv/dev/vgic.c); it lets pass what the
+        policy allows."""
         return register is not None and (seen.letter, seen.flag) == ("o", "+") and expected.verdict == "ALLOW" and \
-            any(name.startswith("ICH_HCR_EL2.") for name in register.controls(seen.direction))
+            any(name in OF_VGIC for name in register.controls(seen.direction))
 
     def as_class(self, seen: Seen, key: int, expected: Decision, info: ExceptionClass) -> Tuple[str, str, str]:
-        """A trap that names no register: what is said of its class happens, and that is what is said of the register, or
-        the planner has told that it is not."""
+        """A trap that names no register: the class's entry decides. The register's entry says the same, or the planner
+        has complained."""
         decided = self.reference.decide(Access("exceptions", info.number))
         if (seen.flag == "-") != (decided.verdict == "DENY"):
             return "", f"class {info.name} counted as {'a denial' if seen.flag == '-' else 'no denial'}, which it is not", ""
@@ -269,7 +287,7 @@ class Judge:
         return "", f"it came as class {info.name}, which says {decided.do}", f"class {info.name}" if told else ""
 
     def controls(self, register: Register, direction: str) -> List[str]:
-        """Controls of the register that are set."""
+        """The register's controls that are set."""
         out = []
         for name in register.controls(direction) + register.fgt(direction):
             control = self.arch.controls[name]
@@ -281,8 +299,8 @@ class Judge:
     def trapped(self, seen: Seen, key: int, register: Optional[Register], expected: Decision) -> Tuple[str, str]:
         if (seen.flag == "-") != (expected.verdict == "DENY"):
             return "", f"counted as {'a denial' if seen.flag == '-' else 'no denial'}, which it is not"
-        replayable = register is None or register.replay == "plain" or register.model is not None
-        if expected.do == "deny" or expected.do in ("allow", "mask") and not replayable and seen.letter == "u":
+        given = register is None or expected.do not in GIVEN or register.gives(expected.do, seen.direction)
+        if expected.do == "deny" or not given and seen.letter == "u":
             return (ORDER[3], "") if seen.letter == "u" else ("", f"{_word(seen)} instead of UNDEFINED")
         if expected.do in ("allow", "mask", "pause") and seen.letter == "u" and \
                 not (register and register.reaches(seen.direction)):
@@ -295,7 +313,7 @@ class Judge:
         return ORDER[2] if plain else ORDER[4], self.answer(seen, expected)
 
     def gap(self, names: List[str], register: Optional[Register], key: int, direction: str) -> str:
-        """The named gap that explains why an access was not seen; empty if there is none."""
+        """The named gap that explains why EL2 did not see an access; empty if none does."""
         if (key, direction) in self.problems:
             found: Optional[Gap] = next((gap for gap in (gap_of(self.policy.platform, name, register, self.cpu)
                                                          for name in names if name and register) if gap), None)
@@ -341,7 +359,8 @@ class Judge:
 
 
 def _like_absent(esr: int) -> bool:
-    """FEAT_IDST reports an ID register that is not there by its encoding; what maintenance of Device memory gives."""
+    """Whether the exception is one of a missing register: FEAT_IDST reports an ID register by its encoding, and
+    maintenance of Device memory may be an alignment fault."""
     return esr >> 26 in (EC_UNKNOWN, EC_SYSREG) or esr >> 26 == EC_DABT and esr & 0x3f == FSC_ALIGNMENT
 
 
@@ -353,7 +372,7 @@ def _word(seen: Seen) -> str:
 def report(verdict: Verdict, policy: Policy, cpu: str) -> str:
     total = sum(verdict.by_section.values())
     lines = [f"{policy.name:12} on target     {total} accesses executed at EL1 on {policy.platform} {cpu}",
-             "  " + ", ".join(f"{count} {section}" for section, count in verdict.by_section.items())]
+             "  " + ", ".join(f"{count} {section}" for section, count in verdict.by_section.items()) + verdict.extent]
     for what in ORDER:
         if verdict.counts.get(what):
             lines.append(f"  {verdict.counts[what]:7} {what}")

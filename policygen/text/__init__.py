@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words, places and complaints: YAML with positions, knowing nothing of policies or machines."""
+"""Words, places and complaints: YAML with positions, without knowledge of policies or machines."""

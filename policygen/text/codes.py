@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each code means. The first line of each stands in lists; `policygen code PGnnn` shows all (commands/code.py)."""
+"""The meaning of each code. Lists print the first line; `policygen code PGnnn` prints all (commands/code.py)."""
 from __future__ import annotations
 
 from typing import Dict

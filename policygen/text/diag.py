@@ -9,19 +9,19 @@ from policygen.text.escape import printable
 from policygen.text.terminal import COLOURS, PLAIN
 
 WIDTH = 160     # a longer source line is shown in part
-MOST = 500      # more complaints than anybody reads: the rest is counted
-MANY = 100      # from here on no likely words are looked for
-PLACES = 20     # of one slip that is used in many places
+MOST = 500      # further complaints are only counted
+MANY = 100      # complaints for which likely words are looked for, at most
+PLACES = 20     # places of one repeated slip that are shown
 UNKNOWN = ("PG101", "PG102", "PG103", "PG104", "PG105", "PG119")
 
 
 class BrokenFacts(ValueError):
-    """Facts that come with policygen contradict each other: one line that names the place; no policy is to blame."""
+    """Facts that come with policygen contradict each other: one line that names the place, since no policy is at fault."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where something was written; line and column count from 1."""
+    """The place of a word in a file; line and column count from 1."""
     file: str
     line: int
     col: int
@@ -48,7 +48,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Ignore:
-    """A comment `# ignore PG502: reason`; `line` is the line it speaks of."""
+    """A comment `# ignore PG502: reason`; `line` is the line that it is about."""
     code: str
     reason: str
     line: int
@@ -74,14 +74,14 @@ def quoted(text: str) -> str:
 
 @dataclass
 class Diagnostics:
-    """Everything that was found in one run, with the source lines needed to show it."""
+    """The complaints of one run, with the source lines needed to show them."""
     items: List[Diagnostic] = field(default_factory=list)
     sources: Dict[str, Sequence[str]] = field(default_factory=dict)
     ignores: Dict[str, Sequence[Ignore]] = field(default_factory=dict)      # as `sources`: by file
     unreadable: bool = False                        # a file that cannot be read: exit 2, not 1
-    asked: int = 0                                  # for likely words
+    asked: int = 0                                  # used to suggest likely words
     dropped: int = 0                                # complaints beyond MOST
-    poisoned: bool = False                          # something was left out: what only seems to be missing is no news
+    poisoned: bool = False                          # an entry was left out: a complaint of something missing may follow from it
 
     def error(self, code: str, span: Optional[Span], message: str, label: str = "", *, helps: Iterable[str] = (),
               notes: Iterable[str] = (), also: Iterable[Tuple[Span, str]] = (), severity: str = "error") -> None:
@@ -91,7 +91,7 @@ class Diagnostics:
             return
         earlier = next((at for at, other in enumerate(self.items) if code in UNKNOWN and other.code == code
                         and (other.message, other.helps) == (message, item.helps)), None)
-        if earlier is not None and span is not None:                # one slip, used in several places
+        if earlier is not None and span is not None:                # one slip, repeated in several places
             if len(self.items[earlier].also) < PLACES:
                 self.items[earlier] = replace(self.items[earlier],
                                               also=self.items[earlier].also + ((span, "and here"),))
@@ -100,7 +100,7 @@ class Diagnostics:
 
     def refuse(self, code: str, span: Optional[Span], message: str, label: str = "", *, helps: Iterable[str] = (),
                notes: Iterable[str] = (), also: Iterable[Tuple[Span, str]] = ()) -> None:
-        """An error after which the thing complained of is left out."""
+        """An error whose subject is left out of the result."""
         self.poisoned = True
         self.error(code, span, message, label, helps=helps, notes=notes, also=also)
 
@@ -113,7 +113,7 @@ class Diagnostics:
         return any(item.severity == "error" for item in self.items)
 
     def complained(self, file: str, first: int, last: int) -> bool:
-        """Whether one of these lines has an error already: what follows from it is no news."""
+        """Whether one of these lines has an error already, of which this one would be a consequence."""
         return any(item.span is not None and item.span.file == file and first <= item.span.line <= last
                    for item in self.items if item.severity == "error")
 
@@ -172,7 +172,7 @@ def _draw(item: Diagnostic, sources: Mapping[str, Sequence[str]], colour: bool) 
 
 
 def _window(text: str, span: Span) -> Tuple[str, int, int]:
-    """The part of a long line around the span, with the column and length of the span in it."""
+    """The part of a long line around the span, with the span's column and length in it."""
     length = max(1, span.end - span.col)
     if len(text) <= WIDTH:
         return text, span.col, length

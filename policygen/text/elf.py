@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A 64-bit little-endian ELF file as pyelftools reads it: sections, symbols, segments, or one ValueError that says why
-not. A file is data: whatever its headers say, nothing is read beyond its end and nothing is unpacked."""
+"""A 64-bit little-endian ELF file, read by pyelftools: sections, symbols, segments, or one ValueError with the reason.
+Whatever the file's headers say, nothing beyond its end is read and nothing is unpacked."""
 from __future__ import annotations
 
 import io
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Collection, Dict, Iterator, List
+from typing import Any, Collection, Dict, Iterator, List, Tuple
 
 MAGIC = b"\x7fELF"
 SYMBOL = 24             # bytes of an Elf64_Sym
@@ -15,10 +15,12 @@ MAX_HEADERS, MAX_SYMBOLS = 1 << 12, 1 << 17
 
 @dataclass(frozen=True)
 class Segment:
-    """A PT_LOAD segment: where it is in memory (physical address) and in the file."""
+    """A PT_LOAD segment: its places in memory (physical address) and in the file."""
     address: int
     offset: int
     size: int           # bytes in the file
+    virtual: int        # address
+    memory: int         # bytes in memory
 
 
 class Elf:
@@ -61,7 +63,7 @@ class Elf:
             return self.slice(found.sh_offset, found.sh_size, f"its section {name}")
 
     def symbols(self, names: Collection[str]) -> Dict[str, int]:
-        """Values of those symbols, of all of them."""
+        """Values of those symbols, of all of them; raises ValueError if one is missing."""
         found: Dict[str, int] = {}
         with _told():
             for table in self.file.iter_sections("SHT_SYMTAB"):
@@ -79,18 +81,30 @@ class Elf:
             raise ValueError(f"it has no symbol {missing[0]}")
         return found
 
-    def segments(self) -> List[Segment]:
-        """What is loaded."""
+    def marks(self) -> List[Tuple[int, str]]:
+        """Address and kind, `x` or `d`, of each mapping symbol."""
+        found: List[Tuple[int, str]] = []
         with _told():
-            out = [Segment(part["p_paddr"], part["p_offset"], part["p_filesz"])
-                   for part in self.file.iter_segments("PT_LOAD") if part["p_filesz"]]
+            for table in self.file.iter_sections("SHT_SYMTAB"):
+                self.slice(table["sh_offset"], table["sh_size"], "its symbols")
+                if table["sh_entsize"] != SYMBOL or table.num_symbols() > MAX_SYMBOLS:
+                    raise ValueError(f"it has {table.num_symbols()} symbols of {table['sh_entsize']} bytes")
+                found += [(symbol["st_value"], symbol.name[1]) for symbol in table.iter_symbols()
+                          if symbol.name[:2] in ("$x", "$d")]
+        return found
+
+    def segments(self, empty: bool = False) -> List[Segment]:
+        """Sections that are loaded; `empty`: those too that are zero in memory and have no byte in the file."""
+        with _told():
+            out = [Segment(part["p_paddr"], part["p_offset"], part["p_filesz"], part["p_vaddr"], part["p_memsz"])
+                   for part in self.file.iter_segments("PT_LOAD") if part["p_filesz"] or empty and part["p_memsz"]]
         for segment in out:
             self.slice(segment.offset, segment.size, f"its segment at {segment.address:#x}")
         return out
 
 
 def _reader() -> Any:
-    """pyelftools, imported by those alone who read an image."""
+    """Imports pyelftools, which only readers of an image need."""
     try:
         from elftools.elf import elffile
     except ImportError:
@@ -100,7 +114,7 @@ def _reader() -> Any:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Whatever a library trips over in a file's headers is a fault of the file."""
+    """Turns any error of the library over a file's headers into a ValueError about the file."""
     try:
         yield
     except ValueError:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text of others in the languages that policygen writes: one function a language, and a type that says it was called.
+"""Escapes foreign text for the languages that policygen writes: one function a language, and a type that proves the
+call.
 
-What a template or `fill()` writes is an int, a word, or text of a type made here; a plain str is refused. Each piece
-is whole in its language (a comment with its delimiters, a string with its quotes), so that it ends where it should
-wherever it stands.
+Templates and `fill()` write ints, words, and text of a type made here; a plain str is refused. Each piece is whole in
+its language (a comment with its delimiters, a string with its quotes), so that it ends where it should wherever it
+stands.
 """
 from __future__ import annotations
 
@@ -21,7 +22,7 @@ REPLACED = "\N{REPLACEMENT CHARACTER}"
 
 
 class Escaped(str):
-    """Text that stands as it is in what is written."""
+    """Text that is written as it is."""
 
 
 class Word(Escaped):
@@ -49,7 +50,7 @@ Piece = Union[int, Escaped]
 
 
 class Raw(TypeError):
-    """Text that nobody has escaped for the language it was to be written in: a mistake in policygen."""
+    """Text without escaping for its language: a mistake in policygen."""
 
 
 def admitted(value: object, kind: Type[Escaped]) -> Piece:
@@ -60,7 +61,7 @@ def admitted(value: object, kind: Type[Escaped]) -> Piece:
 
 
 def fill(kind: Type[Kind], template: str, *pieces: object) -> Kind:
-    """`template`, which is ours, with pieces in place of its `{}`."""
+    """`template`, policygen's own, with pieces in place of its `{}`."""
     return kind(template.format(*(admitted(piece, kind) for piece in pieces)))
 
 
@@ -69,7 +70,7 @@ def joined(kind: Type[Kind], between: str, pieces: "list[Piece]") -> Kind:
 
 
 def word(text: object) -> Word:
-    """Letters, digits and underscores; whatever else it is comes from a table of policygen that is wrong."""
+    """Letters, digits and underscores, else Raw is raised: a table of policygen is wrong."""
     if not isinstance(text, (str, int)) or isinstance(text, bool) or not WORD.match(str(text)):
         raise Raw(f"{text!r} is no identifier")
     return Word(text)
@@ -80,15 +81,15 @@ def hexadecimal(value: int, digits: int = 0) -> Word:
 
 
 def printable(text: str) -> str:
-    """What a terminal and a reader can be trusted with: one line without controls, without marks that turn the order of
-    letters around, without halves of characters. Blanks stay blanks, a tab becomes one."""
+    """Text that a terminal and a reader can be trusted with: one line without controls, without marks that change the
+    order of letters, without unpaired surrogates. Blanks stay blanks, a tab becomes one."""
     return text if text.isprintable() else \
         "".join(c if c.isprintable() else " " if c == "\t" else REPLACED for c in text)
 
 
 def c_string(text: "str | None") -> C:
     """A C string literal. Bytes outside ASCII become octal escapes, which end by themselves; so do the delimiters of
-    comments, lest it end one."""
+    comments, lest the literal end one."""
     if text is None:
         return C("NULL")
     out = ""
@@ -105,13 +106,13 @@ def c_comment(text: str) -> C:
 
 
 def c_comment_block(head: str, lines: "list[str]") -> C:
-    """A comment of several lines: what it is about, and one line for each text."""
+    """A comment of several lines: a heading, and one line for each text."""
     body = "".join(f" *   {_in_comment(line)}\n" for line in lines)
     return C(f"/*\n * {_in_comment(head)}\n{body} */")
 
 
 def _in_comment(text: str) -> str:
-    """Cannot end a comment, starts none, and holds no trigraph that joins two lines."""
+    """Text for inside a comment: it ends none, starts none, and holds no trigraph that joins two lines."""
     clean = "".join(char if char.isprintable() else " " for char in text)
     return clean.replace("??/", "?? /").replace("*/", "* /").replace("/*", "/ *")
 
@@ -134,7 +135,7 @@ def yaml_quoted(text: str) -> Yaml:
 
 
 def yaml_name(text: "str | None") -> Yaml:
-    """A name of the language or of the facts, which needs no quotes; whatever else it is, nobody has checked it."""
+    """A name of the language or of the facts, which needs no quotes; raises Raw for any other text."""
     if text is None or not YAML_NAME.match(text):
         raise Raw(f"{text!r} is no name")
     return Yaml(text)
@@ -146,12 +147,12 @@ def yaml_comment(text: str) -> Yaml:
 
 
 def markdown(text: str) -> Markdown:
-    """Text that is no markup, opens no link and leaves its cell of a table not."""
+    """Text without markup or links, which stays in its cell of a table."""
     return Markdown(MARKUP.sub(lambda match: "&lt;" if match.group() == "<" else f"\\{match.group()}", printable(text)))
 
 
 def markdown_code(text: str) -> Markdown:
-    """A span of code, however many backticks are in it; a bar does not end its cell."""
+    """A code span, however many backticks are in the text; a bar does not end its cell."""
     clean = printable(text).replace("|", "\\|")
     fence = "`" * (max((len(run) for run in re.findall(r"`+", clean)), default=0) + 1)
     pad = " " if clean[:1] == "`" or clean[-1:] == "`" or not clean else ""

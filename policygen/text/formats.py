@@ -17,7 +17,7 @@ GITHUB = {"error": "error", "warning": "warning", "note": "notice"}
 
 
 def words(item: Diagnostic) -> str:
-    """All that is said, for a reader who does not see carets."""
+    """A complaint with its notes and helps as one text, without carets."""
     label = f" ({item.label})" if item.label else ""
     return "\n".join([item.message + label, *(f"note: {note}" for note in item.notes),
                       *(f"help: {text}" for text in item.helps)])
@@ -40,7 +40,7 @@ def location(file: str, line: int, col: int, end: int, text: str = "") -> Dict[s
 
 
 def message(text: str) -> str:
-    """Plain text of SARIF: `[words](target)` would be a link, to whatever a policy says."""
+    """Plain text for SARIF, where `[words](target)` of a policy would be a link."""
     return "\n".join(map(printable, text.split("\n"))).replace("](", "] (")
 
 
@@ -93,7 +93,7 @@ def property_text(text: str) -> str:
 # --- JUnit ------------------------------------------------------------------------------------------------------
 
 def junit(diags: Diagnostics, passed: Sequence[str] = ()) -> str:
-    """Each error is a failed case of the file it is in; `passed` names what went well."""
+    """Each error is a failed case of its file; `passed` names the cases that passed."""
     cases: List[str] = []
     errors = [item for item in diags.sorted() if item.severity == "error"]
     for item in errors:

@@ -55,15 +55,15 @@ def as_number(node: Node, what: str, diags: Diagnostics, *, low: int = 0, high: 
 
 
 def shown_range(low: int, high: int, written: str) -> str:
-    """In the base that the number was written in."""
+    """The number, in the base that it was written in."""
     return f"{low:#x}..{high:#x}" if written[:2] in ("0x", "0X") else f"{low}..{high}"
 
 
 def pick(node: Scalar, known: Iterable[str], code: str, what: str, diags: Diagnostics, label: str = "",
          describe: Callable[[str], str] = str, helps: Iterable[str] = (),
          other: Optional[Callable[[str], Sequence_[str]]] = None) -> Optional[str]:
-    """The word, or the only one that can have been meant (so that one slip is one complaint), or None. `other`: the words
-    that go by this other name."""
+    """The word, or the single word that it was probably meant to be (so that one slip is one complaint), or None.
+    `other`: words under another name."""
     candidates = list(known)
     if node.text in candidates:
         return node.text
@@ -86,7 +86,7 @@ def alternatives(choices: List[str]) -> str:
 
 
 def find(node: Mapping, name: str, known: Iterable[str]) -> Tuple[Optional[Scalar], Optional[Node]]:
-    """The pair of this key, or of the unknown key that can only have been meant to be it (keys_of() complains)."""
+    """The pair of this key, or of an unknown key that was probably meant to be it (keys_of() complains)."""
     names = list(known)
     for key, value in node.items:
         if key.text == name:

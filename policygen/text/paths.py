@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where files are, and what they are called in output: never by an absolute path."""
+"""Places of files, and their names in output, which are never absolute paths."""
 from __future__ import annotations
 
 import os
@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def project_root() -> Path:
-    """The clone this package belongs to; for an installed package, the working directory."""
+    """The clone that this package belongs to; for an installed package, the working directory."""
     clone = PACKAGE.parent
     return clone if (clone / "policy" / "platform").is_dir() else Path.cwd()
 
@@ -23,14 +23,14 @@ _FACTS: List[Path] = []             # innermost last: see facts_from()
 
 
 def facts_dir() -> Path:
-    """The folder with arch/ and platform/: of the clone, else the copy that was installed with the package; inside of
-    facts_from(), that of a revision."""
+    """The folder with arch/ and platform/: the clone's, else the copy installed with the package; inside of
+    facts_from(), a revision's."""
     return _FACTS[-1] if _FACTS else _own_facts(PACKAGE)
 
 
 @contextmanager
 def facts_from(folder: str) -> Iterator[None]:
-    """Facts are read from this folder meanwhile; empty: from where they were."""
+    """Facts are read from this folder inside the `with`; empty: no change."""
     _FACTS.append(Path(folder) if folder else facts_dir())
     try:
         yield
@@ -45,7 +45,7 @@ def _own_facts(package: Path) -> Path:
 
 
 def header(name: str = "policy/policy.h") -> Path:
-    """What policygen and EL2 agree on: a header of hv/ in the clone, else the copy that was installed."""
+    """hv/policy/policy.h of the clone, else the copy installed with the package."""
     clone = PACKAGE.parent / "hv" / name
     return clone if clone.is_file() else PACKAGE / "installed" / "hv" / clone.name
 
@@ -66,5 +66,5 @@ def display(path: Path) -> str:
 
 
 def shown(name: str) -> str:
-    """A policy argument without an absolute path in it."""
+    """A policy argument, with an absolute path in it shortened."""
     return display(Path(name)) if "/" in name and ":" not in name else printable(name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What people did when the YAML parser gives up: told where they did it, which is seldom where the parser stands."""
+"""Explains why the YAML parser gave up, at the line of the mistake, which is seldom the parser's."""
 from __future__ import annotations
 
 import re
@@ -17,7 +17,7 @@ Slip = Tuple[int, int, str, List[str]]          # line and column from 1, what i
 
 
 def blank(text: str) -> str:
-    """The name of the first blank in it that is none to YAML; empty: there is none."""
+    """The name of the first blank in the line that YAML does not take for one; empty: there is none."""
     found = BLANK.search(text)
     return f"{BLANKS[found.group()]}, U+{ord(found.group()):04X}" if found else ""
 
@@ -68,7 +68,7 @@ def _no_colon(lines: Sequence[str], line: int, col: int) -> Slip:
 
 
 def _indentation(lines: Sequence[str], line: int) -> "Slip | None":
-    """The line, or the one above it, that is indented otherwise than its neighbours."""
+    """The line, or the one above it, whose indentation differs from its neighbours'."""
     here = _indent(lines[line])
     above = next((number for number in range(line - 1, -1, -1) if _content(lines[number])), None)
     if above is None:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YAML with positions, without the parts of YAML that surprise people; knows nothing of policies.
+"""YAML with positions, without YAML's surprises; knows nothing of policies.
 
-It walks the parser's events rather than composing nodes: anchors, tags and depth are then seen before they cost
-anything, and no input makes it recurse. The C parser is not used because it counts columns in bytes.
+It walks the parser's events and composes no nodes: anchors, tags and depth are refused before they cost anything, and
+no input makes it recurse. The C parser is not used because it counts columns in bytes.
 """
 from __future__ import annotations
 
+import hashlib
 import re
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from policygen.text.slips import blank, slip
 MAX_BYTES = 4 << 20
 MAX_DEPTH = 12
 
-LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")      # what YAML counts as the end of a line
-# Line ends that editors do not show, and marks that turn letters around: reviewers read something else than YAML does.
+LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")      # YAML's line ends
+# Line ends that editors do not show, and marks that change the order of letters: reviewers and YAML would read
+# different text.
 UNSEEN = re.compile("[\x85\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
 UNSPEAKABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|" + UNSEEN.pattern)
 BOOLEAN = re.compile(r"(?i:y|n|yes|no|on|off|true|false)\Z")
@@ -70,6 +72,7 @@ class Source:
     lines: Tuple[str, ...]
     root: Optional[Mapping]
     ignores: Tuple[Ignore, ...]
+    sha256: str = ""                # of its bytes
 
     def line(self, number: int) -> str:
         return self.lines[number - 1].strip() if 0 < number <= len(self.lines) else ""
@@ -83,7 +86,7 @@ class _Open:
     items: List[Node]
     pairs: Dict[str, Tuple[Scalar, Node]]
     key: Optional[Scalar] = None
-    skip: bool = False              # the value to come belongs to a key that was refused
+    skip: bool = False              # the next value belongs to a key that was refused
 
 
 def last_line(node: Node) -> int:
@@ -103,7 +106,7 @@ def kind(node: Node) -> str:
 
 
 def read(path: Path, shown: str, diags: Diagnostics) -> Optional[Source]:
-    """The file as nodes, or None (with the reason in `diags`) when there is nothing to go on with."""
+    """The file as nodes, or None, with the reason in `diags`, if it cannot be read at all."""
     try:
         with open(path, "rb") as stream:
             data = stream.read(MAX_BYTES + 1)
@@ -142,13 +145,13 @@ def parse(data: bytes, shown: str, diags: Diagnostics) -> Optional[Source]:
     if root is None:
         return None
     diags.ignores[shown] = tuple(builder.ignores())
-    return Source(shown, tuple(lines), root, tuple(diags.ignores[shown]))
+    return Source(shown, tuple(lines), root, tuple(diags.ignores[shown]), hashlib.sha256(data).hexdigest())
 
 
 class _Builder:
     def __init__(self, shown: str, lines: List[str], diags: Diagnostics) -> None:
         self.shown, self.lines, self.diags = shown, lines, diags
-        self.scalars: List[Tuple[yaml.Mark, yaml.Mark]] = []     # quoted and block text: no comments in there
+        self.scalars: List[Tuple[yaml.Mark, yaml.Mark]] = []     # quoted and block text has no comments
 
     def span(self, start: yaml.Mark, end: Optional[yaml.Mark] = None) -> Span:
         line, col = start.line + 1, start.column + 1
@@ -192,7 +195,7 @@ class _Builder:
             self.diags.error("PG001", Span(self.shown, line, col, col + 1), message, helps=helps)
 
     def walk(self, text: str) -> Optional[Node]:
-        """Events to nodes, with a stack of our own."""
+        """Builds nodes from events, with a stack of its own."""
         stack: List[_Open] = []
         root: Optional[Node] = None
         documents = 0
@@ -204,7 +207,7 @@ class _Builder:
                                       helps=["one policy a file: remove the `---`"])
                     return root
                 continue
-            node: Optional[Node] = None             # stays None when it was refused: its key or item is left out
+            node: Optional[Node] = None             # stays None if it was refused: its key or item is left out
             if isinstance(event, yaml.AliasEvent):
                 self.diags.refuse("PG005", self.span(event.start_mark, event.end_mark),
                                   f"an alias, *{event.anchor}: write the value out")
@@ -225,14 +228,14 @@ class _Builder:
             else:
                 continue
             if stack:
-                self.put(stack[-1], node, self.span(event.start_mark, event.end_mark))
+                self.put(stack[-1], node, event)
             else:
                 root = node
         if root is None:
             self.diags.error("PG010", Span(self.shown, 1, 1, 2), f"{self.shown} is empty")
         return root
 
-    def put(self, into: _Open, node: Optional[Node], span: Span) -> None:
+    def put(self, into: _Open, node: Optional[Node], event: yaml.Event) -> None:
         if not into.mapping:
             into.items += [node] if node is not None else []
         elif into.key is not None:
@@ -240,11 +243,11 @@ class _Builder:
                 into.pairs[into.key.text] = (into.key, node)
             into.key, into.skip = None, False
         else:
-            self.put_key(into, node, span)
+            self.put_key(into, node, event)
 
-    def put_key(self, into: _Open, node: Optional[Node], span: Span) -> None:
+    def put_key(self, into: _Open, node: Optional[Node], event: yaml.Event) -> None:
         into.skip = True
-        into.key = node if isinstance(node, Scalar) else Scalar(span, "", True)
+        into.key = node if isinstance(node, Scalar) else Scalar(self.span(event.start_mark, event.end_mark), "", True)
         if node is None:
             return
         if not isinstance(node, Scalar):
@@ -258,6 +261,8 @@ class _Builder:
             into.skip = False
 
     def refuse_tricks(self, event: yaml.Event) -> None:
+        if event.anchor is None and event.tag is None:
+            return
         span = self.span(event.start_mark)
         span = Span(span.file, span.line, span.col, span.col + 1)
         if event.anchor is not None:
@@ -306,12 +311,12 @@ class _Builder:
         return found
 
     def target(self, number: int, before: str) -> int:
-        """A comment on a line of its own speaks of the next line that holds something."""
+        """Ties a comment on a line of its own to the next line with content."""
         return number + 1 if before.strip() else self.following[number]
 
     @cached_property
     def following(self) -> List[int]:
-        """By line, counted from 0: the next line that holds something, counted from 1; the line itself if none does."""
+        """By line, counted from 0: the next line with content, counted from 1; the line itself if there is none."""
         out, after = [], 0
         for number in range(len(self.lines) - 1, -1, -1):
             out.append(after or number + 1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON as strictly as YAML is read: no key twice, whole numbers, no text that nobody sees; within bounds."""
+"""JSON as strictly as YAML is read: no key twice, whole numbers, no invisible text; within bounds."""
 from __future__ import annotations
 
 import json
@@ -8,16 +8,16 @@ from typing import Any, Dict, List, Tuple
 from policygen.text.source import UNSPEAKABLE
 
 MAX_BYTES = 16 << 20
-MAX_NESTED = 1 << 20        # lists and maps: each takes many times the two characters that it is written with
+MAX_NESTED = 1 << 20        # lists and maps: each takes far more memory than its two characters
 MAX_DIGITS = 20
 
 
 class Malformed(ValueError):
-    """The data is not what it should be; says where and how."""
+    """Data of another form; the message says where and how."""
 
 
 def parse(data: bytes) -> Dict[str, Any]:
-    """One map; `data` is what was read, at most MAX_BYTES and one more."""
+    """One map; `data` is at most MAX_BYTES and one more."""
     if len(data) > MAX_BYTES:
         raise Malformed(f"larger than {MAX_BYTES >> 20} MiB")
     if data.count(b"[") + data.count(b"{") > MAX_NESTED:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is printed passes here: lines of printable text and this program's own colours, whoever wrote the words."""
+"""Output for a terminal: lines of printable text and this program's own colours, even if the words are foreign."""
 from __future__ import annotations
 
 import re
@@ -14,14 +14,14 @@ KEPT = re.compile("(\n|" + "|".join(re.escape(code) for code in (*COLOURS.values
 
 
 def clean(text: str) -> str:
-    """Without controls, marks that turn letters around, and halves of characters; lines and colours stay."""
+    """Text without controls, marks that change the order of letters, and unpaired surrogates; lines and colours stay."""
     if text.isprintable():
         return text
     return "".join(part if number % 2 else printable(part) for number, part in enumerate(KEPT.split(text)))
 
 
 class Guarded:
-    """A text stream to which nothing else can be written."""
+    """A stream that filters all text written to it."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Words and numbers as people write them, and the word that was probably meant."""
+"""Words and numbers as people write them, and the known word that a slip was probably meant to be."""
 from __future__ import annotations
 
 import re
@@ -38,7 +38,7 @@ def number_range(text: str) -> Optional[Tuple[int, int]]:
 
 
 def distance(a: str, b: str, limit: int) -> int:
-    """Edits from a to b: insert, delete, replace, swap neighbours. Anything above `limit` is `limit + 1`."""
+    """Edits from a to b: insert, delete, replace, swap neighbours; more than `limit` count as `limit + 1`."""
     if abs(len(a) - len(b)) > limit:
         return limit + 1
     before: List[int] = []

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one operation costs, in instructions: by a guest that counts, by trace, and as a policy grows.
+"""The cost of one operation, in instructions: by a guest that counts, by trace, and as a policy grows.
 
-The clock is QEMU's instruction count (`-icount shift=0`): 1 ns an instruction, 16 a tick of the 62.5 MHz counter. So
-the numbers are those of the code, the same on every machine; caches and TLBs have no part in them.
+The clock is QEMU's instruction count (`-icount shift=0`): 1 ns an instruction, 16 a tick of the 62.5 MHz counter. The
+numbers are therefore those of the code, the same on every machine; caches and TLBs have no part in them.
 """
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import disk
 import linux
@@ -45,8 +46,8 @@ class Row:
     why: str = ""               # of a goal that is missed
 
 
-# Stage 2 aborts: QEMU takes the faulting instruction back before it is counted. Reads trapped by an access check: the
-# block's count was paid in full, and one branch stands behind the read (guest/bench/start.S).
+# Instructions to subtract. Stage 2 aborts: QEMU takes the faulting instruction back before it is counted. Reads trapped
+# by an access check: the block was counted in full, and one branch stands behind the read (guest/bench/start.S).
 ABORT, READ = -1, 1
 CORRECTIONS = ("corrections: +1 for a stage 2 abort (QEMU does not count the instruction that aborts), -1 for a "
                "trapped read of a register (QEMU counts the rest of its block, one branch); the trace, which "
@@ -57,7 +58,7 @@ ROWS = (
     Row("psci", "PSCI_VERSION by SMC", 100, ("48", "203", "159", "501", "527", "1541")),
     Row("id", "ID_AA64PFR0_EL1 read, constant", 95, ("51", "-", "-", "430", "347", ""), READ),
     Row("masked", "ID_AA64ISAR0_EL1 read, masked", 95, ("51", "-", "-", "430", "347", ""), READ),
-    Row("denied", "denied system register: UNDEF", 120),   # I/O to QEMU: it ends its block
+    Row("denied", "denied system register: UNDEF", 120),   # I/O to QEMU ends its block
     Row("typer", "GICD_TYPER read", 120, ("57", "226", "343", "612", "3010", "2281"), ABORT),
     Row("enable_read", "GICD_ISENABLER1 read", 140, ("57", "1291", "352", "689", "3010", ""), ABORT),
     Row("enable_write", "GICD_ISENABLER1 write 0", 160, ("53", "3563", "363", "740", "3543", ""), ABORT),
@@ -85,7 +86,7 @@ EXTRA = (
 
 
 class Failed(Exception):
-    """What was measured cannot be right, or nothing was measured."""
+    """A measurement is missing, or cannot be right."""
 
 
 # ---- building --------------------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def measure(elf: Path) -> Dict[str, float]:
 def costs(found: Dict[str, float]) -> Dict[str, float]:
     """Instructions an operation, the trapping one included."""
     out = {row.key: round(found[row.key] - found[f"base_{row.key}"] - row.excess, 1) for row in ROWS}
-    out["denied"] += 1          # `udf` stands for the trapping instruction in their base loops
+    out["denied"] += 1          # `udf` stands for the trapping instruction in these base loops
     out["denied_mmio"] += 1
     out["record"] = round(out["logged"] - out["unlogged"], 1)
     out["timer"] = round(found["timer"] / TICK, 1)  # the sum over sixteen paddings counts instructions, not ticks
@@ -164,7 +165,7 @@ def costs(found: Dict[str, float]) -> Dict[str, float]:
 
 @dataclass
 class Symbols:
-    """Functions by address, to say whose an instruction is."""
+    """Functions by address, to find the function of an instruction."""
 
     starts: List[int] = field(default_factory=list)
     names: List[str] = field(default_factory=list)
@@ -193,13 +194,14 @@ class Symbols:
         return self.names[i] if i >= 0 else hex(pc)
 
 
-def trace(elf: Path, skip: Tuple[int, int]) -> Iterator[int]:
-    """The address of every instruction but those in `skip`, with the bench guest making few rounds."""
+def trace(elf: Path, skip: Sequence[Tuple[int, int]]) -> Iterator[int]:
+    """The address of every instruction but those in the ranges `skip`, with the bench guest making few rounds."""
     with tempfile.TemporaryDirectory() as folder:
         bootargs = Path(folder) / "bootargs"
         bootargs.write_bytes(b"charter1 log=quiet\0")
-        ranges = f"{0x40000000:#x}..{skip[0] - 4:#x},{skip[1]:#x}..{EL2_END - 4:#x}"
-        # By the clock that measure() has: a look of EL2's watchdog, once a second, is nowhere then.
+        edges = [0x40000000, *itertools.chain.from_iterable(sorted(skip)), EL2_END]
+        ranges = ",".join(f"{start:#x}..{end - 4:#x}" for start, end in zip(edges[::2], edges[1::2]) if start < end)
+        # With measure()'s clock, so that a look of EL2's watchdog, once a second, is nowhere.
         words = command(elf, bootargs, "-icount", "shift=0,sleep=off", "-singlestep", "-d", "exec,nochain",
                         "-dfilter", ranges)
         last = 0
@@ -234,8 +236,7 @@ def listing(elf: Path) -> Traced:
     found, booting, entries, ticks, waiting = Traced(), True, 0, 0, False
     names: Dict[int, str] = {}
     current: Optional["Counter[str]"] = None
-    scrubbing = el2.address("clear"), el2.behind("scrub")
-    assert {el2.at(pc) for pc in range(*scrubbing, 4)} == {"clear", "find_set", "scrub"}, "not side by side"
+    scrubbing = [(el2.address(name), el2.behind(name)) for name in ("clear", "find_set", "scrub")]
     for pc in trace(elf, scrubbing):
         if pc < GUEST_END:
             booting, current = False, None
@@ -275,7 +276,7 @@ def number(value: float) -> str:
 
 
 def print_rows(rows: Iterable[Row], result: Dict[str, float]) -> int:
-    """The table; how many rows miss their goal."""
+    """Prints the table; returns how many rows miss their goal."""
     missed = 0
     reasons: List[str] = []
     print(f"{'operation':40} {'charter':>10} {'goal':>8}  " + " ".join(f"{name:>9}" for name in OTHERS))
@@ -341,7 +342,7 @@ def plot(growth: Dict[int, Dict[str, float]]) -> str:
 
 
 def compare(result: Dict[str, float], baseline: Path) -> int:
-    """How many rows got worse; a baseline has no row that we lack."""
+    """How many rows got worse; a row that the baseline has must exist."""
     stored: Dict[str, float] = json.loads(baseline.read_text(encoding="utf-8"))["rows"]
     worse = 0
     print(f"{'operation':40} {'baseline':>10} {'now':>10}")
@@ -349,7 +350,8 @@ def compare(result: Dict[str, float], baseline: Path) -> int:
         if row.key not in stored:
             continue
         was, now = stored[row.key], result[row.key]
-        # One instruction of an operation is seen. Boot prints the version, and sizes follow what is linked: 1 %.
+        # Tolerance: a single instruction counts for an operation; 1 % for boot, which prints the version, and for
+        # sizes.
         slack = 0.5 if row in ROWS or row.key == "record" else was / 100 + 0.5
         change = "" if abs(now - was) < slack else f"  {now - was:+.1f}"
         worse += now - was >= slack
@@ -362,7 +364,7 @@ Numbers = Dict[str, float]
 
 
 def with_linux(folder: Path) -> Tuple[Numbers, Numbers, Numbers, Numbers]:
-    """Debian's kernel under permissive, and with all that it does logged, against bare EL1; and its disk, twice."""
+    """Debian's kernel under permissive, and with everything logged, against bare EL1; and its disk, twice."""
     text = (ROOT / "policy" / "permissive.yaml").read_text(encoding="utf-8")
     name = os.path.relpath(folder, ROOT)
     images = {"permissive": build("permissive", f"{name}/permissive", "diag")}
@@ -376,7 +378,7 @@ def with_linux(folder: Path) -> Tuple[Numbers, Numbers, Numbers, Numbers]:
         raise Failed(str(error)) from None
 
 
-# The benches of what runs on this machine and not on the modelled one: seconds of its own, so there are no goals.
+# Benches in seconds of this machine, not in instructions of the modelled one, so without goals.
 TOOLS = (("policygen, seconds of CPU time by stage", "tests/policygen/bench_scale.py"),
          ("the decoder on logs of this many records", "tests/decoder/bench_decode.py"))
 

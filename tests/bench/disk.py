@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a virtio disk costs under Charter and at EL1 without a hypervisor, in instructions for each request.
+"""The cost of a virtio disk under Charter and at EL1 without a hypervisor, in instructions for each request.
 
-The same kernel, initramfs and disk: QEMU's null-co, which is done at once, so that all that is counted is driver and
-hypervisor. Everything of QEMU runs on one CPU of the host, so that the disk is done when the guest waits, and not
-while it still goes to sleep. That is not exact: a run differs from another by a hundredth or so.
+The same kernel, initramfs and disk: QEMU's null-co, which completes at once, so that only driver and hypervisor are
+counted. All of QEMU runs on one CPU of the host, so that the disk completes while the guest waits, not while it still
+goes to sleep. Runs differ by about one hundredth nevertheless.
 """
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def prepare(out: Path, windows: Path, cache: Path) -> None:
     modules = artifacts.fetch(artifacts.KERNEL, cache, foreign=True).files
     initrd, disk = out / "initrd.gz", out / "disk.img"
     initrd.write_bytes(initramfs.build(busybox.read_bytes(), INIT, [modules[name] for name in MODULES]))
-    disk.write_bytes(bytes(512))        # for the DTB; what the guest gets is DISK
+    disk.write_bytes(bytes(512))        # for the DTB; the guest's disk is DISK
     command = [sys.executable, str(ROOT / "tools" / "linux_prep.py"), "--image", str(image), "--initrd", str(initrd),
                "--cmdline", "console=ttyAMA0 quiet", "--unattended", "--no-seeds", "--quiet", "--log", "quiet",
                "--policy-windows", str(windows), "--qemu-args", linux.BARE, "--disk", str(disk), "--out", str(out)]
@@ -89,7 +89,7 @@ def measure(qemu: str, out: Path, elf: Path) -> Tuple[Dict[str, float], Dict[str
 
 
 def report(ours: Dict[str, float], bare: Dict[str, float]) -> int:
-    """The table; how many rows miss their goal."""
+    """Prints the table; returns how many rows miss their goal."""
     missed = 0
     print(f"\n{'instructions for a request of a virtio disk':52} {'charter':>10} {'bare':>10} {'ratio':>8} {'goal':>8}")
     for load in LOADS:

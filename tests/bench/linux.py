@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much later a Debian kernel is under Charter than at EL1 without a hypervisor, by its own clock.
+"""How much later a Debian kernel gets through its boot under Charter than at EL1 without a hypervisor, by its own
+clock.
 
 The installer's Image and initrd; same command line and DTB (made once, without seeds), same addresses. QEMU counts
 instructions for both clocks, so two runs are the same to the instruction.
@@ -27,7 +28,7 @@ BARE = "-M virt,gic-version=3 -cpu cortex-a57 -m 1G"
 PINNED = ("-nographic -serial mon:stdio -nic none -no-reboot -rtc base=2026-01-01,clock=vm -seed 1 "
           "-icount shift=0,sleep=off")
 WALL = 1500         # seconds for one boot
-FORKS, SERIES = 150, 10     # one series is forty ticks of the kernel: where they fall moves it by a thousandth
+FORKS, SERIES = 150, 10     # one series is forty ticks of the kernel, whose places move it by a thousandth
 INIT = (f"echo bench-begin > /dev/kmsg\ni=0\nwhile [ $i -lt {FORKS * SERIES} ]; do busybox true; i=$((i+1)); done\n"
         "echo bench-end > /dev/kmsg\ndmesg | grep -E 'Run /init|bench-'\n")
 
@@ -50,7 +51,7 @@ RATIOS = (
     Ratio("linux_all", "  and cache, TLB, MMU, GIC registers trapped for it", None, "quiet", "logged-all"),
     Ratio("linux_forks", f"{FORKS} forks of a shell loop, mean of {SERIES}", 1.001, "quiet", forks=True),
 )
-# What permissive does not trap, and what to log it would trap.
+# Entries that permissive does not trap, and that would trap if they were logged.
 UNTRAPPED = ("core", "mmu", "fp", "cache", "tlb", "at", "timer-virt", "gic", "rng", "speculation")
 
 
@@ -85,7 +86,7 @@ def prepare(out: Path, ratio: Ratio, windows: Path, cache: Path) -> Path:
 
 
 def stub(out: Path) -> None:
-    """What jumps to the Image where there is no hypervisor."""
+    """Code that jumps to the Image when there is no hypervisor."""
     (out / "bare.bin").write_bytes(b"".join(word.to_bytes(4, "little") for word in machine.BARE_STUB))
 
 
@@ -130,7 +131,7 @@ def measure(qemu: str, build_dir: Path, images: Dict[str, Path]) -> Tuple[Dict[s
 
 
 def report(ratios: Dict[str, float], seconds: Dict[str, float]) -> int:
-    """The table; how many rows miss their goal."""
+    """Prints the table; returns how many rows miss their goal."""
     missed = 0
     print(f"\n{'Linux against bare EL1, by its own clock':52} {'charter':>10} {'bare':>10} {'ratio':>8} {'goal':>8}")
     for ratio in RATIOS:

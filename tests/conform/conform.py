@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same guest on bare QEMU at EL1 and under Charter: builds it once, boots it twice, compares what it found.
+"""The same guest on bare QEMU at EL1 and under Charter: builds it once, boots it twice, compares its observations.
 
 A guest is one C file with tests/conform/lib.h; it prints observations, lines `= NAME VALUE`, and judges nothing.
 """
@@ -26,7 +26,7 @@ FLAGS = ["-std=gnu11", "-O1", "-g", "-ffreestanding", "-nostdlib", "-static", "-
          "-Wno-unused-function", "-Wl,--build-id=none", "-Wl,--no-warn-rwx-segments", "-I", str(HERE)]
 DTB = '/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; };'
 OBSERVED = re.compile(r"^= (.+) (0x[0-9a-f]+)\s*$", re.M)
-RECORD = re.compile(rb"(\r\n)?\x1e@[^\n]*\r\n")       # of the log: another CPU's may break a guest's line
+RECORD = re.compile(rb"(\r\n)?\x1e@[^\n]*\r\n")       # marks of a record, which may break another CPU's line
 DIFFERENCES = HERE / "differences.txt"
 Found = List[Tuple[str, int]]
 
@@ -70,13 +70,9 @@ def charter(guest: Guest, hypervisor: Path, smp: int = 1, cpu: str = "cortex-a57
                         *loaded(arguments, 0x4007f000), *extra, smp=smp, cpu=cpu)]
 
 
-def observe(command: List[str], stdin: bytes = b"", seconds: int = 120) -> Found:
-    """What the guest printed, in its order; a guest that did not come to its end says so."""
-    try:
-        said = subprocess.run(command, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds,
-                              check=False).stdout
-    except subprocess.TimeoutExpired as late:
-        said = (late.stdout or b"") + b"\n= timeout 0x1\n"
+def observe(command: List[str], stdin: bytes = b"", seconds: int = 60) -> Found:
+    """The guest's observations in order; a guest that has not come to its end within `seconds` of CPU time says so."""
+    said = vm.run(command, seconds, stdin).stdout
     text = RECORD.sub(b"", said).decode(errors="replace").replace("\r", "")
     found = [(name, int(value, 16)) for name, value in OBSERVED.findall(text)]
     return found if found and found[-1][0] == "end" else [*found, ("no end: " + text[-200:].replace("\n", " "), 1)]
@@ -96,7 +92,7 @@ def explained() -> Dict[Tuple[str, str], str]:
 
 
 def differences(one: Found, other: Found) -> List[str]:
-    """Where two runs of one program differ: name, bare, Charter."""
+    """Differences between two runs of one program: name, bare, Charter."""
     out = []
     for (name, value), (also, there) in zip(one, other):
         if name != also:

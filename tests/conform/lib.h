@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one-file guests share. They print what they find, a line `= NAME VALUE` each, and judge nothing: conform.py boots
+ * Shared by one-file guests. They print observations, a line `= NAME VALUE` each, and judge nothing: conform.py boots
  * the same file on bare QEMU at EL1 and under Charter, and compares the lines. The MMU is off on every CPU.
  */
 typedef unsigned long u64;
@@ -8,6 +8,9 @@ typedef unsigned int u32;
 typedef unsigned short u16;
 typedef unsigned char u8;
 typedef long s64;
+typedef _Bool bool;
+#define true  1
+#define false 0
 
 #define BIT(n) (1UL << (n))
 #define mrs(r) ({ u64 v_; asm volatile("mrs %0, " #r : "=r"(v_) : : "memory"); v_; })
@@ -32,7 +35,7 @@ static inline u64 hvc(u64 f, u64 a, u64 b, u64 c)
 	return x0;
 }
 
-/* The last exception; esr is ~0 where none came since reset_caught(). */
+/* The last exception; esr is ~0 if none came since reset_caught(). */
 struct { volatile u64 esr, far, vector, pc; } caught;
 volatile u64 interrupts;
 void second(u64 context);
@@ -56,7 +59,7 @@ static void hex(u64 v)
 }
 /* One observation. */
 static void is(const char *name, u64 value) { say("= "); say(name); put(' '); hex(value); put('\n'); }
-/* One of several, told apart by a number. */
+/* One of several observations, told apart by a number. */
 static void is_of(const char *name, u64 which, u64 value)
 {
 	say("= ");

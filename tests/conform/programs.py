@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random programs for guests/interpreter.c: made from a seed, run on both machines, shrunk where these differ.
 
-A program reads only where the architecture leaves one answer: all interrupts that a CPU may see have priorities of
-their own, configurations change while nothing is enabled, and what one CPU has acknowledged no other ends by ICACTIVER,
-nor makes active again by ISACTIVER.
-Binary points change while nothing is active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the
-binary point of that moment, is the one that it drops (IHI 0069, VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named.
-ISR_EL1 and vectors are looked at behind a read of ICC_HPPIR1_EL1: before FEAT_ECV nothing tells EL2 that a timer's
-line has fallen, and what has been signalled and is not there any more is spurious, as a GIC may have it.
+A program reads only where the architecture allows one answer: all interrupts that a CPU may see have distinct
+priorities, configurations change only while nothing is enabled, and an interrupt that one CPU has acknowledged is
+neither ended by another's ICACTIVER nor made active again by its ISACTIVER. Binary points change only while nothing is
+active: ICV_EOIR1_EL1 deactivates the interrupt whose group priority, by the binary point of that moment, is the one
+that it drops (IHI 0069, VirtualWriteEOIR1), ICC_EOIR1_EL1 the one named. ISR_EL1 and vectors are looked at behind a
+read of ICC_HPPIR1_EL1: before FEAT_ECV EL2 is not told that a timer's line has fallen, and an interrupt that was
+signalled and is gone may be spurious, as a GIC allows.
 """
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from typing import Dict, List, Sequence, Tuple
 import conform
 
 (END, DIST_WRITE, DIST_BYTE, ROUTE, DIST_READ, REDIST_WRITE, REDIST_BYTE, REDIST_READ, CPU_WRITE, CPU_READ, TAKE,
- FINISH, DEACTIVATE, SEND, TIMER, LINE, OFF, ON, UNMASK) = range(19)
+ FINISH, DEACTIVATE, SEND, TIMER, LINE, OFF, ON, UNMASK, ROUTE_READ, NEST, SLEEP) = range(22)
 NAMES = ("end dist_write dist_byte route dist_read redist_write redist_byte redist_read cpu_write cpu_read take finish "
-         "deactivate send timer line off on unmask").split()
-INTERFACE = "PMR BPR0 BPR1 CTLR IGRPEN0 IGRPEN1 RPR HPPIR0 HPPIR1 AP0R0 AP1R0 ISR_EL1".split()
+         "deactivate send timer line off on unmask route_read nest sleep").split()
+INTERFACE = "PMR BPR0 BPR1 EOImode,CBPR IGRPEN0 IGRPEN1 RPR HPPIR0 HPPIR1 AP0R0 AP1R0 ISR_EL1 CTLR".split()
 STOP = b"\0\xff\0\0\0\0\0\0"
 SGIS = list(range(10))
-PPIS = [20, 22, 27]                     # two without a wire, the virtual timer's
-SPIS = [33, 40, 41, 50, 100]
-UART = 33
+PPIS = [20, 22, 23, 27, 30]             # two without a wire, the PMU's, the virtual and the physical timer's
+SPIS = [33, 34, 40, 41, 50, 100]        # two are the UART's and the clock's
+TIMERS = (27, 30)
+LINES = (33, 34, 23)                    # in the order of LINE's places
 LEVELS = [8 * n for n in range(32)]
 PER_BOOT = 400
 TURNS = ["-accel", "tcg,thread=single"]        # YIELD hands over to the next CPU at once
-Step = Tuple[int, int, int, int]        # CPU, what, where, value
+Step = Tuple[int, int, int, int]        # CPU, operation, register, value
 Program = List[Step]
 
 
@@ -53,8 +54,9 @@ class Maker:
         self.mixed = rng.random() < 0.4
         free = LEVELS[:]
         rng.shuffle(free)
-        self.shared_levels, self.own_levels = free[:9], [free[9:] for _ in range(cpus)]
+        self.shared_levels, self.own_levels = free[:10], [free[10:] for _ in range(cpus)]
         self.priority: Dict[Tuple[int, int], int] = {}
+        self.edges: Dict[Tuple[int, int], int] = {}     # CPU or -1, offset of ICFGR: what was written
 
     def add(self, cpu: int, what: int, at: int = 0, value: int = 0) -> None:
         self.steps.append((cpu, what, at, value & 0xffffffff))
@@ -87,6 +89,7 @@ class Maker:
             if self.mixed:
                 self.add(cpu, REDIST_WRITE, cpu << 12 | 0x80, rng.getrandbits(32))
             edge = sum(2 << 2 * (irq - 16) for irq in PPIS if rng.random() < 0.25)
+            self.edges[cpu, 0xc04] = edge
             self.add(cpu, REDIST_WRITE, cpu << 12 | 0xc04, edge)
             self.add(cpu, REDIST_WRITE, cpu << 12 | 0x100, 0xffff if rng.random() < 0.5 else rng.getrandbits(16))
             if rng.random() < 0.6:
@@ -99,12 +102,13 @@ class Maker:
             if self.mixed:
                 self.add(0, DIST_WRITE, 0x80 + 4 * word, rng.getrandbits(32))
             for half in (0, 1):
-                self.add(0, DIST_WRITE, 0xc00 + 8 * word + 4 * half, rng.getrandbits(32) & 0xaaaaaaaa)
+                self.edges[-1, 0xc00 + 8 * word + 4 * half] = rng.getrandbits(32) & 0xaaaaaaaa
+                self.add(0, DIST_WRITE, 0xc00 + 8 * word + 4 * half, self.edges[-1, 0xc00 + 8 * word + 4 * half])
             if rng.random() < 0.8:
                 self.add(0, DIST_WRITE, 0x100 + 4 * word, self.bits(SPIS, word, 4))
 
     def state(self, cpu: int) -> None:
-        """Enable, pending or active bits, of one's own, another CPU's or shared interrupts."""
+        """Enable, pending or active bits, of a CPU's own, another CPU's or shared interrupts."""
         rng = self.rng
         at = rng.choice([0x100, 0x100, 0x180, 0x200, 0x200, 0x200, 0x280, 0x300, 0x380])
         if rng.random() < 0.6:
@@ -118,9 +122,28 @@ class Maker:
             word = rng.choice([1, 1, 1, 3])
             self.add(cpu, DIST_WRITE, at + 4 * word, self.bits(SPIS, word, 3))
 
+    def reconfigure(self, cpu: int) -> None:
+        """Edge or level of an interrupt that is not enabled and not pending, but perhaps active."""
+        rng = self.rng
+        irq = rng.choice(PPIS + SPIS)
+        bit, of = 1 << irq % 32, cpu if irq < 32 else -1
+        write, where = (REDIST_WRITE, cpu << 12) if irq < 32 else (DIST_WRITE, irq // 32 * 4)
+        if irq in TIMERS:
+            self.add(cpu, TIMER, TIMERS.index(irq), 0)
+        elif irq in LINES:
+            self.add(cpu, LINE, LINES.index(irq), 0)
+        self.add(cpu, write, where + 0x180, bit)
+        self.add(cpu, write, where + 0x280, bit)
+        at = 0xc00 + irq // 16 * 4
+        self.edges[of, at] ^= 2 << irq % 16 * 2
+        self.add(cpu, write, (where & 0xf000) + at, self.edges[of, at])
+        self.add(cpu, write, where + 0x280, bit)
+        if rng.random() < 0.8:
+            self.add(cpu, write, where + 0x100, bit)
+
     def configure(self, cpu: int) -> None:
         rng = self.rng
-        which = rng.randrange(7)
+        which = rng.randrange(8)
         if which == 0:
             self.add(cpu, CPU_WRITE, 0, rng.choice(LEVELS[8:] + [0xff] * 12))
         elif which == 1:
@@ -133,6 +156,8 @@ class Maker:
             self.add(cpu, DIST_WRITE, 0, 0x10 | rng.choice([3, 3, 3, 2, 1, 0]))
         elif which == 5:
             self.set_priority(cpu, cpu, rng.choice(SGIS + PPIS + SPIS))
+        elif which == 7:
+            self.reconfigure(cpu)
         elif which == 6:
             if rng.random() < 0.5:
                 self.add(cpu, ROUTE, rng.choice(SPIS), rng.randrange(self.cpus))
@@ -141,19 +166,24 @@ class Maker:
 
     def look(self, cpu: int) -> None:
         rng = self.rng
-        which = rng.randrange(3)
-        if which == 0:
-            self.add(cpu, CPU_READ, rng.choice([0, 1, 2, 3, 6, 6, 7, 8, 8, 8, 9, 10, 11, 11]))
-        elif which == 1:
+        which = rng.randrange(7)
+        if which == 6:
+            self.add(cpu, ROUTE_READ, rng.choice(SPIS))
+        elif which % 3 == 0:
+            self.add(cpu, CPU_READ, rng.choice([0, 1, 2, 3, 6, 6, 7, 8, 8, 8, 9, 10, 11, 11, 12]))
+        elif which % 3 == 1:
             of = cpu if rng.random() < 0.7 else rng.randrange(self.cpus)
-            self.add(cpu, REDIST_READ, of << 12 | rng.choice([0x80, 0x100, 0x200, 0x200, 0x280, 0x300, 0x300]))
+            self.add(cpu, REDIST_READ,
+                     of << 12 | rng.choice([0x80, 0x100, 0x200, 0x200, 0x280, 0x300, 0x300, 0x404, 0x41c, 0xc04]))
         else:
-            self.add(cpu, DIST_READ, rng.choice([0, 0x104, 0x204, 0x204, 0x304, 0x304, 0x20c, 0x30c]))
+            self.add(cpu, DIST_READ, rng.choice([0, 0x104, 0x204, 0x204, 0x304, 0x304, 0x20c, 0x30c, 0x420, 0xc08]))
 
     def power(self) -> None:
         of = self.rng.randrange(1, self.cpus)
         if self.up[of]:
-            self.add(of, TIMER)
+            self.add(of, TIMER, 0)
+            self.add(of, TIMER, 1)
+            self.add(of, LINE, 2)
         self.add(of, OFF if self.up[of] else ON)
         self.up[of] = not self.up[of]
 
@@ -171,17 +201,18 @@ class Maker:
                 self.add(cpu, DEACTIVATE, 0, rng.randrange(8))
             elif dice < 0.52:
                 target = 1 << 31 if rng.random() < 0.15 else rng.randrange(1, 1 << self.cpus)
-                self.add(cpu, SEND, 1 if rng.random() < 0.8 else rng.choice([0, 2]), target | rng.choice(SGIS) << 16)
+                nobody = rng.randrange(1, 4) << 8 if rng.random() < 0.05 else 0
+                self.add(cpu, SEND, 1 if rng.random() < 0.8 else rng.choice([0, 2]), target | nobody | rng.choice(SGIS) << 16)
             elif dice < 0.58:
-                self.add(cpu, TIMER, 0, rng.choice([0, 1, 1, 1, 2, 3]))
+                self.add(cpu, TIMER, rng.randrange(2), rng.choice([0, 1, 1, 1, 2, 3]))
             elif dice < 0.62:
-                self.add(cpu, LINE, 0, rng.randrange(2))
+                self.add(cpu, LINE, rng.randrange(len(LINES)), rng.randrange(2))
             elif dice < 0.74:
                 self.state(cpu)
             elif dice < 0.82:
                 self.configure(cpu)
             elif dice < 0.84:
-                self.add(cpu, UNMASK)
+                self.add(cpu, rng.choice([UNMASK, UNMASK, NEST, SLEEP]))
             elif dice < 0.86 and self.cpus > 1:
                 self.power()
             else:
@@ -198,22 +229,21 @@ def make(seed: int, number: int) -> Tuple[int, Program]:
 
 @dataclass
 class Pair:
-    """Both machines, and where the guest is built."""
+    """Both machines, and the folder where the guest is built."""
     out: Path
     hypervisor: Path
-    boots: int = 0
+    cpu: str = "cortex-a57"
 
     def run(self, programs: Sequence[Program], cpus: int, verbose: bool = False) -> Tuple[conform.Found, conform.Found]:
-        """What each machine printed of these programs."""
-        self.boots += 1
+        """Each machine's output for these programs."""
         blob = struct.pack("<II", verbose, cpus)
         for program in programs:
             blob += b"".join(struct.pack("<BBHI", *step) for step in program) + bytes(8)
         path = self.out / "programs.bin"
         path.write_bytes(blob + STOP)
         guest = conform.build(conform.HERE / "guests" / "interpreter.c", self.out, f'-DPROGRAMS="{path}"')
-        return (conform.observe(conform.bare(guest, cpus, extra=TURNS)),
-                conform.observe(conform.charter(guest, self.hypervisor, cpus, extra=TURNS)))
+        return (conform.observe(conform.bare(guest, cpus, self.cpu, TURNS)),
+                conform.observe(conform.charter(guest, self.hypervisor, cpus, self.cpu, TURNS)))
 
     def differing(self, programs: Sequence[Program], cpus: int) -> List[int]:
         """The numbers of those programs that ended differently."""
@@ -242,7 +272,7 @@ class Pair:
 
 
 def differences(pair: Pair, seed: int, first: int, count: int, most: int = 3) -> List[str]:
-    """Runs `count` programs; each text is one that differs, shrunk."""
+    """Runs `count` programs; returns a text for each that differs, shrunk."""
     out: List[str] = []
     n = first
     while n < first + count:

@@ -16,7 +16,7 @@ _start:
 	mov	x0, x19
 	bl	main
 	bl	off
-/* PSCI CPU_ON enters here; x0 is what the caller gave. */
+/* PSCI CPU_ON enters here; x0 is the caller's context. */
 	.global second
 second:
 	mov	x19, x0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests of one file find under Charter what they find on bare QEMU, but for what differences.txt explains."""
+"""Guests of one file make the same observations under Charter as on bare QEMU, except for those in differences.txt."""
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
@@ -16,7 +16,7 @@ GUESTS = {"psci": (2, b""), "pl011": (1, b"abc"), "pl031": (1, b""), "timers": (
 DISK = ("-drive", "if=none,format=raw,id=disk,file.driver=null-co,file.size=1M,file.read-zeroes=on",
         "-device", "virtio-blk-device,drive=disk")
 MODERN = ("-global", "virtio-mmio.force-legacy=false")
-MACHINES: Dict[str, Tuple[Tuple[str, ...], ...]] = {"virtio": (DISK, (*MODERN, *DISK))}       # QEMU's words beside
+MACHINES: Dict[str, Tuple[Tuple[str, ...], ...]] = {"virtio": (DISK, (*MODERN, *DISK))}       # further QEMU options
 
 
 def told(guest: conform.Guest, extra: Tuple[str, ...], smp: int, stdin: bytes) -> List[str]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the decoder is and how much memory it takes: records a second and peak memory at 10^4, 10^5, 10^6 records.
+"""The decoder's speed and memory: records a second and peak memory at 10^4, 10^5, 10^6 records.
 
-    python3 tests/decoder/bench_decode.py [COMMAND [RECORDS...]]
+python3 tests/decoder/bench_decode.py [COMMAND [RECORDS...]]
 """
 from __future__ import annotations
 

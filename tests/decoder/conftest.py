@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the decoder is, and how hard the fuzz tests try: HVL_FUZZ=N examples, new ones each time, instead of the
-fixed few of the gate."""
+"""Puts the decoder on the path, and sets how hard the fuzz tests try: HVL_FUZZ=N examples, new ones each time, instead
+of the fixed few of the gate."""
 import os
 import sys
 from pathlib import Path

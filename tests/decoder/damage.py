@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to a capture on its way, with the account of which records came through untouched."""
+"""Damage to a capture on its way, with an account of the records that came through untouched."""
 from __future__ import annotations
 
 from random import Random
@@ -7,7 +7,7 @@ from typing import Callable, Dict, List, Set, Tuple
 
 from encoder import Encoder
 
-Byte = Tuple[int, int]  # value, tag: the place in the clean capture, or -1 for what was never sent so
+Byte = Tuple[int, int]  # value, tag: the place in the clean capture, or -1 for a byte that was not sent so
 FOREIGN = (b"qemu-system-aarch64: warning: TCG doesn't support requested feature\n",
            b"make: *** [Makefile:12: run] Error 1\n", b"make[1]: Leaving directory '/tmp'\n")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reference encoder: sessions by the byte rules of the log, each byte tagged with the record it belongs to.
+"""The reference encoder: sessions by the byte rules of the log, each byte tagged with its record.
 
-It knows nothing of the decoder. What it makes can be damaged (damage.py) and still be accounted for, byte by byte.
+It shares no code with the decoder. Its output can be damaged (damage.py) and still be accounted for, byte by byte.
 """
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class Encoder:
     """A hypervisor's side of the line. `wire` and `owner` run in parallel: owner[i] is the record of byte i."""
     cntfrq: int = 62_500_000
     policy: str = "diag#3b1c77aa"
+    wording: str = ""               # of the rules, as @H has it; old images have none
     mode: str = "text"
     wire: bytearray = field(default_factory=bytearray)
     owner: List[int] = field(default_factory=list)
@@ -49,9 +50,9 @@ class Encoder:
         self.owner += [owner] * len(data)
 
     def guest(self, data: bytes) -> None:
-        """Bytes of the guest's (or, in the monitor, of the monitor's)."""
+        """Bytes of the guest or, with the monitor open, of the monitor."""
         (self.monitor_out if self.in_monitor else self.guest_out).extend(data)
-        if not self.in_monitor:
+        if not self.in_monitor and self.seq[0]:         # before the header it is somebody else's
             self.guest_bytes += len(data)
         self._put(data.replace(b"\x1f", b"\x1ff").replace(b"\x1e", b"\x1fe"))
         if data:
@@ -76,15 +77,16 @@ class Encoder:
         plus = self.column != 0
         made = Made(len(self.made), kind, seq, cpu, t, body, plus)
         self.made.append(made)
-        if plus:  # the CR LF that EL2 inserts is part of the record: losing it damages the record's place only
+        if plus:  # the CR LF that EL2 inserts is part of the record: losing it damages only the record's place
             self._put(b"\r\n", made.index)
-            # The guest's line goes on behind the record, but on the wire the column is 0.
+            # The guest's line goes on after the record, but on the line the column is 0.
             self.column = 0
         self._put(b"\x1e" + self.line(kind, seq, t, body, cpu, plus) + b"\r\n", made.index)
         return made
 
     def header(self, seq: Optional[int] = None) -> Made:
-        return self.record("H", f"hvl=1 build=9f2c1e7 policy={self.policy} guest=diag#08c1d2ee cpu=cortex-a57 "
+        rules = f" rules={self.wording}" if self.wording else ""
+        return self.record("H", f"hvl=1 build=9f2c1e7 policy={self.policy}{rules} guest=diag#08c1d2ee cpu=cortex-a57 "
                                 f"cntfrq={self.cntfrq} ring=16384 esc=^] log={self.mode}", seq)
 
     def decision(self, rule: int, what: str, verdict: str = "DENY", cost: int = 70, n: int = 1, cpu: int = 0,
@@ -104,7 +106,7 @@ class Encoder:
         self.record("E", f"mon- paused={paused}")
 
     def trailer(self, reason: str = "poweroff", lost: int = 0) -> Made:
-        """One for each CPU that has logged."""
+        """Ends the session: a trailer for each CPU that has logged."""
         for cpu in [0] + [n for n in range(1, 8) if self.seq[n]]:
             sent = sum(made.cpu == cpu for made in self.made) + 1
             last = self.record("Z", f"seq={self.seq[cpu]} records={sent} lost={lost} guestbytes={self.guest_bytes} "

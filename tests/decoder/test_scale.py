@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Four times the input takes about four times as long, whatever the input, and no more memory. Ratios, not seconds:
-the machine may be slow, the decoder may not be quadratic."""
+"""Four times the input takes about four times as long, for any input, and no more memory. Ratios, not seconds: the
+machine may be slow, the decoder may not be quadratic."""
 from __future__ import annotations
 
 import subprocess

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What terminals, pipes and CI do to a log on its way is undone, and said; what cannot be undone is named."""
+"""Changes by terminals, pipes and CI to a log on its way are undone and mentioned; those that cannot be undone are
+named."""
 from __future__ import annotations
 
 import os
@@ -44,7 +45,7 @@ def each_line(form: bytes) -> Callable[[bytes], bytes]:
 
 
 def wrapped(width: int) -> Callable[[bytes], bytes]:
-    """As a terminal shows it: RS takes no column."""
+    """The log on a terminal: RS takes no column."""
     def wrap(data: bytes) -> bytes:
         out = []
         for line in data.decode("latin-1").split("\n"):
@@ -59,7 +60,7 @@ def no_sentinel(data: bytes) -> bytes:
     return data.replace(b"\x1e", b"")
 
 
-# name: (what happens, does the sentinel survive, what is said)
+# name: (the change, whether the sentinel survives, the remark)
 HAPPENS: Dict[str, Tuple[Callable[[bytes], bytes], bool, str]] = {
     "nothing": (lambda data: data, True, ""),
     "blanks behind": (each_line(b"LINE   "), True, "with blanks behind them"),
@@ -109,7 +110,7 @@ def test_it_is_undone_and_said(name: str) -> None:
 @pytest.mark.parametrize("name", ["CI's time stamps", "colours", "UTF-16, little", "stamps and colours", "nothing"])
 @pytest.mark.parametrize("size", [1, 7, 100, 1 << 20])
 def test_every_record_and_byte_comes_back(name: str, size: int) -> None:
-    """Whatever the pieces in which it comes."""
+    """The same for any split into pieces."""
     made = encoder()
     data = HAPPENS[name][0](made.bytes())
     undo, scanner, order = Undo(), Scanner(), Sequencer("x")
@@ -123,7 +124,7 @@ def test_every_record_and_byte_comes_back(name: str, size: int) -> None:
     for events in (rest, order.feed(scanner.feed(b"", True)), order.finish()):
         got += [event for event in events if isinstance(event, Rec)]
         text += b"".join(event.data for event in events if isinstance(event, Text))
-    # A record ends with a blank before its sum, which the encoder has in the line and not in the body.
+    # A record ends with a blank before its checksum, which the encoder has in the line and not in the body.
     assert [(rec.kind, rec.seq, rec.body.rstrip()) for rec in got] == [(m.kind, m.seq, m.body) for m in made.made]
     assert text.replace(b"\r\n", b"\n") == bytes(made.guest_out).replace(b"\r\n", b"\n")
 
@@ -150,7 +151,7 @@ def test_a_wrapped_line_without_a_fitting_sum_is_no_record() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_is_made_up(seed: int) -> None:
-    """Damage on top: what is read was sent."""
+    """With damage on top: every record that is read was sent."""
     r = Random(seed)
     made = encoder()
     sent = {(m.kind, m.seq, m.body) for m in made.made}
@@ -193,7 +194,7 @@ def test_why_asks_which_session(tmp_path: Path) -> None:
 
 
 def shown(*args: str, keys: bytes = b"") -> bytes:
-    """What comes to a terminal."""
+    """Output to a terminal."""
     master, slave = pty.openpty()
     child = subprocess.Popen([sys.executable, str(TOOL), *args], stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`make drawings`: the SVGs that READMEs show, drawn from the lists that the tests read. argv: nothing, or --check."""
+"""`make drawings`: the READMEs' SVGs, drawn from the lists that the tests read. argv: nothing, or --check."""
 from __future__ import annotations
 
 import re
@@ -124,7 +124,7 @@ def trap() -> str:
 # --- the whole --------------------------------------------------------------------------------------------------------
 
 def overview() -> str:
-    """Who writes what, what it becomes, and what comes back."""
+    """The authors of each part, its processing, and the evidence that comes back."""
     def titled(x: float, y: float, width: float, height: float, tint: str, name: str, *lines: str) -> List[str]:
         return [box(x, y, width, height, tint), text(x + 12, y + 23, name, 14, "bold"),
                 *(text(x + 12, y + 43 + 17 * at, line, 12, fill=FAINT) for at, line in enumerate(lines))]
@@ -184,7 +184,7 @@ def memory() -> str:
 
 
 def drawings() -> Dict[str, str]:
-    """The path of each drawing in the tree, and what it is."""
+    """The path of each drawing in the tree, and its text."""
     return {"hv/drawings/overview.svg": overview(),
             "hv/drawings/rooms.svg": rooms("hv", (".c", ".h", ".S"), items("hv/README.md", "Needs")),
             "hv/drawings/trap.svg": trap(), "hv/drawings/memory.svg": memory(),

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(Path(__file__).parent))
 import drawings  # noqa: E402
 
-# Too long for here, or for a person: what stands behind the arrow runs them.
+# Commands that are too long for here, or for a person; the test behind the arrow runs them.
 ELSEWHERE = {
     "make setup run": ".ci/run",
     "make setup test": ".ci/run",
@@ -24,6 +24,8 @@ ELSEWHERE = {
     "make run 2>&1 | tee uart.log": "tests/qemu/test_operator.py",
     "python3 tools/log_decode.py --summary < uart.log": "tests/qemu/test_operator.py",
     "make run-linux LINUX_IMAGE=Image LINUX_INITRD=initrd.gz SMP=4": "tests/linux/smoke.py",
+    "make run-guest GUEST_ELF=build/hello.elf": "guest/hello/README.md",
+    "make run-guest GUEST_BIN=/usr/lib/u-boot/qemu_arm64/u-boot.bin GUEST_LOAD=0x40200000": "tests/qemu/test_run_guest.py",
     "make test-linux-smoke": ".ci/run",
     "make test-matrix QEMU=/path/qemu-system-aarch64": "tests/linux/matrix.py",
     "make release": "tests/qemu/test_release.py",
@@ -32,7 +34,7 @@ ELSEWHERE = {
 
 
 def commands() -> List[str]:
-    """Shell lines: of ```sh blocks, and indented ones that begin as a command of ours."""
+    """Shell lines: of ```sh blocks, and indented ones that begin with a command of this tree."""
     found: List[str] = []
     for name in ("README.md", "policy/README.md", "policygen/README.md", "tools/README.md"):
         text = (ROOT / name).read_text(encoding="utf-8")

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every transcript (```console) of a README happens as it stands there: commands, words at `hv>`, what is said."""
+"""Every transcript (```console) of a README happens as printed: commands, words at `hv>`, output."""
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Iterator, List, Tuple
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# What differs from run to run: times, costs, checksums, addresses of code, numbers of records.
+sys.path.insert(0, str(ROOT / "tests" / "qemu"))
+from vm import sources  # noqa: E402
+
+# Parts that differ from run to run: times, costs, checksums, addresses of code, numbers of records.
 CHANGING = re.compile(r"\b\d+\.\d{9}\b|(?<=cost=)\d+|(?<=\*)[0-9a-f]{8}\b|(?<=pc=)0x[0-9a-f]+|(?<=^@[A-Z] )\d+", re.M)
 
 
@@ -23,7 +26,7 @@ def transcripts() -> Iterator[Tuple[str, str]]:
 
 
 def commands(block: str) -> List[Tuple[str, List[str], List[str]]]:
-    """Each command, what is typed at its monitor, and what must be said, in this order."""
+    """Each command, the words for its monitor, and the expected lines, in this order."""
     found: List[Tuple[str, List[str], List[str]]] = []
     for line in block.splitlines():
         if line.startswith("$ "):
@@ -37,7 +40,7 @@ def commands(block: str) -> List[Tuple[str, List[str], List[str]]]:
 
 
 def missing(expected: List[str], said: str) -> List[str]:
-    """Lines of `expected` that are not said behind the ones before them."""
+    """Lines of `expected` that are missing after the ones before them."""
     lines = [CHANGING.sub("-", line.strip()) for line in said.replace("\r", "").replace("\x1e", "").splitlines()]
     at, out = 0, []
     for line in expected:
@@ -50,13 +53,7 @@ def missing(expected: List[str], said: str) -> List[str]:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("transcripts") / "charter"
-    files = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    for name in files.splitlines():
-        if (ROOT / name).exists():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, out / name)
-    return out
+    return sources(tmp_path_factory.mktemp("transcripts") / "charter")
 
 
 @pytest.mark.parametrize("name, block", list(transcripts()), ids=lambda value: value if "\n" not in value else "")

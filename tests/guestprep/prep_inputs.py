@@ -30,7 +30,7 @@ def make_image(text_offset: int = 0, image_size: int = 0x20_0000, flags: int = 0
 
 
 def small_tree(address_cells: int = 2, size_cells: int = 2) -> fdt.Tree:
-    """As little as Linux needs, in any cell size."""
+    """The least that Linux needs, in any cell size."""
     def reg(*pairs: int) -> List[int]:
         return [cell for index, value in enumerate(pairs)
                 for cell in fdt.to_cells(value, size_cells if index % 2 else address_cells)]
@@ -60,7 +60,7 @@ def small_tree(address_cells: int = 2, size_cells: int = 2) -> fdt.Tree:
 
 
 class Prepared:
-    """A guest tree, and what was said about it."""
+    """A guest tree, and the complaints about it."""
 
     def __init__(self, tree: fdt.Tree, cpus: int = 1, given: windows.Windows = windows.DEFAULT,
                  cmdline: Optional[str] = None, initrd: Optional[layout.Span] = None, seeds: bool = True) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an unattended run ended, as scripts see it."""
+"""The end of an unattended run, as scripts see it."""
 from __future__ import annotations
 
 import subprocess

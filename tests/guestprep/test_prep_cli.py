@@ -59,11 +59,13 @@ def test_an_old_initrd_does_not_stay(inputs: Path) -> None:
 def test_the_image_of_an_old_kernel_is_not_at_the_start_of_ram(inputs: Path) -> None:
     (inputs / "Image").write_bytes(make_image(text_offset=0x8_0000))
     assert run(inputs, *USUAL).returncode == 0
-    loaded = (inputs / "out" / "Image").read_bytes()
     kernel = make_image(text_offset=0x8_0000)
-    assert loaded[:64] == kernel[:64] and loaded[0x8_0000:] == kernel
-    assert "loader,file=out/Image,addr=0x42000000" in (inputs / "out" / "qemu.args").read_text()
-    assert f" image={len(loaded)} " in (inputs / "out" / "bootargs").read_text()
+    assert (inputs / "out" / "Image").read_bytes() == kernel and (inputs / "out" / "header").read_bytes() == kernel[:64]
+    words = (inputs / "out" / "qemu.args").read_text()
+    assert "loader,file=out/header,addr=0x42000000" in words and "loader,file=out/Image,addr=0x42080000" in words
+    assert " image=4096 " in (inputs / "out" / "bootargs").read_text()
+    (inputs / "Image").write_bytes(make_image())
+    assert run(inputs, *USUAL).returncode == 0 and not (inputs / "out" / "header").exists()
 
 
 def test_all_problems_in_one_run(inputs: Path) -> None:
@@ -77,12 +79,20 @@ def test_all_problems_in_one_run(inputs: Path) -> None:
     assert [line.split(": ")[2] for line in lines] == ["Image", "initrd", "w.json", "virt.dtb"]
 
 
-def test_image_and_initrd_overlap(inputs: Path) -> None:
-    (inputs / "Image").write_bytes(make_image(image_size=0x0400_1000))
-    done = run(inputs, *USUAL)
-    assert done.returncode == 1
-    assert ("Image at IPA 0x40000000..0x44001000 (67112960 bytes) overlaps initrd at IPA 0x44000000..0x44000064 "
-            "(100 bytes)") in done.stderr
+def test_an_initrd_makes_room_for_a_large_kernel(inputs: Path) -> None:
+    """The contract's place when it fits; else behind Image and BSS, and boot arguments and DTB say where."""
+    for size, place in ((0x0400_0000, 0x4400_0000), (0x0400_1001, 0x4400_2000), (0x2000_0000, 0x6000_0000)):
+        (inputs / "Image").write_bytes(make_image(image_size=size))
+        done = run(inputs, *USUAL)
+        assert done.returncode == 0, done.stderr
+        assert (f" initrd_at={place} " in (inputs / "out" / "bootargs").read_text()) == (place != 0x4400_0000)
+        assert f"loader,file=out/initrd,addr={place + 0x200_0000:#x}," in (inputs / "out" / "qemu.args").read_text()
+        tree = fdt.load("x", (inputs / "out" / "guest.dtb").read_bytes(), Report())
+        chosen = tree.at("/chosen") if tree else None
+        assert chosen and chosen.props["linux,initrd-start"] == place.to_bytes(8, "big")
+        assert chosen.props["linux,initrd-end"] == (place + 100).to_bytes(8, "big")
+    (inputs / "Image").write_bytes(make_image(image_size=0x2fdf_ffff))
+    assert "initrd at IPA 0x6fe00000..0x6fe00064 (100 bytes) overlaps DTB at IPA 0x6fe00000" in run(inputs, *USUAL).stderr
 
 
 @pytest.mark.parametrize("size, words", [
@@ -127,6 +137,18 @@ def test_dtb_of_the_qemu_that_runs(inputs: Path) -> None:
     assert done.returncode == 0, done.stderr
     tree = fdt.load("x", (inputs / "out" / "guest.dtb").read_bytes(), Report())
     assert tree is not None and tree.at("/cpus/cpu@2") is not None and tree.at("/pcie") is None
+
+
+@pytest.mark.parametrize("line", [b"x=\xff\xfe \xc3\xa4", b" lead  tail ", b"a=\"b c\" d='e' $HOME `id` \\", b"#%~;&|<>*?"])
+def test_a_command_line_stays_as_it_is(inputs: Path, line: bytes) -> None:
+    """Byte for byte; of what is added to it a notice tells, and how it is left out."""
+    for more, end, notices in (([], b"", 0), (["--unattended"], b" panic=-1", 1), (["--unattended", "--verbatim"], b"", 0)):
+        done = run(inputs, *USUAL, "--cmdline", os.fsdecode(line), *more)
+        assert done.returncode == 0 and done.stderr.count("panic=-1 is added") == notices, done.stderr
+        tree = fdt.load("x", (inputs / "out" / "guest.dtb").read_bytes(), Report())
+        chosen = tree.at("/chosen") if tree else None
+        assert chosen and chosen.props["bootargs"] == line + end + b"\0"
+    assert "panic=-1 is added" not in run(inputs, *USUAL, "--cmdline", "panic=5", "--unattended").stderr
 
 
 @pytest.mark.parametrize("arguments, words", [

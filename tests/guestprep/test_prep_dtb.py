@@ -317,3 +317,37 @@ def test_an_unattended_panic_resets(load: Load) -> None:
         guest.make_guest("x", tree, wanted, Report())
         chosen = tree.at("/chosen")
         assert chosen is not None and chosen.string("bootargs") == made
+
+
+def test_a_reservation_at_0_is_one() -> None:
+    """A Raspberry Pi 4's own DTB has it."""
+    tree = small_tree()
+    tree.reservations = [(0, 0x1000), (0x5000_0000, 0x1000)]
+    report = Report()
+    again = fdt.load("pi.dtb", fdt.save(tree), report)
+    assert again and not report.errors and again.reservations == tree.reservations
+    made = Prepared(again)
+    assert made.report.notices[0] == "x.dtb: memory reservation 0x0..0x1000 is outside guest RAM and dropped"
+    assert made.saved.reservations == [(0x5000_0000, 0x1000)]
+
+
+def test_an_overlay_is_called_one() -> None:
+    root = fdt.Node("")
+    root.add("fragment@0").add("__overlay__")
+    assert complaints(fdt.save(fdt.Tree(root))) == [
+        "x.dtb: an overlay (.dtbo), to be put over a DTB by fdtoverlay; give the result"]
+
+
+def test_one_cause_is_one_complaint(load: Callable[[str], fdt.Tree]) -> None:
+    """Another machine differs in much; its interrupt controller is why."""
+    other = load("gicv2")
+    for node in list(other.root.walk()):
+        if "arm,armv8-timer" in node.strings("compatible"):
+            node.drop()
+    assert len(Prepared(other, cpus=4).report.errors) == 1
+    tree = small_tree()
+    for index, affinity in enumerate((0x100, 0x101, 0x200)):
+        cpu = tree.at("/cpus").add(f"cpu@{affinity:x}")       # type: ignore[union-attr]
+        cpu.set_strings("device_type", "cpu")
+        cpu.set_cells("reg", [affinity])
+    assert len(Prepared(tree, cpus=4).report.errors) == 1

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where EL2 takes addresses and sizes from others: guest_ram(), the loader and the boot arguments. Cases come by stdin
- * as eleven u64 each (test_bounds.py); three go out: accepted, then the pointer, or the entry and the context, or what
- * was parsed. With -DFUZZED (fuzz_host.py) bytes are boot arguments, an Image's header and a DTB's.
+ * EL2's checks of foreign addresses and sizes: guest_ram(), the loader and the boot arguments. Cases come by stdin as
+ * fourteen u64 each (test_bounds.py); ten go out: accepted, then the pointer, or the entry and the context, or the
+ * parsed arguments. With -DFUZZED (fuzz_host.py) bytes are boot arguments, an Image's header and a DTB's.
  *
- * Of the guest's RAM only the pages are there that the loader may look at before it has decided; what it does
- * afterwards ends in SIGSEGV: the case was accepted.
+ * Of the guest's RAM only the pages exist that the loader may look at before it has decided. After that it runs into
+ * SIGSEGV, which means: the case was accepted.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -23,12 +23,15 @@
 #include "lib/panic.h"
 
 struct question {
-	/* 0: guest_ram(a, b); 1: text_offset a, image_size b; 2: text from a on, pad bytes; 3: guest_read_va(a, , b) */
+	/*
+	 * 0: guest_ram(a, b); 1: text_offset a, image_size b; 2: text from a on, (loader >> 8) bytes; 3: guest_read_va(a, , b);
+	 * 4: three parts, of a and b, flags and magic, image and initrd, entered at dtb
+	 */
 	u64 loader, a, b;
-	u64 flags, magic, image, initrd, dtb, dtb_magic, totalsize, pad;
+	u64 flags, magic, image, initrd, dtb, dtb_magic, totalsize, initrd_at, rest[3];
 };
 struct answer {
-	u64 accepted, first, second;
+	u64 accepted, first, second, more[7];
 };
 
 const u32 build_guest_hash;
@@ -72,11 +75,14 @@ static void load(const struct question *q, struct answer *a)
 		dtb[i] = (u8)(q->dtb_magic >> (24 - 8 * i));
 		dtb[4 + i] = (u8)(q->totalsize >> (24 - 8 * i));
 	}
-	bootargs = (struct bootargs){ .is_linux = true, .image = (u32)q->image, .initrd = (u32)q->initrd, .dtb = (u32)q->dtb };
+	bootargs = (struct bootargs){ .is_linux = true, .image = q->image, .initrd = q->initrd, .dtb = q->dtb, .initrd_at = q->initrd_at };
+	if (q->loader == 4)
+		bootargs = (struct bootargs){ .entry = q->dtb, .x0 = 0x1234, .n_parts = 3, .parts = { { q->a, q->b },
+			{ q->flags, q->magic }, { q->image, q->initrd } } };
 	switch (sigsetjmp(over, 1)) {
 	case 0:
 		guest_load(&guest);
-		*a = (struct answer){ 1, guest.entry, guest.context };
+		*a = (struct answer){ 1, guest.entry, guest.context, { 0 } };
 		break;
 	case 1:
 		*a = (struct answer){ .accepted = 0 };
@@ -89,11 +95,11 @@ static void load(const struct question *q, struct answer *a)
 static void board(void)
 {
 	struct sigaction action = { .sa_handler = touched };
-	u8 *ram = mmap((void *)GUEST_PA, GUEST_SIZE, PROT_NONE,
+	u8 *ram = mmap((void *)(GUEST_PA - 4096), GUEST_SIZE + 4096, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
 
-	if (ram != (u8 *)GUEST_PA || mprotect(ram, 4096, PROT_READ | PROT_WRITE) ||
-	    mprotect(ram + LINUX_DTB_IPA - GUEST_IPA, 4096, PROT_READ | PROT_WRITE) || sigaction(SIGSEGV, &action, NULL))
+	if (ram != (u8 *)GUEST_PA - 4096 || mprotect(ram, 8192, PROT_READ | PROT_WRITE) ||
+	    mprotect(ram + 4096 + LINUX_DTB_IPA - GUEST_IPA, 4096, PROT_READ | PROT_WRITE) || sigaction(SIGSEGV, &action, NULL))
 		abort();
 }
 
@@ -120,6 +126,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	q.image = b.image;
 	q.initrd = b.initrd;
 	q.dtb = b.dtb;
+	q.initrd_at = b.initrd_at;
 	q.magic = q.magic & 1 ? 0x644d5241 : q.magic;
 	q.dtb_magic = q.dtb_magic & 1 ? 0xd00dfeed : q.dtb_magic;
 	load(&q, &a);
@@ -133,7 +140,7 @@ static void parse(const struct question *q, struct answer *a)
 	struct bootargs b = { .log = -1 };
 	const char *text = (const char *)&q->a, *bad;
 
-	if (bootargs_parse(text, q->pad, &b, &bad) != !bad)
+	if (bootargs_parse(text, q->loader >> 8, &b, &bad) != !bad)
 		abort();
 	*a = (struct answer){ .accepted = bad ? (u64)(bad - text) << 8 : 0 };
 	if (bad)
@@ -141,16 +148,18 @@ static void parse(const struct question *q, struct answer *a)
 	a->accepted = 1 | (u64)b.unattended << 1 | (u64)b.no_escape << 2 | (u64)b.is_linux << 3 |
 		      (u64)(b.log + 1) << 4 | 0xff << 8 |
 		      (b.init ? (u64)(b.init - text) << 16 | (u64)b.init_size << 24 : 0);
-	a->first = b.image | (u64)b.initrd << 32;
-	a->second = b.dtb;
+	a->first = b.image;
+	a->second = b.initrd;
+	memcpy(a->more, (u64[7]){ b.dtb, b.initrd_at, b.entry, b.x0, b.n_parts }, sizeof(a->more));
+	if (b.n_parts)
+		memcpy(&a->more[5], &b.parts[b.n_parts - 1], 16);
 }
 
-/* Of what was read: how much, and the sum of the bytes. */
+/* Of the bytes read: their number and sum. */
 static void read_va(const struct question *q, struct answer *a)
 {
 	static u8 to[3 * 4096];
 
-	memset(a, 0, sizeof(*a));
 	for (u64 i = 0; i < 4096; i++)
 		((u8 *)GUEST_PA)[i] = (u8)(i * 7 >> 3);
 	a->accepted = guest_read_va(q->a, to, q->b);
@@ -166,7 +175,8 @@ int main(void)
 
 	board();
 	while (fread(&q, sizeof(q), 1, stdin) == 1) {
-		if (q.loader == 2) {
+		memset(&a, 0, sizeof(a));
+		if ((u8)q.loader == 2) {
 			parse(&q, &a);
 		} else if (q.loader == 3) {
 			read_va(&q, &a);
@@ -175,7 +185,7 @@ int main(void)
 		} else {
 			void *p = guest_ram(q.a, q.b);
 
-			a = (struct answer){ !!p, (u64)p, 0 };
+			a = (struct answer){ !!p, (u64)p, 0, { 0 } };
 		}
 		fwrite(&a, sizeof(a), 1, stdout);
 	}

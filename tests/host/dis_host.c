@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Words from stdin, in hexadecimal, as dis() has them at PC 0x1000, and where they branch to; see test_dis.py. */
+/* Disassembles hexadecimal words from stdin at PC 0x1000, and prints the targets of branches; see test_dis.py. */
 #include <stdio.h>
 #include "operator/dis.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/cpu/esr.h against the syndrome put together from its fields, by place value: every ISS of a data abort and of a
- * trapped MSR, MRS or SYS, and every class and instruction length with every bit of the ISS alone. What lies above
- * bit 31 (ISS2) is set in every second one and says nothing to us. The number of syndromes, or the first wrong one.
+ * hv/cpu/esr.h against a syndrome put together from its fields, by place value: every ISS of a data abort and of a
+ * trapped MSR, MRS or SYS, and every class and instruction length with every bit of the ISS alone. Bits above 31 (ISS2)
+ * are set in every second one and must make no difference. Prints the number of syndromes, or the first wrong one.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ static void must(bool right, const char *what, u64 esr)
 	exit(1);
 }
 
-/* "DFSC": the sixteen groups of four, by name where we have one. */
+/* "DFSC": the sixteen groups of four, by name if hv/ has one. */
 static unsigned fault_of(unsigned status)
 {
 	static const unsigned groups[16] = { [1] = FSC_TRANSLATION, [2] = FSC_ACCESS_FLAG, [3] = FSC_PERMISSION,

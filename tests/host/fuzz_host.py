@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make fuzz-host`: libFuzzer under ASan and UBSan on each target. argv: folder, tables, seconds, seed (0: any).
 
-Targets: the trap path with the emulated devices and the console; what is typed at the monitor, gdb's packets among it;
-boot arguments with an Image's and a DTB's header; a virtio driver between EL2 and its device. test_fuzz.py plays seeds
-to the monitor and the loader without clang, test_trap.py and test_virtio.py to the others. The decoder is Python:
+Targets: the trap path with the emulated devices and the console; the monitor's input, with gdb's packets; boot
+arguments with an Image's and a DTB's header; a virtio driver between EL2 and its device. test_fuzz.py plays seeds to
+the monitor and the loader without clang, test_trap.py and test_virtio.py to the others. The decoder is Python:
 tests/decoder/test_wire.py damages logs and gives it any bytes.
 """
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Dict, List, Sequence
 from hvl_host import FLAGS, MONITOR, ROOT, VIRTIO, class_names, src
 from trap_host import DEVICES, TRAP
 
-# What libFuzzer tries follows from its seed and from addresses; where the kernel refuses (containers), from both still.
+# libFuzzer's inputs follow from its seed and from addresses; containers may refuse to fix the latter.
 STILL = ["sh", "-c", 'setarch -R true 2>/dev/null && exec setarch -R "$@"; exec "$@"', "sh"]
 
 
@@ -39,7 +39,7 @@ def build(words: Sequence[str], compiler: Sequence[str], out: Path) -> Path:
 
 
 def dictionary(out: Path) -> Path:
-    """The words of fuzz_main.c, as libFuzzer reads them."""
+    """The words of fuzz_main.c in libFuzzer's dictionary format."""
     source = (ROOT / "tests/host/fuzz_main.c").read_text(encoding="utf-8")
     words = [ast.literal_eval(f'b"{word}"') for word in re.findall(r'"((?:[^"\\]|\\.)*)"', source)]
     out.write_text("".join('"' + "".join(f"\\x{b:02x}" for b in word) + '"\n' for word in words), encoding="utf-8")

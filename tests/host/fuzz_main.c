@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What libFuzzer calls, called with bytes from seeds: where there is no clang. argv: first seed, number of seeds. */
+/* libFuzzer's place without clang: calls the target with bytes from seeds. argv: first seed, number of seeds. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Of what is typed most is words: bytes alone never become a command. */
+/* Most input is made of words: random bytes alone never form a command. */
 static const char *const words[] = {
 	"\n", "help ", "x/4x ", "w4 ", "set x3 ", "log tail ", "policy show r1", "xlat ", "regs\n", "step ", "bp ", "dis ",
 	"0x40000000", " -1 ", "gdb\n", "$g#67", "$m40000000,40#", "$G", "#00", "+", "\x1d", "\x7f", "\t", "\x1b[A", "cont\n",

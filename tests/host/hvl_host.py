@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the log and the monitor for this machine under sanitizers, and reads what they write (hv/log/README.md)."""
+"""Builds the log and the monitor for this machine under sanitizers, and reads their output (hv/log/README.md)."""
 from __future__ import annotations
 
 import json
@@ -20,7 +20,7 @@ from policygen.target import platform  # noqa: E402
 
 
 def rendered() -> str:
-    """A folder with the headers that the platform file makes, as long as this process runs."""
+    """A folder with the headers that the platform file makes, kept as long as this process runs."""
     for name, text in platform.texts(load_board("qemu-virt")).items():
         Path(RENDERED.name, name).write_text(text, encoding="utf-8")
     return RENDERED.name
@@ -30,7 +30,8 @@ RENDERED = tempfile.TemporaryDirectory(prefix="charter-gen-")
 LOG = ["locks", "lock_text", "log", "log_text", "log_batch", "log_describe", "crc32", "print", "policy"]
 MONITOR = LOG + ["monitor", "monitor_line", "monitor_args", "monitor_state", "monitor_sysregs", "monitor_mem", "xlat",
                  "monitor_xlat", "monitor_map", "monitor_policy", "monitor_traps", "monitor_log", "monitor_change",
-                 "monitor_debug", "overrule", "dis", "gdb", "gdb_packet", "where"]
+                 "monitor_debug", "monitor_answer", "monitor_commands", "monitor_say", "overrule", "rules", "dis", "gdb",
+                 "gdb_packet", "where"]
 VIRTIO = ["virtio", "virtio_queue", "virtio_blk", "guestmem", "locks"]
 FLAGS = ["-std=gnu11", "-g", "-O1", "-fno-builtin", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
          "-Wall", "-Wextra", "-Werror", "-iquote", "hv", "-iquote", "tests/host/fake", "-iquote", rendered(),
@@ -39,13 +40,13 @@ RECORD = re.compile(rb"@(?:([AC-Z])(\+?) (\d+)(?:\.\d+)? \d+\.\d{9}|(B)(\+?) (\d
 
 
 def src(part: str) -> str:
-    """The C file of hv/ with this name, whichever room it is in: a name stands once in hv/."""
+    """The C file of hv/ with this name, in whichever room: file names are unique in hv/."""
     found, = ROOT.glob(f"hv/*/{part.removesuffix('.c')}.c")
     return str(found.relative_to(ROOT))
 
 
 def class_names(out: Path) -> List[str]:
-    """gcc's words for the names of exception classes, which fake/tables.c includes from `out`."""
+    """Writes the names of exception classes into `out` for fake/tables.c; returns gcc's option."""
     names = json.loads((ROOT / "tools" / "hvl" / "names.json").read_text(encoding="utf-8"))["classes"]
     out.mkdir(parents=True, exist_ok=True)
     (out / "class_names.h").write_text("".join(f'[{number}] = "{name}",\n' for number, name in names.items()),
@@ -71,7 +72,7 @@ class Record:
 
     @property
     def span(self) -> int:
-        """How many numbers it stands for."""
+        """How many numbers the record stands for."""
         return int(self.body.split()[0]) if self.kind == "B" else 1
 
     def numbers(self) -> Dict[str, int]:
@@ -79,7 +80,7 @@ class Record:
 
 
 def decode(wire: bytes) -> Tuple[List[Record], bytes]:
-    """The records and the other bytes. Any line that is not to the letter fails the test."""
+    """The records and the other bytes. A line of another form fails the test."""
     first, *rest = wire.split(b"\x1e")
     records: List[Record] = []
     text = first
@@ -100,8 +101,8 @@ def decode(wire: bytes) -> Tuple[List[Record], bytes]:
 
 
 def check_sequence(records: Sequence[Record], held: bool = False) -> int:
-    """Numbers rise, and every one that is missing lies in an @L, or was held back (`held`). Returns how many were
-    lost."""
+    """Checks that numbers rise, and that each missing one lies in an @L or was held back (`held`). Returns how many
+    were lost."""
     lost = expected = 0
     for r in records:
         first = r.seq

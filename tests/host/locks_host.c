@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/cpu/locks.c: argv says in which order locks are taken, by number, `-` and a number releases one. Without argv: whom
- * the watchdog may blame, for every way in which three CPUs can hold and await two locks.
+ * hv/cpu/locks.c. argv: the order in which locks are taken, by number; `-` and a number releases one. Without argv:
+ * which CPU the watchdog may blame, for every way in which three CPUs can hold and await two locks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ static unsigned me;
 
 u64 fake_sysreg_read(const char *name) { return strcmp(name, "cntfrq_el0") ? (u64)&cpu[me] : 5 * PATIENCE; }
 
-/* Follows the arrows, one by one, in plain numbers: holder[lock], waits[cpu], -1: nobody, none. */
+/* The second telling: follows the arrows in plain numbers: holder[lock], waits[cpu], -1: none. */
 static bool behind_another(const int holder[2], const int waits[3], int c)
 {
 	int at = c;
@@ -64,7 +64,7 @@ static void blame(void)
 static struct spinlock *contended;
 static unsigned pauses, drawn;
 
-/* Other CPUs have the lock for as many pauses as are left. */
+/* Other CPUs hold the lock for so many more pauses. */
 static void others(void)
 {
 	if (!pauses--)
@@ -74,7 +74,7 @@ static void others(void)
 		contended->busy = 0;
 }
 
-/* Waits that end in time, and those that need a ticket; and one during which the monitor was open. */
+/* Waits that end in time, and waits that need a ticket; and one during which the monitor was open. */
 static void measure(void)
 {
 	struct spinlock *l = contended = locks[0];
@@ -88,7 +88,7 @@ static void measure(void)
 		lock_take(l); /* the target's, not the fake */
 		if (!l->busy || cpu[0].waits || l->next != l->serving || pauses || l->longest_wait < (n < PATIENCE ? n : PATIENCE))
 			abort();
-		if ((drawn > 0) != (n > PATIENCE)) /* the clock goes on by one at every look */
+		if ((drawn > 0) != (n > PATIENCE)) /* each look moves the clock on by one */
 			abort();
 	}
 	lock_restart(l);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs a script of log calls, one a line, and writes the wire to stdout; see test_log.py. The script says
- *   d ROW ESR PC VALUE ADDR AUX SPSR    a decision        r VALUE COST   what the caller adds to it later
- *   D COUNT ROW ...                     the same decision again and again, PC rising by 4
- *   e EVENT VALUE ADDR | x ESR ELR FAR  an event, an exception report
- *   w BUDGET NOTABLE | b (dump) | h | s | p (moved) | z | n TEXT | m MODE | c CPU
- *   g HEXBYTES | t N | f SEQ | ? (counters on stderr)
+ * Runs a script of log calls, one a line, and writes the UART's bytes to stdout; see test_log.py. The script's lines:
+ *      d ROW ESR PC VALUE ADDR AUX SPSR    a decision        r VALUE COST   the caller's later additions to it
+ *      D COUNT ROW ...                     the same decision again and again, PC rising by 4
+ *      e EVENT VALUE ADDR | x ESR ELR FAR  an event, an exception report
+ *      w BUDGET NOTABLE | b (dump) | h | s | p (moved) | z | n TEXT | m MODE | c CPU
+ *      g HEXBYTES | t N | f SEQ | ? (counters on stderr)
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "log/console.h"
 #include "fake.h"
+#include "log/console.h"
+#include "log/evidence.h"
 
 static struct log_record *decide_line(struct cpu *c, const char *s)
 {
@@ -113,7 +114,7 @@ static void step(struct cpu *c, char *line)
 
 int main(void)
 {
-	static struct cpu early; /* without rings yet: it says nothing */
+	static struct cpu early; /* without rings yet: prints nothing */
 	struct cpu *c = fake_cpu();
 	char line[512];
 

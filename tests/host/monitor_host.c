@@ -2,9 +2,9 @@
 /*
  * Opens the monitor on stdin and stdout; see test_monitor.py. Arguments: the reason, then NAME=VALUE for system
  * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM; row=, value= and held= of the decision before
- * (silent=1: it left no record). Behind `--` the same for a second stop. The reason "stop" is that of a rule that asks first; stderr
- * says what came of it. Exit: 0 resumed, 1 skipped, 2 powered off or reset, 3 the input ended. With -DFUZZED
- * (fuzz_host.py) bytes are what is typed, gdb's packets among them.
+ * (silent=1: it left no record). Behind `--` the same for a second stop. The reason "stop" is that of a rule that asks
+ * first, whose outcome goes to stderr. Exit: 0 resumed, 1 skipped, 2 powered off or reset, 3 the input ended. With
+ * -DFUZZED (fuzz_host.py) bytes are the input, gdb's packets among it.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -12,8 +12,9 @@
 #include <string.h>
 #include "cpu/bootargs.h"
 #include "fake.h"
+#include "log/evidence.h"
 #include "operator/monitor.h"
-#include "operator/overrule.h"
+#include "operator/rules.h"
 
 static unsigned row = 1;
 static u64 value, held;
@@ -104,7 +105,7 @@ static bool stop(struct cpu *c, const char *why)
 	if (strcmp(why, "stop"))
 		return monitor_run(c, why);
 	c->record = last;
-	overrule_rule(policy_rows[row].rule, ROW_STOP, 0);
+	rules_set(policy_rows[row].rule, ROW_STOP, 0);
 	d = overrule(c, &policy_rows[row]);
 	fprintf(stderr, "action %u model %u value %lx\n", d->action, d->arg, d->value);
 	return true;

@@ -45,6 +45,6 @@ int main(void)
 		failed = printf("crc\n");
 	if (failed)
 		return 1;
-	kprintf("line\n%s|%d\n", "a\x1e@D\x1f" "b\n", 5); /* no RS, no US, CR before each LF: test_text.py looks */
+	kprintf("line\n%s|%d\n", "a\x1e@D\x1f" "b\n", 5); /* no RS, no US, CR before each LF: test_text.py checks */
 	return 0;
 }

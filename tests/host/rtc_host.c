@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/dev/vrtc.c under a guest, the board's clock and EL2's alarm, beside a second telling of the PL031 (TRM, DDI 0224) that
- * looks at every tick: what is read, the interrupt's line. The alarm must bring it there in time. argv: first seed, seeds.
+ * hv/dev/vrtc.c under a guest, the board's clock and EL2's alarm, beside a second telling of the PL031 (TRM, DDI 0224)
+ * that runs at every tick: reads and the interrupt's line are compared. The alarm must come in time. argv: first seed,
+ * seeds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include "dev/vrtc.h"
 
 #define RATE 1000UL        /* ticks of CNTPCT a second */
-#define LATE (RATE / 64 + 1) /* how much later than the second's begin it may be known */
+#define LATE (RATE / 64 + 1) /* how late EL2 may notice a second */
 
 u64 fake_now, fake_step;
 static u64 state, seed, alarm_due;
@@ -38,7 +39,7 @@ static void same(u64 hv, u64 model, const char *what)
 u64 fake_sysreg_read(const char *name) { same(strcmp(name, "cntfrq_el0"), 0, "the register"); return RATE; }
 void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; abort(); }
 u32 mmio_read32(u64 pa) { same(pa, RTC_PA, "the board's register"); return epoch + (u32)((fake_now + phase) / RATE); }
-void mmio_write32(u64 pa, u32 v) { (void)pa; (void)v; abort(); /* the board's clock is nobody's to set */ }
+void mmio_write32(u64 pa, u32 v) { (void)pa; (void)v; abort(); /* the board's clock must not be set */ }
 void vgic_set_level(u32 irq, bool high) { same(irq, 34, "the interrupt"); level = high; }
 void alarm_set(enum alarm which, u64 when)
 {
@@ -51,7 +52,7 @@ void alarm_set(enum alarm which, u64 when)
 static struct {
 	u32 count, seen, match, load;
 	bool raw, mask;
-	u64 matched; /* when the counter came to RTCMR; EL2 may know it LATE ticks later */
+	u64 matched; /* when the counter came to RTCMR; EL2 may notice LATE ticks later */
 	bool late;
 } m;
 
@@ -89,7 +90,7 @@ static void touch(void)
 	static const u32 id[] = { 0x31, 0x10, 0x14, 0, 0xd, 0xf0, 5, 0xb1 }; /* part 0x031, Arm, revision 1 */
 	u32 v = (u32)any(1UL << 32), n = (u32)any(8);
 
-	if (m.late) /* a match that one of the two knows of */
+	if (m.late) /* a match that only one of the two has seen */
 		return;
 	switch (any(7)) {
 	case 0: /* soon, now, in the past, anywhere */
@@ -147,7 +148,7 @@ int main(int argc, char **argv)
 				vrtc_tick();
 				m.late = false;
 			} else if (!any(20)) {
-				vrtc_tick(); /* an alarm of somebody else's, or a kick */
+				vrtc_tick(); /* another alarm, or a kick */
 				m.late = false;
 			}
 			check();
@@ -156,7 +157,7 @@ int main(int argc, char **argv)
 				touch();
 			check();
 		}
-		/* Another machine: the clock where the next seed wants it; the guest sets its own before it looks. */
+		/* Sets the board's clock for the next seed; the guest sets its own before it reads. */
 		epoch += (u32)any(1UL << 32);
 		phase = any(RATE);
 		m.seen = mmio_read32(RTC_PA);

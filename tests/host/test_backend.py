@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""policygen's back end: architecture facts against the assembler, the trap planner, and what render writes."""
+"""policygen's back end: architecture facts against the assembler, the trap planner, and rendered files."""
 from __future__ import annotations
 
 import os
@@ -18,7 +18,7 @@ from policygen.language.model import Policy
 from policygen.meaning import canonical
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target import render, traps
 from policygen.text import strict_json
 
@@ -57,7 +57,7 @@ def bit(plan: traps.Plan, name: str) -> int:
 # --- facts ------------------------------------------------------------------------------------------------------
 
 def test_every_name_encodes_as_the_assembler_says(tmp_path: Path) -> None:
-    """Names that this assembler does not know are left out; it knows most."""
+    """Names that this assembler lacks are left out; it knows most."""
     names = {name: register for name, register in load_arch().registers.items()}
     lines: Dict[int, str] = {}
     text = [".arch armv8.8-a+sve2+sme+memtag+tme+rng+profile+predres+ls64+pauth+ras"]
@@ -118,7 +118,7 @@ def test_the_floor_holds_for_a_policy_that_allows_everything(tmp_path: Path) -> 
     for name in controls.FLOOR:
         control = load_arch().controls[name]
         if control.register not in plan.controls:
-            assert name == "ICC_SRE_EL2.Enable", f"{name}: who writes it?"      # hv/board/gic.c does
+            assert name == "ICC_SRE_EL2.Enable", f"{name}: who writes it?"      # hv/board/virt/gic.c does
             continue
         value = plan.controls[control.register] & control.mask
         assert value == (control.mask if control.traps_when else 0), name
@@ -132,7 +132,7 @@ def test_the_floor_holds_for_a_policy_that_allows_everything(tmp_path: Path) -> 
     ("  CTR_EL0: { read: { value: 0 } }", "HCR_EL2.TID2"), ("  TTBR0_EL1: { write: pause }", "HCR_EL2.TVM"),
     ("  TTBR0_EL1: { read: { do: allow, log: once } }", "HCR_EL2.TRVM"), ("  tlb: deny", "HCR_EL2.TTLB"),
     ("  DC_CIVAC: { do: allow, log: always }", "HCR_EL2.TPCP"), ("  DC_ZVA: deny", "HCR_EL2.TDZ"),
-    ("  CPACR_EL1: deny", "CPTR_EL2.TCPAC"), ("  ICC_DIR_EL1: deny", "ICH_HCR_EL2.TDIR"),
+    ("  CPACR_EL1: deny", "CPTR_EL2.TCPAC"),
 ])
 def test_an_entry_sets_the_control_it_needs(tmp_path: Path, entry: str, control: str) -> None:
     plan = traps.plan(policy(tmp_path, entry))
@@ -153,6 +153,23 @@ def test_what_no_control_covers_is_an_error(tmp_path: Path, entry: str) -> None:
     problems = traps.plan(policy(tmp_path, entry)).problems
     assert [problem.code for problem in problems if problem.severity == "error"] == ["PG501"]
     assert problems[0].place.line == 8 and problems[0].helps
+
+
+@pytest.mark.parametrize("entry, severity", [("  TLBI_VAE1: { mask: 0xffff }", "error"), ("  tlb: { mask: 0xffff }", "note"),
+                                             ("  DC_CIVAC: { do: pause }", "error"), ("  ICC_DIR_EL1: { mask: 0xff }", "error")])
+def test_what_el2_can_not_do_in_the_guests_place_is_said(tmp_path: Path, entry: str, severity: str) -> None:
+    """A mask keeps bits of what a read gives; an operation gives nothing. A model does all of the access or nothing."""
+    problems = traps.plan(policy(tmp_path, entry)).problems
+    assert [(problem.code, problem.severity) for problem in problems] == [("PG501", severity)], problems
+    assert "cannot stand in for" in problems[0].message and ("mask" not in entry or "cannot be read" in str(problems[0].notes))
+
+
+def test_the_virtual_gic_takes_every_icc_dir(tmp_path: Path) -> None:
+    """Whatever is said of it: EL2 serves what is allowed, so that there is no problem, and a refusal is one."""
+    key = load_arch().registers["ICC_DIR_EL1"].key
+    for entry in ("", "  ICC_DIR_EL1: { do: allow, log: always }", "  ICC_DIR_EL1: deny"):
+        plan = traps.plan(policy(tmp_path, entry))
+        assert bit(plan, "ICH_HCR_EL2.TDIR") == 1 and plan.traps[key, "write"] == "ICH_HCR_EL2.TDIR" and not plan.problems
 
 
 def test_midr_is_virtualised_without_a_trap(tmp_path: Path) -> None:
@@ -182,7 +199,7 @@ def test_the_generated_files_assemble(name: str, tmp_path: Path) -> None:
         subprocess.run(["aarch64-linux-gnu-gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-c",
                         f"-I{ROOT / 'hv'}", f"-I{tmp_path}", str(tmp_path / source), "-o", str(tmp_path / "out.o")],
                        check=True)
-    embedded, diags = load_policy(str(tmp_path / "out.o"))       # of replay.S: what an image says of itself
+    embedded, diags = load_policy(str(tmp_path / "out.o"))       # of replay.S, whose stubs in_image.py decodes
     assert embedded is not None and not diags.items, diags.render()
     assert meaning_hash(embedded) == meaning_hash(found)
 
@@ -222,7 +239,7 @@ def test_the_canonical_form_reads_back(name: str) -> None:
     text = canonical.dump(found, meaning_hash(found))
     again = canonical.load(strict_json.parse(text.encode()))
     assert canonical.dump(again, meaning_hash(again)) == text and meaning_hash(again) == meaning_hash(found)
-    assert paint(again) == paint(found)
+    assert layout_map(again) == layout_map(found)
 
 
 def test_what_a_policy_says_cannot_leave_its_comment_or_string(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches: what the hypervisor packs, the decoder opens to the very lines that it would have written instead."""
+"""Batches: the decoder unpacks the hypervisor's batches into the very lines that would have been written instead."""
 from __future__ import annotations
 
 import sys
@@ -89,7 +89,7 @@ def test_whatever_the_modes_the_log_is_complete(host: Path, first: int,
                                                 phases: List[Tuple[int, int, List[Tuple[int, ...]], str]]) -> None:
     steps = [f"m {first}", "h"]
     for mode, told, found, then in phases:
-        # As the monitor changes the mode: what was made under the old one is written under it.
+        # A change of the mode writes the records of the old mode under it.
         steps += ["b", f"m {mode} {told if mode == NOTABLE else 0}", "h", *script(found), *([then] if then else [])]
     records, session = play(host, *steps, "z")
     assert session.complete() and not session.suspect and not session.missing and not session.batched
@@ -116,7 +116,7 @@ def test_a_class_may_be_told_in_full(host: Path) -> None:
     for told, lines in ((0, 0), (1, 20), (2, 0)):
         wire, _ = run(host, "\n".join([f"m 1 {told}", "h", *steps, "w 0 0"]).encode() + b"\n")
         assert wire.count(b"\x1e@D") == lines
-    # What a full ring has overwritten would have been a line: it is lost, and said so.
+    # Records that a full ring has overwritten count as lost, since they would have been lines.
     allow = "D 20000 0 {:#x} 0 0 0 0 0x3c5".format(0x18 << 26 | 3 << 20 | 1 << 10)
     for told, lost in ((0, 0), (1, 20000 - 16384)):
         _, session = play(host, f"m 1 {told}", "h", allow, "z")

@@ -16,7 +16,7 @@ from hvl_host import FLAGS, ROOT, run, src
 RAM, PA, SIZE = 0x40000000, 0x42000000, 0x30000000          # hv/README.md, "Memory"
 INITRD, DTB, DTB_MAX = 0x44000000, 0x6fe00000, 0x200000
 IMAGE_MAGIC, DTB_MAGIC = 0x644d5241, 0xd00dfeed
-QUESTION, ANSWER = struct.Struct("<11Q"), struct.Struct("<3Q")
+QUESTION, ANSWER = struct.Struct("<14Q"), struct.Struct("<10Q")
 Case = Tuple[int, ...]
 
 
@@ -29,10 +29,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def ask(program: Path, cases: List[Case]) -> List[Case]:
-    wire, _ = run(program, b"".join(QUESTION.pack(*case, *[0] * (11 - len(case))) for case in cases))
+    wire, _ = run(program, b"".join(QUESTION.pack(*case, *[0] * (14 - len(case))) for case in cases))
     answers = list(ANSWER.iter_unpack(wire))
     assert len(answers) == len(cases)
-    return answers
+    return [answer[:3] if not any(answer[3:]) else answer for answer in answers]
 
 
 def around(*borders: int) -> List[int]:
@@ -55,7 +55,7 @@ def test_guest_ram_is_the_guests_and_nothing_else(program: Path) -> None:
 
 
 def test_what_is_read_by_va_ends_where_the_guests_memory_does(program: Path) -> None:
-    """Two pages that are the same RAM, then a device's: bounds_host.c. PAR_EL1 stays the guest's."""
+    """Two pages that are the same RAM, then a device's: bounds_host.c. The guest's PAR_EL1 must stay."""
     cases = [(3, va, size) for va in around(0x1000, 0x1ff8, 0x2000, 0x2ff8, 0x3000, 0x4000) for size in (
         0, 1, 4, 8, 4096, 8192, 12288)]
     for (_, va, size), answer in zip(cases, ask(program, cases)):
@@ -63,7 +63,7 @@ def test_what_is_read_by_va_ends_where_the_guests_memory_does(program: Path) -> 
         assert answer == (len(there), sum(n * byte for n, byte in enumerate(there, 1)), 0x777), (hex(va), size)
 
 
-# --- a console write: the same memory, 4096 bytes of it at most ------------------------------------------------------
+# --- a console write: the same memory, at most 4096 bytes of it ------------------------------------------------------
 
 INVALID_PARAMETERS = (1 << 64) - 2
 
@@ -143,12 +143,48 @@ def test_the_loader_takes_what_fits_and_nothing_else(program: Path) -> None:
     assert 100 < accepted < len(cases) / 2
 
 
+def parts() -> Iterator[Case]:
+    """Three parts (base, size) and where the kernel is entered."""
+    end = RAM + SIZE
+    bases, sizes = [0, RAM - 1, RAM, end - 8, end, 1 << 63, (1 << 64) - 8], [0, 1, 8, 0x1000, SIZE, 1 << 63, (1 << 64) - 1]
+    middle = [(RAM + 0x1000, size) for size in (0, 1, 0xff8, 0x1000, 0x1001)]
+    for base, size, (at, long), last in itertools.product(bases, sizes, middle, [RAM + 0x2000, RAM + 0x2004, RAM + 0x1ffc]):
+        yield 4, base, size, at, long, last, 0x800, RAM + 0x1000
+    for entry in (0, RAM, *around(RAM + 0x1000, RAM + 0x2000, RAM + 0x3000), RAM + 0x1004, RAM + 0x2ffc, RAM + 0x1800, 1 << 63):
+        yield 4, RAM + 0x1000, 0x800, RAM + 0x2000, 0, RAM + 0x2008, 0xff8, entry
+
+
+def acceptable_parts(case: Case) -> bool:
+    """No two in one unit of eight bytes, which is what is cleared at a time; an instruction lies in one of them."""
+    given = [(case[at], case[at] + case[at + 1]) for at in (1, 3, 5)]
+    taken = [(low // 8 * 8, (high + 7) // 8 * 8) for low, high in given if low < high]
+    return all(RAM <= low and high <= RAM + SIZE for low, high in given) \
+        and all(one[1] <= other[0] for one, other in itertools.combinations(taken, 2)) \
+        and case[7] % 4 == 0 and any(low <= case[7] < high for low, high in given)
+
+
+def test_the_loader_takes_parts_that_are_apart_and_in_ram(program: Path) -> None:
+    cases = list(parts())
+    for case, answer in zip(cases, ask(program, cases)):
+        assert answer[0] == (2 if acceptable_parts(case) else 0), [hex(v) for v in case]     # 2: it went on to clear the rest
+    assert 10 < sum(map(acceptable_parts, cases)) < len(cases) / 2
+
+
+def test_an_initrd_is_where_it_is_said_to_be(program: Path) -> None:
+    places = [INITRD, INITRD + 0x200000, *around(RAM + 0x80000, DTB - 0x1000, DTB, RAM + SIZE), RAM, 8, (1 << 64) - 8]
+    cases: List[Case] = [(1, 0, 0x80000, 0, IMAGE_MAGIC, 0x1000, 0x1000, 0, DTB_MAGIC, 0x1000, at) for at in places]
+    for case, answer in zip(cases, ask(program, cases)):
+        assert answer[0] == (2 if RAM + 0x80000 <= case[10] <= DTB - 0x1000 else 0), hex(case[10])
+
+
 # --- boot arguments: every word, whole, cut short, and with more behind it ------------------------------------------
 
 WORDS = ["unattended=1", "esc=none", "guest=linux", "log=text", "log=notable", "log=full", "log=quiet", "image=0",
-         "image=4294967295", "initrd=10", "dtb=4096"]
-BAD = ["unattended=0", "esc=", "guest=linux2", "log=", "log=loud", "image=", "image=x", "image=4294967296",
-       "image=99999999999999999999", "dtb=-1", "initrd=0x10", 'hv.init="', "hv.init=a", "x", "="]
+         "image=4294967295", "initrd=10", "dtb=4096", "entry=1073741824", "x0=18446744073709551615", "initrd_at=8",
+         "part=1+2"]
+BAD = ["unattended=0", "esc=", "guest=linux2", "log=", "log=loud", "image=", "image=x", "image=18446744073709551616",
+       "image=99999999999999999999", "part=1", "part=1+", "part=1-2", "part=+2", "part=1+2+3", "part=1+2" + " part=3+4" * 8,
+       "dtb=-1", "initrd=0x10", 'hv.init="', "hv.init=a", "x", "="]
 
 
 def texts() -> List[bytes]:
@@ -160,39 +196,48 @@ def texts() -> List[bytes]:
     return [t.encode() for t in whole] + [t[:n].encode() for t in whole[::9] for n in range(len(t))]
 
 
-def parsed(text: bytes) -> Tuple[int, int, int]:
-    """bootargs.h, said a second time."""
-    flags, log, bad, init, sizes = 0, 0, 0xff, 0, {"image": 0, "initrd": 0, "dtb": 0}
+MOST_PARTS = 8
+
+
+def parsed(text: bytes) -> Case:
+    """bootargs.h, told a second time."""
+    flags, log, bad, init = 0, 0, 0xff, 0
+    numbers = dict.fromkeys(("image", "initrd", "dtb", "initrd_at", "entry", "x0"), 0)
+    loaded: List[Tuple[int, int]] = []
     if text.startswith(b"charter1"):
         known = text.partition(b"\0")[0]
         for m in re.finditer(rb'(?:hv\.init="[^"]*"|[^ \n])[^ \n]*', known[8:]):
             word, at = m.group(), 8 + m.start()
             name, _, value = word.partition(b"=")
-            number = int(value) if re.fullmatch(rb"[0-9]+", value) else 1 << 32
+            number = int(value) if re.fullmatch(rb"[0-9]+", value) else 1 << 64
+            span = re.fullmatch(rb"part=([0-9]+)\+([0-9]+)", word)
             if word in (b"unattended=1", b"esc=none", b"guest=linux"):
                 flags |= {b"unattended": 2, b"esc": 4, b"guest": 8}[name]
             elif name == b"log" and value in (b"text", b"notable", b"full", b"quiet"):
                 log = 1 + [b"text", b"notable", b"full", b"quiet"].index(value)
-            elif name.decode() in sizes and number < 1 << 32:
-                sizes[name.decode()] = number
+            elif name.decode() in numbers and number < 1 << 64:
+                numbers[name.decode()] = number
+            elif span and len(loaded) < MOST_PARTS:
+                loaded.append((int(span.group(1)), int(span.group(2))))
             elif re.fullmatch(rb'hv\.init="[^"]*"', word):
                 init = at + 9 << 16 | len(word) - 10 << 24
             else:
                 bad = at
                 break
-    return ((bad == 0xff) | flags | log << 4 | bad << 8 | init, sizes["image"] | sizes["initrd"] << 32, sizes["dtb"])
+    answer = ((bad == 0xff) | flags | log << 4 | bad << 8 | init, *numbers.values(), len(loaded), *(loaded or [(0, 0)])[-1])
+    return answer if any(answer[3:]) else answer[:3]
 
 
 def parse_cases() -> List[Case]:
-    return [(2, *struct.unpack("<9Q", text.ljust(72, b"\0")), len(text)) for text in texts() if len(text) <= 72]
+    return [(2 | len(text) << 8, *struct.unpack("<13Q", text.ljust(104, b"\0"))) for text in texts() if len(text) <= 104]
 
 
 def test_boot_arguments_mean_what_they_say_or_are_refused(program: Path) -> None:
     cases, refused = parse_cases(), 0
     for case, answer in zip(cases, ask(program, cases)):
-        text = struct.pack("<9Q", *case[1:10])[:case[10]]
+        text = struct.pack("<13Q", *case[1:])[:case[0] >> 8]
         expected = parsed(text)
-        if not expected[0] & 1:                     # what was taken before the word that is refused means nothing
+        if not expected[0] & 1:                     # values before the refused word do not count
             assert (answer[0] & 0xff01) == (expected[0] & 0xff01), text
             refused += 1
         else:

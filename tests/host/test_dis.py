@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decoder says what binutils says, wherever it says anything; and no word can make it fall."""
+"""The disassembler agrees with binutils wherever it knows an instruction, and no word makes it fail."""
 from __future__ import annotations
 
 import random
@@ -59,10 +59,10 @@ def test_it_agrees_with_binutils(program: Path, tmp_path: Path) -> None:
     assert len(found) > 45
     for at, word, theirs in found:
         text, = ours(program, [int(word, 16)])
-        # Targets are relative to where it stands.
+        # Targets are relative to the instruction's address.
         text = re.sub(r"\b0x([0-9a-f]+)$", lambda m, a=int(at, 16): f"0x{int(m.group(1), 16) - 0x1000 + a:x}", text) \
             if re.match(r"(b |bl |b\.|cb|tb|adr)", text) or re.match(r"ldr \w+, 0x", text) else text
-        # The names are the policy's; `mov` is an alias; ADRP has a relocation.
+        # Register names are the policy's; `mov` is an alias; ADRP has a relocation.
         if text.startswith(("mrs", "msr", "adrp", "mov")):
             assert text.split()[0].replace("movz", "mov").replace("movn", "mov") == theirs.split()[0]
             continue

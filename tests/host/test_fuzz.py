@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `make fuzz-host` gives to libFuzzer, here from seeds: the monitor, gdb's packets, boot arguments, the loader."""
+"""The targets of `make fuzz-host`, from seeds: the monitor, gdb's packets, boot arguments, the loader."""
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gdb's side of the line: every register there and back, memory, points; nothing that is sent wedges the monitor."""
+"""gdb's side of the line: every register there and back, memory, points; no input wedges the monitor."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def packet(text: bytes) -> bytes:
 
 
 def answers(wire: bytes) -> Tuple[List[bytes], bytes]:
-    """The packets between gdb+ and gdb-, checksums checked; and what came behind."""
+    """The packets between gdb+ and gdb-, checksums checked; and the bytes behind."""
     between = wire.split(b"gdb+", 1)[1].split(b"\n", 1)[1]
     found: List[bytes] = []
     while True:
@@ -57,7 +57,7 @@ def test_every_register_there_and_back(host: Path) -> None:
     found = ask(host, *writes, *reads, b"P21=c9030000", b"p21", b"p22")
     assert found[:33] == [b"OK"] * 33
     assert found[33:66] == [v.to_bytes(8, "little").hex().encode() for v in values]
-    # EL2h is not the guest's to be in; and there is no 35th.
+    # A guest cannot be in EL2h; and there is no 35th register.
     assert found[66:] == [b"E01", b"c5030000", b"E01"]
 
 
@@ -125,5 +125,5 @@ NOISE = st.one_of(st.binary(max_size=60), st.binary(max_size=40).map(packet), st
 @settings(max_examples=80, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(NOISE, max_size=12))
 def test_nothing_that_is_sent_wedges_it(host: Path, noise: List[bytes]) -> None:
-    """However it ends, the next prompt or the end of the input is reached."""
+    """Whatever is sent, the next prompt or the end of the input is reached."""
     run(host, b"gdb\n" + b"".join(noise) + b"$g#00" * 4 + b"\x03\npoweroff\n", ["key"], None)

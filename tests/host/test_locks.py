@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The order of EL2's locks, as every host test checks it, and whom the watchdog blames (hv/cpu/locks.c)."""
+"""The order of EL2's locks, as every host test checks it, and the CPU that the watchdog blames (hv/cpu/locks.c)."""
 from __future__ import annotations
 
 import re
@@ -24,7 +24,7 @@ def test_whom_the_watchdog_blames(program: Path) -> None:
 
 
 def test_an_inversion_ends_a_test(program: Path) -> None:
-    """Every pair of locks, in both orders; twice the same; what is not held, released."""
+    """Every pair of locks, in both orders; the same lock twice; the release of a lock that is not held."""
     order = re.search(r"enum lock_order \{(.*?)ORDER_COUNT", (ROOT / "hv/cpu/locks.h").read_text(), re.S)
     assert order
     n = len(re.findall(r"\bORDER_\w+", order.group(1)))

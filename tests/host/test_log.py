@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence log: what goes into the rings comes out on the wire, in order, and what does not is told."""
+"""The evidence log: records in the rings come out on the line, in order, or are reported as lost."""
 from __future__ import annotations
 
 import random
@@ -53,8 +53,8 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
         "x 0x96000004 0x40002000 0xdead", "e 2 0 0", "e 5 0 0", "e 4 62500000 0", "w 0 0")
     check_sequence(records)
     assert records[0].seq == 0 and records[0].kind == "H"
-    assert records[0].body == ("hvl=1 build=test-1 policy=lockdown#3b1c77aa guest=diag#08c1d2ee cpu=1 cntfrq=62500000 "
-                               "ring=16384 esc=^] log=text")
+    assert records[0].body == ("hvl=1 build=test-1 policy=lockdown#3b1c77aa rules=0badcafe guest=diag#08c1d2ee cpu=1 "
+                               "cntfrq=62500000 ring=16384 esc=^] log=text")
     tail = "pc=0x40001000 el=1 cost=0 esr="
     assert bodies(records, "D") == [
         f"DENY r1 msr.r PMCR_EL0 pc=0x40001000 el=1 cost=388 esr={MRS_PMCR:#x}",
@@ -261,7 +261,7 @@ def test_any_history_decodes_and_explains_every_gap(host: Path, steps: List[str]
 
 
 def history(seed: int) -> List[str]:
-    """Few values, so that many records are equal; some in a ring that is full. The same for the same seed."""
+    """Few values, so that many records are equal; sometimes in a full ring. The same for the same seed."""
     dice = random.Random(seed)
     full = f"D {dice.choice((RING - 3, RING + 700))} {dice.choice((ALLOW, DENY))} {MSR_SCTLR:#x} 0 0 0 0 0"
     steps = [full] * (seed % 2)

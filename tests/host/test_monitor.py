@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The monitor: what an operator or a script types, and that nothing the guest left behind can make it fall."""
+"""The monitor: input of operators and scripts; no state of the guest makes it fail."""
 from __future__ import annotations
 
 import random
@@ -26,7 +26,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def type_(host: Path, keys: bytes, *args: str, why: str = "key", expect: int = RESUMED) -> Tuple[List[Record], str]:
-    """What the monitor says to these keys, echo included; the records around it are checked."""
+    """The monitor's output for these keys, with the echo; the records around it are checked."""
     wire, _ = run(host, keys, [why, *args], expect)
     records, text = decode(wire)
     check_sequence(records)
@@ -114,7 +114,7 @@ def test_tab_completes_arguments(host: Path) -> None:
 
 
 def test_a_program_at_the_prompt(host: Path) -> None:
-    """Nothing but answers, each with its end: `ok`, or one line that says why not."""
+    """In machine mode each command ends in `ok`, or in one line with the reason why not."""
     keys = b"echo off\nset prompt \"\"\nset machine on\n"
     _, text = type_(host, keys + b"policy hash\nfrob\ns\nx 0x1000000000000\nbp 1\nset columns 3\n"
                     b"set prompt \"0123456789abcdef\"\nwhy 999\nwhy\n\ndis 0x1000000000000\ntime now\n"
@@ -152,7 +152,7 @@ def test_long_lines_end_with_a_bell(host: Path) -> None:
 
 @pytest.mark.parametrize("columns", [80, 40])
 def test_a_line_longer_than_the_terminal_moves_under_the_cursor(host: Path, columns: int) -> None:
-    """Played on a terminal that has no more than those columns, it never runs into the next row."""
+    """On a terminal of exactly these columns, the line never runs into the next row."""
     typed = "mark " + "".join(chr(ord("a") + i % 26) for i in range(105))
     keys = f"{typed}\x7f\x7f".encode() + b"\x1b[D" * 90 + b"Q" + b"\x05" + b"Z" + b"\x1b[A\x1b[B\n\x04"
     records, text = type_(host, f"set columns {columns}\n".encode() + keys)
@@ -393,7 +393,7 @@ def test_until_and_step_let_the_guest_go_on(host: Path) -> None:
 
 
 def test_a_rule_may_ask_first(host: Path) -> None:
-    """What the answers make of decisions on each class of trap; the rule stays as it is unless `A` was typed."""
+    """The operator's answers for each class of trap; the rule stays as it is unless `A` was typed."""
     sysreg, mrs, debug, hvc, smc, mmio, blind, brk = (
         "0x6230e418", "0x6230e419", "0x62200818", "0x5a000000", "0x5e000000", "0x93810047", "0x92000047", "0xf2000000")
     ALLOW, DENY, VALUE, IGNORE, EMULATE, KILL = 0, 1, 2, 3, 5, 8
@@ -430,7 +430,7 @@ def row_rule(row: int) -> int:
 
 
 def model_numbers() -> Dict[str, int]:
-    """policy.h's, as it counts them."""
+    """The verdicts of policy.h, by its numbers."""
     text = (ROOT / "hv/policy/policy.h").read_text(encoding="utf-8")
     names = re.findall(r"\bMODEL_\w+", text[text.index("MODEL_NONE"):text.index("MODEL_COUNT")])
     return {name: n for n, name in enumerate(names)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A few of the mutants of `make mutate`, without a machine; and that the tool reports what nobody notices."""
+"""A few of the mutants of `make mutate`, without a machine; and the tool reports a mutant that no test notices."""
 from __future__ import annotations
 
 import sys
@@ -33,7 +33,7 @@ def test_no_mutant_of_a_sample_lives_unexplained(bench: mutate.Bench) -> None:
 
 
 def test_what_nobody_notices_is_reported(bench: mutate.Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    """Slower, and else the same: no host suite can see it."""
+    """A mutant that only makes EL2 slower: no host suite can see it."""
     name = "trap/trap.c trap_work: return;  [return; -> ; @0]"
     planted = next(m for m in mutate.mutants("trap/trap.c") if m.name() == name)
     assert told(bench, [planted], {}) == 1

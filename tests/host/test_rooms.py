@@ -11,7 +11,8 @@ import pytest
 
 from hvl_host import ROOT
 
-Symbols = Dict[str, Tuple[Set[str], Set[str]]]  # object -> what it defines, what it wants
+PROTOTYPE = re.compile(r"^(?:extern )?\w[\w *]*?\b(\w+)\([^;{}]*\)[^;{}]*;$", re.M)
+Symbols = Dict[str, Tuple[Set[str], Set[str]]]  # object -> symbols defined, symbols wanted
 
 
 def listed(section: str) -> List[str]:
@@ -25,7 +26,7 @@ def sources(hv: Path) -> Dict[str, str]:
 
 
 def symbols(build: Path, names: Dict[str, str]) -> Symbols:
-    """Of every object that is made of one of `names`, by the name of its source."""
+    """Symbols of every object that is made of one of `names`, by the name of its source."""
     found: Symbols = {}
     for name in names:
         path = build / Path(name).with_suffix(".o")
@@ -44,7 +45,7 @@ def symbols(build: Path, names: Dict[str, str]) -> Symbols:
 def complaints(texts: Dict[str, str], objects: Symbols, order: List[str], needs: List[str]) -> List[str]:
     floor = {room: at for at, room in enumerate(order)}
     out = [f"hv/README.md does not list the room of hv/{name}" for name in texts if name.split("/")[0] not in floor]
-    stems = [Path(name).name for name in texts]
+    stems = [Path(name).name for name in texts if not re.match(r"board/\w+/", name)]
     out += [f"hv/: {stem} stands in several rooms" for stem in sorted({s for s in stems if stems.count(s) > 1})]
     out += [f"hv/README.md: the need {need} is no header" for need in needs if need not in texts]
     level = {name: floor.get(name.split("/")[0], 0) for name in texts}
@@ -56,6 +57,10 @@ def complaints(texts: Dict[str, str], objects: Symbols, order: List[str], needs:
             if other in texts and level[other] > level[name]:
                 out.append(f"hv/{name} includes {other}: upward")
     where = {symbol: name for name, (defined, _) in objects.items() for symbol in defined}
+    for name, text in texts.items():
+        for symbol in sorted(set(PROTOTYPE.findall(text)) & set(where)) if name.endswith(".h") and name not in needs else ():
+            if level[where[symbol]] > level[name]:
+                out.append(f"hv/{name} declares {symbol} of {where[symbol]}: it belongs there, or is a need of hv/README.md")
     for name, (_, wanted) in objects.items():
         for symbol in sorted(wanted & set(where)):
             if level[where[symbol]] > level[name] and not any(
@@ -76,12 +81,14 @@ def test_every_file_has_its_room_and_nothing_runs_up() -> None:
     ("lib/a.c", '#include "trap/t.h"', "", "hv/lib/a.c includes trap/t.h: upward"),
     ("attic/a.c", "", "", "does not list the room of hv/attic/a.c"),
     ("lib/t.h", "", "", "t.h stands in several rooms"),
+    ("board/other/t.h", "", "", ""),
     ("lib/a.c", "", "act", "hv/lib/a.c uses act of trap/t.c: no need of hv/README.md declares it"),
     ("lib/a.c", "", "rescue", ""),
+    ("lib/a.h", "void act(void);\nvoid other(int);", "", "hv/lib/a.h declares act of trap/t.c: it belongs there, or is a need"),
     ("trap/a.c", '#include "lib/need.h"', "act", ""),
 ])
 def test_what_breaks_the_order_is_told(name: str, text: str, wanted: str, said: str) -> None:
     texts = {"lib/need.h": "void rescue(void);", "trap/t.h": "void act(void);", "trap/t.c": "", name: text}
     objects: Symbols = {"trap/t.c": ({"act", "rescue"}, set()), name: (set(), {wanted} - {""})}
-    found = complaints(texts, objects, ["lib", "trap"], ["lib/need.h"])
+    found = complaints(texts, objects, ["lib", "board", "trap"], ["lib/need.h"])
     assert len(found) == bool(said) and said in "".join(found), found

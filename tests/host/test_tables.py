@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The generated tables with hv/policy/policy.c, under sanitizers, against the reference; that damage shows."""
+"""The generated tables with hv/policy/policy.c, under sanitizers, against the reference; and damage to them is noticed."""
 from __future__ import annotations
 
 import random
@@ -14,13 +14,14 @@ import pytest
 from policygen.language import store
 from policygen.language.model import Policy
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.target import render, verify
-from policygen.target.tables import call_hash, perfect_hash
+from policygen.target.tables import call_hash, lay_out, perfect_hash
+from policygen.target.traps import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# What the shipped policies do not use: windows with registers, odd ranges, limits on everything, nested entries.
+# Forms that no shipped policy has: windows with registers, odd ranges, limits on everything, nested entries.
 CROWDED = """\
 policy: 1
 name: crowded
@@ -167,15 +168,25 @@ def test_tables_agree_with_the_reference(name: str, mode: str, crowded: Path) ->
     assert not result.differences, [verify.shown(item, policy) for item in result.differences[:10]]
 
 
+@pytest.mark.parametrize("name", store.policy_names() + ["crowded"])
+def test_each_stub_has_its_own_number(name: str, crowded: Path) -> None:
+    """Rows are one where the numbers are: a read of one register and a write of another would share a row."""
+    policy = load(str(crowded) if name == "crowded" else name, "enforce")
+    stubs = lay_out(policy, plan(policy)).stubs
+    halves = [(stub.number + at, stub.key) for stub in stubs for at, there in enumerate((stub.read, stub.write)) if there]
+    assert len({stub.number for stub in stubs}) == len(stubs) and min(stub.number for stub in stubs) > 0
+    assert sorted(number for number, _ in halves) == list(range(2, 2 + len(halves)))
+
+
 def test_crowded_audit_and_enforce_differ(crowded: Path) -> None:
-    assert paint(load(str(crowded), "audit")).sysregs != paint(load(str(crowded), "enforce")).sysregs
+    assert layout_map(load(str(crowded), "audit")).sysregs != layout_map(load(str(crowded), "enforce")).sysregs
 
 
 # --- damage -----------------------------------------------------------------------------------------------------
 
 @dataclass
 class Tables:
-    """A built program, where its tables are in the file, and what the reference says."""
+    """A built program, the places of its tables in the file, and the reference's answers."""
     image: bytes
     symbols: Dict[str, Tuple[int, int]]             # name -> (file offset, size)
     verifier: verify.Verifier
@@ -190,7 +201,7 @@ class Tables:
         return program
 
     def says(self, program: Path) -> Optional[bytes]:
-        """None: a lookup ran out of its table, which nobody overlooks."""
+        """None: a lookup ran out of its table, and the program died"""
         try:
             return self.verifier.ask(program)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
@@ -247,13 +258,14 @@ def places(tables: Tables, rng: random.Random) -> Iterator[int]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_one_damaged_byte_is_caught(tables: Tables, seed: int) -> None:
-    """Unless no row and no lookup's answer changes: the unused width of an address, a page that points to its twin."""
+    """Damage is noticed, unless no row and no answer changes: the unused width of an address, a page that points to its
+    twin."""
     rng = random.Random(seed)
     missed, mattered = [], 0
     for at in places(tables, rng):
         old = tables.image[at]
         output = tables.says(tables.damaged(at, old ^ 1 << rng.randrange(8)))
-        if output != tables.output:                 # a row or a lookup's answer is another than before
+        if output != tables.output:                 # a row, or the answer of a lookup, has changed
             mattered += 1
             if not tables.differs(output, tables.replay):
                 missed.append(next((name, at - start) for name, (start, size) in tables.symbols.items()

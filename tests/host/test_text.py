@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The C library's place: memory and text functions, formatting, the check sum."""
+"""Memory and text functions, formatting, the checksum: EL2's in place of the C library's."""
 from __future__ import annotations
 
 import subprocess

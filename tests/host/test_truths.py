@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each truth is said once: a change that forgets one of its places is told so, at build or by policygen. The omissions
-are data: what is edited in a copy of the tree, what is made of it then, and the words of the complaint."""
+are data: the edit of a copy of the tree, the targets made of it, and the words of the complaint."""
 from __future__ import annotations
 
 import importlib
@@ -33,7 +33,7 @@ class Omission:
     new: str
     made: Tuple[str, ...]       # targets below build/, or () for policygen alone
     words: Tuple[str, ...]      # each in what is said
-    done: Tuple[Tuple[str, str, str], ...] = ()     # file, old, new: the places of the change that are not forgotten
+    done: Tuple[Tuple[str, str, str], ...] = ()     # file, old, new: the other places of the change
 
 
 OMISSIONS = [
@@ -63,7 +63,7 @@ OMISSIONS = [
               "words[] has a text for each enum refusal"),
              ((SCHEMA, '{"serror": "SERROR"}', '{"serror": "SERROR", "later": "LATER"}'),)),
     Omission("a section's word", POLICY_H, "SEC_FEATURES, SEC_COUNT", "SEC_FEATURES, SEC_TIMERS, SEC_COUNT",
-             ("hv/operator/monitor_policy.o",),
+             ("hv/operator/monitor_say.o",),
              ("policy_sections[] has a word for each enum section",),
              ((SCHEMA, 'SECTIONS = ("features",', 'SECTIONS = ("timers", "features",'),)),
     Omission("a log mode's case", "hv/cpu/log.h", 'X(LOG_QUIET, "quiet")', 'X(LOG_QUIET, "quiet") X(LOG_ODD, "odd")',
@@ -76,6 +76,8 @@ OMISSIONS = [
              ("gen/policy_tables.o",), ("MEMBERS of policygen/facts/controls.py", "nothing would write it")),
     Omission("a trap control that C does not know", "policygen/facts/controls.py", '"MPAM2_EL2": "mpam2",\n}',
              '"MPAM2_EL2": "mpam2",\n    "MPAMHCR_EL2": "mpamhcr",\n}', ("gen/policy_tables.o",), ("mpamhcr",)),
+    Omission("drivers of no folder", PLATFORM, "drivers: virt ", "drivers: real ", ("gen/policy_tables.o",),
+             (f"`drivers` of {PLATFORM} is \"real\", and hv/board has no such folder",)),
     Omission("RAM that the memory has no room for", PLATFORM, "size: 1G }", "size: 512M }", (),
              ("the guest's RAM, 0x42000000..0x71ffffff, lies in the memory, 0x40000000..0x5fffffff", f"{PLATFORM}:")),
     Omission("RAM where the windows are", PLATFORM, "ram: { at: 0x40000000", "ram: { at: 0x80000000", (),
@@ -90,14 +92,8 @@ OMISSIONS = [
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources in which everything is made once."""
-    out = tmp_path_factory.mktemp("truths")
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.splitlines()
-    for name in files:
-        if not name.startswith("tests/") and (ROOT / name).is_file():
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, out / name)
+    """A copy of the sources, with everything built once."""
+    out = vm.sources(tmp_path_factory.mktemp("truths"), but="tests/")
     vm.make("build/gen/stamp", tree=out)
     return out
 
@@ -125,6 +121,24 @@ def test_what_is_forgotten_is_told(edited: Path, omission: Omission) -> None:
     assert "Traceback" not in done.stdout, done.stdout
     for word in omission.words:
         assert word in done.stdout, f"{word!r} is not in:\n{done.stdout[-3000:]}"
+
+
+def test_another_board_has_drivers_of_its_own(tree: Path) -> None:
+    """A platform file and a folder: its files are built, no other board's, and the linker names what they lack."""
+    shutil.copytree(tree / "hv/board/virt", tree / "hv/board/other")
+    platform = tree / "policy/platform/other.yaml"
+    platform.write_text("platform: 1\nname: other\nextends: qemu-virt\nabout: a test's\ndrivers: other\n", encoding="utf-8")
+    words = ("build/other/hypervisor.elf", "B=build/other", "BOARD=other")
+    try:
+        vm.make(*words, tree=tree)
+        assert {path.name for path in (tree / "build/other/hv/board").glob("*/*.o")} == {"uart.o", "gic.o"}
+        assert not (tree / "build/other/hv/board/virt").exists()
+        (tree / "hv/board/other/uart.c").unlink()
+        done = vm.make(*words, tree=tree, check=False)
+        assert done.returncode != 0 and "undefined reference to `uart_get'" in done.stdout, done.stdout[-3000:]
+    finally:
+        shutil.rmtree(tree / "hv/board/other")
+        platform.unlink()
 
 
 def test_the_tools_have_the_addresses_of_the_platform_file() -> None:

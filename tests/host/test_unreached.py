@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tests/unreached.txt names lines that there are (whether they are unreached, `make coverage` asks)."""
+"""Every line in tests/unreached.txt exists (whether it is unreached, `make coverage` asks)."""
 from __future__ import annotations
 
 import importlib.util

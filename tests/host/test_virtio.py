@@ -70,5 +70,5 @@ def test_withheld_features_are_neither_shown_nor_taken(host: Path, version: int)
 
 
 def test_as_the_model_has_it(host: Path) -> None:
-    """Registers, what the device is written and shown, what is refused and why, on boards of every kind."""
+    """Registers, the device's view, refusals with their reasons, on boards of every kind."""
     assert play(host, "told", 1, 0)["served"] > 5000

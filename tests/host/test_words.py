@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An enumerator of the log and its word stand in one row: one that is forgotten is the compiler's to find."""
+"""An enumerator of the log and its word stand in one row: the compiler finds a forgotten word."""
 from __future__ import annotations
 
 import os
@@ -13,7 +13,7 @@ from hvl_host import rendered
 ROOT = Path(__file__).resolve().parents[2]
 CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
 
-# header, its row and what is planted in its place, what reads it, what the compiler says
+# header, its row, the planted row, the file that reads it, the compiler's words
 PLANTED = [
     ("cpu/log.h", 'X(EV_RESET, "reset", "")', 'X(EV_RESET, "reset", "") X(EV_NEW)', "log/log_text.c", "PRINT_EVENT"),
     ("cpu/log.h", 'X(EV_RESET, "reset", "")', 'X(EV_RESET, "reset", " by=%s")', "log/log_text.c", "format"),

@@ -2,8 +2,8 @@
 /*
  * The trap path of EL2, from trap_sync() to the guest's next instruction, under a policy's own tables. Built twice:
  *
- *   alone, it reads cases from stdin (struct question), runs each as one trap and writes what came of it (struct
- *   answer), for test_trap.py to compare with its own idea; devices only note that they were asked;
+ *   alone, it reads cases from stdin (struct question), runs each as one trap and writes its effects (struct
+ *   answer), which test_trap.py compares with the model's; devices only note that they were asked;
  *   with -DREAL_DEVICES the vGIC, the UART, the RTC and the console are the real ones, and bytes become traps one after
  *   the other on one machine: by libFuzzer (-DLIBFUZZER), or from a seed (argv: first seed, number of seeds).
  */
@@ -14,33 +14,34 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/mman.h>
-#include "cpu/alarm.h"
-#include "cpu/bootargs.h"
-#include "lib/build.h"
-#include "log/console.h"
-#include "operator/debug.h"
-#include "cpu/decide.h"
-#include "cpu/locks.h"
-#include "cpu/esr.h"
-#include "operator/gdb.h"
 #include "board/gic.h"
-#include "vm/inject.h"
 #include "board/integrity.h"
 #include "board/mmu.h"
-#include "operator/monitor.h"
-#include "operator/overrule.h"
-#include "log/power.h"
-#include "lib/psci.h"
-#include "cpu/smp.h"
-#include "cpu/el1_exception.h"
-#include "trap/replay.h"
-#include "trap/trap.h"
-#include "vm/pmu.h"
 #include "board/uart.h"
+#include "cpu/alarm.h"
+#include "cpu/bootargs.h"
+#include "cpu/esr.h"
+#include "cpu/locks.h"
+#include "cpu/smp.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
 #include "dev/vrtc.h"
 #include "dev/vuart.h"
+#include "lib/build.h"
+#include "lib/psci.h"
+#include "log/console.h"
+#include "log/evidence.h"
+#include "log/power.h"
+#include "operator/debug.h"
+#include "operator/gdb.h"
+#include "operator/monitor.h"
+#include "operator/rules.h"
+#include "trap/decide.h"
+#include "trap/replay.h"
+#include "trap/trap.h"
+#include "vm/el1_exception.h"
+#include "vm/inject.h"
+#include "vm/pmu.h"
 
 enum op {
 	OP_REPLAY_READ = 1, OP_REPLAY_WRITE, OP_DEVICE_READ, OP_DEVICE_WRITE, OP_MODEL_READ, OP_MODEL_WRITE, OP_SGI,
@@ -49,41 +50,41 @@ enum op {
 	OP_DEBUG, OP_VIRTIO, OP_RTC, OP_COUNT,
 };
 #define OPS 8
-#define ABSENT 7 /* the first CPU that the board does not have; those with odd numbers have not been started */
+#define ABSENT 7 /* CPUs from this index on do not exist; those with odd numbers have not been started */
 #define ZVA  5 /* DCZID_EL0.BS: 128 bytes; DZP is set */
 #define SLEEP 62500 /* ticks */
-/* More in question.sp_el0 with WORK, on top of what is to do. */
+/* More bits of question.sp_el0 with WORK, besides the work itself. */
 #define STOPS  BIT(16) /* the debugger wants the monitor */
 #define TWICE  BIT(17) /* the monitor is to open again */
-#define RAISES BIT(18) /* what was typed raises the guest's interrupt */
-/* More in question.entry. */
-#define KEEP     0x100 /* time, limits and what has been logged go on; sp_el0: ticks that have passed */
-#define WORK     0x200 /* sp_el0: what is to do before the guest goes on */
+#define RAISES BIT(18) /* bytes behind a key have raised the guest's interrupt */
+/* More bits of question.entry. */
+#define KEEP     0x100 /* time, limits and log-once memory go on; sp_el0: ticks that have passed */
+#define WORK     0x200 /* sp_el0: work pending before the guest goes on */
 /* The CPU has PAN (sp_el0[3:0]; 0x212 if that is 0), SSBS ([7:4]), MTE ([11:8]), NMI ([15:12]), GCS ([19:16]), RAS ([23:20]);
  * from then on. [63:32]: GCSCR_EL1 */
 #define FEATURES 0x400
 #define MIDLINE  0x800 /* the guest has left a line unfinished, and only refusals are written */
 #define TELLS    0x1000 /* only refusals are written, and no line is unfinished */
 #define STREAMS  0x2000 /* all is written */
-/* The rule sp_el0[15:0] is let pass (bit 16), asked about (17), once (18), or neither; [31:24]: what is answered. */
+/* Rule sp_el0[15:0] is let pass (bit 16), asked about (17), once (18), or neither; [31:24]: the operator's answer. */
 #define CHANGES  0x4000
-#define ABSENCE  0x8000 /* no register that is replayed is there: EL2's own access is UNDEFINED */
-#define ENDS     0x3000u /* bytes of RAM at either end that have something in them */
+#define ABSENCE  0x8000 /* no register that is replayed exists: EL2's own access is UNDEFINED */
+#define ENDS     0x3000u /* bytes at either end of RAM that are not zero */
 
 struct question {
 	u64 x[31], elr, spsr, esr, far, hpfar, sp_el0, entry, sctlr, vbar;
 };
 struct answer {
 	u64 x[32], elr, spsr, sp_el0, esr_el1, elr_el1, spsr_el1, far_el1, hcr, par;
-	u64 end;           /* first letter of why the machine went off, or 0 */
+	u64 end;           /* first letter of the reason for power-off, or 0 */
 	u64 hits, denied;  /* how many decisions were counted */
-	u64 cost;          /* of the row that was */
-	u64 lost;          /* records that were overwritten before they were on the wire, so far */
-	u64 changed_at, changed; /* in RAM's ends: where, and how many bytes are zero now */
-	u64 row;           /* the one that was */
+	u64 cost;          /* counter of the row that decided */
+	u64 lost;          /* records overwritten before they were on the line, so far */
+	u64 changed_at, changed; /* in RAM's ends: place and number of bytes that are zero now */
+	u64 row;           /* the row that decided */
 	u64 records, record_row, record_value, record_addr, record_aux, record_pc, record_esr, record_info, record_time;
 	u64 n_ops, op[OPS][4];
-	u64 lines;         /* of the log, written */
+	u64 lines;         /* bytes of the log on the line */
 	u64 vsesr;         /* VSESR_EL2 */
 };
 
@@ -102,7 +103,7 @@ asm(".global replay_begin, replay_end\n.set replay_begin, policy_replay\n.set re
 
 static jmp_buf off;
 static const char *why_off;
-static u64 extra; /* STOPS and so on, each for once */
+static u64 extra; /* STOPS and so on, once each */
 static struct answer answer;
 static struct { char name[24]; u64 value; } registers[128];
 
@@ -125,7 +126,7 @@ static void note(enum op op, u64 a, u64 b, u64 c)
 	to[3] = c;
 }
 
-/* ---- what is not the trap path ------------------------------------------------------------------------------- */
+/* ---- outside the trap path ----------------------------------------------------------------------------------- */
 
 static u64 *sysreg(const char *name)
 {
@@ -149,8 +150,8 @@ u64 fake_sysreg_read(const char *name)
 void fake_sysreg_write(const char *name, u64 value) { *sysreg(name) = value; }
 
 /*
- * The guest's stage 1: bit 46 is not mapped, with bit 47 by stage 2; bit 44 cannot be written; with bit 43 that is found
- * at level 0. The rest is a window of 4 GiB. trap_model.py knows.
+ * The guest's stage 1: bit 46 is not mapped, with bit 47 by stage 2; bit 44 cannot be written, or with bit 43 is
+ * refused at level 0. The rest is a window of 4 GiB. trap_model.py has the same.
  */
 void fake_at(u64 va, bool write, bool both)
 {
@@ -158,13 +159,13 @@ void fake_at(u64 va, bool write, bool both)
 	bool fails = va & BIT(46) || (write && va & BIT(44));
 
 	(void)both;
-	/* with all that is around FST, and around PA */
+	/* with all fields around FST and PA set */
 	fake_sysreg_write("par_el1", fails ? 0xd80 | (va >> 47 & 1) << 9 | status << 1 | 1 :
 					     0xff00000000000b80 | (va & 0xfffff000));
 }
 u64 smc(u64 function, u64 x1, u64 x2, u64 x3) { return function + x1 + x2 + x3; }
 
-/* As vectors.S and panic.c have it; `x0` is what the stub began with. False: the register is there. */
+/* vectors.S and panic.c in C; `x0` as the stub began with it. False: the register exists. */
 static bool absence;
 static bool faults(const char *stub, u64 *x0)
 {
@@ -181,18 +182,18 @@ static bool faults(const char *stub, u64 *x0)
 }
 u64 replay_read(const char *stub)
 {
-	u64 n = (u64)(stub - policy_replay) / 16, x0 = 99;
+	u64 n = (u64)(stub - policy_replay) / 8, x0 = 99;
 
 	note(OP_REPLAY_READ, n, 0, 0);
 	return faults(stub, &x0) ? x0 : n * 0x9e3779b97f4a7c15UL;
 }
 void replay_write(const char *stub, u64 value)
 {
-	note(OP_REPLAY_WRITE, (u64)(stub - policy_replay) / 16, value, 0);
+	note(OP_REPLAY_WRITE, (u64)(stub - policy_replay) / 8, value, 0);
 	faults(stub + 8, &value);
 }
 
-/* Only what the policy lets the guest reach in its own size; bit 11 of an address makes the device refuse, 10 a write. */
+/* Only devices that the policy gives in this size; bit 11 of an address makes the device refuse, bit 10 a write. */
 static void reachable(u64 pa, unsigned size, bool write)
 {
 	const struct decision *d = &policy_rows[policy_mmio(pa, (unsigned)__builtin_ctz(size), write)];
@@ -213,11 +214,11 @@ bool guarded_write(u64 pa, unsigned size, u64 value)
 }
 void dc_civac(const void *p)
 {
-	*(volatile const u8 *)p; /* must be there: memory of the guest, or the sanitizer speaks */
+	*(volatile const u8 *)p; /* must be the guest's memory, or the sanitizer complains */
 	must((u64)p >= GUEST_PA && (u64)p < (u64)GUEST_PA + GUEST_SIZE, "cache maintenance outside the guest's RAM");
 	note(OP_CLEAN, (u64)p, 0, 0);
 }
-/* Ends by an interrupt or, with x30[1], an SError; with x30[0] by an FIQ before, which is EL2's own. trap_model.py knows. */
+/* WFI ends by an interrupt or, with x30[1], an SError; with x30[0] by EL2's own FIQ first. trap_model.py has the same. */
 void wfi(void)
 {
 	static bool disturbed;
@@ -277,7 +278,7 @@ u64 smp_cpu_off(struct cpu *c)
 	note(OP_CPU_OFF, c->index, 0, 0);
 	return (u64)PSCI_DENIED;
 }
-enum outcome trap_debug(struct trap_frame *f) { return trap_other(f); } /* nobody debugs */
+enum outcome trap_debug(struct trap_frame *f) { return trap_other(f); } /* no debugger */
 bool debug_work(struct cpu *c)
 {
 	(void)c;
@@ -295,7 +296,7 @@ void alarm_irq(struct cpu *c) { note(OP_TICK, 1 + c->index, 0, 0); }
 void uart_rx_interrupt(bool on) { (void)on; }
 void uart_clear_interrupt(void) {}
 
-/* What lies behind a block is the sanitizer's to watch, but up to the next line; and nobody's without a sanitizer. */
+/* The sanitizer watches the memory behind a block, except up to the next line. */
 #define UNUSED 0xa5
 #ifdef __SANITIZE_ADDRESS__
 #define BEHIND 0
@@ -337,7 +338,7 @@ void virtio_tick(void) { note(OP_VIRTIO, 0, 0, 0); }
 enum outcome pmu_software_increment(struct trap_frame *f, u64 value) { (void)f; note(OP_COUNT, value, 0, 0); return NEXT; }
 
 #ifdef REAL_DEVICES
-static const u8 *input; /* what is typed, and what interrupts come */
+static const u8 *input; /* input, and interrupts to come */
 static size_t input_left;
 static u64 lr[VGIC_MAX_LRS];
 
@@ -377,7 +378,7 @@ u64 vgic_dist_read(u32 o, unsigned size)
 {
 	u64 v;
 
-	/* the fast path does not come here for these */
+	/* the fast path does not call this for such accesses */
 	return size == 4 && vgic_dist_peek(o, &v) ? v : model(MODEL_VGIC_DIST, false, o, size, 0);
 }
 void vgic_dist_write(u32 o, unsigned size, u64 v)
@@ -441,7 +442,7 @@ u64 console_guest_text(const u8 *text, u64 n)
 	u64 sum = 0;
 
 	must(!fake_holds, "the console is written with a lock held");
-	for (u64 i = 0; i < n; i++) /* a sum in which each place counts */
+	for (u64 i = 0; i < n; i++) /* a sum that depends on each place */
 		sum = sum * 31 + text[i];
 	console_guest_bytes += n;
 	if (n)
@@ -473,7 +474,7 @@ static struct cpu *boot(void)
 	fake_sysreg_write("dczid_el0", BIT(4) | ZVA);
 	fake_sysreg_write("ich_vtr_el2", 3);
 	log_set_mode(LOG_QUIET, false);
-	for (unsigned i = 0; i <= ABSENT; i++) { /* nobody is to come upon the last of them */
+	for (unsigned i = 0; i <= ABSENT; i++) { /* no later case must find the last one's */
 		char *block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
 		struct cpu *c = memset(block + CPU_STRUCT_OFFSET, 0, sizeof(*c));
 
@@ -509,7 +510,7 @@ static void load(struct cpu *c, const struct question *q)
 }
 
 #ifndef REAL_DEVICES
-/* The row whose counter moved since the last time; the second one of a rate limit has gone back. */
+/* The row whose counter has moved; the second one of a rate limit has gone back. */
 static u64 counted(const struct cpu *c)
 {
 	static u64 *hits, row;
@@ -585,7 +586,7 @@ static void change(u64 how)
 {
 	u32 set = (how & BIT(16) ? ROW_WOULD : 0) | (how & BIT(17) ? ROW_STOP : 0) | (how & BIT(18) ? ROW_ONCE : 0);
 
-	must(overrule_rule((u16)how, set, (ROW_WOULD | ROW_STOP | ROW_ONCE) & ~set), "no such rule");
+	must(rules_set((u16)how, set, (ROW_WOULD | ROW_STOP | ROW_ONCE) & ~set), "no such rule");
 	operator_says = (u8)(how >> 24);
 }
 
@@ -608,7 +609,7 @@ int main(void)
 		if (!(q.entry & KEEP)) {
 			memset(c->logged_once, 0, LOGGED_SLOTS * sizeof(u64));
 			memset(c->limit_time, 0, policy_n_limits * sizeof(u64));
-			fake_now += 62500000; /* whatever may happen once in a while may happen again */
+			fake_now += 62500000; /* `log: once` and rate limits start afresh */
 		} else {
 			fake_now += q.entry & (WORK | CHANGES) ? 0 : q.sp_el0;
 		}
@@ -630,7 +631,7 @@ int main(void)
 		if (q.entry & FEATURES) {
 			u64 has = q.sp_el0 ? q.sp_el0 : 0x212;
 
-			/* with all that is around the fields */
+			/* with all bits around the fields set */
 			fake_sysreg_write("id_aa64mmfr1_el1", ~(0xfUL << 20) | (has & 0xf) << 20);
 			fake_sysreg_write("id_aa64pfr1_el1", ~0xf0f000000ff0UL | (has & 0xff0) | (has >> 12 & 0xf) << 36 |
 					  (has >> 16 & 0xf) << 44);
@@ -681,7 +682,7 @@ int main(void)
 		answer.hcr = fake_sysreg_read("hcr_el2");
 		answer.par = fake_sysreg_read("par_el1");
 		answer.vsesr = fake_sysreg_read("VSESR_EL2");
-		c->work = 0; /* the next one finds a guest that nothing waits for, also behind its end */
+		c->work = 0; /* the next input finds a guest without pending work, also behind its end */
 		c->record = NULL;
 		fwrite(&answer, sizeof(answer), 1, stdout);
 	}
@@ -690,7 +691,7 @@ int main(void)
 }
 #else
 
-/* Most of a trap is chosen so that something happens; the rest is as it comes. */
+/* Most of a trap is chosen so that it has effects; the rest is random. */
 static void shape(struct question *q, u8 kind)
 {
 	static const u32 windows[] = { 0x08000000, 0x080a0000, 0x080b0000, 0x09000000, 0x09010000, 0x09030000, 0x0a000000,
@@ -760,7 +761,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 }
 
 #ifndef LIBFUZZER
-/* xorshift64*, as the hostile guest has it. */
+/* xorshift64*, as in the hostile guest. */
 int main(int argc, char **argv)
 {
 	static u8 data[64 * sizeof(struct question)];

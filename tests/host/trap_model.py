@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one trap must do, said a second time: from the policy's reference meaning and the Arm ARM, without hv/."""
+"""The effects of one trap, told a second time: from the policy's reference meaning and the Arm ARM, without hv/."""
 from __future__ import annotations
 
 import struct
@@ -34,7 +34,7 @@ UNTOLD = 1 << 64                                    # a number that only the tar
 
 
 def ram_byte(ipa: int) -> int:
-    """What trap_host.c puts at both ends of RAM."""
+    """The pattern at both ends of RAM in trap_host.c."""
     at = ipa - RAM
     if at >= 0x3000:
         at -= RAM_SIZE - 0x3000
@@ -64,7 +64,7 @@ class Trap:
 
 @dataclass
 class Outcome:
-    """Of a trap: expected, or seen."""
+    """The effects of a trap: expected, or seen."""
     x: List[int]
     elr: int
     spsr: int
@@ -77,19 +77,19 @@ class Outcome:
     verdict: str = ""
     recorded: Optional[Tuple[int, ...]] = None      # value, addr, aux, pc, esr, what else is in it
     par: int = 0x5a5a                               # the guest's, never changed
-    zeroed: Tuple[int, int] = (0, 0)                # in RAM's ends: where, how many bytes
-    lines: int = 0                                  # of the log, written
+    zeroed: Tuple[int, int] = (0, 0)                # in RAM's ends: place and number of bytes
+    lines: int = 0                                  # bytes of the log on the line
 
 
 def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequence[str]) -> Outcome:
-    """What trap_host.c says."""
+    """trap_host.c's answer."""
     x = list(raw[:32])
     elr, spsr, _, esr1, elr1, spsr1, far1, hcr, par, end, hits, denied, cost, _, *zeroed, row, records = raw[32:50]
     record, info, timed, n_ops, ops = raw[50:56], raw[56], raw[57], raw[58], raw[59:91]
     rule, _action, verdict = rows[row][:3]
-    # without a number of its own (DUMP_LOG writes lines) there is nothing to compare
+    # None (DUMP_LOG writes lines): not compared
     assert not info or info >> 8 & 0xff or (timed and record[0] == row), "another row's record, or time, or cost"
-    if not hits:                                    # the access is made again: nobody's cost
+    if not hits:                                    # the access is made again, and charged to no row
         assert not denied and not records and cost < 20, f"{denied} denials, {records} records, {cost} ticks"
         return Outcome(x, elr, spsr, "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
                        (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None,
@@ -124,7 +124,7 @@ class Model:
             self.data_abort(t, out)
         else:
             ipa = self.fault_ipa(t) if ec == IABT else 0
-            if ipa is not None:                     # else nothing is decided: the access is made again
+            if ipa is not None:                     # without an IPA nothing is decided: the access is made again
                 self.exception(t, out, ec, ec, ipa)
         return out
 
@@ -175,7 +175,7 @@ class Model:
         if not t.spsr & 0x10:
             out.spsr &= ~(3 << 10)                  # PSTATE.BTYPE: not an indirect branch
         else:                                       # ITAdvance()
-            it = [t.spsr >> bit & 1 for bit in (15, 14, 13, 12, 11, 10, 26, 25)]    # IT<7> to IT<0>
+            it = [t.spsr >> bit & 1 for bit in (15, 14, 13, 12, 11, 10, 26, 25)]    # PSTATE.IT<7> to IT<0>
             it = it[:3] + it[4:] + [0] if any(it[5:]) else [0] * 8
             out.spsr &= ~0x0600fc00
             out.spsr |= sum(b << bit for b, bit in zip(it, (15, 14, 13, 12, 11, 10, 26, 25)))
@@ -183,7 +183,7 @@ class Model:
     @staticmethod
     def sleep(t: Trap, out: Outcome) -> None:
         out.ops.append((FLUSH, 0, 0, 0))
-        if not out.recorded:                        # a record to be completed is work: the guest asks again
+        if not out.recorded:                        # a record without its cost is work: the guest asks again
             out.ops += [(WFI, 0, 0, 0)] * (1 + (t.x[30] & 1))       # EL2's own FIQ wakes no guest
 
     # --- AArch64.TakeException() to EL1, on a CPU without PAN, SSBS, MTE --------------------------------------------
@@ -252,7 +252,7 @@ class Model:
                 out.ops.append((SGI, value, int(key & 7 == 5), 0))      # op2 of ICC_SGI1R_EL1
         if given is not None:
             out.x[rt] = given
-        # the record shows what was written, or what was read
+        # the record shows the value written, or the value read
         self.decided(out, d, t, out.x[rt], held, 0)
         if do == "undef" or do == "deny":
             self.take(t, out, 1 << 25)
@@ -273,7 +273,7 @@ class Model:
         return self.stub[key] * GOLDEN & MASK
 
     def reached(self, key: int, direction: str, do: str) -> str:
-        """How EL2 gets at the real register: by a stub, by a model, or not at all."""
+        """EL2's way to the real register: a stub, a model, or none."""
         register, arrives = self.arch.by_key.get(key), (key, direction) in self.plan.traps
         if arrives and (register.replay == "plain" if register else key in self.arch.groups["id"]):
             if direction == "read" or register and (register.access == "rw" if do == "mask" else register.write_mask):
@@ -300,7 +300,7 @@ class Model:
         return None
 
     def by_address(self, t: Trap, out: Outcome, zero: bool, va: int) -> bool:
-        """True: an exception came instead."""
+        """True: an exception has come instead."""
         if zero:
             va &= ~(ZVA - 1)
         syndrome = (0x24 if self.lower(t) else 0x25) << 26 | 1 << 25 | (0x40 if zero else 0x140)    # WnR, CM
@@ -332,7 +332,7 @@ class Model:
         ipa = (t.hpfar >> 4 & (1 << 40) - 1) << 12 | t.far & 0xfff
         if t.esr & 0x3c != 0xc or t.esr & 0x80:
             return ipa
-        code = t.esr >> 26 & 0x3f == IABT           # a permission fault: the guest's own translation says it
+        code = t.esr >> 26 & 0x3f == IABT           # a permission fault: the IPA is the guest's own translation
         writes = not code and t.esr & 0x140 == 0x40     # WnR without CM
         user = not code and self.lower(t)
         if t.far >> 46 & 1 or writes and t.far >> 44 & 1 or user and t.far >> 45 & 1:
@@ -388,7 +388,7 @@ class Model:
         return None
 
     def beyond(self, t: Trap, ipa: int, size: int, write: bool, written: int) -> Decision:
-        """Above the windows the default decides; it refuses what touches both."""
+        """Above the windows the default decides; an access that touches both is refused."""
         direction = "write" if write else "read"
         entry = self.reference.defaults["mmio"]
         access = self.asked(t, "mmio", ipa, direction, size, written)
@@ -403,7 +403,7 @@ class Model:
         model = {"vgic-dist": "VGIC_DIST", "vgic-redist": "VGIC_REDIST", "pl011": "PL011", "pl031": "PL031"}.get(
             d.model or "", "VIRTIO_MMIO")
         offset = ipa - (base if model != "VIRTIO_MMIO" else 0)
-        if model == "VGIC_DIST" and size == 4:      # answered without asking the model, where that is the same
+        if model == "VGIC_DIST" and size == 4:      # answered without the model, as the model would
             if write and not written and 0x100 <= offset < 0x400:
                 return 0
             if not write:
@@ -537,7 +537,7 @@ class Model:
 
 
 def differences(t: Trap, expected: Outcome, seen: Outcome) -> List[str]:
-    """Field by field. What stays in XZR's slot means nothing, and UNTOLD is what only the target knows."""
+    """Compares field by field. XZR's slot means nothing, and UNTOLD is known only to the target."""
     if len(expected.ops) > OPS:                     # trap_host.c keeps the first and the last
         expected.ops = [*expected.ops[:OPS - 1], expected.ops[-1]]
     if expected.x[0] == UNTOLD:

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/dev/vuart.c and hv/log/console.c between a guest, an operator and the clock, each step told to uart_model.h as well: what is
- * read, what goes out, whom input reaches, which alarms stand, what is asked of EL2. argv: first seed, number of seeds.
+ * hv/dev/vuart.c and hv/log/console.c between a guest, an operator and the clock, each step told to uart_model.h as
+ * well: compared are reads, output, the receiver of input, alarms, and work for EL2. argv: first seed, number of seeds.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include "cpu/alarm.h"
-#include "lib/build.h"
-#include "log/console.h"
-#include "cpu/locks.h"
-#include "operator/gdb.h"
 #include "board/uart.h"
-#include "uart_model.h"
+#include "cpu/alarm.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/vuart.h"
+#include "lib/build.h"
+#include "log/console.h"
+#include "log/evidence.h"
+#include "operator/gdb.h"
+#include "uart_model.h"
 
 u64 fake_now = 1, fake_step;
 bool gdb_active;
@@ -44,7 +45,7 @@ static void same(u64 hv, u64 model, const char *what)
 	abort();
 }
 
-/* --- what the two call ------------------------------------------------------------------------------------------- */
+/* --- called by the two ------------------------------------------------------------------------------------------- */
 
 u64 fake_sysreg_read(const char *name)
 {
@@ -54,7 +55,7 @@ u64 fake_sysreg_read(const char *name)
 	return U_SECOND;
 }
 void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; abort(); }
-/* The board's transmit FIFO: for how many bytes it has room. */
+/* The board's transmit FIFO: how many bytes it has room for. */
 static u64 room;
 static bool tx_on;
 bool uart_ready(void) { return room > 0; }
@@ -102,7 +103,7 @@ static u64 slept_until;
 void alarm_sleep(u64 until)
 {
 	slept_until = until;
-	/* The deadline, or a key before that; a wake-up for nothing now and then. */
+	/* The deadline, or a key before it; sometimes neither. */
 	if (sleeps++ && (!until || any(2))) {
 		u_add(&wire, 'k');
 		u_add(&u.wire, 'k');
@@ -121,7 +122,7 @@ static void same_queue(struct u_queue *hv, struct u_queue *model, const char *wh
 }
 
 static bool slow; /* the UART, in every other run */
-static bool deafened; /* what trap_work() is to do next */
+static bool deafened; /* trap_work()'s next work */
 
 static void check(void)
 {
@@ -153,7 +154,7 @@ static void check(void)
 	u.deafened = u.open = u.status = u.dump = u.live = u.quit = u.keys = u.off = u.more = u.watch = false;
 }
 
-/* --- what happens ------------------------------------------------------------------------------------------------ */
+/* --- events ------------------------------------------------------------------------------------------------------ */
 
 static void sent(int byte)
 {
@@ -168,7 +169,7 @@ static void operator(void)
 	bool ours = !any(4);
 
 	for (unsigned k = 0; k < n && u.wire.n < U_MANY / 2; k++) {
-		if (n > 6 && ours) { /* keys that the guest's ring never sees */
+		if (n > 6 && ours) { /* keys that never reach the guest's ring */
 			sent(0x1d);
 			sent('s');
 			continue;
@@ -307,7 +308,7 @@ static void step(void)
 		u.watching = true;
 		u.watch_due = u.now + U_SECOND;
 		break;
-	case 9: /* the guest reads, or has got stuck */
+	case 9: /* the guest reads, or is stuck */
 		doing = "the guest reads";
 		for (u32 n = any(100) ? any(8) : 4000; n--;)
 			same(vuart_read(&cpu, 0), u_read(0), "what is read");
@@ -317,7 +318,7 @@ static void step(void)
 	check();
 }
 
-/* A receiver that is on, and one that nobody empties: seconds pass until it counts as deaf, and it may hear again. */
+/* A receiver that is on and never emptied: seconds pass until it counts as deaf, and it may read again. */
 static void deaf(void)
 {
 	doing = "a deaf guest";
@@ -342,7 +343,7 @@ int main(int argc, char **argv)
 
 	for (seed = first; seed < first + n; seed++) {
 		int status;
-		pid_t child = fork(); /* each begins as EL2 does */
+		pid_t child = fork(); /* each seed begins as EL2 does */
 
 		if (child < 0)
 			return 2;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A second telling of the guest's PL011 (TRM, DDI 0183) and of the one line it shares with EL2 (hv/log/README.md):
- * queues and plain values, no bits packed, no index wrapped. hv/ never looks here.
+ * queues and plain values, no bits packed, no index wrapped. hv/ does not include it.
  */
 #include <string.h>
 
 #define U_BREAK  0x400
 #define U_RING   4096
 #define U_MANY   20000
-#define U_RING_OUT 16384 /* what may wait for the UART, and how much of that is the guest's: full, and a driver's burst more */
+#define U_RING_OUT 16384 /* bytes that may wait for the UART, and the guest's share: full, and a driver's burst more */
 #define U_FULL   4096
 #define U_BURST  64
 #define U_BUDGET 128
@@ -26,14 +26,14 @@ static struct {
 	bool overrun, lost;      /* raw interrupt OE; RSR's OE */
 	unsigned errors;         /* of RSR, from the last DR */
 	bool sent, broke;        /* raw interrupts TX and BE, until cleared */
-	bool broken;             /* a BREAK that DR has not told yet */
-	struct u_queue ring;     /* what the guest has not read */
+	bool broken;             /* a BREAK that no read of DR has shown yet */
+	struct u_queue ring;     /* bytes that the guest has not read */
 	/* the line */
-	struct u_queue wire;     /* what the operator has sent and nobody has read */
-	struct u_queue left;     /* what waits for the UART */
-	unsigned long room;      /* bytes that the UART takes before it says that it is full */
-	bool full;               /* the guest's FIFO, as it is shown */
-	struct u_queue out;      /* what went out, since the driver has looked */
+	struct u_queue wire;     /* input that nothing has read yet */
+	struct u_queue left;     /* bytes that wait for the UART */
+	unsigned long room;      /* bytes that the UART takes before it is full */
+	bool full;               /* the guest's FIFO, as FR shows it */
+	struct u_queue out;      /* bytes sent since the test has looked */
 	struct u_queue packet;   /* ... as gdb's text */
 	bool gdb, escapes, monitor;
 	bool midline;
@@ -42,7 +42,7 @@ static struct {
 	int held;
 	unsigned deaf, notes;
 	unsigned long escape_due, deaf_due, watch_due; /* alarms; 0: none */
-	/* what is asked of EL2 */
+	/* work asked of EL2 */
 	bool open, status, dump, live, quit, keys, off, more, watch, deafened;
 	const char *why;
 } u;
@@ -71,7 +71,7 @@ static void u_reset(void)
 
 /* --- the guest's output ------------------------------------------------------------------------------------------ */
 
-/* The guest hears of room where there was none. */
+/* The ring has room again: the guest's interrupt says so. */
 static void u_shown(void)
 {
 	bool full = u.left.n >= U_FULL;
@@ -87,7 +87,7 @@ static void u_pump(void)
 	u_shown();
 }
 
-/* Waits for the UART as long as it takes. */
+/* Waits for the UART as long as needed. */
 static void u_flush(void)
 {
 	u.room = u.room > u.left.n ? u.room - u.left.n : 0;
@@ -118,7 +118,7 @@ static void u_guest(int byte)
 	}
 }
 
-/* HV_CONSOLE_WRITE: how much of it there is room for. */
+/* HV_CONSOLE_WRITE: takes as many bytes as there is room for. */
 static unsigned u_text(const unsigned char *text, unsigned n)
 {
 	unsigned k = 0;
@@ -129,7 +129,7 @@ static unsigned u_text(const unsigned char *text, unsigned n)
 	return k;
 }
 
-/* EL2's own: a record begins with RS, and no packet of gdb's has it. */
+/* EL2's own bytes: a record begins with RS, which gdb's packets never hold. */
 static void u_own(const char *s, unsigned n)
 {
 	if (u.gdb && s[0] != 0x1e) {
@@ -162,7 +162,7 @@ static bool u_loops(void)
 	return u.cr & 1u << 7;
 }
 
-/* False: no room, and it waits. A guest that has not made any for ten seconds loses it; so does one that loops back. */
+/* False: no room, and the byte waits. A guest that makes none for ten seconds loses it; so does one that loops back. */
 static bool u_to_guest(int byte)
 {
 	if (u_loops())
@@ -207,7 +207,7 @@ static void u_break(void)
 		u.broken = u.broke = true;
 }
 
-static bool u_key(int byte) /* false: the guest has no room */
+static bool u_key(int byte) /* false: the guest's ring is full */
 {
 	switch (byte) {
 	case 'm': u_open("key"); return true;
@@ -220,7 +220,7 @@ static bool u_key(int byte) /* false: the guest has no room */
 	case '?': u.keys = true; return true;
 	case 0x1d: return u_to_guest(0x1d);
 	}
-	return u_to_guest(0x1d) && u_to_guest(byte); /* no key: both are the guest's; of a full ring only the first waits */
+	return u_to_guest(0x1d) && u_to_guest(byte); /* no key: both are the guest's; a full ring keeps only the first */
 }
 
 static bool u_byte(int byte)
@@ -251,7 +251,7 @@ static bool u_byte(int byte)
 	return true;
 }
 
-/* Until nothing is left, or the rest is the monitor's; at most 8192 at once. */
+/* Until the FIFO is empty, or the rest is the monitor's; at most 8192 at once. */
 static void u_input(void)
 {
 	for (unsigned k = 0; !u.holding; k++) {
@@ -266,7 +266,7 @@ static void u_input(void)
 
 static void u_tick(void)
 {
-	if (u.escaped && u.now >= u.escape_due) { /* alone for a second: it was the guest's */
+	if (u.escaped && u.now >= u.escape_due) { /* alone for a second: the byte was the guest's */
 		u.escaped = false;
 		u_to_guest(0x1d);
 	}
@@ -298,7 +298,7 @@ static void u_tell_deaf(void)
 	u_input();
 }
 
-/* What the monitor reads at once; -1: nothing. First what was sent to a guest that does not receive. */
+/* The monitor's next byte; -1: none. First bytes sent to a guest without a receiver. */
 static int u_getc(void)
 {
 	u_flush();
@@ -412,7 +412,7 @@ static void u_write(unsigned at, unsigned v)
 	}
 	case 0x34: u.ifls = v & 0x3f; break;
 	case 0x38: u.imsc = v & 0x7ff; break;
-	case 0x44: /* ICR: the receive bits follow what is to be read */
+	case 0x44: /* ICR: the receive bits follow the ring */
 		u.sent = u.sent && !(v >> 5 & 1);
 		u.broke = u.broke && !(v >> 9 & 1);
 		u.overrun = u.overrun && !(v >> 10 & 1);

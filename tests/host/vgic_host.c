@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/dev/vgic*.c on some CPUs, between a guest that does anything, devices and physical timers. Each step goes to
- * vgic_model.h as well: what the guest reads and acknowledges must be the same, with any number of list registers, and a
- * CPU for which something is to be taken must be told. The CPU interface of list registers is here as the manual has it
- * (IHI 0069, ICV_*_EL1). Besides, no physical interrupt is active with nobody to end it. argv: first seed, number of seeds.
+ * hv/dev/vgic*.c on some CPUs, under a random guest, devices and physical timers. Each step goes to vgic_model.h as
+ * well: the guest must read and acknowledge the same, with any number of list registers, and a CPU with an interrupt to
+ * take must be told. The CPU interface of list registers is told here after the manual (IHI 0069, ICV_*_EL1). No
+ * physical interrupt may stay active without a list register or EL2 to end it. argv: first seed, number of seeds.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #define STATE(v)   ((v) >> 62)
 #define TALL(g)    (2048u << (g))
 #define TDIR       0x4000u
-#define ICH_HCR    0x10000 /* what the policy asks for */
+#define ICH_HCR    (0x10000 | TDIR) /* the policy's bits */
 #define KEY(crm, op2) (3u << 14 | 12u << 7 | (crm) << 3 | (op2))
 #define TAKEN_MAX  64
 
@@ -29,7 +29,7 @@ static struct machine {
 	struct { bool line, latch, edge, enabled, active; } ppi[32];
 	bool kicked, online;
 	unsigned kicks; /* in this step */
-	unsigned n, taken[TAKEN_MAX]; /* what its guest has acknowledged: group << 16 | INTID */
+	unsigned n, taken[TAKEN_MAX]; /* acknowledged by its guest: group << 16 | INTID */
 } at[M_CPUS];
 static unsigned dropped[TAKEN_MAX], n_dropped; /* CPU << 16 | INTID: waits for ICC_DIR_EL1 */
 static u64 vtr;
@@ -91,7 +91,7 @@ u64 fake_sysreg_read(const char *name)
 void fake_sysreg_write(const char *name, u64 value)
 {
 	*sysreg(name) = value;
-	if (!strcmp(name, "ich_vmcr_el2")) { /* binary points have a least value */
+	if (!strcmp(name, "ich_vmcr_el2")) { /* binary points have a minimum */
 		if ((value >> 21 & 7) < 2)
 			at[me].vmcr = (at[me].vmcr & ~(7UL << 21)) | 2UL << 21;
 		if ((value >> 18 & 7) < 3)
@@ -157,7 +157,7 @@ static bool maintenance(unsigned cpu)
 	return false;
 }
 
-/* Whatever waits for EL2 on any CPU has come, and the guests are back. */
+/* All kicks have been handled on every CPU, and the guests run again. */
 static void settle(void)
 {
 	unsigned was = me;
@@ -378,7 +378,7 @@ static void interface(void)
 	}
 }
 
-/* Where there is something, mostly. */
+/* An interrupt that exists, mostly. */
 static u32 some_register(bool redist)
 {
 	static const u32 bits[] = { 0x080, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380 };
@@ -406,7 +406,7 @@ static u64 some_value(void)
 	}
 }
 
-/* Acknowledged by somebody's guest, who is to end it. */
+/* Acknowledged by some CPU's guest, which has to end it. */
 static u32 in_hand(unsigned cpu, unsigned word)
 {
 	u32 v = 0;
@@ -429,7 +429,7 @@ static void write_both(bool redist, u32 where, unsigned size, u64 v)
 		m_dist_write(where, size, v);
 }
 
-/* What the architecture leaves open: the configuration of an interrupt that is enabled, or pending. */
+/* Cases that the architecture leaves open: the configuration of an interrupt that is enabled, or pending. */
 static bool open_to_choice(unsigned cpu, unsigned first)
 {
 	for (unsigned n = first; n < first + 16; n++) {
@@ -511,7 +511,7 @@ static void on(unsigned cpu)
 		c->lr[n] = (u64)any(~0u) << 32 | any(~0u);
 	c->hcr = c->vmcr = c->ap[0] = c->ap[1] = ~0UL;
 	vgic_cpu_init(cpus[me]);
-	must(c->hcr == (ICH_HCR | TDIR | 1) && !c->ap[0] && !c->ap[1] && !(c->vmcr & 0xff000213),
+	must(c->hcr == (ICH_HCR | 1) && !c->ap[0] && !c->ap[1] && !(c->vmcr & 0xff000213),
 	     "the guest's CPU interface does not begin as it should");
 	for (unsigned n = 0; n < lrs; n++)
 		must(!c->lr[n], "a list register begins with something in it");
@@ -531,7 +531,7 @@ static void off(void)
 		return;
 	for (unsigned n = 0; n < 32; n++)
 		if (M_WIRED >> n & 1)
-			wire(n, false); /* they stop with their CPU */
+			wire(n, false); /* physical timers stop with their CPU */
 	vgic_cpu_exit(cpus[me]);
 	cpus[me]->work = 0;
 	for (unsigned n = 0; n < 32; n++)
@@ -554,7 +554,7 @@ static void check(void)
 		same(c->ap[1], m.at[me].ap[1], "active priorities of group 1, CPU", me);
 		if (m_signals(me))
 			must(v_signals(), "an interrupt waits, and its CPU is not told");
-		else /* a physical line has fallen behind EL2's back: the guest that asks is told */
+		else /* a physical line has fallen unseen by EL2: the guest that asks is told */
 			must(!v_signals() || (traps_now(false) && traps_now(true)), "a CPU is told of nothing");
 		for (unsigned n = 0; n < 32; n++)
 			if (M_WIRED >> n & 1)
@@ -595,7 +595,7 @@ static void step(void)
 			sgi();
 			break;
 		}
-		irq = any(2) ? any(16) : any(2) ? 48 + any(4) : 32 + any(224); /* the operator's */
+		irq = any(2) ? any(16) : any(2) ? 48 + any(4) : 32 + any(224); /* the operator's `inject irq` */
 		vgic_set_pending(cpus[me], irq);
 		m_irq(me, irq)->latch = true;
 		break;
@@ -620,7 +620,7 @@ static void step(void)
 	default: access();
 	}
 	settle();
-	/* A guest that does not mask interrupts takes what it is told of before it does anything else. */
+	/* A guest that does not mask interrupts takes a signalled one before anything else. */
 	if (at[me].online && !(cpus[me]->frame.spsr_el2 & BIT(7)) && v_signals()) {
 		take(at[me].lr[v_highest()] >> 60 & 1);
 		settle();
@@ -662,7 +662,10 @@ int main(int argc, char **argv)
 			step();
 			check();
 		}
-		/* Everything deactivated and unpended, as a driver does that starts afresh: nothing may be left running. */
+		/*
+		 * Everything deactivated and unpended, as by a driver that starts afresh: no interrupt may be left
+		 * running.
+		 */
 		for (me = 0; me < n_cpus; me++)
 			for (unsigned k = 0; k < 32 && at[me].online; k++)
 				if (M_WIRED >> k & 1)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The GICv3 of IHI 0069 with one Security state, interrupt by interrupt and rule by rule: what every register reads, and
- * what each CPU interface acknowledges. No list registers, no EL2: hv/dev/vgic*.c has to come to the same.
+ * The GICv3 of IHI 0069 with one Security state, interrupt by interrupt and rule by rule: reads of every register, and
+ * acknowledges of each CPU interface. It has no list registers and no EL2: hv/dev/vgic*.c has to agree with it.
  */
 #include <string.h>
 
@@ -81,7 +81,7 @@ static unsigned m_running(unsigned cpu) /* ICC_RPR_EL1 */
 
 	return ap ? (unsigned)__builtin_ctz(ap) << 3 : 0xff;
 }
-/* What is left of a priority without its subpriority. */
+/* The group priority: a priority without its subpriority. */
 static unsigned m_group_priority(unsigned cpu, bool group1, unsigned priority)
 {
 	static const unsigned char split[] = { 0xfe, 0xfc, 0xf8, 0xf0, 0xe0, 0xc0, 0x80, 0 }; /* by ICC_BPR0_EL1 */
@@ -142,7 +142,7 @@ static void m_write_bpr(unsigned cpu, bool group1, unsigned v)
 
 	v = v & 7;
 	if (!group1 || !c->cbpr)
-		c->bpr[group1] = v < 2u + group1 ? 2u + group1 : v; /* not below the least */
+		c->bpr[group1] = v < 2u + group1 ? 2u + group1 : v; /* not below the minimum */
 }
 
 /* ICC_SGI0R_EL1 makes SGIs of group 0 alone, ICC_SGI1R_EL1 of group 1; ICC_ASGI1R_EL1, with one Security state, of group 0. */
@@ -226,8 +226,8 @@ static void m_write_config(unsigned cpu, unsigned n, unsigned v)
 }
 
 /*
- * Frames. Accesses are aligned. What IHI 0069 gives no meaning reads as zero and ignores writes; a redistributor's
- * registers of its own do not look at the width, which is UNPREDICTABLE.
+ * Frames. Accesses are aligned. Offsets without a meaning in IHI 0069 read as zero and ignore writes; a redistributor's
+ * own registers ignore the width, which is UNPREDICTABLE.
  */
 static unsigned long m_dist_read(unsigned at, unsigned size)
 {

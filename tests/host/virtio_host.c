@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/dev/virtio.c between a driver, honest or hostile, and a device that trusts nothing: it aborts as soon as it is shown an
- * address that is not the guest's, or more than the policy's rate.
- * argv: scenario, version (1 or 2), read-only (0 or 1), first seed, number of seeds, mask of the policy's row. With -DFUZZED
- * (fuzz_host.py) bytes decide what the hostile driver and the device do.
+ * hv/dev/virtio.c between a driver, honest or hostile, and a device that trusts nothing: it aborts as soon as it is
+ * shown an address outside the guest's RAM, or more than the policy's rate. argv: scenario, version (1 or 2), read-only
+ * (0 or 1), first seed, number of seeds, mask of the policy's row. With -DFUZZED (fuzz_host.py) bytes control the
+ * hostile driver and the device.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include "cpu/alarm.h"
 #include "board/board.h"
-#include "cpu/cpu.h"
 #include "board/gic.h"
 #include "board/mmu.h"
+#include "cpu/alarm.h"
+#include "cpu/cpu.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
+#include "log/evidence.h"
 #include "virtio_model.h"
 
 #define BOOT_PA   0x40200000UL
@@ -56,13 +57,15 @@ static u32 any(u32 n) /* 0 to n - 1 */
 }
 #endif
 
-/* --- what hv/dev/virtio.c calls ------------------------------------------------------------------------------------- */
+/*
+ * --- called by hv/dev/virtio.c ---------------------------------------------------------------------------------------
+ */
 
 u64 fake_now, fake_step;
 extern struct device *virtio_devices[VIRTIO_TRANSPORTS];
 struct cpu *cpus[MAX_CPUS];
 unsigned n_cpus = 1;
-/* Declared constant, as the generated ones are; main() chooses the model before anything looks. */
+/* Declared constant, as the generated ones are; main() chooses the model before they are read. */
 asm(".globl policy_rows\n.set policy_rows, rows");
 struct decision rows[2] = { { .action = ACT_DENY }, { .action = ACT_EMULATE } };
 static u64 carved = BOOT_PA;
@@ -71,7 +74,7 @@ static unsigned route_to;
 static unsigned events;
 
 #define HZ 62500000UL
-static u64 due, rate; /* when EL2 wants to be called; requests a second, 0: as fast as it goes */
+static u64 due, rate; /* EL2's alarm; requests a second, 0: no limit */
 u64 fake_sysreg_read(const char *name) { return strcmp(name, "cntfrq_el0") ? 0 : HZ; }
 void alarm_set(enum alarm which, u64 when) { CHECK(rate && which == ALARM_VIRTIO && (!when || when > fake_now)); due = when; }
 void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; }
@@ -112,13 +115,13 @@ static struct {
 	u32 page, align;
 	struct { u32 num, ready; u64 desc, avail, used; u16 seen; u32 held; u16 hold[256]; } q[4];
 } dev;
-static bool answers = true; /* there is something on the bus */
+static bool answers = true; /* the transport has a device */
 static bool tracing;
 static struct { u32 reg; u64 value; } trace[V_WRITES];
 static unsigned n_trace;
 static bool hostile_ro;  /* the device must see reads only */
 static bool lazy;        /* the device finishes nothing */
-static u64 taken[4];     /* chains that the device has been shown, by queue */
+static u64 taken[4];     /* chains shown to the device, by queue */
 static u64 served;
 
 static void dev_reset(void)
@@ -137,7 +140,7 @@ static bool ours(u64 pa, u64 size)
 	return pa >= BOOT_PA && pa + size <= carved;
 }
 
-/* Serves one chain; every address in it is looked at now, not when the driver was. */
+/* Serves one chain; its addresses are checked now, not at the driver's notification. */
 static u32 serve(unsigned i, u16 head)
 {
 	const struct desc *table = (const struct desc *)dev.q[i].desc;
@@ -171,7 +174,7 @@ static u32 serve(unsigned i, u16 head)
 	return written;
 }
 
-/* Takes what is new, and finishes some of what it has, in any order. */
+/* Takes new chains, and finishes some of them, in any order. */
 static void dev_run(unsigned share)
 {
 	share = lazy ? 0 : share;
@@ -339,7 +342,7 @@ static void set_up(u64 desc, u32 num)
 	CHECK(get(0x070) == 15);
 }
 
-/* A driver that keeps the rules gets every request back once, whatever the shape of chains and order of the device. */
+/* A driver that keeps the rules gets every request back once, for all shapes of chains and orders of the device. */
 static void honest(void)
 {
 	u64 desc = GUEST_IPA + 0x100000;
@@ -413,7 +416,7 @@ static void honest(void)
 	}
 }
 
-/* Rules that must be kept, one broken at a time; and the device that follows one reset later. */
+/* Rules broken one at a time; the device works again after a reset. */
 static void rules(void)
 {
 	static const struct {
@@ -451,7 +454,7 @@ static void rules(void)
 		CHECK(virtio_describe(TRANSPORT, &s) && s.why && !strcmp(s.why, t[i].why));
 		CHECK(get(0x070) == (15 | 0x40) && line && get(0x060) & 2);
 		CHECK(dev.status == 0 && !dev.q[0].ready);
-		put(0x070, 15); /* nothing but a reset helps */
+		put(0x070, 15); /* only a reset helps */
 		put(0x050, 0);
 		put(dev.version == 1 ? 0x040 : 0x044, 1);
 		CHECK(get(0x070) == (15 | 0x40) && dev.status == 0 && !dev.q[0].ready);
@@ -478,7 +481,7 @@ static void rules(void)
 		put(0x050, 0);
 	}
 	CHECK(get(0x070) & 0x40 && virtio_describe(TRANSPORT, &s) && !strcmp(s.why, "chain-length"));
-	/* A device that gives back what it does not have, or twice. */
+	/* A device that gives back a chain that it does not have, or the same one twice. */
 	for (unsigned i = 0; i < 3; i++) {
 		set_up(desc, 16);
 		*(struct desc *)ram(desc) = (struct desc){ GUEST_IPA, 16, 0, 0 };
@@ -490,7 +493,7 @@ static void rules(void)
 		CHECK(get(0x070) & 0x40 && virtio_describe(TRANSPORT, &s) && !strcmp(s.why, "device"));
 	}
 	lazy = false;
-	/* Features that were not offered: the standard's refusal, and the device never hears of them. */
+	/* Features without an offer: refused as the standard says, and the device is not told. */
 	set_up(desc, 16);
 	put(0x070, 0);
 	put(0x024, 0);
@@ -501,7 +504,7 @@ static void rules(void)
 	CHECK(!(get(0x070) & 0x40));
 }
 
-/* A driver in a hurry: what it may not have yet waits in its ring, and nothing that it does makes more of it. */
+/* A driver in a hurry: chains beyond the rate wait in its ring, and no act of the driver's makes more of them. */
 static void rated(void)
 {
 	u64 desc = GUEST_IPA + 0x200000, before;
@@ -530,7 +533,7 @@ static void rated(void)
 		CHECK(taken[0] - before == rate + i && virtio_interrupt(IRQ));
 		CHECK(((u16 *)ram((desc + 16 * NUM + 6 + 2 * NUM + 4095) & ~4095UL))[1] == rate + i);
 	}
-	/* A reset forgets the chains and not the rate; a queue that is gone waits for nothing. */
+	/* A reset forgets the chains, but not the rate; a queue that is gone holds no chain back. */
 	put(0x070, 0);
 	pass_time(due - fake_now);
 	CHECK(!due);
@@ -545,7 +548,7 @@ static void rated(void)
 	CHECK(taken[0] - before <= 1);
 }
 
-/* Bits that the policy withholds: the driver does not see them, and taking them all the same fails. */
+/* Bits that the policy withholds: the driver does not see them, and taking them fails. */
 static void withheld(void)
 {
 	u32 bits = (u32)rows[1].mask;
@@ -652,7 +655,7 @@ static void begin(void)
 	lazy = tracing = true;
 }
 
-/* The chain that the device is shown next on its queue. */
+/* The chain that the device must be shown next on its queue. */
 static void check_chain(const struct v_chain *c)
 {
 	struct v_queue *q = &v.q[c->queue];
@@ -684,7 +687,7 @@ static void finish(void)
 		CHECK(trace[k].reg == v.writes[k].reg);
 		CHECK(trace[k].value == v.writes[k].value || v.writes[k].value == V_ANY);
 	}
-	for (unsigned k = 0; k < v.n_chains && !v.broken; k++) /* else the device has forgotten them */
+	for (unsigned k = 0; k < v.n_chains && !v.broken; k++) /* otherwise the device has forgotten them */
 		check_chain(&v.chain[k]);
 	for (unsigned i = 0; i < 4; i++) {
 		CHECK(v.q[i].live == dev.q[i].ready);
@@ -721,7 +724,7 @@ static void both_read(u64 ipa, unsigned size)
 
 static u64 ring_of(unsigned i) { return GUEST_IPA + 0x100000 + i * 0x10000; }
 
-/* Queue i, mostly as it should be; the legacy interface places all of it by its page. */
+/* Queue i, mostly valid; the legacy interface places all of it by its page. */
 static void told_queue(unsigned i)
 {
 	u32 num = any(30) ? 1u << (any(6) ? 4 + any(5) : any(9)) : any(2) ? any(400) : 256, align = any(20) ? 4096 : any(2) ? 1u << any(18) : any(9000);
@@ -737,13 +740,13 @@ static void told_queue(unsigned i)
 		both_put(0x03c, align);
 		both_put(0x040, (u32)(ring_of(i) / (page ? page : 1)));
 	} else {
-		if (any(60)) /* else what it was: 0 after a reset */
+		if (any(60)) /* else unchanged: 0 after a reset */
 			both_put(0x080, (u32)desc);
 		both_put(0x084, any(60) ? 0 : 1);
-		if (any(60)) /* else what it was: 0 after a reset */
+		if (any(60)) /* else unchanged: 0 after a reset */
 			both_put(0x090, (u32)avail);
 		both_put(0x094, any(60) ? 0 : 1);
-		if (any(60)) /* else what it was: 0 after a reset */
+		if (any(60)) /* else unchanged: 0 after a reset */
 			both_put(0x0a0, (u32)used);
 		both_put(0x0a4, any(60) ? 0 : 1);
 		both_put(0x044, any(30) ? 1 : any(4));
@@ -766,7 +769,7 @@ static void told_set_up(void)
 	both_put(0x070, 15);
 }
 
-/* Chains of some of the queue's descriptors, which the device may still have. */
+/* Chains of some of the queue's descriptors, which may be in flight. */
 static void told_chain(unsigned i)
 {
 	struct v_queue *q = &v.q[i];
@@ -803,7 +806,7 @@ static void told_chain(unsigned i)
 	((u16 *)ram(q->avail))[0] = !any(4);
 }
 
-/* The device says what it may not. */
+/* Used elements that the device must not write. */
 static void nonsense(unsigned i)
 {
 	u16 *used = (u16 *)dev.q[i].used;
@@ -821,7 +824,7 @@ static void told_step(void)
 
 	switch (any(16)) {
 	case 0: case 1: case 2: case 3: case 4:
-		/* What fits, as a driver does; or whatever. */
+		/* Values that fit, as from a driver; or random ones. */
 		for (unsigned n = 1 + any(3); n-- && v.q[i].live && (v.q[i].free >= 12 || !any(100));)
 			if (v_16(v.q[i].avail + 2) == v.q[i].seen || any(4))
 				told_chain(i);
@@ -854,7 +857,7 @@ static void told_step(void)
 		if (due && fake_now >= due) {
 			v_tick(fake_now);
 			virtio_tick();
-		} else if (!any(8)) { /* another CPU's alarm rings early: nothing is lost by that */
+		} else if (!any(8)) { /* another CPU's alarm rings early, which must lose nothing */
 			v_tick(fake_now);
 			virtio_tick();
 		}
@@ -873,10 +876,10 @@ static void told_step(void)
 	}
 }
 
-/* What the board has and the policy gives: a device that is served is there, with what is offered of it; others are not. */
+/* Devices of the board against the policy: one that is served appears, with its offered features; others do not. */
 static bool board(u32 type, unsigned model)
 {
-	/* By type: what is offered of the lower feature word, ANY_LAYOUT apart. */
+	/* By type: the offered bits of the lower feature word, without ANY_LAYOUT. */
 	static const u32 offers[] = { 0, 0x1fffff, 1 << 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 13 |
 				      1 << 14, 1, 0 };
 	bool ro = model == MODEL_VIRTIO_BLK_RO;
@@ -912,7 +915,7 @@ static bool board(u32 type, unsigned model)
 	return true;
 }
 
-/* Everything that driver, device and clock do goes to the model first. */
+/* Each act of driver, device and clock goes to the model first. */
 static void told(void)
 {
 	static const unsigned models[] = { MODEL_VIRTIO_MMIO, MODEL_VIRTIO_NET, MODEL_VIRTIO_BLK, MODEL_VIRTIO_BLK_RO, MODEL_PL011 };
@@ -961,14 +964,14 @@ static void told(void)
 	}
 }
 
-/* Another CPU of the guest changes descriptors while this one has them looked at. */
-static volatile int racing; /* no bool: under -fsanitize=bool this GCC reads it once */
+/* Another CPU of the guest changes descriptors while EL2 reads them. */
+static volatile int racing; /* no bool: with -fsanitize=bool this GCC reads it only once */
 static void *racer(void *arg)
 {
 	volatile struct desc *d = arg;
 
 	while (racing) {
-		/* Right for most of the time, so that it is mostly found wrong, if at all, when it is looked at again. */
+		/* Valid most of the time, so that a second read, if there is one, mostly finds it wrong. */
 		for (volatile int i = 0; i < 30; i++)
 			;
 		d[0].addr = HV_BASE;
@@ -991,7 +994,10 @@ static void race(void)
 	struct desc *d = (struct desc *)ram(desc);
 	pthread_t thread;
 
-	/* On a busy machine the racer may be asleep, or asleep in the wrong place: go on until both ends have been seen. */
+	/*
+	 * On a busy machine the racer may be asleep, or asleep in the wrong place: goes on until both outcomes have
+	 * been seen.
+	 */
 	for (unsigned life = 0; life < 200 || ((!events || served <= 100) && life < 20000); life++) {
 		set_up(desc, NUM);
 		d[0] = (struct desc){ GUEST_IPA + 0x5000, 16, 1, 1 };
@@ -1051,7 +1057,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	input = data;
 	input_left = size;
 	carved = BOOT_PA;
-	memset((void *)BOOT_PA, 0, 0x20000); /* as boot_alloc() has it, of what one device takes */
+	memset((void *)BOOT_PA, 0, 0x20000); /* boot_alloc(), for one device's memory */
 	memset(taken, 0, sizeof(taken));
 	fake_now = 0;
 	plug(1 + any(2), any(2), (u64)any(2) * 500 << 32);
@@ -1060,7 +1066,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		attack(desc);
 	set_up(desc, NUM);
 	put(0x070, 0);
-	virtio_tick(); /* nothing waits for the next one */
+	virtio_tick(); /* no alarm is left for the next one */
 	return 0;
 }
 #else

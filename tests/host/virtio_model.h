@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A second telling of the mediated virtio disk (virtio 1.1): what the driver reads, what the real device is written, which
- * chain it is shown and which rule a driver broke. It looks at guest memory before hv/ does, and at nothing of EL2's.
+ * A second telling of the mediated virtio disk (virtio 1.1): the driver's reads, writes to the real device, the chains
+ * that it is shown, and the rule that a driver broke. It reads guest memory before hv/ does, and none of EL2's state.
  */
 #include <string.h>
 
-#define V_ANY    0x1ffffffffUL /* an address of EL2's, in a write to the device */
+#define V_ANY    0x1ffffffffUL /* stands for an address of EL2's in a write to the device */
 #define V_SECOND 62500000UL
 #define V_WRITES 4096
 
@@ -13,13 +13,13 @@ struct v_queue {
 	u32 num, pfn;
 	u64 desc, avail, used, paid;
 	bool live, spent, waits;
-	u16 seen, given, finished; /* the driver's chains taken, elements given back, the device's elements taken */
+	u16 seen, given, finished; /* taken of the driver's chains, given back, taken of the device's elements */
 	unsigned free;
 	u16 shown;
 	struct { bool busy; u16 head; unsigned n; } slot[256]; /* by the device's first descriptor */
-	u16 owner[256]; /* the device's descriptors: 1 + the first one of the chain that has it, or 0 */
+	u16 owner[256]; /* the device's descriptors: 1 + the first one of their chain, or 0 */
 };
-struct v_chain { /* one that the device is to be shown next */
+struct v_chain { /* the chain that the device is to be shown next */
 	unsigned queue, n;
 	u16 head;
 	bool header; /* its first descriptor is EL2's copy of these bytes */
@@ -41,7 +41,7 @@ static struct {
 	struct { u32 reg; u64 value; } writes[V_WRITES];
 	unsigned n_writes, n_chains, n_failed;
 	struct v_chain chain[V_WRITES / 4];
-	u64 failed[V_WRITES / 4];      /* bytes of the driver's that say IOERR now */
+	u64 failed[V_WRITES / 4];      /* bytes of the driver's that read IOERR now */
 	struct { unsigned queue; u64 at; u32 id, len; } given[V_WRITES / 4]; /* used elements */
 	unsigned n_given;
 } v;
@@ -53,7 +53,7 @@ static void v_to_device(u32 reg, u64 value)
 		v.writes[v.n_writes++].value = value;
 	}
 }
-static u8 *v_ram(u64 ipa, u64 size) /* NULL: not all of it is the guest's */
+static u8 *v_ram(u64 ipa, u64 size) /* NULL: part of it is outside the guest's RAM */
 {
 	return ipa >= 0x40000000 && ipa <= 0x70000000 && size <= 0x70000000 - ipa ? (u8 *)(ipa + 0x2000000) : NULL;
 }
@@ -142,7 +142,7 @@ static void v_announce(const struct v_queue *q)
 		v.isr |= 1;
 }
 
-/* The next chain of the driver's: why it is refused for good, or NULL. */
+/* The next chain of the driver's: the rule that it breaks, or NULL. */
 static const char *v_submit(unsigned i, unsigned *looks)
 {
 	struct v_queue *q = &v.q[i];
@@ -258,7 +258,7 @@ static void v_tick(u64 now)
 		}
 }
 
-/* The device's used rings, as it has left them, with its ISR. */
+/* The device's used rings and ISR, as it has left them. */
 static void v_collect(u32 isr, const u16 *const used[4])
 {
 	if (isr)
@@ -300,7 +300,7 @@ static u64 v_read(u64 ipa, unsigned size, u32 status, u32 generation, u64 config
 	const struct v_queue *q = v.sel < 4 ? &v.q[v.sel] : NULL;
 	u32 reg = (u32)(ipa - v.base);
 
-	if (ipa < v.base || ipa >= v.base + 0x200) /* a transport that has nothing */
+	if (ipa < v.base || ipa >= v.base + 0x200) /* a transport without a device */
 		return size != 4 ? 0 : ipa % 0x200 == 0 ? 0x74726976 : ipa % 0x200 == 4;
 	if (reg >= 0x100)
 		return size <= 4 && reg % size == 0 ? config : 0;

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What HV_CONSOLE_WRITE reads and says. Cases come by stdin as three u64 each (test_bounds.py): IPA, size, SCTLR_EL1;
+ * HV_CONSOLE_WRITE's reads and result. Cases come by stdin as three u64 each (test_bounds.py): IPA, size, SCTLR_EL1;
  * two go out: the result in x0, and how many bytes the console was given.
  *
- * Of the guest's RAM only the pages are there that hold the first 4096 bytes of what is asked for, and there is nothing
- * on either side of it: whoever looks elsewhere ends in SIGSEGV. Every byte tells its own address.
+ * Of the guest's RAM only the pages exist that hold the first 4096 bytes of the text, with nothing on either side: any
+ * other access ends in SIGSEGV. Every byte holds its own address.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include "cpu/locks.h"
 #include "lib/build.h"
 #include "log/console.h"
-#include "cpu/decide.h"
-#include "cpu/locks.h"
 #include "log/drain.h"
-#include "trap/hvcall.h"
+#include "log/evidence.h"
 #include "operator/monitor.h"
+#include "trap/decide.h"
+#include "trap/hvcall.h"
 
 #define PAGE  4096UL
 #define LINE  64
@@ -70,7 +71,7 @@ int main(void)
 {
 	static struct cpu c;
 	u64 in[3], out[2];
-	/* A page below it and one above, never there. */
+	/* The pages below and above, which never exist. */
 	u8 *ram = mmap((void *)(GUEST_PA - PAGE), GUEST_SIZE + 2 * PAGE, PROT_NONE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
 

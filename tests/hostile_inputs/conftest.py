@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the harness, the named inputs and the tools are."""
+"""Puts the harness, the named inputs and the tools on the path."""
 import sys
 from pathlib import Path
 

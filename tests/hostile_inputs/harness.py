@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cage for tools that are given what an attacker wrote.
+"""A cage for tools whose input comes from an attacker.
 
 A run gets a folder of its own, a canary beside it, a PATH of stubs, limits on CPU time and memory, and (Python) a hook
-that notes what is opened and started. `Cage.run()` and `Cage.many()` fail the test when there was more than an answer:
+that notes every file opened and program started. `Cage.run()` and `Cage.many()` fail the test if there was more than an
+answer:
 
 - a file outside the folder was written, changed or removed, or one inside that is not named as an output;
 - a file was read that is neither an input, nor the tree's, nor Python's own: the canary least of all;
@@ -30,13 +31,13 @@ STUBS = ("sh", "bash", "cat", "touch", "rm", "cp", "mv", "id", "curl", "wget", "
          "cc", "as", "ld", "objcopy", "aarch64-linux-gnu-gcc", "aarch64-linux-gnu-objcopy", "qemu-system-aarch64",
          "qemu-img", "gdb", "gdb-multiarch", "dtc", "less", "vi")
 CPU_SECONDS, MEMORY = 20, 1 << 30
-# What Python and the tools' libraries read of the system.
+# Files of the system that Python and the tools' libraries read.
 SYSTEM = ("/usr/", "/lib/", "/lib64/", "/etc/localtime", "/etc/ld.so.cache", "/etc/mime.types", "/proc/self/",
           "/dev/null", "/dev/zero", "/dev/urandom")
 
 
 class Done:
-    """What a run said."""
+    """The outcome of a run."""
 
     def __init__(self, argv: Sequence[str], status: int, out: bytes, err: bytes) -> None:
         self.argv = list(argv)
@@ -153,7 +154,7 @@ class Cage:
         return [ast.literal_eval(line) for line in self._watch.read_text().splitlines()]
 
     def _snapshot(self) -> Dict[str, str]:
-        """Every file in and beside the folder, by what it holds."""
+        """Every file in and beside the folder, with a hash of its content."""
         found: Dict[str, str] = {}
         for top in (self.work, self.home, self.secret.parent):
             for folder, folders, files in os.walk(top):
@@ -169,6 +170,6 @@ class Cage:
 
 
 def fresh(folder: Path) -> Cage:
-    """A cage in `folder`, whatever was there."""
+    """A cage in `folder`, emptied first."""
     shutil.rmtree(folder, ignore_errors=True)
     return Cage(folder)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every verb of policygen over what an attacker wrote: an answer, and nothing else happens (harness.py)."""
+"""Every verb of policygen over an attacker's input: it answers, and does nothing else (harness.py)."""
 from __future__ import annotations
 
 import json
@@ -22,7 +22,7 @@ from policygen.meaning import canonical             # noqa: E402
 from policygen.meaning.digest import meaning_hash   # noqa: E402
 from policygen.meaning.load import load_policy      # noqa: E402
 
-# Each verb that takes a policy, with what makes it do most. `F` is the policy.
+# Each verb that takes a policy, with options that make it do most. `F` is the policy.
 CHEAP = ("--check F", "explain F read PMCR_EL0", "expand F", "fmt --check F", "fix --diff F")
 VERBS = (*CHEAP, "explain F access pmu --format json", "explain F write uart0+0x18", "traps F", "doc F",
          "test F --strength", "fmt --diff F", "diff F F", "diff strict F --gate any", "F -o out",
@@ -54,7 +54,7 @@ def form() -> Dict[str, Any]:
 
 
 def test_text_in_every_place(cage: Cage) -> None:
-    """Short of what is refused when it is read, each text goes through every verb."""
+    """Texts that YAML itself refuses are left out; each other text goes through every verb."""
     words = []
     for number, text in enumerate(policies.EVIL):
         for at, data in enumerate(policies.everywhere(text)):
@@ -71,7 +71,7 @@ def test_bytes(name: str, cage: Cage) -> None:
 
 
 def test_parents(cage: Cage) -> None:
-    """Nothing outside of the tree is read, by `..`, by a link or by a name that is a path."""
+    """No file outside of the tree is read, by `..`, by a link or by a name that is a path."""
     (cage.work / "link.yaml").symlink_to(cage.secret)
     (cage.work / "folder.yaml").mkdir()
     words = runs("link.yaml", (*CHEAP, "fmt F", "fix F", "diff strict F"))
@@ -119,7 +119,7 @@ def test_forms(name: str, form: Dict[str, Any], cage: Cage) -> None:
 
 
 def test_mutated_forms(form: Dict[str, Any], cage: Cage) -> None:
-    """Refused with one complaint, or a policy for every verb."""
+    """Either one complaint, or a policy for every verb."""
     r, words = Random(13), []
     for number in range(60):
         file = cage.put(f"{number}.json", policies.mutated(form, r))
@@ -146,7 +146,7 @@ def test_an_image_without_tables_is_not_believed(form: Dict[str, Any], cage: Cag
 
 
 def test_logs(cage: Cage) -> None:
-    """Of the sweep and the probe; the other tools' are in test_tools.py."""
+    """Logs of the sweep and of the probe; the other tools' are in test_tools.py."""
     words = [["probe", "--run", cage.put(f"{name}.log", data)] for name, data in policies.PROBES.items()]
     for name, data in policies.SWEEPS.items():
         words += [["verify", cage.put("t.yaml", policies.policy()), "--run", cage.put(f"{name}.log", data)]]
@@ -156,7 +156,7 @@ def test_logs(cage: Cage) -> None:
 
 
 def test_what_is_started(cage: Cage, form: Dict[str, Any]) -> None:
-    """`verify` starts the compiler that is first on the PATH, REVISION:FILE git; nothing else starts anything."""
+    """`verify` starts the first compiler on the PATH, REVISION:FILE git; other verbs start no program."""
     launcher = "tests/hostile_inputs/policygen/run.py"
     name = cage.put("p.yaml", policies.policy(about=policies.quoted("*/ x /*")))
     cage.run(launcher, "verify", name, starts=("gcc",), statuses=(USAGE,))
@@ -175,7 +175,7 @@ PIECES = [": ", "{", "}", "[", "]", "\n", "default", "allow", "deny", "&a", "*a"
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 1 << 30), st.sampled_from(PIECES)), max_size=6))
 def test_spliced_policies(tmp_path_factory: pytest.TempPathFactory, splices: "list[tuple[int, str]]") -> None:
-    """A good policy with pieces put in anywhere."""
+    """A valid policy with hostile pieces at any place."""
     cage = fresh(tmp_path_factory.getbasetemp() / "spliced")
     text = (HERE.parents[1] / "policy" / "strict.yaml").read_text(encoding="utf-8")
     for at, piece in splices:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every subcommand of every tool over what an attacker wrote: an answer, and nothing else happens (harness.py)."""
+"""Every subcommand of every tool over an attacker's input: it answers, and does nothing else (harness.py)."""
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import signal
@@ -22,13 +23,13 @@ import named
 from harness import CANARY, ROOT, Cage
 from hvl import escape
 
-# Each subcommand of the decoder that reads a log, with what makes it do most.
+# Each subcommand of the decoder that reads a log, with options that make it do most.
 VIEWS = (["summary"], ["summary", "--by", "pc", "--json"], ["show", "--console", "--relative", "--show-damaged"],
          ["show", "--around", "3,2"], ["json"], ["csv", "-f", "seq>=0"], ["trace"], ["html"],
          ["check", "--github", "--fail-on", "verdict==DENY", "--fail-on", "kind in (E, X, P)", "--require", "seq==10",
           "--max-cost", "1"], ["console"], ["monitor", "--cast"], ["summary", "--weak"], ["console", "--weak"])
 BINARY = ("console", "monitor")
-MUTANTS = 24    # of each log that is not large
+MUTANTS = 24    # of each log, unless it is large
 
 
 def views(name: str, *more: str) -> List[List[str]]:
@@ -94,7 +95,7 @@ def test_rules_files(cage: Cage) -> None:
 
 
 def test_the_right_rules_file_shows_the_policy(cage: Cage) -> None:
-    """... so that what the others do not show is not hidden by accident."""
+    """... so that text which other columns leave out is not harmless by accident."""
     log = cage.put("uart.log", named.LOGS["a whole one"]())
     done, = cage.many("hvl.cli", [["html", "--policy", cage.put("rules.json", named.RULES["right"]), log]])
     assert b"<h2>policy/default.yaml</h2>" in done.out and done.status == 0
@@ -118,7 +119,7 @@ def test_maps(cage: Cage) -> None:
 
 
 def test_names_of_files(cage: Cage) -> None:
-    """A pattern of the shell's makes them arguments."""
+    """A shell's pattern turns these names into arguments."""
     names = [text.replace("/", "_").replace("\0", "_")[:60].encode("utf-8", "surrogateescape") for text in named.EVIL]
     runs = []
     for name in [*map(os.fsdecode, names), "a\nb", "-", "--help", "\udc80"]:
@@ -180,7 +181,7 @@ def test_live(cage: Cage) -> None:
 def test_closed_streams(cage: Cage) -> None:
     log = cage.put("uart.log", named.LOGS["a whole one"]())
     for tool in ("log_decode.py summary", "linux_end.py", "replay.py x", "record.py", "hvmux.py", "linux_prep.py",
-                 "piped.py"):
+                 "guest_prep.py", "piped.py"):
         for close in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-", "> /dev/full"):
             words = f"{sys.executable} {ROOT}/tools/{tool} {log} {close}"
             done = subprocess.run(["/bin/sh", "-c", words], capture_output=True, cwd=cage.work, timeout=60, check=False)
@@ -191,7 +192,7 @@ def test_closed_streams(cage: Cage) -> None:
 
 def recording(cage: Cage, machine: bytes) -> None:
     cage.put("rec/machine.json", machine)
-    cage.put("rec/qemu", b"touch owned")            # what an older version would have run
+    cage.put("rec/qemu", b"touch owned")            # an older version would have run this
     cage.put("rec/uart.log", named.LOGS["a whole one"]())
     for name in ("hypervisor.elf", "bootargs", "rr.bin"):
         cage.put(f"rec/{name}", b"x")
@@ -255,7 +256,7 @@ PREP = ["--image", "Image", "--dtb", "virt.dtb", "--out", "out"]
 
 @pytest.fixture
 def linux(cage: Cage) -> Cage:
-    """With an Image and a DTB that are right."""
+    """With a valid Image and DTB."""
     from guestprep import fdt
     tree = fdt.Tree(fdt.Node(""))
     cage.put("virt.dtb", fdt.save(tree))
@@ -310,6 +311,31 @@ def test_what_was_not_written_here_is_not_written_over(linux: Cage) -> None:
         assert b"exists, and was not written here before" in done.err or b"an input in" in done.err, done
 
 
+def test_kernels(linux: Cage) -> None:
+    """ELF files, raw binaries, U-Boot's images: mutants of each, and what is none."""
+    r = Random(2)
+    sys.path.insert(0, str(ROOT / "tests" / "guestprep"))
+    from guestprep import fdt
+    from kernels import CODE, RAM, elf, simple
+    fit = fdt.Tree(fdt.Node(""))
+    kernel = fit.root.add("images").add("kernel")
+    kernel.props.update({"data": CODE * 20, "type": b"kernel\0", "arch": b"arm64\0"})
+    fit.root.add("configurations").set_strings("default", "a")
+    whole = {"--elf": [simple(), elf((RAM, RAM, CODE * 9, 99), (RAM + 0x9000, 0, CODE, 4), entry=RAM)],
+             "--bin": [CODE * 30, fdt.save(fit), b"\x27\x05\x19\x56" + r.randbytes(200), gzip.compress(CODE * 900)]}
+    runs = []
+    for by, files in whole.items():
+        for at, data in enumerate([*files, *named.LOGS["controls"]()[:1], b"", *(m for f in files for m in mutants(f, r))]):
+            name = linux.put(f"{by[2:]}{at}", data if isinstance(data, bytes) else bytes([data]))
+            runs.append([by, name, "--dtb", "virt.dtb", "--out", "out"])
+    linux.many("guest_prep", runs, outputs=["out/"], statuses=(0, 1))
+    refused = [["--load", "$(id)"], ["--x0", "1 2"], ["--entry", "9" * 5000], ["--args", "a\x1bb"], ["--machine", "mte=on;id"],
+               ["--machine", "secure=on"], ["--disk", "a b"], ["--out", "o;id"], ["--net", "user,smb=/"]]
+    for done in linux.many("guest_prep", [["--bin", "bin0", "--dtb", "virt.dtb", "--out", "out", *more] for more in refused],
+                           statuses=[2]):
+        assert done.err.splitlines()[-1].startswith(b"guest_prep.py: error: "), done
+
+
 # --- the line ------------------------------------------------------------------------------------------------
 
 def port() -> int:
@@ -332,7 +358,7 @@ def connect(at: int) -> socket.socket:
 
 
 def end(child: "subprocess.Popen[bytes]") -> bytes:
-    """What it said, once it has ended by itself."""
+    """The output, once the program has ended by itself."""
     try:
         said = child.communicate(timeout=60)
     finally:
@@ -342,7 +368,7 @@ def end(child: "subprocess.Popen[bytes]") -> bytes:
 
 
 def test_a_second_mux_changes_nothing(cage: Cage) -> None:
-    """On a used port, or into the log of the first: neither a machine is started, nor is the log touched."""
+    """On a used port, or into the log of the first: no machine is started, and the log is not touched."""
     log, at = cage.work / "mux.log", port()
     first = mux(cage, at, "--log", "mux.log", "--", "sh", "-c", "echo evidence; read x")
     try:
@@ -403,7 +429,7 @@ def test_a_gdb_that_does_not_stop_is_cut_off(cage: Cage) -> None:
 
 
 def test_a_machine_that_does_not_listen_stops_nobody(cage: Cage) -> None:
-    """Whose input is full: what is typed waits, what it says is shown."""
+    """A machine whose input is full: typed bytes wait, and its output is shown."""
     child = mux(cage, port(), "--", "sh", "-c", "sleep 1; echo said; sleep 1")
     assert child.stdin is not None
     os.set_blocking(child.stdin.fileno(), False)
@@ -491,7 +517,7 @@ def test_ready_text_that_is_added_to_is_not_ready(text: str) -> None:
 
 
 def test_the_harness_sees_what_happens(cage: Cage) -> None:
-    """The watch itself: each thing that a tool must not do fails the test."""
+    """The cage itself: each thing that a tool must not do fails the test."""
     def seen(code: str) -> bool:
         (cage.work / "bad.py").write_text(f"import os, sys\ndef main(argv):\n    {code}\n    return 0\n")
         try:

@@ -15,14 +15,14 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 PINS = Path(__file__).resolve().with_name("artifacts.json")
 INSTALLER, BUSYBOX = "debian-installer-12-netboot-arm64", "busybox-static"
-KERNEL = "linux-image-6.1.0-50-arm64"      # the installer's, with the modules that its initrd lacks
+KERNEL = "linux-image-6.1.0-50-arm64"      # packages of the installer, with modules that its initrd lacks
 NEWEST_KERNEL, QEMU = "linux-image-arm64", "qemu-system-arm"   # of the suite's backports
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 APT_SECONDS = 900
 
 
 class Unavailable(Exception):
-    """What was wanted cannot be had; the text says why."""
+    """A package cannot be had; the text has the reason."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Package:
     """An unpacked package: the files that its pin names, by their last path component."""
     name: str
     files: Dict[str, Path]
-    tested: bool                # it is the version and content that the pin records
+    tested: bool                # the version and content that the pin records
 
 
 def fetch(name: str, where: Path, foreign: bool = False) -> Package:
@@ -42,7 +42,7 @@ def fetch(name: str, where: Path, foreign: bool = False) -> Package:
     if archive is None:
         options = _private_apt(where / "apt", "arm64") if foreign else []
         archive = _download(f"{name}={pin['version']}", where, options)
-        if archive is None and not foreign:     # the machine's package lists may be old, or not there
+        if archive is None and not foreign:     # the machine's package lists may be old, or missing
             options = _private_apt(where / "apt-native")
             archive = _download(f"{name}={pin['version']}", where, options)
         archive = archive or _download(name, where, options, must=True)
@@ -159,7 +159,7 @@ def _run(command: List[str], directory: Optional[str] = None) -> str:
 
 
 def _unpack(archive: Path, tree: Path, wanted: Callable[[str], bool]) -> None:
-    """Those files alone: a kernel package has thousands."""
+    """Unpacks these files alone: a kernel package has thousands."""
     with tempfile.TemporaryFile() as spool:
         try:
             subprocess.run(["dpkg-deb", "--fsys-tarfile", str(archive)], stdout=spool, stdin=subprocess.DEVNULL,

@@ -20,8 +20,8 @@ PIECE = 128                     # bytes: a terminal that takes any takes these
 CONSOLE = ["-nographic", "-serial", "mon:stdio"]
 MONITOR_KEYS, MONITOR_PROMPT = "\x1dm", "hv> "
 
-# Without Charter: the same files at the same (guest) addresses, and a few instructions that jump to them. QEMU puts
-# its own DTB at the start of RAM, so the Image is loaded above the guest's RAM and copied down.
+# Without Charter: the same files at the same (guest) addresses, and a few instructions that jump to them. QEMU puts its
+# own DTB at the start of RAM, so the Image is loaded above the guest's RAM and copied down.
 BARE_ADDRESSES = {"Image": 0x7020_0000, "initrd": 0x4400_0000, "guest.dtb": 0x6fe0_0000}
 BARE_START = 0x7000_0000
 BARE_STUB = (
@@ -32,12 +32,12 @@ BARE_STUB = (
 
 
 class Failed(Exception):
-    """The guest, the monitor or the log was not as it must be."""
+    """The guest, the monitor or the log was not as required."""
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What the command line asked for."""
+    """The test's options from the command line."""
     options: argparse.Namespace
     out: Path
     bare: bool                  # without Charter
@@ -73,7 +73,7 @@ class Machine:
         return loaders
 
     def expect(self, pattern: str, what: str, timeout: float = -1) -> str:
-        """Waits for a regular expression; returns what it matched."""
+        """Waits for a regular expression; returns the match."""
         limit = self.setup.options.timeout if timeout < 0 else timeout
         found = self.child.expect([pattern, "Kernel panic - not syncing", pexpect.EOF, pexpect.TIMEOUT], limit)
         if found:
@@ -86,7 +86,7 @@ class Machine:
         self.child.send(text)
 
     def paste(self, text: bytes) -> None:
-        """As fast as the machine takes it; the terminal must not echo, as nobody reads meanwhile."""
+        """Types as fast as the machine takes it; the terminal must not echo, as the echo is not read meanwhile."""
         self.child.delaybeforesend, patience = None, self.child.delaybeforesend
         for at in range(0, len(text), PIECE):
             if not select.select([], [self.child], [], 120)[1]:
@@ -104,7 +104,7 @@ class Machine:
             self.type(command + "\r")
 
     def power_off(self) -> None:
-        """From the monitor; without Charter there is none, and QEMU's own must do."""
+        """From the monitor; without Charter from QEMU's own."""
         if self.setup.bare:
             self.type("\x01x")
         else:
@@ -112,7 +112,7 @@ class Machine:
         self.end()
 
     def end(self) -> None:
-        """The machine must go by itself, and with status 0."""
+        """The machine must end by itself, with status 0."""
         if self.child.expect([pexpect.EOF, pexpect.TIMEOUT], 60):
             raise Failed("QEMU does not end after power-off")
         self.child.close()
@@ -121,13 +121,13 @@ class Machine:
         self._file.close()
 
     def stop(self) -> None:
-        """Whatever happened, no QEMU is left behind."""
+        """Leaves no QEMU behind, in any case."""
         self.child.close(force=True)
         self._file.close()
 
 
 def judge(setup: Setup, log: Path) -> None:
-    """The log must be whole and show nothing that permissive should not refuse."""
+    """The log must be whole, without refusals that permissive should not make."""
     if setup.bare:
         return
     command = [sys.executable, str(ROOT / "tools" / "log_decode.py"), "check", "--max-lost", "0", "--fail-on",

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Uses Linux under one QEMU as each CPU model, kernel and profile: a table of what holds."""
+"""Uses Linux under one QEMU as each CPU model, kernel and profile: a table of results."""
 from __future__ import annotations
 
 import argparse

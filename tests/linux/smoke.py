@@ -41,14 +41,14 @@ for i in 1 2 3; do sleep 0.2; done
 echo "READY-$((6*7))"; read line; echo "GOT=$line"
 stty -echo; echo "PASTE-$((6*7))"; head -c @PASTE@ | md5sum
 """
-# The clock, and its alarm: nothing else ends the sleep.
+# The clock, and its alarm, which alone ends the sleep.
 CLOCK_CHECK = r"""
 hwclock -r -f /dev/rtc0 > /dev/null; echo "HWCLOCK=$?"
 echo +2 > /sys/class/rtc/rtc0/wakealarm; echo freeze > /sys/power/state; echo "AWAKE=$?"
 """
 PASTE = 100_000             # bytes, in lines, as a person pastes a file into a terminal
 
-DISK_SIZE, DISK_PATTERN = 32 << 20, 16 << 20        # the pattern from the start, what the guest writes above it
+DISK_SIZE, DISK_PATTERN = 32 << 20, 16 << 20        # the pattern from its start; the guest writes above it
 DISK_CHECK = r"""
 echo "SECTORS=$(cat /sys/block/vda/size)"
 echo "READ=$(dd if=/dev/vda bs=1M count=16 2>/dev/null | md5sum)"
@@ -83,7 +83,7 @@ udhcpc -n -q -i eth0 -s /bin/lease >/dev/null 2>&1
 echo "IP=$(ip addr show eth0 | grep -o '10.0.2.[0-9]*/24')"
 for i in 1 2 3; do echo "BLOB$i=$(wget -q -O - http://10.0.2.2:@PORT@/blob | md5sum)"; done
 """
-# What goes wrong, what is to be said of it, and what make is told. The last one ends with the time that it is given.
+# Faults, the sentence expected for each, and make's arguments. The last one ends after its time.
 FAULTS = {
     "panic": ("echo c > /proc/sysrq-trigger", "reset; kernel panic: sysrq triggered crash", []),
     "init-exits": ("exit 7", "reset; kernel panic: Attempted to kill init! exitcode=0x00000700", []),
@@ -121,7 +121,7 @@ DISK_MODULES = ("virtio_mmio.ko", "virtio_blk.ko")
 EXT4_MODULES = ("crc16.ko", "mbcache.ko", "crc32c_generic.ko", "jbd2.ko", "ext4.ko")
 NET_MODULES = ("failover.ko", "net_failover.ko", "virtio_mmio.ko", "virtio_net.ko")
 ALL_MODULES = DISK_MODULES + EXT4_MODULES + NET_MODULES
-BLOB = random.Random(7).randbytes(4 << 20)      # what the server on the host's side has
+BLOB = random.Random(7).randbytes(4 << 20)      # content of the file that the host's server has
 FETCHING = threading.Lock()
 
 
@@ -151,7 +151,7 @@ def _fast(machine: Machine) -> None:
 
 
 def gdb(setup: Setup) -> None:
-    """gdb-multiarch at a kernel that idles, through tools/hvmux.py; then the shell goes on as if nothing had been."""
+    """gdb-multiarch at a kernel that idles, through tools/hvmux.py; then the shell goes on undisturbed."""
     setup.out.mkdir(parents=True, exist_ok=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -282,7 +282,7 @@ def disk(setup: Setup) -> None:
 
 
 def _disk_image(setup: Setup, name: str, seed: int) -> Tuple[Path, bytes]:
-    """A disk, and what is at its start."""
+    """A disk, and the bytes at its start."""
     pattern = random.Random(seed).randbytes(DISK_PATTERN)
     image = setup.out / f"{name}.img"
     setup.out.mkdir(parents=True, exist_ok=True)
@@ -348,7 +348,7 @@ def _net_used(machine: Machine) -> None:
 
 
 def dmesg(setup: Setup) -> None:
-    """The kernel complains of nothing that it does not complain of without Charter."""
+    """The kernel has no complaints beyond those without Charter."""
     said = [_warnings(one, "dmesg" + "-bare" * one.bare) for one in (setup, dataclasses.replace(setup, bare=True))]
     more = [line for line in said[0] if line not in said[1]]
     if more:
@@ -356,7 +356,7 @@ def dmesg(setup: Setup) -> None:
 
 
 def _warnings(setup: Setup, name: str) -> List[str]:
-    """What dmesg has at warning level and above, without what says how busy the host is."""
+    """Lines of dmesg at warning level and above, without those about a busy host."""
     found: List[str] = []
 
     def use(machine: Machine) -> None:
@@ -373,7 +373,7 @@ def _warnings(setup: Setup, name: str) -> List[str]:
 
 
 def faults(setup: Setup) -> None:
-    """Guests that come to no good end by themselves: `make run-linux UNATTENDED=1` ends, and says how."""
+    """Guests that do not end by themselves: `make run-linux UNATTENDED=1` ends, and says how."""
     program = fetch(setup, artifacts.BUSYBOX, foreign=True)["busybox"]
     kernel = fetch(setup, artifacts.INSTALLER)["linux"]
     setup.out.mkdir(parents=True, exist_ok=True)
@@ -393,7 +393,7 @@ def faults(setup: Setup) -> None:
 
 
 def last_cpu(setup: Setup) -> None:
-    """Eight CPUs of which the last one is left, then all again: the operator's key finds who is there."""
+    """Eight CPUs of which only the last is left, then all again: the operator's key finds a CPU."""
     def use(machine: Machine) -> None:
         for online, shown in (("LEFT=7", "cpu7"), ("BACK=0-7", "cpu0")):
             machine.expect(f"{online}\\s", online)
@@ -409,7 +409,7 @@ def last_cpu(setup: Setup) -> None:
 
 
 def oops(setup: Setup) -> None:
-    """A kernel that oopses again and again, at a register that it is refused: it lives, the monitor answers."""
+    """A kernel that oopses again and again at a register that it is refused: it lives, and the monitor answers."""
     setup = _under(setup, "oops", "verdict==KILL")
     image, _ = _disk_image(setup, "oops", 3)
 
@@ -432,7 +432,7 @@ def oops(setup: Setup) -> None:
 
 
 def throttled(setup: Setup) -> None:
-    """A disk with two features and fifty requests a second: all is served, and no faster; the monitor says so."""
+    """A disk with two features and fifty requests a second: all are served, no faster; the monitor says so."""
     setup = _under(setup, "throttled", UNEXPECTED)
     image, pattern = _disk_image(setup, "throttled", 6)
 
@@ -503,7 +503,7 @@ def _with_devices(setup: Setup, name: str, use: Callable[[Machine], None], comma
 
 
 def _kernel(setup: Setup, modules: Sequence[str]) -> Tuple[Path, List[Path]]:
-    """The kernel and these of its modules."""
+    """The kernel and some of its modules."""
     if setup.options.newest:
         files = artifacts.newest_kernel(setup.out.parent, ALL_MODULES).files
         return files["linux"], [files[name] for name in modules]

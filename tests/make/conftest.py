@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "qemu")]
-from making import copy_to  # noqa: E402
+from vm import sources  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One copy for a module's tests: what a test adds it takes away."""
-    return copy_to(tmp_path_factory.mktemp("tree"))
+    """One copy for a module's tests; each test removes what it adds."""
+    return sources(tmp_path_factory.mktemp("tree"))

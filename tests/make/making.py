@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Dict, List, Optional
@@ -11,19 +10,8 @@ from typing import Dict, List, Optional
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def copy_to(folder: Path) -> Path:
-    """The sources as a stranger's clone has them."""
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.splitlines()
-    for name in files:
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
-
-
 def environment() -> Dict[str, str]:
-    """Ours, with nothing of a make that we may run under."""
+    """The environment, without the settings of a make around the tests."""
     return {**{name: value for name, value in os.environ.items()
                if not name.startswith(("MAKE", "CHARTER_")) and name not in ("POLICY", "MODE", "B", "QEMU", "CC")},
             "CCACHE_DIR": str(ROOT / "build" / "ccache")}
@@ -31,7 +19,7 @@ def environment() -> Dict[str, str]:
 
 def run_make(tree: Path, *words: str,
              env: Optional[Dict[str, str]] = None) -> "subprocess.CompletedProcess[str]":
-    """`make words...`, which nobody can type to."""
+    """`make words...`, without a terminal."""
     return subprocess.run(["make", "--no-print-directory", *words], cwd=tree, text=True,
                           env={**environment(), **(env or {})},
                           errors="replace", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -39,5 +27,5 @@ def run_make(tree: Path, *words: str,
 
 
 def canaries(tree: Path) -> List[Path]:
-    """What a name that was run would have made: in the tree, or in a folder where a recipe works."""
+    """Canaries that exist, and that a name would have made if it had been run: in the tree, or in a recipe's folder."""
     return [*tree.glob("CANARY*"), *tree.glob("build/**/CANARY*")]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Variables, goals, file names and git's names are data to make: what is not plain is refused in one line, and nothing
-that a name holds is run, by `make` or by `make -n`."""
+"""Variables, goals, file names and git's names are data to make: a name that is not plain is refused in one line, and
+no part of a name is run, by `make` or by `make -n`."""
 from __future__ import annotations
 
 import subprocess
@@ -9,13 +9,14 @@ from typing import Dict, List, Tuple
 
 import pytest
 
-from making import canaries, copy_to, run_make
+from making import canaries, run_make
+from vm import sources
 
 NAME = "letters, digits and ._/+@- alone, no - in front"
 TOUCH = "touch${IFS}CANARY"
 EVIL = ["$(shell touch CANARY)", f"`{TOUCH}`", f"x;{TOUCH};", f"x$$({TOUCH})", f"x'|{TOUCH}|'", f'x"&{TOUCH}&"',
         f"x\n{TOUCH}", "x y", "x\ty", "x,y=on", "x#y", "x%y", "x\\", "é", "\x1b[31m", "*", "~"]
-# What each variable says of a text that is none of what it takes. Those that take any text are below.
+# Each variable's complaint about a text that it does not take. Variables that take any text are below.
 REFUSALS: Dict[str, str] = {
     **{name: NAME for name in ("POLICY", "B", "R", "UART_LOG", "LINUX_IMAGE", "LINUX_DTB", "LINUX_INITRD", "LINUX_DISK",
                                "RESULTS", "QEMU", "CROSS_COMPILE", "OBJCOPY", "OBJDUMP")},
@@ -25,7 +26,7 @@ REFUSALS: Dict[str, str] = {
     "LOG": ": text, notable, full or quiet", "SMP": ": 1 to 8", "GUEST": ": diag, bench, sweep, fuzz or attack",
     "CPU": ": a CPU model of policy/platform", "SEQ": ": a decision: 12098", "RELEASE": ": bookworm or trixie",
 }
-HOST_ONLY = ("OBJCOPY", "OBJDUMP")      # of the environment: not asked
+HOST_ONLY = ("OBJCOPY", "OBJDUMP")      # not read from the environment
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -42,7 +43,7 @@ def test_a_text_that_is_not_plain_is_refused(tree: Path, name: str) -> None:
     assert not canaries(tree)
 
 
-# Further words that make refuses, and what it says.
+# Further words that make refuses, with its complaint.
 @pytest.mark.parametrize("words, said", [
     (["SMP=1 2"], "SMP=1 2: 1 to 8"), (["SMP=0"], "SMP=0: 1 to 8"), (["SMP=9"], "SMP=9: 1 to 8"),
     (["LOG=text full"], "LOG=text full: text, notable, full or quiet"),
@@ -90,7 +91,7 @@ def test_a_source_with_such_a_name_is_refused(tree: Path, name: str) -> None:
 
 
 def test_profiles_are_those_with_a_plain_name(tree: Path) -> None:
-    """A plain `make` goes on beside other files of policy/, and runs none of their names."""
+    """A plain `make` ignores other files of policy/, and runs none of their names."""
     names = ["policy/a;touch CANARY;.yaml", "policy/$(shell touch CANARY).yaml", "policy/`touch CANARY`.yaml",
              "policy/b c.yaml"]
     text = (tree / "policy" / "strict.yaml").read_text(encoding="utf-8")
@@ -102,7 +103,7 @@ def test_profiles_are_those_with_a_plain_name(tree: Path) -> None:
             done = run_make(tree, *words)
             assert done.returncode == 0, done.stdout
         told = run_make(tree, "POLICY=lax").stdout
-        assert told.splitlines()[0].endswith("there are: default linux-strict permissive strict.  Stop."), told
+        assert told.splitlines()[0].endswith("there are: default guest linux-strict permissive strict.  Stop."), told
     finally:
         for name in [*names, "policy/a"]:
             (tree / name).unlink()
@@ -111,7 +112,7 @@ def test_profiles_are_those_with_a_plain_name(tree: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["a b", "a;touch CANARY", "$(touch CANARY)", "a'b", "a#b", "a:b", "é", "a%b"])
 def test_a_checkout_in_a_folder_without_a_plain_name_is_refused(tmp_path: Path, tree: Path, folder: str) -> None:
-    """Where the tree is, its Makefile and what that includes: the refusal comes before anything else is read."""
+    """The folder of the tree, its Makefile and included files: the refusal comes before any other file is read."""
     place = tmp_path / folder
     (place / "tools").mkdir(parents=True)
     (place / "Makefile").write_bytes((tree / "Makefile").read_bytes())
@@ -123,13 +124,13 @@ def test_a_checkout_in_a_folder_without_a_plain_name_is_refused(tmp_path: Path, 
     assert not canaries(place) and not canaries(tmp_path)
 
 
-# An annotated tag's name, and what is said of the build then.
+# An annotated tag's name, and the build's name with it.
 TAGS: List[Tuple[str, bool]] = [("v1.0", True), ("release/2.0+rc1", True), (f"v1';{TOUCH};'", False),
                                 (f"$({TOUCH})", False), (f"`{TOUCH}`", False), ('v"1', False), ("v" * 100, False)]
 
 
 def test_a_tag_is_data(tmp_path: Path) -> None:
-    tree = copy_to(tmp_path / "tree")
+    tree = sources(tmp_path / "tree")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-C", str(tree)]
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "x"]):
         subprocess.run([*git, *words], check=True, stdout=subprocess.DEVNULL)

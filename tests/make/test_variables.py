@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is given to make reaches what it is for, as it stands; a switch's 0 is off; help lists what there is."""
+"""Values given to make arrive unchanged; a switch's 0 is off; help lists every variable."""
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -22,8 +23,8 @@ POWER_OFF = "ldr w0, =0x84000008\n hvc #0\n b .\n"
 @pytest.mark.parametrize("by", ["command line", "environment"])
 def test_the_kernels_command_line_is_handed_on_as_it_stands(tmp_path: Path, by: str) -> None:
     image = arm64_image(tmp_path, POWER_OFF)
-    text = f"{TEXT} panic=1"
-    words = ["run-linux", f"LINUX_IMAGE={image}", "UNATTENDED=1", "TIMEOUT=60", "POLICY=permissive",
+    text = f"{TEXT} \udcff "
+    words = ["run-linux", f"LINUX_IMAGE={image}", "UNATTENDED=1", "TIMEOUT=60", "POLICY=permissive", "LINUX_VERBATIM=1",
              f"B={tmp_path}/build", CC]
     if by == "environment":
         done = run_make(ROOT, *words, env={"LINUX_CMDLINE": text})
@@ -31,11 +32,11 @@ def test_the_kernels_command_line_is_handed_on_as_it_stands(tmp_path: Path, by: 
         done = run_make(ROOT, *words, f"LINUX_CMDLINE={text}")
     assert "linux_end: poweroff" in done.stdout, done.stdout
     dtb = (tmp_path / "build/linux/guest.dtb").read_bytes()
-    assert text.encode() + b"\0" in dtb
+    assert b"\0" + os.fsencode(text) + b"\0" in dtb
 
 
 def test_the_monitors_commands_are_handed_on_as_they_stand(tmp_path: Path) -> None:
-    """A QEMU that does nothing: what it would have read is looked at."""
+    """A QEMU that does nothing, so that its input files can be read."""
     stub = tmp_path / "qemu"
     stub.write_text("#!/bin/sh\nexit 0\n", encoding="ascii")
     stub.chmod(0o755)
@@ -93,7 +94,7 @@ def test_clean_removes_only_what_make_made(tree: Path, tmp_path: Path) -> None:
 
 
 def test_the_log_of_an_earlier_run_is_not_lost(tmp_path: Path) -> None:
-    """One that UART_LOG= names is not written over; that of the run before stays beside the new one."""
+    """A log that UART_LOG= names is not overwritten; that of the run before stays beside the new one."""
     stub = tmp_path / "qemu"
     stub.write_text("#!/bin/sh\nexit 0\n", encoding="ascii")
     stub.chmod(0o755)
@@ -111,7 +112,7 @@ def test_the_log_of_an_earlier_run_is_not_lost(tmp_path: Path) -> None:
 
 
 def test_two_makes_at_once_take_turns(tmp_path: Path, tree: Path) -> None:
-    """Of two that would make different images in one folder each makes its own whole, and says that it waits."""
+    """Of two makes with different images in one folder each makes its own whole, and says that it waits."""
     words = ["make", "--no-print-directory", "all", f"B={tmp_path}/build", CC]
     makes = [subprocess.Popen([*words, f"POLICY={policy}", f"GUEST={guest}"], cwd=ROOT, text=True, env=environment(),
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

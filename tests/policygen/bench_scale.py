@@ -17,14 +17,14 @@ from typing import Callable, Dict, List, TypeVar
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from policygen.facts.arch import encoding, load_arch, make_key  # noqa: E402
-from policygen.meaning import compare, digest, judge, paint  # noqa: E402
+from policygen.meaning import compare, digest, judge, layout_map  # noqa: E402
 from policygen.meaning.load import load_policy  # noqa: E402
 from policygen.target import render, traps  # noqa: E402
 from policygen.text.diag import Diagnostics  # noqa: E402
 
 T = TypeVar("T")
-STAGES = ("check", "judge", "paint", "plan", "diff", "render")
-FREE = 0x0b000000                                   # nothing of the platform is there for 16 MiB
+STAGES = ("check", "judge", "layout", "plan", "diff", "render")
+FREE = 0x0b000000                                   # 16 MiB without a device of the platform
 
 
 def policy(entries: int) -> str:
@@ -73,7 +73,7 @@ def measure(entries: int, folder: Path) -> Dict[str, float]:
     assert other is not None
     assert timed(out, "judge", lambda: judge.judge(found, diags)) == (2, 1) and not diags.failed
     assert sum(1 for _ in judge.accesses(judge.evaluator(found), found.asserts[1])) > entries
-    timed(out, "paint", lambda: paint.paint(found))
+    timed(out, "layout", lambda: layout_map.layout_map(found))
     timed(out, "plan", lambda: traps.plan(found))
     assert not timed(out, "diff", lambda: compare.compare(found, other))
     digest.meaning_hash(found)

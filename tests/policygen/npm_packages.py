@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests take from npm: the packages of npm/package-lock.json, each checked against the hash that stands there."""
+"""The npm packages that tests use: those of npm/package-lock.json, each checked against its hash there."""
 from __future__ import annotations
 
 import fcntl

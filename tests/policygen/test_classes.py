@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Controls whose traps name no register: what a rule on their registers can say, and what then arrives."""
+"""Controls whose traps name no register: rules on their registers, and the exceptions that then arrive."""
 from __future__ import annotations
 
 import csv
@@ -31,7 +31,7 @@ def complaints(path: str, cpu: str) -> List[Tuple[str, str]]:
 
 
 def test_the_tables_agree_on_who_reports_what() -> None:
-    """A control that traps registers either reports them, or a class that arch.yaml knows to come from it."""
+    """A control that traps registers reports either the register, or a class that arch.yaml assigns to it."""
     arch = load_arch()
     lines = (ROOT / "policy" / "arch" / "controls.csv").read_text(encoding="utf-8").splitlines()
     said = {row["name"]: row["ec"] for row in csv.DictReader(line for line in lines if not line.startswith("#"))}
@@ -74,7 +74,7 @@ def test_a_class_that_takes_what_is_given_is_an_error(policy_file: PolicyFile) -
     for action in ("forward", "allow", "pause", "deny", "kill"):
         path = policy_file(given("gic: allow", f"FP_ASIMD: {{ do: {action}, log: always, why: x }}"))
         assert [code for code, _ in complaints(path, "cortex-a57")] == ["PG501"], action
-    # Debug exceptions come by a control whose register traps do name the register.
+    # Debug exceptions come by a control whose register traps name the register.
     path = policy_file(given("MDRAR_EL1: allow", "BRK64: { do: pause, why: x }"))
     assert complaints(path, "cortex-a57") == []
 
@@ -106,7 +106,7 @@ def test_the_sweep_expects_what_the_class_says(policy_file: PolicyFile, classes:
 
 
 def test_a_register_that_is_refused_by_its_class_arrives_as_that(policy_file: PolicyFile) -> None:
-    """Neither hidden nor exposed: a denied ZCR_EL1 takes SVE, and `exceptions` says how that looks."""
+    """Neither hidden nor exposed: a denied ZCR_EL1 takes SVE, and `exceptions` decides in which form."""
     text = given("gic: allow").replace("sve: expose, ", "")
     policy, diags = load_policy(policy_file(text))
     assert policy is not None, diags.render()

@@ -23,7 +23,7 @@ from policygen.meaning.compare import compare
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.evaluate import decide, evaluator
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import Look
+from policygen.meaning.layout_map import Look
 from policygen.meaning.regions import BITS, Inputs, asked_of, borders, cases, meets
 from policygen.meaning.say import told
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable, List, Tuple
+from typing import Callable, List, Set, Tuple
 
 import pytest
 
@@ -59,7 +59,7 @@ def covered(changes: List[Change], access: Access, crossing: bool) -> bool:
 
 
 def probes(old: Policy, new: Policy, pick: random.Random) -> List[Access]:
-    """Accesses at and around the borders that either side draws, and some in between."""
+    """Accesses at and around the borders of both sides, and some in between."""
     out = []
     for section, last in (("sysregs", 0xffff), ("mmio", 0x3fffffff), ("hvc", 0xffffffff), ("smc", 0xffffffff),
                           ("exceptions", 65)):
@@ -96,7 +96,7 @@ def test_every_difference_of_decisions_is_reported(seed: int, names: Tuple[str, 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_hash_is_equal_exactly_if_nothing_changed(seed: int, tmp_path: Path) -> None:
-    """Lines of a shipped policy are left out or doubled in width; what still loads is compared."""
+    """Leaves out lines of a shipped policy, or doubles their width; compares each result that loads."""
     pick, path = random.Random(seed), tmp_path / "other.yaml"
     name = SHIPPED[seed % 3]
     lines = (ROOT / "policy" / f"{name}.yaml").read_text(encoding="utf-8").replace(f"name: {name}\n", "").splitlines()
@@ -151,13 +151,13 @@ features: { pmu: hide }
 
 
 @pytest.mark.parametrize("before, after, kind, words", [
-    ("core: allow", "core: allow, mmu: allow", "LOOSER", "access mmu but for AFSR0_EL1 (20)"),
+    ("core: allow", "core: allow, mmu: allow", "LOOSER", "access mmu but for AFSR0_EL1 (21)"),
     ("core: allow, ", "", "TIGHTER", "access core"),
     ("mask: 0xf0", "mask: 0xff", "LOOSER", "AFSR0_EL1"), ("mask: 0xf0", "mask: 0x70", "TIGHTER", "AFSR0_EL1"),
     ("mask: 0xf0", "mask: 0x0f", "LOOSER", "AFSR0_EL1"),
     ("limit: 5/s", "limit: 9/s", "LOOSER", "imp-def"), ("limit: 5/s", "limit: 2/s", "TIGHTER", "imp-def"),
     ("over: kill", "over: deny", "LOOSER", "imp-def"),
-    ("{ do: deny, limit: 5/s, over: kill }", "deny", None, ""),           # says what default says: an error
+    ("{ do: deny, limit: 5/s, over: kill }", "deny", None, ""),           # the same as default: an error
     ("width: [4]", "width: [1, 4]", "LOOSER", "rtc/1"), (", width: [4]", "", "LOOSER", "rtc/1,2,8"),
     ("read: allow, write: deny", "read: allow, write: ignore", "LOOSER", "write rtc"),
     ("emulate: pl011", "emulate: pl011, log: always", "REPORTING", "uart0"),
@@ -180,7 +180,7 @@ def test_a_small_edit(before: str, after: str, kind: str, words: str, policy_fil
     status = main(["diff", str(old), new, "--format", "json", "--gate", "looser"])
     out = capsys.readouterr().out
     if kind is None:
-        assert status == 1          # a policy with an error: nothing is compared
+        assert status == 1          # a policy with an error is not compared
         return
     found = json.loads(out)
     first = found["changes"][0]
@@ -215,6 +215,25 @@ def test_id_registers_are_told_by_field(policy_file: PolicyFile, tmp_path: Path)
     assert shown == [("SVE 0x0", "SVE real")]
 
 
+@pytest.mark.parametrize("old, new, gates", [
+    ("core: allow", "core: allow, mmu: allow", {"looser", "any"}), ("core: allow, mmu: allow", "core: allow", {"tighter", "any"}),
+    ("ACTLR_EL1: { read: { value: 1 } }", "ACTLR_EL1: { read: { value: 2 } }", {"tighter", "any"}),
+    ("core: allow", "core: { do: allow, log: once }", {"any"}), ("core: allow", "core: allow", set())])
+def test_each_gate_stops_what_it_is_for(tmp_path: Path, old: str, new: str, gates: Set[str]) -> None:
+    """`tighter` is about guests that work today: what they may miss, and what is another value."""
+    policies = []
+    for name, entries in (("old", old), ("new", new)):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(f"policy: 1\nname: t\nplatform: qemu-virt\nsysregs: {{ default: deny, {entries} }}\n"
+                        "mmio: { default: deny }\nhvc: { default: deny }\nsmc: { default: deny }\n"
+                        "exceptions: { default: forward }\n", encoding="utf-8")
+        policies.append(fresh(str(path)))
+    found = diff.difference(policies[0], policies[1], "cortex-a57")
+    assert {gate for gate in diff.GATES if found.trips(gate)} == gates and not found.trips(None)
+    for gate in diff.GATES:
+        assert any(item.severity == "error" for item in diff.diagnostics(found, gate).items) == (gate in gates), gate
+
+
 def test_a_new_waiver_trips_the_gate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     child = "policy: 1\nname: child\nextends: strict\nsysregs: { timer-phys: { do: deny, log: never } }\n"
     old, new = tmp_path / "a.yaml", tmp_path / "b.yaml"
@@ -224,7 +243,7 @@ def test_a_new_waiver_trips_the_gate(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "waived no-smc: the firmware test" in capsys.readouterr().out
 
 
-# --- from anywhere ----------------------------------------------------------------------------------------------
+# --- from any source --------------------------------------------------------------------------------------------
 
 def git(folder: Path, *words: str) -> None:
     subprocess.run(["git", "-C", str(folder), "-c", "user.name=t", "-c", "user.email=t@t", *words], check=True,
@@ -233,7 +252,7 @@ def git(folder: Path, *words: str) -> None:
 
 def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
                               built: Callable[[Policy, Path], Path]) -> None:
-    """A parent is read from the same revision; an image says which policy it was built from."""
+    """A parent is read from the same revision; an image names the policy that it was built from."""
     folder = tmp_path / "policy"
     folder.mkdir()
     base = (ROOT / "policy" / "strict.yaml").read_text(encoding="utf-8")

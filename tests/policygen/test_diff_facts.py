@@ -28,7 +28,7 @@ def commit(folder: Path, name: str) -> None:
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with the profiles and facts of this one, tagged `base`; one profile is enough to look at, and a child."""
+    """A repository with this one's facts and one of its profiles, tagged `base`, and a child."""
     shutil.copytree(ROOT / "policy" / "arch", tmp_path / "policy" / "arch")
     shutil.copytree(ROOT / "policy" / "platform", tmp_path / "policy" / "platform")
     shutil.copy(ROOT / "policy" / "strict.yaml", tmp_path / "policy" / "strict.yaml")
@@ -56,12 +56,14 @@ def compared(capsys: pytest.CaptureFixture[str], *words: str) -> Tuple[int, Dict
 
 
 OPENS = [
-    ("arch/sysregs.csv", "ACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,HCR_EL2.TACR,HCR_EL2.TACR,",
-     "ACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,,,",
+    ("arch/sysregs.csv", "\nACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,HCR_EL2.TACR,HCR_EL2.TACR,",
+     "\nACTLR_EL1,3,0,1,0,1,rw,,,,v8.0,core,,,",
      "read ACTLR_EL1, write ACTLR_EL1: HCR_EL2.TACR takes them to EL2 no longer"),
     ("arch/sysregs.csv", "CNTPCT_EL0,3,3,14,0,1,ro,r,,,v8.0,timer-phys,", "CNTPCT_EL0,3,3,14,0,1,ro,r,,,v8.0,timer-virt,",
      "CNTPCT_EL0"),
     ("arch/sysregs.csv", "REVIDR_EL1,3,0,0,0,6,ro,,,,v8.0,", "REVIDR_EL1,3,0,0,0,7,ro,,,,v8.0,", "REVIDR_EL1"),
+    ("arch/controls.csv", "HCR_EL2.TACR,HCR_EL2,21,1,1,,", "HCR_EL2.TACR,HCR_EL2,21,1,1,FEAT_NV,",
+     "HCR_EL2.TACR takes them to EL2 no longer"),       # HFGRTR2_EL2 would, on a CPU that has it
     ("arch/controls.csv", "HCR_EL2.TSW,HCR_EL2,22,", "HCR_EL2.TSW,HCR_EL2,62,", "HCR_EL2.TSW was HCR_EL2 0x400000"),
     ("arch/controls.csv", "HCR_EL2.TSW,HCR_EL2,22,1,1,", "HCR_EL2.TSW,HCR_EL2,22,1,0,", "trapping when 0"),
     ("arch/arch.yaml", "ID_AA64PFR0_EL1: { RAS: 0 }", "ID_AA64PFR1_EL1: { RAS_frac: 0 }", "ID_AA64PFR0_EL1"),
@@ -111,7 +113,7 @@ def test_the_working_tree_is_the_other_side(repository: Path, capsys: pytest.Cap
     assert main(["diff", "base", "--gate", "any", "-q"]) == 1
     assert main(["diff", "--all", "base", "nosuch"]) == 2
     assert '"nosuch" is none' in capsys.readouterr().err
-    assert main(["diff", "strict"]) == 2            # one policy, and nothing to compare it with
+    assert main(["diff", "strict"]) == 2            # one policy, and no other side
 
 
 def test_facts_that_cannot_be_read_are_a_complaint(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +123,7 @@ def test_facts_that_cannot_be_read_are_a_complaint(repository: Path, capsys: pyt
 
 
 def test_no_code_of_a_revision_runs(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither a filter that its attributes name, nor a link, nor YAML that would build objects."""
+    """Neither a filter that its attributes name, nor a link, nor YAML that would build objects, has an effect."""
     mark = repository / "ran"
     git(repository, "config", "filter.run.smudge", f"touch {mark}; cat")
     (repository / ".gitattributes").write_text("* filter=run export-subst\n", encoding="utf-8")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator sees while typing: the real YAML language server, with the schema that policygen writes."""
+"""An operator's view while typing: the real YAML language server, with policygen's schema."""
 from __future__ import annotations
 
 import itertools
@@ -31,7 +31,7 @@ class Editor:
         assert node, "nodejs is missing: run make setup"
         self.server = subprocess.Popen([node, str(npm_packages() / "yaml-language-server/bin/yaml-language-server"),
                                         "--stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.watch = threading.Timer(240, self.server.kill)         # then what is read ends, and the test with it
+        self.watch = threading.Timer(240, self.server.kill)         # the server's output then ends, and the test with it
         self.watch.start()
         self.ask("initialize", processId=None, rootUri=folder.as_uri(),
                  capabilities={"textDocument": {"completion": {}, "hover": {}, "publishDiagnostics": {}}})
@@ -58,7 +58,7 @@ class Editor:
         message = json.loads(stream.read(length))
         if message.get("method") == "textDocument/publishDiagnostics":
             self.shown[message["params"]["uri"]] = message["params"]["diagnostics"]
-        elif "method" in message and "id" in message:               # it asks for settings: there are none
+        elif "method" in message and "id" in message:               # the server asks for settings: there are none
             items = message["params"].get("items") if message["method"] == "workspace/configuration" else None
             self.send(id=message["id"], result=None if items is None else [{} for _ in items])
         return message
@@ -75,7 +75,7 @@ class Editor:
         self.send(method=method, params=params)
 
     def red(self, name: str, text: str, version: int = 1) -> List[Tuple[Place, str]]:
-        """Opens a file, or changes it: what is marked where."""
+        """Opens a file, or changes it: the marks and their places."""
         uri = self.uri(name)
         self.shown.pop(uri, None)
         if version == 1:
@@ -96,7 +96,7 @@ class Editor:
         return {"textDocument": {"uri": self.uri(name)}, "position": {"line": place[0] - 1, "character": place[1] - 1}}
 
     def offers(self, name: str, place: Place) -> Dict[str, str]:
-        """What completion has here, with its description."""
+        """A completion at this place, with its description."""
         found = self.ask("textDocument/completion", **self.at(name, place))
         return {item["label"]: str(item.get("documentation", "")) for item in found["items"]}
 
@@ -138,7 +138,7 @@ def test_completion_has_the_keys_the_names_and_the_words(editor: Editor) -> None
     numbers = itertools.count()
 
     def offers(text: str) -> Dict[str, str]:
-        """What is offered where the bar is."""
+        """The completions at the bar."""
         name, before = f"c{next(numbers)}.yaml", (HEAD + text).split("|")[0]
         editor.red(name, HEAD + text.replace("|", ""))
         return editor.offers(name, (before.count("\n") + 1, len(before) - before.rfind("\n")))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one ELF reader: what binutils wrote reads back, and whatever is damaged is one complaint, never a traceback."""
+"""The one ELF reader: files of binutils read back, and a damaged one is one complaint, never a traceback."""
 from __future__ import annotations
 
 import random
@@ -75,7 +75,7 @@ def put(data: bytes, at: int, size: int, value: int) -> bytes:
 
 
 def one_line(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Read or refused, by both who read ELF; a refusal is one line."""
+    """Both users of the ELF reader read the file or refuse it in one line."""
     policy, diags = load_policy(str(path))
     assert policy is not None or (diags.unreadable and [item.code for item in diags.items] == ["PG012"]
                                   and len(diags.items[0].notes) == 1 and "\n" not in diags.items[0].notes[0])

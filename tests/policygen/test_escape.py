@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text of others stays text in every language that policygen writes: compilers and readers that are not ours say so."""
+"""Foreign text stays text in every language that policygen writes, according to GCC, PyYAML and other readers."""
 from __future__ import annotations
 
 import random
@@ -70,7 +70,7 @@ def test_markdown_is_one_line_of_text(value: str) -> None:
     said, code = escape.markdown(value), escape.markdown_code(value)
     for line in (said, code):
         assert line.isprintable() and not re.search(r"(?<!\\)\|", line)
-    bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", said)           # what is left has no markup in it
+    bare = re.sub(r"\\[!-/:-@\[-`{-~]", "", said)           # the rest has no markup
     assert not re.search(r"[`*\[\]<>#~|]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", bare)
     fence = re.match(r"`+", code)
     assert fence and code.endswith(fence.group()) and fence.group() not in \

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""learn, replay, cover and cost over logs that the reference evaluator made up, and the decoder's way to them."""
+"""learn, replay, cover and cost over logs made by the reference evaluator, and the decoder's way to them."""
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import random
@@ -53,7 +54,7 @@ def profile(name: str, mode: Optional[str] = None) -> Policy:
 
 
 def wire(access: Access) -> Tuple[str, int]:
-    """What a log line says of an access, and its syndrome."""
+    """A log line's words for an access, and its syndrome."""
     if access.section == "sysregs":
         op0, op1, crn, crm, op2 = split_key(access.key)
         read = access.direction == "read"
@@ -99,8 +100,34 @@ class Wire:
         return path
 
 
+def test_the_rules_that_travel_are_those_of_the_image(tmp_path: Path, built: Callable[[Policy, Path], Path]) -> None:
+    """Rules in rules.json and in the image, with their text; a change in one of them is refused."""
+    child = tmp_path / "child.yaml"
+    child.write_text("policy: 1\nextends: strict\nsysregs:\n  AFSR0_EL1: { do: deny, log: always }\n")
+    policy = profile(str(child))
+    image, rules = built(policy, tmp_path), tmp_path / "rules.json"
+    log = Wire(policy)
+    log.out, log.seq = bytearray(), 0
+    said = json.loads(rules.read_text())
+    assert f"policy_wording = 0x{said['wording']};" in (tmp_path / "policy_tables.c").read_text()
+    log.line("H", f"hvl=1 build=t policy={policy.name}#{meaning_hash(policy) >> 32:08x} rules={said['wording']} "
+                  "guest=t#00000001 cpu=1 cntfrq=62500000 ring=16384 esc=^] log=text")
+    path = str(log.end(tmp_path / "uart.log"))
+    assert [source["file"] for source in said["sources"]][:1] == ["policy/strict.yaml"] and \
+        said["sources"][1]["file"].endswith("child.yaml")
+    for source in said["sources"]:
+        data = (ROOT / source["file"]).read_bytes()
+        assert source["sha256"] == hashlib.sha256(data).hexdigest() and source["text"] == data.decode()
+    for given in (rules, image):
+        done = decoder("summary", "--policy", str(given), path)
+        assert done.returncode == 0 and f"of {len(policy.entries)} rules" in done.stdout, done
+    rules.write_text(rules.read_text().replace("do: deny", "do: allow"))
+    done = decoder("summary", "--policy", str(rules), path)
+    assert done.returncode == 2 and "were changed since" in done.stderr
+
+
 def accesses(policy: Policy, seed: int, count: int) -> List[Access]:
-    """Anything that a guest can do, more of it where entries begin and end."""
+    """Any access of a guest, preferably where entries begin and end."""
     chance, arch, board = random.Random(seed), load_arch(), load_board(policy.platform)
     registers = sorted(arch.by_key)
     spots = [edge for entry in policy.entries if entry.section == "mmio" for pair in entry.ranges for edge in pair]
@@ -220,7 +247,7 @@ def test_learn_says_what_it_leaves_refused_and_why(make_log: Any) -> None:
 def test_a_call_is_learned_with_the_arguments_that_were_seen(policy_file: Any, tmp_path: Path) -> None:
     path = policy_file("hvc: { default: deny, HV_GET_ID: { do: deny, log: always } }\n")
     policy, cpu_on = profile(path, "audit"), 0xc4000003
-    for hidden in (0, 1):                   # a call of the entry of HV_PAUSE and PSCI_CPU_ON that is not in the log
+    for hidden in (0, 1):                   # a call of the entry of HV_PAUSE and PSCI_CPU_ON that the log lacks
         log = Wire(policy)
         for x1 in (2, 0, 2):
             log.decide(Access("hvc", 0, args=(x1, 0x999, 0)))
@@ -264,6 +291,35 @@ def test_what_was_never_hit_is_dropped_only_where_that_denies(policy_file: Any, 
     assert ": inherit" not in policygen("learn", path, str(log)).stdout, "a log without an end proves no absence"
 
 
+def test_one_bad_proposal_does_not_throw_away_the_others(make_log: Any) -> None:
+    """permissive shows a PMU: to drop `pmu`, which no run without one hits, is an error, and on a line of permissive."""
+    timer = [load_arch().registers[name].key for name in ("CNTP_CTL_EL0", "CNTP_TVAL_EL0", "CNTP_CVAL_EL0")]
+    log = make_log(profile("permissive", "audit"), [Access("sysregs", key, side) for key in timer for side in ("read", "write")])
+    text = policygen("learn", "permissive", str(log)).stdout
+    entries, _, left = text.partition("# Not tightened:")
+    assert all(f"  {name}: allow  # " in entries for name in ("CNTP_CTL_EL0", "CNTP_TVAL_EL0", "CNTP_CVAL_EL0")), text
+    assert "  debug: inherit" in entries and "pmu: inherit" not in entries and "pmu: never hit, but PG4" in left, text
+    assert "MODE=audit sees more" not in text
+
+
+def test_learning_from_a_run_that_was_refused_says_so(make_log: Any) -> None:
+    key = load_arch().registers["CNTP_CTL_EL0"].key
+    for mode, said in (("enforce", True), ("audit", False)):
+        log = make_log(profile("strict", mode), [Access("sysregs", key, "read")])
+        assert ("MODE=audit sees more" in policygen("learn", "strict", str(log)).stdout) == said
+    log = make_log(profile("strict"), [Access("hvc", 0)])
+    assert "MODE=audit sees more" not in policygen("learn", "strict", str(log)).stdout
+
+
+def test_memory_is_learned_as_a_whole(policy_file: Any, make_log: Any) -> None:
+    path = policy_file("mmio: { default: deny }\n")
+    log = make_log(profile(path, "audit"), [Access("mmio", 0x04000000 + 4 * n, "read") for n in range(100)]
+                   + [Access("mmio", 0x0b000000 + 4 * n, "write") for n in range(100)])
+    text = policygen("learn", path, str(log)).stdout
+    assert "  flash: { read: { value: 0 } }  # 100 words of it: 100 x" in text, text
+    assert "  at-0b000000: { at: 0x0b000000, size: 0x1000, write: ignore }  # 100 words of it" in text, text
+
+
 def test_cover_and_cost_add_up(make_log: Any) -> None:
     policy = profile("default")
     found = accesses(policy, 5, 300)
@@ -288,12 +344,12 @@ def test_the_rules_of_another_policy_are_not_mistaken(make_log: Any) -> None:
     path = str(make_log(profile("default"), [Access("hvc", 0)]))
     for verb in ("cover", "cost"):
         done = policygen(verb, "strict", path)
-        assert done.returncode == cli.FAILED and "the log ran policy default#" in done.stderr
+        assert done.returncode == cli.USAGE and "the log ran policy default#" in done.stderr
     assert "nothing is dropped: the log ran policy default#" in policygen("learn", "strict", path).stdout
 
 
 def test_a_window_of_another_policy_is_found_where_it_was(make_log: Any, policy_file: Any) -> None:
-    """`scratch` is a window of default alone; a window of the same name elsewhere is not it."""
+    """`scratch` is a window of default alone; a window of the same name elsewhere is another one."""
     path = str(make_log(profile("default"), [Access("mmio", 0x0b000004, "read"), Access("hvc", 0)]))
     other = policy_file("mmio: { default: deny, scratch: { at: 0x0b008000, size: 4K, do: raz-wi } }\n")
     for name in ("strict", other):
@@ -303,7 +359,7 @@ def test_a_window_of_another_policy_is_found_where_it_was(make_log: Any, policy_
 
 
 def test_json_is_as_documented(make_log: Any) -> None:
-    """Keys in the order in which policy/README.md has them."""
+    """Keys in the order of policy/README.md."""
     path, text = str(make_log(profile("default"), [Access("hvc", 0)])), (ROOT / "policy/README.md").read_text("utf-8")
     for verb in ("learn", "replay", "cover", "cost"):
         found = json.loads(policygen(verb, "default", path, "--format", "json").stdout)
@@ -328,7 +384,7 @@ def test_without_pyyaml_one_line_says_so(tmp_path: Path) -> None:
 
 
 def test_enforced_policy_replays_its_audit(make_log: Any) -> None:
-    """What audit says WOULD, enforce says DENY: nothing else differs."""
+    """Audit's WOULD is enforce's DENY: no other difference."""
     audit = profile("strict", "audit")
     log = evidence.read(str(make_log(audit, accesses(audit, 7, 300))), audit)
     changes, _ = replayed(replace(audit, mode="enforce"), log)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen fix`: a slip in a shipped policy is repaired to what was there; what has no single repair is left."""
+"""`policygen fix`: repairs a slip in a shipped policy; leaves complaints with more than one repair."""
 from __future__ import annotations
 
 from pathlib import Path

@@ -26,7 +26,7 @@ def sources(package: Path) -> Dict[str, str]:
 
 
 def imported(text: str, modules: Set[str]) -> Iterator[str]:
-    """Modules of policygen that a text imports, wherever in it."""
+    """Modules of policygen that a text imports, at any place."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -43,7 +43,7 @@ def imported(text: str, modules: Set[str]) -> Iterator[str]:
 
 
 def complaints(texts: Dict[str, str], order: List[str]) -> List[str]:
-    """What is wrong with modules (name -> text) in rooms of this order."""
+    """Complaints about modules (name -> text) in rooms of this order."""
     imports: Imports = {name: set(imported(text, set(texts))) - {name} for name, text in texts.items()}
     out = []
     floor = {room: at for at, room in enumerate(order)}
@@ -60,7 +60,7 @@ def complaints(texts: Dict[str, str], order: List[str]) -> List[str]:
 
 
 def circles(imports: Imports) -> Iterator[List[str]]:
-    """Ways that come back to where they began, each once."""
+    """Circles of imports, each once."""
     done: Set[str] = set()
 
     def follow(name: str, way: List[str]) -> Iterator[List[str]]:

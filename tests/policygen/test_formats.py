@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SARIF (by its published schema), GitHub annotations and JUnit: what tools that read them rely on."""
+"""SARIF (by its published schema), GitHub annotations and JUnit: the properties that their readers rely on."""
 from __future__ import annotations
 
 import json
@@ -25,7 +25,7 @@ OVERLAP = next(name for name in BAD if "PG301" in Path(name).read_text(encoding=
 
 @pytest.fixture(scope="module")
 def valid() -> Callable[[object], None]:
-    """Raises unless this is SARIF, as the published schema has it: in every object it allows nothing else."""
+    """Raises unless this is SARIF by the published schema, without any other key in any object."""
     published = json.loads((npm_packages() / SCHEMA).read_text(encoding="utf-8"))
     assert published["title"].startswith("Static Analysis Results Format (SARIF) Version 2.1.0")
     assert published["$id"].endswith("/sarif-schema-2.1.0.json") and len(published["definitions"]) == 52
@@ -70,7 +70,7 @@ def test_sarif_of_every_bad_policy(capsys: pytest.CaptureFixture[str], valid: Va
     "plain", "with space", "hash#1", "100%", "caf\u00e9", "a,b:c", "q?x=1", "[x]", "quo'te\"", "\U0001f600", "%3A",
     "\udcff", "back\\slash", "tab\t"])
 def test_a_uri_is_a_relative_reference_that_names_the_file(name: str) -> None:
-    """RFC 3986: path-noscheme. A byte of a file's name that is no UTF-8 is itself."""
+    """RFC 3986: path-noscheme. A byte of a file's name that is not UTF-8 is itself."""
     for file in (f"policy/{name}.yaml", f"{name}.yaml"):
         found = uri(file)
         assert re.fullmatch(r"(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+(?:/(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+)*", found), found
@@ -136,7 +136,7 @@ def test_junit(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def documented() -> Dict[str, List[str]]:
-    """Command -> its keys, as policy/README.md has them."""
+    """Command -> its keys, from policy/README.md."""
     rows, text = {}, (HERE.parents[1] / "policy" / "README.md").read_text(encoding="utf-8")
     for line in text[text.index("### JSON"):].splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("| `") else []

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image says is believed where its tables bear it out: read from what is loaded, compared access by access."""
+"""An image's word for its policy counts only if its tables agree: read from its loaded bytes, compared access by
+access."""
 from __future__ import annotations
 
 import json
@@ -83,7 +84,7 @@ def test_an_image_with_another_text_is_neither(small: Policy, built: Build, tmp_
     assert not (tmp_path / "out").exists()
 
 
-# Symbol, how far behind it, bytes that are there instead, and the word of the complaint.
+# Symbol, offset from it, planted bytes, and a word of the complaint.
 @lru_cache(maxsize=None)
 def spoiled() -> Tuple[Tuple[str, int, bytes, str], ...]:
     return (("policy_rows", 2, b"\x00", "accesses"), ("policy_rows", 32 + 3, b"\x07", "accesses"),
@@ -93,14 +94,15 @@ def spoiled() -> Tuple[Tuple[str, int, bytes, str], ...]:
             ("policy_limits", 8, b"\xff", "accesses"), ("policy_spans", 8, b"\xff", "accesses"),
             ("policy_conditions", 16 + 1, b"\x01", "accesses"),
             ("policy_traps", 0, b"\0\0\0\0\0\0\0\0", "policy_traps.hcr"), ("policy_n_passthrough", 0, b"\0\0", "maps"),
-            ("policy_replay", 16, b"\x00\x00\x00\x00", "stub"), ("policy_hvc", 0, b"\xff" * 8, "nothing is loaded"),
+            ("policy_replay", 16, b"\x00" * 2048, "stub"), ("policy_hvc", 0, b"\xff" * 8, "nothing is loaded"),
             ("policy_hvc", 24, b"\xfe\xff\xff\xff", "no size"), ("policy_hash", 0, b"\x00", "its log would say"),
             ("policy_name", 0, b"u", "'u'"), ("policy_rules", 8, b"\xff" * 8, "no text is loaded"),
             ("policy_windows", 0, b"\xff", "windows"), ("policy_n_rows", 0, b"\xff\xff", "nothing is loaded"))
 
 
 def test_each_part_of_the_tables_counts(small: Policy, built: Build, tmp_path: Path) -> None:
-    """Bytes of the loaded image are changed, one place at a time: the complaint names what is not the policy's."""
+    """Bytes of the loaded image are changed, one place at a time: the complaint names the part that is not the
+    policy's."""
     data = bytearray(built(small, tmp_path / "gen").read_bytes())
     elf = Elf(bytes(data))
     symbols, segments = elf.symbols(in_image.NEEDED), elf.segments()
@@ -127,7 +129,7 @@ def test_each_part_of_the_tables_counts(small: Policy, built: Build, tmp_path: P
 # --- the text ---------------------------------------------------------------------------------------------------
 
 def forms(data: Any, path: Tuple[Any, ...] = ()) -> "List[Tuple[Any, ...]]":
-    """Where a canonical form has values."""
+    """Places of values in a canonical form."""
     inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
     return [path] + [place for key, value in inner for place in forms(value, (*path, key))]
 
@@ -137,7 +139,7 @@ STRANGE: Tuple[Any, ...] = (None, True, -1, 1 << 63, 10 ** 19, "", "x", "a\nb", 
 
 
 def test_a_form_with_one_value_changed_is_refused_or_reads_as_written(small: Policy) -> None:
-    """Whatever is accepted is spelled again as it was: nothing is in the model that the form does not say."""
+    """An accepted form is written again as it was: the model has nothing that the form lacks."""
     good = json.loads(canonical.dump(small, meaning_hash(small)))
     accepted = 0
     for number, path in enumerate(forms(good)[1:]):
@@ -176,7 +178,7 @@ def test_a_form_that_no_policy_has(change: Dict[str, Any], small: Policy, tmp_pa
 
 
 def test_ranges_are_those_of_the_name(small: Policy) -> None:
-    """An entry that says a register and covers another, a window that is elsewhere: the words would lie."""
+    """An entry that names one register and covers another, a window at another place: their words would be wrong."""
     for before, after in (('"size":1', '"size":2'), ('"base":150994944', '"base":150995200'),
                           ('"name":"uart0"', '"name":"rtc"'), ('"do":"deny"', '"do":"allow"')):
         text = canonical.dump(small, meaning_hash(small))

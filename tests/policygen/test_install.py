@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, str]:
-    """An environment that has the command, made from a clone that is gone."""
+    """An environment with the command, made from a clone that is gone."""
     clone, target = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("target")
     shutil.copy(ROOT / "pyproject.toml", clone)
     for name in ("policygen", "policy", "tools", "hv"):
@@ -44,7 +44,7 @@ def test_the_installed_command_works_without_the_clone(tmp_path: Path, installed
     assert (tmp_path / "gen" / "policy_tables.c").stat().st_size > 10000
     (tmp_path / "uart.log").write_bytes(b"no records\n")
     for words, said in ((["replay", "strict", "uart.log"], "no HVL1 record"),
-                        (["verify", "strict"], "takes gcc, and hv/ of a clone")):    # what is not there is told
+                        (["verify", "strict"], "takes gcc, and hv/ of a clone")):    # a missing part is named
         done = run(["policygen", *words], tmp_path, installed)
         assert done.returncode == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
@@ -61,8 +61,8 @@ def committed(repository: Path) -> Path:
 
 
 def test_pre_commit_runs_the_hooks(tmp_path: Path) -> None:
-    """The real pre-commit installs them from a clone of this tree, and stops the commits that it should. What the
-    package needs (PyYAML, Jinja2, setuptools) is this machine's: nothing comes from a network."""
+    """The real pre-commit installs the hooks from a clone of this tree, and they stop the commits that they should. The
+    package's own needs (PyYAML, Jinja2, setuptools) are this machine's: nothing comes from a network."""
     if shutil.which("pre-commit") is None:
         pytest.fail("pre-commit is missing: run make setup (Debian package pre-commit)")
     charter, home = tmp_path / "charter", tmp_path / "home"
@@ -107,7 +107,8 @@ def test_pre_commit_runs_the_hooks(tmp_path: Path) -> None:
 
 
 def test_the_workflow_to_copy_does_what_it_says(tmp_path: Path, installed: Dict[str, str]) -> None:
-    """Its steps in a repository of policies: a pull request that opens nothing passes, one that does is stopped."""
+    """The workflow's steps in a repository of policies: a pull request that opens nothing passes, one that does is
+    stopped."""
     flow = yaml.safe_load((ROOT / "policy" / "examples" / "github-workflow.yml").read_text(encoding="utf-8"))
     steps = {step["name"]: step["run"] for step in flow["jobs"]["policy"]["steps"] if "run" in step and "name" in step}
     summary, repository = tmp_path / "summary", tmp_path / "repository"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen fmt`: nothing but layout changes, comments stay, formatting twice changes nothing more."""
+"""`policygen fmt`: changes only layout, keeps comments, and changes nothing when run again."""
 from __future__ import annotations
 
 import random
@@ -115,14 +115,14 @@ def test_every_policy_survives(path: Path) -> None:
         return
     text = same_meaning(found)
     if path.stem in ("yaml-tricks", "boolean", "no-break-space"):
-        return                              # what YAML tricks and slips mean is not ours to keep
+        return                              # YAML tricks and slips need not keep their meaning
     assert text is not None and formatted(parsed(text)) == text
     assert path.parent.name != "policy" or text == path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_disturbed_layout_is_restored(seed: int) -> None:
-    """Blanks and indentation of a shipped file are changed; the canonical layout is what it was."""
+    """Changes blanks and indentation of a shipped file: its canonical layout stays."""
     pick = random.Random(seed)
     path = SHIPPED[seed % len(SHIPPED)]
     text = path.read_text(encoding="utf-8")
@@ -133,7 +133,7 @@ def test_disturbed_layout_is_restored(seed: int) -> None:
         indent = (len(line) - len(body)) * factor
         before, code = depth, body.split("#")[0]
         depth += sum(code.count(c) for c in "{[") - sum(code.count(c) for c in "}]")
-        if before:                                  # the further lines of a value stay as they were written
+        if before:                                  # further lines of a value stay as they were written
             indent = len(line) - len(body)
         elif not depth and not body.startswith(("about", "why:")) and not set("#'\"") & set(body):
             body = body.replace("{ ", "{" + " " * pick.randint(0, 3)).replace(" }", " " * pick.randint(0, 2) + "}")

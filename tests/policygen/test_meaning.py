@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What policies decide: the shipped profiles as wholes, small ones access by access."""
+"""Decisions of policies: the shipped profiles as wholes, small ones access by access."""
 from __future__ import annotations
 
 import random
@@ -24,7 +24,7 @@ from policygen.language.model import Access, Policy
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.evaluate import decide, evaluator
 from policygen.meaning.load import load_policy
-from policygen.meaning.paint import paint
+from policygen.meaning.layout_map import layout_map
 from policygen.meaning.say import told
 from policygen.target.review import review
 from policygen.text import source
@@ -96,13 +96,13 @@ def test_order_does_not_matter(name: str, tmp_path: Path) -> None:
     assert meaning_hash(loaded(str(path))) == meaning_hash(loaded(name))
 
 
-Words = Dict[Tuple[str, ...], source.Scalar]            # by what leads to them
+Words = Dict[Tuple[str, ...], source.Scalar]            # by the places that lead to them
 
 
 @lru_cache(maxsize=None)
 def spelled(name: str) -> Tuple[str, source.Source, Words]:
     """A shipped policy and its words, keys and values alike: not numbers, encodings, text for people, or names that it
-    chooses. One that stands in the same place of another entry again is left out."""
+    chooses. A word at the same place of another entry is taken once."""
     text = (ROOT / "policy" / f"{name}.yaml").read_text(encoding="utf-8").replace(f"name: {name}", "name: slip")
     found = source.parse(text.encode(), "t.yaml", Diagnostics())
     assert found is not None and found.root is not None
@@ -131,7 +131,7 @@ def spelled(name: str) -> Tuple[str, source.Source, Words]:
 
 
 def respelled(node: source.Node, word: source.Scalar, other: source.Scalar) -> source.Node:
-    """The tree with another word in the place of one."""
+    """The tree with a word replaced."""
     if isinstance(node, source.Mapping):
         items = tuple((other if key is word else key, respelled(value, word, other)) for key, value in node.items)
         return node if all(a[0] is b[0] and a[1] is b[1] for a, b in zip(items, node.items)) else \
@@ -151,7 +151,7 @@ def slip(word: str) -> str:
 
 
 def said(path: Path, instead: Optional[source.Source]) -> Diagnostics:
-    """What check says of a file; with `instead`, as if that were in it."""
+    """The complaints of check about a file; with `instead`, as if the file had that tree."""
     with pytest.MonkeyPatch.context() as patch:
         if instead is not None:
             real = store.Store.read
@@ -173,11 +173,11 @@ def told_of(diags: Diagnostics) -> List[Tuple[object, ...]]:
 
 @pytest.mark.parametrize("name", store.policy_names())
 def test_a_slip_in_any_word_is_one_error_with_the_right_word(name: str, tmp_path: Path) -> None:
-    """Seven in eight are put into the parsed file (to parse it again takes half of the time), the others written."""
+    """Seven in eight are put into the parsed file (parsing it again takes half of the time), the others are written."""
     text, found, words = spelled(name)
     assert len(words) > 150 and found.root is not None
     taken = {word for word, _, _ in known_names(load_board("qemu-virt"))} | {word.text for word in words.values()}
-    for other in store.policy_names()[:store.policy_names().index(name)]:       # their words have had their turn
+    for other in store.policy_names()[:store.policy_names().index(name)]:       # these words have been tried above
         theirs = spelled(other)[2]
         words = {place: word for place, word in words.items() if place not in theirs}
     path, lines, written = tmp_path / "slip.yaml", text.split("\n"), 0
@@ -285,7 +285,7 @@ assert:
 @pytest.mark.parametrize("name", SHIPPED)
 @pytest.mark.parametrize("mode", ["enforce", "audit"])
 def test_pieces_are_decided_as_a_whole(name: str, mode: str) -> None:
-    """What assertions rely on: inside a piece, every key has the decision of the first."""
+    """Assertions rely on it: inside a piece, every key has the decision of the first."""
     policy = loaded(name, mode)
     pick = random.Random(3)
     for section, last in (("sysregs", 0xffff), ("hvc", 0xffffffff), ("exceptions", 65), ("mmio", 0x3fffffff)):
@@ -298,18 +298,18 @@ def test_pieces_are_decided_as_a_whole(name: str, mode: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SHIPPED), st.sampled_from(["enforce", "audit"]), st.integers(0, 0xffff), st.sampled_from([0, 1]))
-def test_agrees_with_the_painter(name: str, mode: str, key: int, side: int) -> None:
-    """Two implementations, one that decides and one that paints (`policygen verify` compares every access)."""
+def test_agrees_with_the_layout_map(name: str, mode: str, key: int, side: int) -> None:
+    """Two implementations, one for a single access and one for all (`policygen verify` compares every access)."""
     direction = ("read", "write")[side]
     policy = kept(name, mode)
-    decision, outcome = decide(policy, Access("sysregs", key, direction)), paint(policy).sysregs[direction][key]
+    decision, outcome = decide(policy, Access("sysregs", key, direction)), layout_map(policy).sysregs[direction][key]
     assert (decision.entry.rule, decision.do, decision.verdict) == (outcome.rule, outcome.do, outcome.verdict)
 
 
 @pytest.mark.parametrize("model, names, bits", [
     ("virtio-blk", "[VIRTIO_BLK_F_SEG_MAX, VIRTIO_BLK_F_FLUSH]", 0x204),
     ("virtio-blk", "VIRTIO_BLK_F_RO", 0x20), ("virtio-blk", "[VIRTIO_F_VERSION_1]", 0),
-    ("virtio-blk-ro", "[VIRTIO_BLK_F_RO, VIRTIO_F_ANY_LAYOUT]", 1 << 27),   # RO is there whatever is said
+    ("virtio-blk-ro", "[VIRTIO_BLK_F_RO, VIRTIO_F_ANY_LAYOUT]", 1 << 27),   # RO keeps its offer, whatever the policy says
     ("virtio-mmio", "[VIRTIO_NET_F_MAC, VIRTIO_BLK_F_DISCARD]", 0x2020),
 ])
 def test_features_by_name_are_the_bits(model: str, names: str, bits: int,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names for the tools: rendered from the facts and from EL2's headers; the copy that the decoder ships is current."""
+"""Names for the tools: rendered from the facts and from EL2's headers; the decoder's shipped copy is current."""
 from __future__ import annotations
 
 import copy
@@ -12,8 +12,14 @@ from typing import Any, Dict
 
 import pytest
 
-from policygen.facts.board import load_board
-from policygen.target import tool_names
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from hvl.names import call_by                           # noqa: E402
+from hvl.record import parse_decision, touched, what    # noqa: E402
+from policygen.facts.arch import load_arch              # noqa: E402
+from policygen.facts.board import load_board            # noqa: E402
+from policygen.facts.names import NO_FUNCTION, call_name, function_of   # noqa: E402
+from policygen.target import tool_names             # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 COPY = ROOT / tool_names.COPY
@@ -27,6 +33,27 @@ def test_the_shipped_copy_is_current() -> None:
     told = tool_names.differences(rendered(), json.loads(COPY.read_text(encoding="utf-8")))
     assert not told, "\n".join([*told, f"make, then: cp build/gen/names.json {tool_names.COPY}"])
     assert COPY.read_text(encoding="utf-8") == tool_names.dump(rendered())
+
+
+def test_a_call_has_one_name() -> None:
+    """For decoder and policygen, by HVC and by SMC, whatever the upper halves and the immediate are."""
+    board = load_board("qemu-virt")
+    numbers = {number for call in board.calls.values() for number in call.ids}
+    numbers |= {edge + step for low, high in load_arch().services.values() for edge in (low, high) for step in (-1, 0, 1)}
+    numbers |= {number ^ 1 << 30 for number in numbers} | {6, 0x5a000000, NO_FUNCTION}
+    for number in sorted(numbers):
+        for conduit in ("hvc", "smc"):
+            for upper, imm in ((0, 0), (1, 0), (0, 1)):
+                x0 = number | upper << 40
+                asked = function_of(x0, imm)
+                right = call_name(board, conduit, asked) if asked != NO_FUNCTION else ""
+                assert (call_by(conduit, x0, imm) or "") == right, (hex(x0), conduit, imm)
+    for conduit, number, name in (("smc", 0x84000050, "TRNG_VERSION"), ("hvc", 4, "HV_CONSOLE_WRITE"), ("smc", 4, ""),
+                                  ("hvc", 0xc4000021, "SDEI+0x1"), ("smc", 0x84000008, "PSCI_SYSTEM_OFF")):
+        assert call_name(board, conduit, number) == name
+        body = parse_decision(f"DENY r1 {conduit} {number:#x} x1=0x0 x2=0x0 pc=0x1 el=1 cost=1 esr=0x5a000000")
+        assert touched(body) == (name or hex(number)) and what(body).startswith(f"{conduit} {name or hex(number)} ")
+    assert what(parse_decision("DENY r1 hvc 0x0 x1=0x0 pc=0x1 esr=0x5a000001")) == "hvc #1 0x0 x1=0x0"
 
 
 @pytest.mark.parametrize("kind, name, value, says", [
@@ -58,7 +85,7 @@ def test_a_name_is_one_word_and_a_number_has_one_name() -> None:
 
 
 def test_the_contracts_calls() -> None:
-    """What a guest calls: HV_* by HVC alone, PSCI (Arm DEN 0022, "PSCI function prototypes") by both."""
+    """Calls of a guest: HV_* by HVC alone, PSCI (Arm DEN 0022, "PSCI function prototypes") by both."""
     calls = {name: [int(number, 16) for number in call["id"]] for name, call in rendered()["calls"].items()}
     own = ["HV_GET_ID", "HV_DUMP_LOG", "HV_GET_STATUS", "HV_PAUSE", "HV_CONSOLE_WRITE", "HV_REPORT_EXCEPTION"]
     assert [calls[name] for name in own] == [[0], [1], [2], [3], [4], [5]]
@@ -69,7 +96,7 @@ def test_the_contracts_calls() -> None:
 
 
 def test_the_decoder_names_what_policygen_names() -> None:
-    """Every call by every way it comes, from the copy alone: the decoder beside nothing but itself."""
+    """Every call by every conduit, named by a copy of the decoder that stands alone."""
     program = ("import json, sys; from hvl.names import CLASSES, call_by; names = json.load(sys.stdin); "
                "print(all(call_by(by, int(number, 16)) == name for name, call in names['calls'].items() "
                "for by in call['by'] for number in call['id']) and CLASSES[0x27], call_by('smc', 4), "

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages for people: every code fires as its page shows and its fix silences it; doc, new and completion are usable."""
+"""Pages for people: every code's example is refused and its fix accepted; doc, new and completion are usable."""
 from __future__ import annotations
 
 import os
@@ -60,7 +60,7 @@ def test_doc_of_the_profiles(capsys: pytest.CaptureFixture[str], tmp_path: Path)
         assert policy is not None and text.startswith(f"# Policy {name}\n") and str(ROOT) not in text
         assert all(str(entry.place) in text for entry in policy.entries)
         assert all(claim.name in text for claim in policy.asserts)
-        for block in re.findall(r"(?:^\|.*\n)+", text, re.M):       # every table has one number of columns
+        for block in re.findall(r"(?:^\|.*\n)+", text, re.M):       # every row of a table has the same number of columns
             assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}) == 1, block
         assert main(["doc", name, "-o", str(tmp_path / "page.md")]) == 0
         assert (tmp_path / "page.md").read_text(encoding="utf-8") == text
@@ -83,7 +83,7 @@ COMPLETIONS = [
     ("explain strict read PMCCNTR", "PMCCNTR_EL0"), ("explain strict hvc PSCI_VER", "PSCI_VERSION"),
     ("explain strict exception DABT_NO", "DABT_NO_SYNDROME"), ("--format sa", "sarif"), ("diff --ga", "--gate"),
     ("diff --gate lo", "looser"), ("learn --sess", "--session"), ("completion z", "zsh"), ("--che", "--check"),
-    ("--check linux", "linux-strict"), ("probe --cpu neo", "neoverse-n1")]
+    ("--check linux", "linux-strict"), ("probe --cpu neoverse-n", "neoverse-n1 neoverse-n2")]
 
 
 def script(shell: str, capsys: pytest.CaptureFixture[str], folder: Path) -> Path:
@@ -104,7 +104,7 @@ def test_bash_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> N
 
 
 def test_zsh_completes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """As a person does: TAB at a terminal inserts what all that fit have in common, Enter runs a stand-in."""
+    """TAB at a terminal inserts the common beginning of all candidates, Enter runs a stand-in."""
     path = script("zsh", capsys, tmp_path)
     environment = {**os.environ, "TERM": "dumb", "HOME": str(tmp_path), "ZDOTDIR": str(tmp_path)}
     shell = pexpect.spawn("zsh", ["-f", "-i"], cwd=str(ROOT), env=environment, encoding="utf-8", timeout=600,

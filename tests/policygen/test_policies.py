@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Good policies pass; bad ones say what their first lines (`# says: CODE PLACE WORDS`) ask for, and nothing else."""
+"""Good policies pass; bad ones get the complaints of their first lines (`# says: CODE PLACE WORDS`), and no others."""
 from __future__ import annotations
 
 import random
@@ -93,8 +93,8 @@ def test_every_code_is_provoked_and_has_a_page() -> None:
                      if path.stem != "codes")
     used = set(re.findall(r'"(PG\d\d\d)"', source))
     assert used <= set(codes.CODES)
-    # Notes, and what takes a broken file or another process to provoke (test_policygen_source.py).
-    # (test_diff.py and test_image.py provoke what is about images and changes, test_strength.py what is about flips.)
+    # Notes, and codes that only a broken file or another process provokes (test_policygen_source.py). test_diff.py and
+    # test_image.py provoke those of images and changes, test_strength.py those of flips.
     assert used - provoked <= {"PG500", "PG606", "PG002", "PG009", "PG502", "PG012", "PG013", "PG014", "PG605", "PG610",
                                "PG611", "PG612", "PG613", "PG614"}
 
@@ -103,7 +103,7 @@ def _nothing(*_: object, **__: object) -> None:
     return None
 
 
-# (where, what, replacement, the policy that must notice): each check, switched off, is missed by the corpus.
+# (where, text, replacement, the policy that must notice): each check, when switched off, is missed by the corpus.
 FAULTS = [
     (overlap, "innermost", lambda together, direction: [], "ambiguous"),
     (overlap, "twins", _nothing, "twins"),

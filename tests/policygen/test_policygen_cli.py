@@ -24,7 +24,7 @@ BAD = str(Path(__file__).parent / "bad" / "unknown-register.yaml")
     (["--check"], 0), (["--check", "strict", "-q"], 0), (["--check", BAD], 1), (["--check", "nosuch"], 2), ([], 2),
     (["strict"], 2), (["--cpu", "z80", "--check"], 2), (["explain", "strict", "read", "PMCR_EL0"], 0),
     (["explain", "strict", "read", "PMCR_EL1"], 2), (["explain", "strict", "nonsense"], 2), (["test"], 0),
-    (["list", "pmu"], 0), (["list", "zzzzzzzz"], 1), (["code", "PG301"], 0), (["code", "PG999"], 1), (["schema"], 0),
+    (["list", "pmu"], 0), (["list", "zzzzzzzz"], 1), (["code", "PG301"], 0), (["code", "PG999"], 2), (["schema"], 0),
     (["expand", "strict"], 0), (["traps", "strict", "--cpu", "max"], 0), (["explain", BAD, "read", "PMCR_EL0"], 1),
     (["strict", "explain"], 2),
 ])
@@ -37,7 +37,7 @@ def test_status(words: List[str], status: int, capsys: pytest.CaptureFixture[str
     assert "Traceback" not in out.err and str(ROOT) not in out.out + out.err
 
 
-# Verb -> words with which a policy is asked: those that can be answered of any good one.
+# Verb -> words that ask a policy: those that any valid policy can answer.
 ASKED = {"build": ["-o", "out"], "check": [], "explain": ["read", "PMCR_EL0"], "traps": [], "test": [], "doc": [],
          "expand": [], "verify": [], "diff": ["strict"]}
 
@@ -179,7 +179,7 @@ def test_render_writes_once(tmp_path: Path) -> None:
 
 
 def plain(node: source.Node) -> object:
-    """What an editor's YAML reader makes of a node."""
+    """A node as an editor's YAML reader takes it."""
     if isinstance(node, source.Mapping):
         return {key.text: plain(value) for key, value in node.items}
     if isinstance(node, source.Sequence):

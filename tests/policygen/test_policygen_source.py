@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The strict loader: places are right, nothing makes it crash or crawl."""
+"""The strict loader: places are right, and no input makes it crash or crawl."""
 from __future__ import annotations
 
 import time

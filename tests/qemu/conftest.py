@@ -2,8 +2,6 @@
 """Fixtures of the QEMU tests."""
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -11,7 +9,7 @@ from typing import Any, Iterator, List
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from vm import ROOT, Console  # noqa: E402
+from vm import Console, sources  # noqa: E402
 
 
 @pytest.fixture
@@ -30,11 +28,5 @@ def console() -> Iterator[Any]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A copy of the sources, as a stranger's clone has them, to edit."""
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
-                           stdout=subprocess.PIPE).stdout.splitlines()
-    for name in files:
-        if (ROOT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, tmp_path / name)
-    return tmp_path
+    """A copy of the sources, to edit."""
+    return sources(tmp_path)

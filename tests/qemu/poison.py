@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every register that EL1 has, by the architecture's list (policy/arch), written and read by EL2. Whatever this CPU
-lacks is passed over as the guest's replays are (hv/trap/replay.c): no list of ours says what a CPU has."""
+"""Every register that EL1 has, by the architecture's list (policy/arch), written and read by EL2. A register that this
+CPU lacks is skipped as in the guest's replays (hv/trap/replay.c), so that no list of CPUs is needed."""
 import re
 import sys
 from pathlib import Path
@@ -11,11 +11,11 @@ from vm import ROOT
 sys.path.insert(0, str(ROOT))
 from policygen.facts.arch import encoding, load_arch, split_key  # noqa: E402
 
-# What a reset need not write: PSTATE; what another register shows or a clock moves; what vendors define; EL2's
-# own view of ICC_*; SP_EL0, which is loaded on the way in; the double lock, which would stop EL2; what firmware
-# says of the board; RMR_EL1, which resets; what only Debug state has; what tells of writes (PMSWINC, PMZR);
-# random numbers; activity monitors, which count for the machine and which EL2 may not write; profiling and
-# tracing buffers and system PMUs, which the floor keeps from every guest, without a replay.
+# Registers that a reset need not write: PSTATE; views of other registers, and values that a clock moves; vendors' own;
+# EL2's own view of ICC_*; SP_EL0, which is loaded on the way in; the double lock, which would stop EL2; the board's
+# description by firmware; RMR_EL1, which resets; registers of Debug state; effects of writes (PMSWINC, PMZR); random
+# numbers; activity monitors, which count for the machine and which EL2 may not write; profiling and tracing buffers and
+# system PMUs, which the floor keeps from every guest, without a replay.
 NOT_RESET = re.compile("|".join("""
     NZCV DAIF SPSel PAN UAO DIT TCO SSBS ALLINT CurrentEL OSDLR_EL1 ICC_.* .*_TVAL_EL0 PMX.*
     PM(INTEN|CNTEN|OVS)CLR.* SP_EL0 L2.* CPU.* CBAR.* CNTFRQ_EL0 RMR_EL1 DLR_EL0 DSPSR_EL0 DBGDTR.* PMSWINC_EL0
@@ -25,13 +25,14 @@ NOT_RESET = re.compile("|".join("""
 
 
 def registers() -> List[Tuple[str, int]]:
-    """(name, key), for all of which a read is tried, and a write where the architecture has one."""
+    """(name, key) of registers to read and, where the architecture allows, to write."""
     return [(register.name, register.key) for register in load_arch().by_key.values()
             if register.kind == "reg" and split_key(register.key)[1] < 4 and not NOT_RESET.fullmatch(register.name)]
 
 
 def plant(tree: Path) -> int:
-    """Into a copy of the sources: poison(v) and look(u64 *out), `names` and N_NAMES, in poison.h. How many."""
+    """Writes poison(v) and look(u64 *out), `names` and N_NAMES into poison.h of a copy of the sources. Returns how
+    many."""
     found = registers()
     stubs = "".join(f"\tmrs x0, {encoding(key)}\n\tret\n\tmsr {encoding(key)}, x0\n\tret\n" for _, key in found)
     for name in ("vmcr", "ap0r0", "ap1r0", "lr0", "lr3"):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies that nobody wrote: of one seed always the same, legal in form, in chains of parents, with every kind of entry.
+"""Random policies: always the same for a seed, legal in form, in chains of parents, with every kind of entry.
 
-What policygen refuses of them is taken out line by line; what is left is a policy that it accepts for a CPU model.
+Lines that policygen refuses are taken out one by one, until it accepts the policy for a CPU model.
 """
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Dict, List, Optional, Tuple
 
 from policygen.facts.arch import Register, load_arch
 from policygen.facts.board import load_board
+from policygen.language.model import Policy
 from policygen.target.review import review
 
-# Without these the sweep cannot speak, count, or survive its exceptions.
+# The sweep needs these to print, to count, and to survive its exceptions.
 NEEDED = ("ESR_EL1", "ELR_EL1", "SPSR_EL1", "VBAR_EL1", "SCTLR_EL1", "CPACR_EL1", "SP_EL0", "SPSel", "FAR_EL1", "DAIF",
           "CurrentEL", "CNTVCT_EL0", "CNTFRQ_EL0")
 SURE = ("core", "timer-virt")
@@ -34,7 +35,7 @@ sysregs:
 """
 
 
-def make(seed: int, cpu: str, folder: Path) -> Optional[Path]:
+def make(seed: int, cpu: str, folder: Path) -> Optional[Policy]:
     """Writes a policy and its parents that policygen accepts for this CPU model; None: nothing of this seed was left."""
     pick = random.Random(seed)
     parent = pick.choice(PARENTS)
@@ -42,13 +43,14 @@ def make(seed: int, cpu: str, folder: Path) -> Optional[Path]:
         name = f"random-{seed}-{number}"
         path = folder / f"{name}.yaml"
         lines = written(pick, name, parent, number)
-        if not settled(path, lines, cpu):
+        policy = settled(path, lines, cpu)
+        if policy is None:
             return None
         parent = name
-    return path
+    return policy
 
 
-def settled(path: Path, lines: List[str], cpu: str) -> bool:
+def settled(path: Path, lines: List[str], cpu: str) -> Optional[Policy]:
     """Takes out the lines that are complained of until none is."""
     for _ in range(ROUNDS):
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -56,10 +58,10 @@ def settled(path: Path, lines: List[str], cpu: str) -> bool:
         bad = {item.span.line for item in found.diags.items if item.severity == "error" and item.span is not None
                and Path(item.span.file).name == path.name}
         if found.good:
-            return True
+            return found.policy
         broken = {match.group(1) for item in found.diags.items if item.code == "PG601" and item.span is not None
                   and Path(item.span.file).name != path.name and (match := BROKEN.match(item.message))}
-        if broken:                      # promises of the parents that this child does not keep
+        if broken:                      # the parents' promises that this child breaks
             lines += [*([] if "waive:" in lines else ["waive:"]), *(f"  {name}: random policy" for name in sorted(broken))]
             continue
         before, sections = len(lines), {"sysregs:", "mmio:", "hvc:", "smc:", "exceptions:", "assert:", "waive:"}
@@ -67,8 +69,8 @@ def settled(path: Path, lines: List[str], cpu: str) -> bool:
         lines = [line for at, line in enumerate(lines)
                  if line not in sections or at + 1 < len(lines) and lines[at + 1].startswith("  ")]
         if len(lines) == before:
-            return False
-    return False
+            return None
+    return None
 
 
 def written(pick: random.Random, name: str, parent: str, depth: int) -> List[str]:
@@ -109,7 +111,7 @@ def unique(lines: List[str]) -> List[str]:
 
 
 def modifiers(pick: random.Random, limits: Tuple[int, ...] = (5000, 10000)) -> str:
-    """What many accesses share has a high limit: the sweep keeps to it, and waits."""
+    """A limit shared by many accesses is high: the sweep keeps to it, and waits."""
     out = pick.choice(("", "", ", log: always", ", log: once", ", log: never"))
     if limits and pick.random() < 0.15:
         out += f", limit: {pick.choice(limits)}/s"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Another board is a platform file: built by BOARD=, started as that file has it; all lies in less RAM."""
+"""Another board is a platform file: built by BOARD=, started as that file says; everything lies in less RAM."""
 from __future__ import annotations
 
 import re

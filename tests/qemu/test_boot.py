@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What EL2 does before and between guests: boot arguments that it refuses, RAM that it scrubs, a reset."""
+"""EL2 before and between guests: boot arguments that it refuses, RAM that it scrubs, a reset."""
 import re
 import shlex
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from test_debug import CODE, SPIN, program
 from vm import PROMPT, QEMU, ROOT, arm64_image, bootargs, build, machine, run
 
-# A kernel that says of three places in its RAM whether something is there (D) or not (Z), and that it runs.
+# A kernel that prints for three places in its RAM whether they hold data (D) or zero (Z), and that it runs.
 LOOK = """
     adr    x2, look
     mov    x3, #4
@@ -51,7 +51,7 @@ def test_unknown_boot_arguments_are_refused(tmp_path: Path) -> None:
 ])
 def test_another_machine_is_told_what_to_start(machine_is: str, cpus_are: str, memory: str, said: str,
                                                console: Any) -> None:
-    """One line, which names the option; no syndrome, no monitor. Whoever can then switches the machine off."""
+    """One line, which names the option; no syndrome, no monitor. The machine is switched off, if that is possible."""
     words = machine(build("default"), cpu=cpus_are, shape=machine_is)
     words[words.index("1G")] = memory
     c = console(words)
@@ -73,6 +73,16 @@ def test_what_was_in_ram_before_is_not_the_guests_to_see(tmp_path: Path) -> None
     text = run(machine(elf, *words, "-device", f"loader,file={tmp_path / 'before'},addr=0x52000000,force-raw=on")
                ).stdout.decode(errors="replace")
     assert "ZZZD" in text and "reason=poweroff" in text, text[-3000:]
+
+
+@pytest.mark.parametrize("at", [0x42000000, 0x71fffff8])
+def test_what_no_loader_knows_is_refused(at: int, tmp_path: Path) -> None:
+    """... and never gives way to the diagnostic guest."""
+    (tmp_path / "raw").write_bytes(b"\0\0\0\x14" * 2)
+    text = run(machine(build("default"), *bootargs(tmp_path, "unattended=1"), "-device",
+                       f"loader,file={tmp_path / 'raw'},addr={at:#x},force-raw=on")).stdout.decode(errors="replace")
+    assert f"charter: panic: guest RAM: something was loaded at IPA {at - 0x2000000 & -64:#x}" in text
+    assert "make run-guest" in text and "PASS" not in text
 
 
 def test_a_reset_begins_anew(console: Any) -> None:

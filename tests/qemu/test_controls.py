@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trap controls: whatever stood in one before, at EL2 each reads back as the policy's plan has it, on CPUs with and
-without FEAT_FGT."""
+"""Trap controls: at EL2 each reads back as the policy's plan has it, whatever it held before, on CPUs with and without
+FEAT_FGT."""
 from __future__ import annotations
 
 import re
@@ -22,16 +22,16 @@ from policygen.target.traps import plan  # noqa: E402
 
 FINE = ("HFGRTR_EL2", "HFGWTR_EL2", "HFGITR_EL2", "HDFGRTR_EL2", "HDFGWTR_EL2")
 EVERYWHERE = [register for register in controls.MEMBERS if register not in controls.THERE]
-# One bit each where EL2 cannot live with all of them turned over: HCR_EL2 has E2H and TGE.
+# One bit each where EL2 cannot live with all of them inverted: HCR_EL2 has E2H and TGE.
 TURNED = {"HCR_EL2": 1 << 13, "MDCR_EL2": 1 << 6, "CPTR_EL2": 1 << 20}
-# Written besides the plan: HPMN, HPMD, HCCD; TZ and TSM where RES1; MIDR_EL1 instead of 0; MPIDR_EL1.
+# Written in addition to the plan: HPMN, HPMD, HCCD; TZ and TSM where RES1; MIDR_EL1 in place of 0; MPIDR_EL1.
 ADDED = {"MDCR_EL2": 0x1f | 1 << 17 | 1 << 23, "CPTR_EL2": 1 << 12 | 1 << 8, "VPIDR_EL2": ALL_BITS, "VMPIDR_EL2": ALL_BITS}
-# FEAT_MTE2, which the machine lacks without memory for tags.
+# FEAT_MTE2, which the machine lacks without tag memory.
 TAGS = {"HCR_EL2": 1 << 58 | 1 << 56}
 
 
 def planted(tree: Path) -> Path:
-    """An image that turns every control over, writes them as at boot, and says what they were and are."""
+    """An image that inverts every control, writes them as at boot, and prints both values."""
     arch, turn, look = load_arch(), "", ""
     for register in controls.MEMBERS:
         there = " && ".join(f"(sysreg_read({encoding(arch.registers[name].key)}) >> {arch.fields[name, field][0]} & 15)"
@@ -51,7 +51,7 @@ def planted(tree: Path) -> Path:
 
 
 def lacking(register: str, cpu: str, fine: bool) -> int:
-    """Bits of controls whose feature this CPU does not have: they are RES0."""
+    """Bits of controls whose feature this CPU lacks: they are RES0."""
     arch = load_arch()
     return sum(control.mask for control in arch.controls.values() if control.register == register and
                not (arch.has_control(control, cpu) or fine and control.feature == "FEAT_FGT"))

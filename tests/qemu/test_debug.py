@@ -79,7 +79,7 @@ def test_steps_cross_an_exclusive_pair(console: Any) -> None:
     assert f" > {CODE + 16:#x}" in c.command("step")
     assert "0x000000000000002a" in c.command(f"x {DATA:#x}")
 
-    # A branch out of the pair, taken or not; no store-exclusive at all; no breakpoint left to get across with.
+    # A branch out of the pair, taken or not; no store-exclusive at all; no breakpoint left to bridge it.
     program(c, 0xC85F7C62, 0xB5000082, ADD_X2_1, 0xC8047C62, NOP, SPIN)
     for value, end in ((0, 16), (41, 20)):
         c.command(f"w8 {DATA:#x} {value}")
@@ -198,7 +198,7 @@ def test_a_stop_is_hidden_from_cntvct_or_not(console: Any) -> None:
     c = paused(console, READ_CNTVCT, NOP, SPIN)
 
     def look() -> Tuple[int, int, int]:
-        """CNTVOFF, what the guest reads, and for how long it stood still before it did."""
+        """CNTVOFF, the guest's own reading, and the time that it stood still before it."""
         c.command(f"set $pc = {CODE:#x}")
         said = c.command("step")
         paused_for = re.search(r"mon- paused=(\d+)\.(\d{9})", said)
@@ -282,7 +282,7 @@ def test_what_is_done_to_the_guest_is_logged(console: Any) -> None:
 def test_a_locked_build_changes_nothing(console: Any) -> None:
     c = console(machine(build("default", "LOCKED=1", tag="-locked")))
     c.expect("diagnostic guest: EL1")
-    c.send("\x1dg")      # while it works: one that idles at its end asks for the monitor as soon as a key wakes it
+    c.send("\x1dg")      # while it works: a guest that idles at its end opens the monitor when a key wakes it
     c.expect("refused gdb")
     c.expect("this build is locked")
     c.expect(PROMPT)
@@ -305,7 +305,7 @@ def test_keys_while_the_guest_runs(console: Any, tmp_path: Path) -> None:
     c.send("\x1dqn")
     c.send("\x1ds")
     c.expect("status pc=")
-    c.send("\x1d")       # alone: the guest's after a second, by EL2's timer; else the next would be its key
+    c.send("\x1d")       # alone: the guest's after a second, by EL2's timer; else the next byte would be its key
     time.sleep(4)
     c.send("\x1dqy")
     assert c.end() == 0
@@ -313,12 +313,12 @@ def test_keys_while_the_guest_runs(console: Any, tmp_path: Path) -> None:
 
 
 def test_a_boot_script_and_what_reaches_the_guest(console: Any, tmp_path: Path) -> None:
-    """Keys that are not the monitor's arrive as they were typed, behind a script that ran before the guest."""
+    """Keys that are not the monitor's reach the guest as typed, after a script that ran before the guest."""
     c = console(machine(build("default"), *bootargs(tmp_path, 'hv.init="mark scripted; x ipa:0x40000000;cont"')))
     c.expect(r"why=init[^$]*guest resumes")
     assert 'mark "scripted"' in c.child.after and "hv> x ipa:" in c.child.after and "PASS" not in c.child.before
     c.expect(PROMPT)
-    # UART at x0: CR = 0x301; then each DR that is not empty goes to the memory at x2.
+    # UART at x0: CR = 0x301; then the guest stores each DR that is not empty at x2.
     program(c, 0xB9003003, 0xB9401801, 0x3727FFE1, 0xB9400001, 0xB8004441, back(4))
     for register, value in (("x0", 0x9000000), ("x2", DATA), ("x3", 0x301)):
         c.command(f"set ${register} = {value:#x}")
@@ -348,7 +348,7 @@ def test_no_key_but_break(console: Any, tmp_path: Path) -> None:
     c.send("\x01b")      # QEMU's key for a BREAK
     c.expect("why=break")
     c.expect(PROMPT)
-    c.send("\x15")      # what the guest did not read is the monitor's: away with it
+    c.send("\x15")      # bytes that the guest did not read are the monitor's: flushed
     c.expect(PROMPT)
     assert "esc=^]" in c.command("set esc ^]")
     off(c)
@@ -363,7 +363,7 @@ def test_breakpoints_on_every_cpu(console: Any) -> None:
 
 
 def test_a_cpu_that_was_off_finds_nothing_and_is_watched(console: Any) -> None:
-    """What it left in its debug registers is not there when it comes on again; the operator's points are."""
+    """Its debug registers are empty when it comes on again; the operator's points stay."""
     here, second = CODE + 24, CODE + 32
     c = paused(console, 0xAA0703E0, 0xD4000002, 0xB5FFFFC0,  # hvc #0: CPU_ON, the turn's number in x3, until it is 0
                0xF94000C4, 0xCB030085, 0xB5FFFFC5,      # until [x6] is that number

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""EL2's own mistakes, planted: each ends in a report with the frame and the last decisions, never in silence."""
+"""Faults planted in EL2: each ends in a report with the frame and the last decisions, never in silence."""
 import re
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def test_every_fault_of_el2_is_reported(tree: Path, tmp_path: Path, console: Any
             assert "diagnostic guest: EL1" not in text, name
     c = console(machine(elf, *bootargs(tmp_path, "image=13")))
     c.expect("charter: panic")
-    c.expect(PROMPT)                                # somebody is there: the monitor opens
+    c.expect(PROMPT)                                # attended: the monitor opens
     assert re.search(r"fault +last: elr 0x4\w+  far 0x\w+  esr 0x2000000\r?\n", c.command("el2"))
     c.send("poweroff\r")
     assert c.end() == 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every policy that is accepted boots: each pair of features, hidden and exposed, is refused or entered."""
+"""Every accepted policy boots: each pair of features, hidden and exposed, is refused by policygen or entered."""
 import itertools
 import random
 import re
@@ -14,6 +14,7 @@ from vm import ROOT, attacker, bootargs, build, machine, run
 sys.path.insert(0, str(ROOT))
 from policygen.facts import controls  # noqa: E402
 from policygen.facts.arch import load_arch  # noqa: E402
+from policygen.facts.cpus import MTE  # noqa: E402
 from policygen.meaning.load import load_policy  # noqa: E402
 from policygen.target.traps import plan  # noqa: E402
 
@@ -32,7 +33,7 @@ exceptions: {{ default: forward, WFX: allow }}
 """
 SYSREGS = ("{ default: allow }",
            "{ default: deny, core: allow, mmu: allow, id: allow, cache: allow, tlb: allow, timer-virt: allow }")
-# The guest asks for the next controls by writing 77 bytes, and begins again under them; each time it uses what it may.
+# The guest asks for the next controls by writing 77 bytes, begins again under them, and uses each exposed feature.
 HOOK = """
 static const struct trap_controls sets[] = {
 %s};
@@ -64,7 +65,7 @@ void main(void)
 
 
 def refused(pair: Tuple[Choice, Choice]) -> bool:
-    """What the architecture's facts say (`needs`): hidden, and something exposed that is built on it."""
+    """Pairs that the architecture's facts (`needs`) rule out: one hidden, the other, built on it, exposed."""
     features = load_arch().features
     return any(a[1] == "hide" and b[1] == "expose" and a[0] in features[b[0]].needs
                for a, b in (pair, pair[::-1]))
@@ -78,7 +79,7 @@ def policy_of(folder: Path, row: Dict[str, str], sysregs: str) -> Tuple[object, 
 
 
 def covering() -> List[Dict[str, str]]:
-    """Choices for all features, so that each pair of two that is not refused stands in one of them."""
+    """Choices for all features, such that each pair that is not refused stands in one of them."""
     names = list(load_arch().features)
     pairs: Set[Tuple[Choice, Choice]] = {
         pair for a, b in itertools.combinations(names, 2) for pair in itertools.product(
@@ -102,7 +103,7 @@ def covering() -> List[Dict[str, str]]:
         assert best, first
         rows.append(best)
         pairs -= set(itertools.combinations(best.items(), 2))
-    return [*rows, {"fp": "hide"}]                  # what nobody speaks of is there
+    return [*rows, {"fp": "hide"}]                  # a feature that the policy does not name is there
 
 
 def test_what_is_built_on_something_hidden_is_refused(tmp_path: Path) -> None:
@@ -122,7 +123,9 @@ def rows() -> List[Dict[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("cpu", list(load_arch().cpus))
+# cortex-a35 has the facts of cortex-a57; the others have their models in newer QEMUs alone, or are one with another board.
+@pytest.mark.parametrize("cpu", [cpu for cpu in load_arch().cpus if cpu not in (
+    "cortex-a35", "cortex-a55", "cortex-a710", "neoverse-v1", "neoverse-n2") and not cpu.endswith(MTE)])
 def test_every_pair_is_entered(tree: Path, tmp_path: Path, rows: List[Dict[str, str]], cpu: str) -> None:
     """One image, which takes one set of trap controls after the other and enters the guest under each."""
     sets: Dict[Tuple[int, ...], Dict[str, str]] = {}
@@ -144,7 +147,7 @@ def test_every_pair_is_entered(tree: Path, tmp_path: Path, rows: List[Dict[str, 
     vcpu.write_text("extern const struct trap_controls *controls;\n".join(
         re.split(r"(?m)(?=^#define HCR_TLOR)", vcpu.read_text().replace("policy_traps", "(*controls)"))))
     attacker(tree, GUEST)
-    policy_of(tree / "policy", {name: "hide" for name in load_arch().features}, SYSREGS[0])     # any that is accepted
+    policy_of(tree / "policy", {name: "hide" for name in load_arch().features}, SYSREGS[0])     # any accepted choice
     elf = build("pairs", "GUEST=attack", f"CPU={cpu}", tree=tree)
     done = run(machine(elf, "-no-reboot", *bootargs(tmp_path, "unattended=1 log=quiet"), cpu=cpu))
     said = re.search(rb"pairs: (\d+) controls entered", done.stdout)

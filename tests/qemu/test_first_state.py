@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A guest's first state: it finds nothing of before, on its first CPU and on others, whatever is exposed."""
+"""A guest's first state: no trace of earlier state, on its first CPU and on others, whatever is exposed."""
 import re
 from pathlib import Path
 from typing import Dict, Tuple
@@ -9,7 +9,7 @@ import pytest
 from poison import plant, registers
 from vm import attacker, bootargs, build, machine, run
 
-# All that there is, to read in the guest. What EL2 can not stand in for and does not give is UNDEFINED, in both boots.
+# All registers, for the guest to read. One that EL2 can neither replay nor give is UNDEFINED, in both boots.
 OPEN = """\
 policy: 1
 name: open
@@ -90,7 +90,7 @@ void main(void)
         ;
 }
 """
-# All bits of V, Z, P and FFR, or ZA, ORed; 0 where the CPU has none. ZA as it is found, without turning it on.
+# All bits of V, Z, P and FFR, or ZA, ORed; 0 if the CPU has none. ZA is read as it is, without turning it on.
 LEFT = """
     .arch armv8.2-a+fp+simd+sve
     .text
@@ -156,7 +156,7 @@ def opcode(key: int) -> str:
 
 
 def opened(tree: Path) -> Path:
-    """An image that writes a pattern into all that there is before a CPU's first state, and a guest that looks."""
+    """An image that writes a pattern into every register before a CPU's first state, and a guest that reads them."""
     plant(tree)
     (tree / "policy/open.yaml").write_text(OPEN)
     found = registers()
@@ -184,7 +184,7 @@ def looked(elf: Path, folder: Path, cpu: str, pattern: int) -> Dict[Tuple[str, s
 
 @pytest.mark.parametrize("cpu", ["cortex-a57", "neoverse-n1", "max"])
 def test_a_guest_finds_nothing_of_before(tree: Path, tmp_path: Path, cpu: str) -> None:
-    """Two boots, other patterns in every register at EL2: the guest sees the same twice, and vectors are zero."""
+    """Two boots with different patterns at EL2: the guest sees the same values in both, and vectors are zero."""
     elf = opened(tree)
     one, other = (looked(elf, tmp_path, cpu, pattern) for pattern in (5, 10))
     assert one.keys() == other.keys() and len(one) > 2 * 100, len(one)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Guests that flood EL2 from all CPUs at once, in real threads: nothing panics, the operator is heard, the log is whole."""
+"""Guests that flood EL2 from all CPUs at once, in real threads: EL2 does not panic, obeys the operator, and its log is
+whole."""
 import os
 import re
 import time
@@ -9,14 +10,14 @@ from typing import Any, List
 import pexpect
 import pytest
 
-from vm import PROMPT, bootargs, build, decode, machine
+from vm import FLOOD_WINDOW, PROMPT, bootargs, build, decode, machine
 
 SECONDS = float(os.environ.get("FLOOD_SECONDS", "6"))   # of each; FLOOD_SECONDS=30 by hand and before a release
 SOON = 1.0             # seconds from the operator's key to the prompt
 
 
 def flooding(profile: str, key: str, smp: int, tmp_path: Path, console: Any, log: str = "notable") -> Any:
-    """A machine whose guest does what `key` says; all of its line is kept in tmp_path/uart.log."""
+    """A machine whose guest runs the flood of `key`; its line is kept in tmp_path/uart.log."""
     elf = build(profile, "GUEST=attack", "FLOODS=1", tag="-floods")
     words = machine(elf, *bootargs(tmp_path, f"log={log}"), smp=smp)
     at = words.index("-serial")
@@ -25,13 +26,13 @@ def flooding(profile: str, key: str, smp: int, tmp_path: Path, console: Any, log
     c = console(words)
     c.child.delaybeforesend = None
     c.expect("attack: floods")
-    c.child.searchwindowsize = 2000
+    c.child.searchwindowsize = FLOOD_WINDOW
     c.send(key)
     return c
 
 
 def heard(c: Any) -> float:
-    """Seconds until the key opens the monitor. The host has other things to do as well: the best of three."""
+    """Seconds until the key opens the monitor. The host may be busy: the best of three."""
     waits: List[float] = []
     while not waits or (waits[-1] > SOON and len(waits) < 3):
         if waits:
@@ -69,12 +70,12 @@ def test_a_flood_ends_where_the_operator_says(tmp_path: Path, console: Any, prof
 @pytest.mark.parametrize("log", ["notable", "text", "full"])
 @pytest.mark.parametrize("key", ["l", "w"])
 def test_a_refusal_is_on_the_line_within_a_second(tmp_path: Path, console: Any, key: str, log: str) -> None:
-    """The guest leaves its line open and never traps again, or sleeps for ever: a hundred refusals show all the same."""
+    """The guest leaves its line open and never traps again, or sleeps for ever: a hundred refusals must still be seen."""
     c = flooding("default", key, 1, tmp_path, console, log)
     start = time.monotonic()
     kept = tmp_path / "uart.log"
     found = 0
-    while found < 100 and time.monotonic() - start < 5 * SOON:     # the decoder and the host take their time, too
+    while found < 100 and time.monotonic() - start < 5 * SOON:     # decoder and host take their time, too
         assert c.child.expect([pexpect.TIMEOUT, "panic", pexpect.EOF], timeout=0.05) == 0
         found = len([line for line in decode(kept, "json").stdout.splitlines() if '"DENY"' in line and '"0x900000' in line])
     waited = time.monotonic() - start

@@ -10,7 +10,7 @@ from typing import Any, List
 
 import pexpect
 
-from vm import PROMPT, ROOT, TIMEOUT, build, decode, machine
+from vm import PROMPT, QEMU, ROOT, TIMEOUT, build, decode, machine, make
 
 CODE = 0x40200000
 
@@ -59,6 +59,28 @@ def test_gdb_attaches_through_the_mux(tmp_path: Path, console: Any) -> None:
     c.child.expect(pexpect.EOF)
     check = decode(log, "check", "--max-lost", "0")
     assert check.returncode == 0, check.stdout
+
+
+def test_gdb_loads_a_kernel(tmp_path: Path, console: Any) -> None:
+    """`load` puts a kernel into the guest's memory and its entry into the PC; its names are gdb's."""
+    make(f"B={tmp_path}/b", f"{tmp_path}/b/hello.elf")
+    elf, port, hello = build("guest"), free_port(), f"{tmp_path}/b/hello.elf"
+    (tmp_path / "spin").write_bytes(b"\0\0\0\x14")             # b .
+    subprocess.run([sys.executable, "tools/guest_prep.py", "--bin", str(tmp_path / "spin"), "--policy-windows",
+                    str(elf.parent / "gen/windows.json"), "--hv-init", "bp 0x40080000", "--qemu", QEMU, "--out",
+                    str(tmp_path / "out")], cwd=ROOT, check=True)
+    c = console([sys.executable, str(ROOT / "tools" / "hvmux.py"), "--port", str(port), "--log", str(tmp_path / "log"), "--",
+                 *machine(elf, *(tmp_path / "out/qemu.args").read_text().split())])
+    c.expect(PROMPT)
+    said = gdb(port, f"file {hello}", "load", "info registers pc", "break interrupt", "continue", "info symbol $pc", "bt",
+               "print ticks", "delete", "detach")
+    assert re.search(r"Start address 0x0*40080000, load size \d+", said), said
+    assert re.search(r"pc +0x40080000 +0x40080000 <_start>", said), said
+    assert re.search(r"Breakpoint 1, 0x0*400\w+ in interrupt|Breakpoint 1, interrupt \(\)", said), said
+    assert "interrupt" in said.split("Breakpoint 1,")[1] and "$1 = 0" in said and "detached" in said, said
+    c.expect("goodbye")
+    c.child.expect(pexpect.EOF)
+    assert b"reason=poweroff" in (tmp_path / "log").read_bytes()
 
 
 def test_a_gdb_that_vanishes_gives_the_prompt_back(tmp_path: Path, console: Any) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A check of the diagnostic guest that is written is made: what nobody calls, and what nobody asks, is named."""
+"""The diagnostic guest makes every check that is written: a check without a caller, or a probe without a check, is
+named."""
 from __future__ import annotations
 
 import re
@@ -36,7 +37,7 @@ def test_a_new_file_of_checks_is_run_in_its_place(tree: Path) -> None:
 
 
 def planted(tree: Path, name: str, old: str, new: str) -> str:
-    """What make says of the diagnostic guest with this change."""
+    """make's complaint about the diagnostic guest with this change."""
     path = tree / "guest" / "diag" / name
     text = path.read_text(encoding="utf-8")
     assert text.count(old) == 1, f"{name}: {old}"
@@ -54,7 +55,7 @@ def test_checks_that_nobody_registers(tree: Path) -> None:
 def test_a_function_that_nobody_calls(tree: Path) -> None:
     said = planted(tree, "calls.c", "CHECKS(050, calls)\n", LOST + "\nCHECKS(050, calls)\n")
     assert "guest/diag/calls.c: calls_more() is called by nobody" in said
-    # A static one is the compiler's to find.
+    # The compiler finds a static one.
     text = (tree / "guest" / "diag" / "calls.c").read_text(encoding="utf-8")
     text = text.replace("void calls_more(void);\n", "").replace("void calls_more", "static void calls_more")
     (tree / "guest" / "diag" / "calls.c").write_text(text, encoding="utf-8")

@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A guest that attacks: EL2 stays what was booted, counts right, and its monitor answers."""
+"""A guest that attacks: EL2 stays as booted, counts right, and its monitor answers."""
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vm import PROMPT, bootargs, build, decode, machine, run
+from vm import FLOOD_WINDOW, PROMPT, bootargs, build, decode, machine, run
 
-COUNT = 100000         # decisions; `make fuzz-guest COUNT=10000000` by hand
+COUNT = 100000         # decisions on one CPU, half as many on several; `make fuzz-guest COUNT=10000000` by hand
 
 
 @pytest.mark.parametrize("cpu, seed, smp", [("cortex-a57", 1, 1), ("max", 2, 1), ("cortex-a57", 3, 4), ("max", 4, 8)])
 def test_random_attacks(tmp_path: Path, cpu: str, seed: int, smp: int) -> None:
-    """With several CPUs they fight each other as well: the tally is of each of them."""
-    elf = build("permissive", "GUEST=fuzz", f"SEED={seed}", f"COUNT={COUNT}", tag=f"-fuzz{seed}")
+    """Several CPUs attack each other as well; each has a tally."""
+    count = COUNT if smp == 1 else COUNT // 2
+    elf = build("permissive", "GUEST=fuzz", f"SEED={seed}", f"COUNT={count}", tag=f"-fuzz{seed}")
     done = run(machine(elf, "-no-reboot", *bootargs(tmp_path, "unattended=1 log=quiet"), cpu=cpu, smp=smp))
     log = tmp_path / "fuzz.log"
     log.write_bytes(done.stdout)
     assert done.returncode == 0 and b"panic" not in done.stdout, done.stdout[-3000:]
     said = re.search(r"fuzz: seed \d+: (\d+) decisions in \d+ rounds, (\d+) tallies kept, 0 wrong, CPUs: (\d)",
                      decode(log, "console").stdout)
-    assert said and int(said.group(1)) >= COUNT and int(said.group(2)) > 50, done.stdout[-3000:]
+    assert said and int(said.group(1)) >= count and int(said.group(2)) > count // 2000, done.stdout[-3000:]
     assert int(said.group(3)) == smp
     assert b"reason=poweroff" in done.stdout
 
@@ -42,13 +43,13 @@ def test_vectors_that_fault_do_not_lock_the_operator_out(tmp_path: Path, console
 
 
 def test_floods_starve_nobody_and_hide_nothing(tmp_path: Path, console: Any) -> None:
-    """Calls, characters, refusals, SGIs, input that nobody reads: the key opens the monitor, and the log is whole."""
+    """Calls, characters, refusals, SGIs, input without a reader: the key opens the monitor, and the log is whole."""
     elf = build("permissive", "GUEST=fuzz", "STORM=2", tag="-floods")
     log = tmp_path / "floods.log"
     c = console(machine(elf, *bootargs(tmp_path, "log=notable")))
     with open(log, "w", encoding="utf-8", newline="") as kept:
         c.child.logfile_read = kept
-        c.child.searchwindowsize = 2000
+        c.child.searchwindowsize = FLOOD_WINDOW
         c.expect("fuzz: floods")
         for kind in "12345":
             c.send(kind)
@@ -64,7 +65,7 @@ def test_floods_starve_nobody_and_hide_nothing(tmp_path: Path, console: Any) -> 
             status = c.command("status")
             assert "stopped: key" in status or "paused by key" in status, status
             assert "text, constants and tables as at boot" in c.command("el2")
-            c.child.searchwindowsize = 2000
+            c.child.searchwindowsize = FLOOD_WINDOW
             if kind != "5":
                 c.send("cont\r")
         c.send("poweroff\r")
@@ -78,7 +79,7 @@ def test_floods_starve_nobody_and_hide_nothing(tmp_path: Path, console: Any) -> 
 
 @pytest.mark.parametrize("cpu", ["cortex-a57", "max"])
 def test_attacks_with_a_name(tmp_path: Path, console: Any, cpu: str) -> None:
-    """guest/attack tries each once. Then EL2 is as booted, hears its operator, and its log is nobody else's."""
+    """guest/attack tries each once. Then EL2 is as booted, obeys its operator, and its log has only its own records."""
     elf = build("tests/qemu/attacked.yaml", "GUEST=attack")
     log = tmp_path / "attack.log"
     (tmp_path / "disk").write_bytes(b"isk disk" * 64)

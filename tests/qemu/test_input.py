@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No byte of the line is lost, whenever it comes: before the first instruction, at each point of boot, to the guest."""
+"""No byte of the line is lost, at whatever time it comes: before the first instruction, at each point of boot, to the
+guest."""
 from __future__ import annotations
 
 import shlex
@@ -18,7 +19,7 @@ from vm import CROSS, ROOT, TIMEOUT, arm64_image, build, machine
 sys.path.insert(0, str(ROOT / "tests" / "linux"))
 from artifacts import newest_qemu  # noqa: E402
 
-# Sends back what it receives, up to a `q`.
+# A guest that sends back its input, up to a `q`.
 ECHO = """
 1:    ldr    w1, [x0, #0x18]
     tbnz    w1, #4, 1b
@@ -31,7 +32,7 @@ ECHO = """
     hvc    #0
     b    .
 """
-# In main()'s order. The first is looked at instruction by instruction.
+# In main()'s order. The first is stepped instruction by instruction.
 FUNCTIONS = ("uart_init", "mmu_enable", "smp_init", "gic_init", "watchdog_start", "vgic_cpu_init", "uart_rx_interrupt",
              "console_input", "uart_clear_interrupt", "log_header", "vcpu_reset", "guest_enter")
 
@@ -51,12 +52,14 @@ class Stub:
                 time.sleep(0.01)
         self.socket.settimeout(TIMEOUT)
 
-    def ask(self, packet: str) -> str:
+    def ask(self, packet: str, last: bool = False) -> str:
+        """The answer. `last`: it is not acknowledged, since QEMU may be gone by then."""
         self.socket.sendall(f"${packet}#{sum(packet.encode()) & 0xff:02x}".encode())
         said = b""
         while said[-3:-2] != b"#":
             said += self.socket.recv(1)
-        self.socket.sendall(b"+")
+        if not last:
+            self.socket.sendall(b"+")
         return said[said.index(b"$") + 1:-3].decode()
 
     def run_to(self, address: int) -> None:
@@ -65,7 +68,7 @@ class Stub:
         assert self.ask(f"z1,{address:x},4") == "OK"
 
     def leave(self) -> None:
-        assert self.ask("D") == "OK"
+        assert self.ask("D", last=True) == "OK"
 
 
 def symbols(elf: Path) -> Dict[str, Tuple[int, int]]:
@@ -84,7 +87,7 @@ def points(elf: Path) -> Iterator[int]:
 
 
 def echoed(command: List[str], stub: Path, point: int) -> bytes:
-    """What the guest sends back of a text that was sent when EL2 had come to `point`."""
+    """The guest's echo of a text that was sent when EL2 had come to `point`."""
     child = subprocess.Popen(["prlimit", "--cpu=30", "--", *command, "-S", "-gdb",
                               f"unix:{stub},server=on,wait=off"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                              stderr=subprocess.DEVNULL)

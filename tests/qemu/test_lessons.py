@@ -51,7 +51,7 @@ def test_every_mode_is_complete_and_says_the_same(tmp_path: Path, mode: str) -> 
     assert (b"\x1e@B" in wire) == (mode in ("full", "notable"))
     assert (b"\x1e@D" in wire) == (mode in ("text", "notable"))
     if mode != "quiet":
-        strict, _ = load_policy("strict")        # which has none of this one's windows: the log says where they are
+        strict, _ = load_policy("strict")        # default has none of these windows: the log says where they are
         assert strict is not None and evidence.read(str(log), strict).strange == 0
         shown = decode(log, "csv", "--fields", "verdict,class,name").stdout
         assert "DENY,msr,PMCCNTR_EL0" in shown and "RAZWI,mmio,scratch" in shown
@@ -65,8 +65,8 @@ def learn(tree: Path, name: str, log: Path, *words: str) -> str:
 
 
 def test_learned_then_enforced_nothing_more_is_denied_or_never_hit(tmp_path: Path, tree: Path) -> None:
-    """What stays refused is what no policy can give: calls that nobody serves, addresses where no window can be,
-    and the limits that the guest runs into on purpose."""
+    """Accesses stay refused that no policy can give: calls without a service, addresses where no window can be, and the
+    limits that the guest runs into on purpose."""
     (tree / "policy" / "counting.yaml").write_text(COUNTING, encoding="utf-8")
     first = record(build("counting", tree=tree), tmp_path / "1", "uart.log")
     learned = tree / "policy" / "learned.yaml"

@@ -8,7 +8,7 @@ import pytest
 
 from vm import CROSS, ROOT, arm64_image, bootargs, build, decode, machine, make, run
 
-# Sends back what it receives, a B for a BREAK; 0x04 is for SYSTEM_OFF.
+# A guest that sends back its input, a B for a BREAK; 0x04 asks for SYSTEM_OFF.
 ECHO = """
     mov    w1, #'!'
 say:    str    w1, [x0]
@@ -32,7 +32,7 @@ def elf() -> Path:
 
 
 def test_the_whole_line_is_the_guests(console: Any, tmp_path: Path) -> None:
-    own = build("permissive", "MONITOR=0", tag="-line").parent   # make may link there again: nobody else's
+    own = build("permissive", "MONITOR=0", tag="-line").parent   # a copy: make may link there again
     image = arm64_image(tmp_path, ECHO)
     log = tmp_path / "uart.log"
     c = console(["make", "--no-print-directory", "-C", str(ROOT), "run-linux", "MONITOR=0", "POLICY=permissive",
@@ -74,5 +74,5 @@ def test_what_would_need_a_monitor_is_refused(elf: Path, tmp_path: Path) -> None
 def test_it_holds_none_of_it(elf: Path) -> None:
     names = subprocess.run([CROSS + "nm", str(elf)], check=True, text=True, stdout=subprocess.PIPE).stdout
     assert " monitor_run" in names
-    for word in ("monitor_execute", "monitor_line", "gdb_session", "debug_step", "dis", "overrule_rule"):
+    for word in ("monitor_execute", "monitor_line", "gdb_session", "debug_step", "dis", "rules_set"):
         assert f" {word}\n" not in names, word

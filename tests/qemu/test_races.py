@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What CPUs do at the same time: one is at the monitor and the others are still; what is off can be turned on."""
+"""CPUs at the same time: one is at the monitor while others stand still; one that goes off can be turned on."""
 import re
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ def edit(tree: Path, name: str, old: str, new: str) -> None:
 
 
 def test_two_want_the_monitor(tree: Path, console: Any) -> None:
-    """Two CPUs pause at once: each has the monitor in its turn and at leisure, a third stands still throughout."""
+    """Two CPUs pause at once: each has the monitor in turn and for as long as it likes, a third stands still
+    throughout."""
     wait = "\tfor (u64 end = counter() + sysreg_read(cntfrq_el0) / 5; counter() < end;)\n\t\trelax();\n"
     edit(tree, "operator/monitor.c", "\tsmp_stop_others(c);\n\t/*", f"{wait}\tsmp_stop_others(c);\n\t/*")
     c = console(machine(build("default", tree=tree), smp=4))
@@ -46,7 +47,7 @@ def test_two_want_the_monitor(tree: Path, console: Any) -> None:
 
 
 def test_a_cpu_that_is_off_can_be_turned_on(tree: Path, tmp_path: Path) -> None:
-    """However long it takes to go off after it was said to be: the hostile guest counts every refusal as wrong."""
+    """A CPU may take long to go off after it said so: the hostile guest counts each refused CPU_ON as wrong."""
     edit(tree, "boot/smp.c", "\tsmc(PSCI_CPU_OFF",
          "\tfor (u64 end = counter() + 20000; counter() < end;)\n\t\trelax();\n"
          "\tsmc(PSCI_CPU_OFF")

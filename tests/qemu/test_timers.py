@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No deadline that a guest can write stops QEMU, and one that is due comes, also when time was hidden from it."""
+"""No deadline of a guest stops QEMU, and a timer that is due fires, even after time was hidden from the guest."""
 from __future__ import annotations
 
 import shlex

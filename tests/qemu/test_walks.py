@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A guest whose stage 1 tables are the registers of a device that it may use: nobody walks them, EL2 least of all."""
+"""A guest whose stage 1 tables are the registers of a device that it may use: neither the machine nor EL2 walks them."""
 import re
 from pathlib import Path
 
@@ -19,6 +19,7 @@ GUEST = """
 #include "caught.h"
 #include "cpu.h"
 struct caught caught;
+bool quietly;
 void main(void);
 static u64 l1[512] __attribute__((aligned(4096)));
 static void say(u64 v)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the QEMU tests share: a build of any profile in a folder of its own, and a machine that always ends."""
+"""Shared by the QEMU tests: a build of any profile in a folder of its own, and a machine that always ends."""
 from __future__ import annotations
 
 import fcntl
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,21 +16,37 @@ import pexpect
 ROOT = Path(__file__).resolve().parents[2]
 QEMU = os.environ.get("QEMU", "qemu-system-aarch64")
 CROSS = os.environ.get("CROSS_COMPILE", "aarch64-linux-gnu-")
-# Only what hangs comes near these. A machine that loops uses up its seconds of CPU time, of all its threads; one that
-# sleeps, or is given no CPU by a busy host, has seconds of wall time.
+# Limits for machines that hang. One that loops uses up its seconds of CPU time, over all its threads; one that sleeps,
+# or gets no CPU from a busy host, its seconds of wall time.
 CPU_SECONDS = int(os.environ.get("VM_CPU", "300"))
 TIMEOUT = int(os.environ.get("VM_TIMEOUT", "600"))
 PROMPT = "hv> "
+# Each instruction takes 256 ns of the guest's clock: few of them pass while it waits for a rate limit.
+FAST_CLOCK = ("-icount", "shift=8")
 DECODER = [sys.executable, str(ROOT / "tools" / "log_decode.py")]
 
 
-def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True,
+def sources(folder: Path, but: str = "build/") -> Path:
+    """Copies the sources into `folder`, as a stranger's clone has them, without those whose path begins with `but`."""
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, text=True,
+                           stdout=subprocess.PIPE).stdout.splitlines()
+    for name in files:
+        if (ROOT / name).is_file() and not name.startswith(but):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True, inner: str = "",
          **kw: Any) -> "subprocess.CompletedProcess[str]":
     """`make words...` in `tree`, without the settings of a make that we may run under.
 
-    `cache`: what one test has compiled another may take; False where the compiler's work is what is tested.
+    `cache`: what one test has compiled another may take; False where the compiler's work is what is tested. `inner`: the
+    folder of a build that is not locked, since nobody else has it.
     """
     env = {k: v for k, v in os.environ.items() if not k.startswith("MAKE") and k not in ("POLICY", "MODE", "B")}
+    if inner:
+        env["CHARTER_MAKES"] = str(tree / inner)
     if cache:
         env["CCACHE_DIR"] = str(ROOT / "build" / "ccache")
         words = (*words, f"CC=ccache {CROSS}gcc")
@@ -41,7 +58,7 @@ def make(*words: str, tree: Path = ROOT, check: bool = True, cache: bool = True,
 
 
 def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "", cache: bool = True) -> Path:
-    """The image of a profile. Two test processes may want the same one: the second waits."""
+    """The image of a profile. If two test processes want the same one, the second waits."""
     folder = f"build/test/{profile}{tag}"
     (tree / folder).mkdir(parents=True, exist_ok=True)
     with open(tree / folder / "lock", "w", encoding="ascii") as lock:
@@ -51,7 +68,7 @@ def build(profile: str, *words: str, tree: Path = ROOT, tag: str = "", cache: bo
 
 
 def attacker(tree: Path, code: str, assembly: str = "") -> None:
-    """In a copy of the sources: GUEST=attack is this, in C and in assembly, which begins in main()."""
+    """In a copy of the sources: replaces GUEST=attack by this C and assembly, which begins in main()."""
     for path in (tree / "guest/attack").iterdir():
         if path.name != "start.S":
             path.unlink()
@@ -106,8 +123,13 @@ def decode(log: Path, *words: str) -> "subprocess.CompletedProcess[str]":
                           stderr=subprocess.STDOUT, timeout=TIMEOUT, check=False)
 
 
+# Characters that a flood's reader searches. pexpect forgets what came before a read (2,000) that fills its window, and with
+# it a word that lies across two reads.
+FLOOD_WINDOW = 8000
+
+
 class Console:
-    """A machine with somebody at its console."""
+    """A machine with an operator at its console."""
 
     def __init__(self, command: List[str]) -> None:
         self.child = pexpect.spawn(command[0], command[1:], timeout=TIMEOUT, encoding="utf-8", codec_errors="replace",
@@ -122,7 +144,7 @@ class Console:
         return match
 
     def command(self, line: str) -> str:
-        """Types a monitor command; what it printed up to the next prompt."""
+        """Types a monitor command; returns its output up to the next prompt."""
         self.child.send(line + "\r")
         self.child.expect_exact(PROMPT)
         text: str = self.child.before

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of tools/linux_prep.py, which makes what Charter needs to boot an arm64 Linux."""
+"""The parts of tools/linux_prep.py and guest_prep.py, which make what Charter needs to boot Linux or another kernel."""

@@ -11,7 +11,7 @@ from guestprep.report import Report
 
 
 def trim(where: str, tree: Tree, count: int, removal: Removal, report: Report) -> None:
-    """Keeps the first `count` CPUs; what belongs to another machine is an error."""
+    """Keeps the first `count` CPUs; complains of CPUs that are not the machine's."""
     cpus = tree.at("/cpus")
     found = _cpu_nodes(where, cpus, removal, report)
     if cpus is None or not found:
@@ -25,6 +25,7 @@ def trim(where: str, tree: Tree, count: int, removal: Removal, report: Report) -
     for index, (affinity, node) in enumerate(found[:count]):
         if affinity != index:
             report.error(where, f"{node.path} has affinity {affinity:#x}; the machine's CPU {index} has {index:#x}")
+            return
     for node in surplus:
         removal.remove(node, f"{count} CPU{'s' * (count > 1)} asked for")
     for node in kept:
@@ -41,7 +42,7 @@ def trim(where: str, tree: Tree, count: int, removal: Removal, report: Report) -
 
 
 def _cpu_nodes(where: str, cpus: Optional[Node], removal: Removal, report: Report) -> List[Tuple[int, Node]]:
-    """(affinity, node) in the order of affinities; CPUs that are switched off go."""
+    """(affinity, node), ordered by affinity; CPUs that are switched off are removed."""
     found: List[Tuple[int, Node]] = []
     for node in cpus.children if cpus else []:
         if node.string("device_type") != "cpu" and not node.name.startswith("cpu@"):
@@ -58,7 +59,7 @@ def _cpu_nodes(where: str, cpus: Optional[Node], removal: Removal, report: Repor
 
 
 def _prune(node: Node, kept: Set[int]) -> None:
-    """Takes leaves without a CPU out of cpu-map; Linux wants the rest numbered without gaps."""
+    """Removes leaves of cpu-map whose CPU is gone; Linux wants the rest numbered without gaps."""
     for child in list(node.children):
         _prune(child, kept)
         if not child.children and child.cell("cpu", 0) not in kept:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Takes the devices that the policy does not give, and what needs them, out of a device tree."""
+"""Removes from a device tree the devices that the policy does not give, and the nodes that need them."""
 from __future__ import annotations
 
 from typing import Dict, FrozenSet, Iterator, List, Optional, Tuple
@@ -12,14 +12,14 @@ from guestprep.windows import GIVING, Windows
 # So only devices that do none are passed through; all others must be emulated.
 WITHOUT_DMA = ("arm,pl011", "arm,pl031", "arm,pl061", "arm,sp804", "cfi-flash")
 
-# Nodes that are not at an address and that no policy needs to give.
+# Nodes without an address, which no policy needs to give.
 HARMLESS = ("fixed-clock", "fixed-factor-clock", "regulator-fixed", "arm,psci", "arm,psci-0.2", "arm,psci-1.0",
             "arm,armv8-timer", "arm,armv7-timer", "arm,armv8-pmuv3", "gpio-keys", "gpio-leds", "gpio-poweroff",
             "gpio-restart", "simple-bus", "shared-dma-pool", "restricted-dma-pool")
 PMUS = ("arm,armv8-pmuv3",)
 STRUCTURE = ("chosen", "aliases", "cpus", "memory", "reserved-memory", "psci")
 
-# Properties that refer to other nodes, with the property there that counts the cells of an argument.
+# Properties that refer to other nodes -> the property there that counts the cells of an argument.
 REFERENCES: Dict[str, str] = {
     "interrupt-parent": "", "interrupts-extended": "#interrupt-cells", "clocks": "#clock-cells",
     "gpios": "#gpio-cells", "resets": "#reset-cells", "power-domains": "#power-domain-cells", "phys": "#phy-cells",
@@ -27,14 +27,14 @@ REFERENCES: Dict[str, str] = {
     "iommus": "#iommu-cells", "msi-parent": "#msi-cells", "mboxes": "#mbox-cells", "memory-region": "",
     "next-level-cache": "", "interrupt-affinity": "", "affinity": "", "operating-points-v2": "", "cpu-idle-states": "",
 }
-# A device works without these; without the others it does not.
+# Properties that a device can lose; without any other it does not work.
 OPTIONAL: Dict[str, Tuple[str, ...]] = {
     "assigned-clocks": ("assigned-clock-parents", "assigned-clock-rates"), "assigned-clock-parents": (),
     "dmas": ("dma-names",), "iommus": (), "msi-parent": (), "mboxes": ("mbox-names",), "memory-region": (),
     "next-level-cache": (), "operating-points-v2": (), "cpu-idle-states": (),
 }
 MAPS = ("msi-map", "iommu-map")         # (id, phandle, base, length)...; each has a -mask beside it
-LISTS = ("interrupt-affinity", "affinity")     # of CPUs: the ones that are gone leave the list
+LISTS = ("interrupt-affinity", "affinity")     # of CPUs: the removed ones leave the list
 NOT_IN_MACHINE = "the hypervisor serves no such device"
 
 
@@ -46,7 +46,8 @@ class TooDeep(Exception):
 
 
 class Removal:
-    """What goes and why. Nodes stay in the tree until apply(), since references are resolved through them."""
+    """The nodes to remove, with reasons. They stay in the tree until apply(), since references are resolved through
+    them."""
 
     def __init__(self, tree: Tree, windows: Windows, transports: Optional[FrozenSet[int]] = None,
                  hidden: FrozenSet[str] = frozenset()) -> None:
@@ -73,12 +74,12 @@ class Removal:
                 why = self._why_not(node)
                 if why:
                     self.remove(node, why)
-        for node in self.tree.root.walk():      # a bus that has become empty, or was
+        for node in self.tree.root.walk():      # a bus without children left
             if "simple-bus" in node.strings("compatible") and all(child in self.reasons for child in node.children):
                 self.remove(node, "nothing is left on this bus")
 
     def apply(self) -> List[str]:
-        """Takes the nodes out, and then what refers to them; returns the report's lines."""
+        """Removes the nodes, then the references to them; returns the report's lines."""
         rounds = 0
         while self._references():
             rounds += 1
@@ -90,7 +91,7 @@ class Removal:
         return self.notes + [f"{path}: {why}" for path, why in self._grouped()]
 
     def _grouped(self) -> Iterator[Tuple[str, str]]:
-        """QEMU has 32 virtio transports; one line is enough."""
+        """QEMU has 32 virtio transports: one line for all of them."""
         tops = [node for node in self.reasons if node.parent is not None and node.parent not in self.reasons]
         groups: Dict[Tuple[Optional[Node], str], List[Node]] = {}
         for node in tops:
@@ -100,7 +101,7 @@ class Removal:
             yield nodes[0].path + more, self.reasons[nodes[0]]
 
     def _why_not(self, node: Node) -> str:
-        """Why a node must go; empty if it stays."""
+        """The reason why a node must go; empty if it stays."""
         parent = node.parent
         assert parent is not None
         compatible = node.strings("compatible")
@@ -108,7 +109,7 @@ class Removal:
         if top and node.name.split("@")[0] in STRUCTURE or node.string("device_type") in ("memory", "cpu"):
             return ""
         if self._below(node, "cpus"):
-            return ""                           # cpus.py sees to them
+            return ""                           # cpus.py decides on CPUs
         if self._below(node, "chosen"):
             return "left by another boot loader"
         if top and node.name in ("firmware", "hypervisor", "__symbols__", "__fixups__", "__local_fixups__", "options"):
@@ -129,7 +130,7 @@ class Removal:
 
     @staticmethod
     def _below(node: Node, name: str) -> bool:
-        """Whether a node lies somewhere below the root's child of that name."""
+        """Whether a node lies below the root's child of that name."""
         while node.parent is not None and node.parent.parent is not None:
             node = node.parent
             if node.parent is not None and node.parent.parent is None and node.name.split("@")[0] == name:
@@ -164,7 +165,7 @@ class Removal:
         return ""
 
     def _references(self) -> bool:
-        """One round over the nodes that stay; true if another node had to go."""
+        """One round over the remaining nodes; true if another node had to go."""
         again = False
         for node in self.tree.root.walk():
             for name in [] if node in self.reasons else list(node.props):
@@ -188,7 +189,7 @@ class Removal:
         return again
 
     def _device_of(self, node: Node) -> Node:
-        """A gpio-key without its GPIO makes the whole gpio-keys fail to probe."""
+        """A gpio-key without its GPIO would make the whole gpio-keys node fail to probe."""
         while node.parent is not None and not node.props.get("compatible"):
             if node.parent.parent is None:
                 break
@@ -200,7 +201,7 @@ class Removal:
         return target is None or target in self.reasons
 
     def _dangling(self, node: Node, name: str) -> str:
-        """Why a property cannot stay as it is; empty if it can."""
+        """The reason why a property cannot stay as it is; empty if it can."""
         for phandle in self._phandles(node, name):
             target = self._by_phandle.get(phandle)
             if target is None:
@@ -231,7 +232,7 @@ class Removal:
 
 
 def translate(node: Node, address: int, size: int) -> Optional[int]:
-    """A bus address as the CPU's; None if a bus on the way does not lead there."""
+    """A bus address as the CPU sees it; None if a bus on the way does not lead there."""
     bus = node.parent
     while bus is not None and bus.parent is not None:
         if "ranges" not in bus.props:
@@ -247,7 +248,7 @@ def translate(node: Node, address: int, size: int) -> Optional[int]:
                 address = to + address - start
                 break
         else:
-            if cells:                           # empty means: the same addresses
+            if cells:                           # an empty `ranges` means the same addresses
                 return None
         bus = bus.parent
     return address

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device tree as Python objects: read from and written to a blob by libfdt, which knows the format."""
+"""A device tree as Python objects, read from and written to a blob by libfdt."""
 from __future__ import annotations
 
 import struct
@@ -21,7 +21,7 @@ MAX_RANGES = 256                # of one reg property
 
 @dataclass(eq=False)
 class Node:
-    """One node; two nodes are equal only if they are the same."""
+    """One node; equality is identity."""
     name: str
     props: Dict[str, bytes] = field(default_factory=dict)
     children: List["Node"] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Node:
         self.parent.children.remove(self)
 
     def cells(self, name: str) -> List[int]:
-        """A property as 32-bit cells; a rest that is no whole cell is left out."""
+        """A property as 32-bit cells, without a remainder of fewer bytes."""
         value = self.props.get(name, b"")
         return list(struct.unpack_from(f">{len(value) // 4}I", value))
 
@@ -146,26 +146,42 @@ def load(where: str, blob: bytes, report: Report) -> Optional[Tree]:
     if status < 0:
         report.error(where, f"damaged DTB: libfdt says {libfdt.strerror(status)}")
         return None
+    reservations = _reservations(blob[:total])
+    if reservations is None:
+        report.error(where, f"more than {MAX_RESERVATIONS} memory reservations")
+        return None
     if total < len(blob):
         report.notice(where, f"{len(blob) - total} bytes after the DTB's own {total} are ignored")
     try:
-        return _read(where, libfdt.FdtRo(data), report)
-    except (libfdt.FdtException, SystemError, UnicodeError) as error:     # the latter for names that are no UTF-8
+        tree = _read(where, libfdt.FdtRo(data), report)
+    except (libfdt.FdtException, SystemError, UnicodeError) as error:     # UnicodeDecodeError: a name that is not UTF-8
         report.error(where, f"damaged DTB: libfdt says {error}")
         return None
+    if tree is not None and any(child.child("__overlay__") for child in tree.root.children):
+        report.error(where, "an overlay (.dtbo), to be put over a DTB by fdtoverlay; give the result")
+        return None
+    if tree is not None:
+        tree.reservations = reservations
+    return tree
+
+
+def _reservations(blob: bytes) -> Optional[List[Tuple[int, int]]]:
+    """(address, size) up to one without size; None: too many. The wrapper of libfdt takes an address of 0 for none."""
+    at, = struct.unpack_from(">I", blob, 16)
+    found: List[Tuple[int, int]] = []
+    while at + 16 <= len(blob):
+        address, size = struct.unpack_from(">QQ", blob, at)
+        if not size:
+            break
+        found.append((address, size))
+        if len(found) > MAX_RESERVATIONS:
+            return None
+        at += 16
+    return found
 
 
 def _read(where: str, fdt: "libfdt.FdtRo", report: Report) -> Optional[Tree]:
     tree = Tree(Node(""))
-    if fdt.num_mem_rsv() > MAX_RESERVATIONS:
-        report.error(where, f"more than {MAX_RESERVATIONS} memory reservations")
-        return None
-    for index in range(fdt.num_mem_rsv()):
-        entry = fdt.get_mem_rsv(index)
-        if not isinstance(entry, list) or len(entry) != 2:
-            report.error(where, f"damaged DTB: libfdt cannot read memory reservation {index}")
-            return None
-        tree.reservations.append((entry[0], entry[1]))
     lineage, nodes = [tree.root], 1
     _read_props(fdt, 0, tree.root)
     offset, depth = fdt.next_node(0, 0)

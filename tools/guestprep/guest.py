@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns the device tree of a machine into that of the guest."""
+"""Turns a machine's device tree into the guest's, which is Linux or another kernel."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,34 +13,37 @@ from guestprep.windows import GIVING, Windows
 
 COMMAND_LINE_MAX = 2047         # COMMAND_LINE_SIZE of arm64 with its NUL is 2048
 SEEDS = ("kaslr-seed", "rng-seed")
-# What a boot loader, EFI or kexec leaves in /chosen; believed by the kernel, and true of another boot only.
+# Properties of /chosen that a boot loader, EFI or kexec leaves: the kernel believes them, and they describe another
+# boot.
 STALE = ("linux,uefi-", "linux,elfcorehdr", "linux,usable-memory-range", "linux,booted-from-kexec", "linux,ima-kexec",
          "linux,initrd-", "linux,stdout-path", "bootsource", "xen,")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the guest is to have."""
+    """The guest to be described."""
     cpus: int
     windows: Windows
-    cmdline: Optional[str]          # None: the one that the DTB has
+    cmdline: Optional[str]          # None: the DTB's own
     initrd: Optional[layout.Span]
     seeds: bool
     occupied: List[layout.Span]     # Image, initrd, DTB: no reserved-memory may lie there
     transports: Optional[FrozenSet[int]] = None     # virtio-mmio transports with a device; None: all of them
     hidden: FrozenSet[str] = frozenset()            # features that the policy hides
-    panic_resets: bool = False      # a panic must not wait for somebody to read it
+    panic_resets: bool = False      # a kernel that panics must not wait for a reader
+    linux: bool = True              # devices that Linux needs must be there, and its command line has an end
 
 
 def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[str]:
-    """Edits `tree`; complaints go to `report`. Returns what was taken out, one line each."""
+    """Edits `tree`, complains to `report`. Returns the removed nodes, a line each."""
     root = tree.root
     if root.address_cells not in (1, 2) or root.size_cells not in (1, 2):
         report.error(where, f"the root's #address-cells {root.address_cells} and #size-cells {root.size_cells}: "
                             "only 1 and 2 are known")
         return []
-    controllers = [node.string("compatible") for node in root.walk() if "interrupt-controller" in node.props
-                   and "#interrupt-cells" in node.props and node.cell("#interrupt-cells", 0) >= 3]
+    if not _compatible(tree, "arm,gic-v3"):
+        _no_gic(where, tree, report)
+        return []                               # another machine: whatever else differs follows from that
     removal = Removal(tree, wanted.windows, wanted.transports, wanted.hidden)
     removal.devices()
     cpus.trim(where, tree, wanted.cpus, removal, report)
@@ -50,7 +53,7 @@ def make_guest(where: str, tree: Tree, wanted: Wanted, report: Report) -> List[s
     except TooDeep:
         report.error(where, f"devices need each other more than {MAX_ROUNDS} deep")
         return []
-    _check_gic(where, tree, controllers, wanted, report)
+    _check_gic(where, tree, wanted, report)
     _memory(tree)
     _psci(where, tree, report)
     _chosen(where, tree, wanted, report)
@@ -61,12 +64,18 @@ def _compatible(tree: Tree, word: str) -> List[Node]:
     return [node for node in tree.root.walk() if word in node.strings("compatible")]
 
 
-def _check_gic(where: str, tree: Tree, controllers: List[str], wanted: Wanted, report: Report) -> None:
-    """The only controller that the hypervisor has is the machine's GICv3; `controllers` is what the DTB had."""
+def _no_gic(where: str, tree: Tree, report: Report) -> None:
+    found = [node.string("compatible") for node in tree.root.walk() if "interrupt-controller" in node.props
+             and "#interrupt-cells" in node.props and node.cell("#interrupt-cells", 0) >= 3]
+    what = f"its interrupt controller is {found[0]}" if found else "it has no GICv3 that works"
+    report.error(where, f"{what}, and the machine has a GICv3; dump the DTB with -M virt,gic-version=3")
+
+
+def _check_gic(where: str, tree: Tree, wanted: Wanted, report: Report) -> None:
+    """Keeps the machine's GICv3, the only controller that the hypervisor has."""
     gics = _compatible(tree, "arm,gic-v3")
     if not gics:
-        what = f"its interrupt controller is {controllers[0]}" if controllers else "it has no GICv3 that works"
-        report.error(where, f"{what}, and the machine has a GICv3; dump the DTB with -M virt,gic-version=3")
+        _no_gic(where, tree, report)
         return
     gic = gics[0]
     reg, parent = gic.reg(), gic.parent
@@ -82,16 +91,20 @@ def _check_gic(where: str, tree: Tree, controllers: List[str], wanted: Wanted, r
         else:
             refused = [word for word in wanted.windows.actions(base, need) if word not in GIVING]
             if refused:
-                report.error("policy", f"does not give the GIC's {name} {base:#x}..{base + need:#x} "
-                                       f"({'/'.join(refused)}): Linux cannot boot without")
-    # A second region (more than 123 CPUs), GICC, GICH and GICV are not there.
+                told = f"does not give the GIC's {name} {base:#x}..{base + need:#x} ({'/'.join(refused)})"
+                if wanted.linux:
+                    report.error("policy", f"{told}: Linux cannot boot without")
+                else:
+                    report.notice("policy", told)
+    # Second regions (more than 123 CPUs), GICC, GICH and GICV do not exist.
     gic.set_cells("reg", [cell for address, size in reg[:2]
                           for cell in to_cells(address, parent.address_cells) + to_cells(size, parent.size_cells)])
     if "#redistributor-regions" in gic.props:
         gic.set_cells("#redistributor-regions", [1])
     for name in ("mbi-ranges", "mbi-alias", "msi-controller"):      # GICD_TYPER.MBIS is 0
         gic.props.pop(name, None)
-    _check_timer(where, tree, gic, report)
+    if wanted.linux:
+        _check_timer(where, tree, gic, report)
 
 
 def _check_timer(where: str, tree: Tree, gic: Node, report: Report) -> None:
@@ -107,7 +120,7 @@ def _check_timer(where: str, tree: Tree, gic: Node, report: Report) -> None:
 
 
 def _reserved_memory(where: str, tree: Tree, wanted: Wanted, removal: Removal, report: Report) -> None:
-    """Reservations outside guest RAM mean another machine's memory; inside they must leave us our places."""
+    """Refuses reservations outside guest RAM, which mean another machine, and inside it on the guest's own files."""
     kept = []
     for base, size in tree.reservations:
         if layout.Span("", base, size).inside(layout.RAM_BASE, layout.RAM_END):
@@ -118,7 +131,7 @@ def _reserved_memory(where: str, tree: Tree, wanted: Wanted, removal: Removal, r
     area = tree.at("/reserved-memory")
     for node in area.children if area else []:
         if "reg" not in node.props:
-            continue                            # the kernel picks its place
+            continue                            # a kernel picks the place itself
         for address, size in node.reg() or [(0, 0)]:
             span = layout.Span(node.path, translate(node, address, size) or 0, size)
             if not span.inside(layout.RAM_BASE, layout.RAM_END):
@@ -132,7 +145,7 @@ def _reserved_memory(where: str, tree: Tree, wanted: Wanted, removal: Removal, r
 
 
 def _memory(tree: Tree) -> None:
-    """One node with the guest's RAM; NUMA distances lose their meaning with it."""
+    """Writes one memory node with the guest's RAM; NUMA distances go with the others."""
     root = tree.root
     old = [node for node in root.children
            if node.string("device_type") == "memory" or node.name.split("@")[0] == "memory"]
@@ -152,7 +165,7 @@ def _memory(tree: Tree) -> None:
 
 
 def _psci(where: str, tree: Tree, report: Report) -> None:
-    """The method is kept: the hypervisor answers both."""
+    """Keeps the method: the hypervisor answers both."""
     found = [node for node in tree.root.walk()
              if any(word.startswith("arm,psci") for word in node.strings("compatible"))]
     if not found:
@@ -183,17 +196,19 @@ def _chosen(where: str, tree: Tree, wanted: Wanted, report: Report) -> None:
         chosen.props.pop("bootargs", None)
         if wanted.cmdline:
             chosen.set_strings("bootargs", wanted.cmdline)
-    given = chosen.string("bootargs")
-    if wanted.panic_resets and not any(word.startswith("panic=") for word in given.split()):
-        chosen.set_strings("bootargs", f"{given} panic=-1".strip())
+    given = chosen.props.get("bootargs", b"").rstrip(b"\0")
+    if wanted.panic_resets and not any(word.startswith(b"panic=") for word in given.split()):
+        chosen.props["bootargs"] = given + b" panic=-1\0" if given else b"panic=-1\0"
+        report.notice(where, "panic=-1 is added to the command line, since nobody attends: a panic ends the run "
+                             "(LINUX_VERBATIM=1 leaves it out)")
     length = len(chosen.props.get("bootargs", b"")) - 1
-    if length > COMMAND_LINE_MAX:
+    if wanted.linux and length > COMMAND_LINE_MAX:
         report.error(where, f"the command line has {length} bytes; the kernel takes {COMMAND_LINE_MAX}")
     _console(where, tree, chosen, aliases, report)
 
 
 def _console(where: str, tree: Tree, chosen: Node, aliases: Optional[Node], report: Report) -> None:
-    """stdout-path names a node that is there, else the PL011, else nothing."""
+    """Points stdout-path at a node that exists, else at the PL011, else at nothing."""
     for name in ("stdout-path", "stdin-path"):
         path = chosen.string(name).split(":")[0]
         if path and not path.startswith("/"):

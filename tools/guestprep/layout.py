@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things lie in a Linux guest. The numbers are qemu-virt's, as its platform file has them: a test compares.
-take() replaces them by another board's."""
+"""Addresses of a Linux guest. The numbers are qemu-virt's, as its platform file has them: a test compares them. take()
+replaces them with another board's."""
 from __future__ import annotations
 
 import json
@@ -34,8 +34,8 @@ MAX_CPUS = 8
 
 
 def take(file: Path) -> str:
-    """The numbers of another board, from the platform.json that policygen renders; QEMU's words for the board. Raises
-    OSError, ValueError or KeyError when it is no such file."""
+    """Takes the numbers from the platform.json that policygen renders; returns QEMU's words for the board. Raises
+    OSError, ValueError or KeyError if it is no such file."""
     facts: Dict[str, int] = json.loads(file.read_text(encoding="utf-8"))
     numbers = {name: int(facts[theirs]) for name, theirs in TAKEN.items()}
     globals().update(numbers, RAM_END=numbers["RAM_BASE"] + numbers["RAM_SIZE"],
@@ -45,7 +45,7 @@ def take(file: Path) -> str:
 
 @dataclass(frozen=True)
 class Span:
-    """Guest addresses that something occupies."""
+    """A range of guest addresses in use."""
     what: str
     base: int
     size: int
@@ -65,7 +65,7 @@ class Span:
 
 
 def clashes(spans: List[Span]) -> List[str]:
-    """What is wrong with a set of placements, one sentence each."""
+    """Complaints about a set of placements, a sentence each."""
     found = [f"{span} does not fit in guest RAM {RAM_BASE:#x}..{RAM_END:#x}"
              for span in spans if not span.inside(RAM_BASE, RAM_END)]
     for index, one in enumerate(spans):

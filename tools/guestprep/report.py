@@ -6,9 +6,12 @@ import os
 import stat
 from typing import List, Optional
 
+from hvl.entry import say
+from hvl.escape import terminal
+
 
 class Report:
-    """Errors stop the run at its end; notices never do."""
+    """Errors, which end the run, and notices, which do not."""
 
     def __init__(self) -> None:
         self.errors: List[str] = []
@@ -39,5 +42,18 @@ def read_file(path: str, limit: int, room: str, report: Report) -> Optional[byte
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """A FIFO without a writer must end in "not a regular file", not in a wait."""
+    """Without blocking: a FIFO without a writer must be refused as "not a regular file", not waited for."""
     return os.open(path, flags | os.O_NONBLOCK)
+
+
+def tell(tool: str, report: Report, told: List[str], quiet: bool) -> int:
+    """Complaints to standard error, else what was done to standard output; the exit status."""
+    for notice in report.notices:
+        say(tool, f"notice: {terminal(notice)}")
+    for error in report.errors:
+        say(tool, f"error: {terminal(error)}")
+    if report.errors:
+        return 1
+    if not quiet:
+        print("\n".join(map(terminal, told)))
+    return 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The virtio devices that the machine gets: on which transport each is, and what QEMU must be told."""
+"""The virtio devices of the machine: the transport of each, and QEMU's arguments."""
 from __future__ import annotations
 
 import os
@@ -28,7 +28,7 @@ class Device:
 
 
 def devices(disk: Optional[str], net: Optional[str], given: Windows, report: Report) -> List[Device]:
-    """What is asked for; complains of what cannot be."""
+    """The devices that are asked for; complains of impossible ones."""
     found: List[Device] = []
     if disk is not None and _usable(disk, report):
         found.append(Device("virtio-disk", DISK, (
@@ -47,13 +47,14 @@ def devices(disk: Optional[str], net: Optional[str], given: Windows, report: Rep
 
 
 def arguments(added: List[Device], legacy: bool) -> List[str]:
-    """For QEMU, which takes the legacy interface unless told otherwise."""
+    """Arguments for QEMU, which takes the legacy interface unless told otherwise."""
     words = [word for device in added for word in device.arguments]
     return ["-global", f"virtio-mmio.force-legacy={'on' if legacy else 'off'}", *words] if words else []
 
 
 def _usable(path: str, report: Report) -> bool:
-    """A disk must be there and hold whole sectors: QEMU rounds, and the guest would see what the file has not."""
+    """Checks that a disk exists and has whole sectors: QEMU rounds up, and the guest would see a sector that the file
+    lacks."""
     try:
         status = os.stat(path)
     except OSError as error:

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which device addresses the policy gives to the guest (build/gen/windows.json)."""
+"""The device addresses that the policy gives to the guest (build/gen/windows.json)."""
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from typing import FrozenSet, List, Mapping, Optional, Tuple
 
 from guestprep import layout
-from guestprep.report import Report
+from guestprep.report import Report, read_file
 
 GIVING = ("allow", "emulate")
-# A device of which only some bits or constants are there would be probed and found broken: not given.
+# Devices with some bits or constants only are not given: they would be probed and found broken.
 ACTIONS = GIVING + ("deny", "value", "ignore", "raz-wi", "mask", "fields", "forward", "pause", "kill")
 MAX_JSON = 4 << 20
 MAX_WINDOWS = 256
@@ -21,17 +22,17 @@ class Window:
     name: str
     base: int
     size: int
-    actions: Tuple[str, ...]    # one, or those of read and write
+    actions: Tuple[str, ...]    # a word, or one each for read and write
 
 
 class Windows:
-    """Answers what the guest gets at an address; of two windows the narrower decides, as in the policy."""
+    """Looks up addresses; of two windows the narrower decides, as in the policy."""
 
     def __init__(self, windows: List[Window]) -> None:
         self._windows = sorted(windows, key=lambda window: window.size)
 
     def actions(self, base: int, size: int) -> Tuple[str, ...]:
-        """The words that decide in a range, each once; addresses that no window holds are denied."""
+        """The words that decide in a range, each once; addresses outside all windows are denied."""
         end = base + max(size, 1)
         cuts = {base}
         for window in self._windows:
@@ -71,8 +72,27 @@ def load(where: str, text: bytes, report: Report) -> Optional[Windows]:
     return Windows(windows)
 
 
+def of_policy(file: Optional[str], report: Report) -> Windows:
+    """The windows of windows.json; without a file, those of every guest."""
+    if file is None:
+        return DEFAULT
+    text = read_file(file, MAX_JSON, "a list of windows", report)
+    return (load(file, text, report) if text is not None else None) or DEFAULT
+
+
+def hidden_features(file: Optional[str], report: Report) -> FrozenSet[str]:
+    """The features that the policy hides, by the file that policygen wrote beside the windows."""
+    if file is None:
+        return frozenset()
+    canonical = os.path.join(os.path.dirname(file), "policy.canonical.json")
+    if not os.path.lexists(canonical):
+        return frozenset()
+    text = read_file(canonical, MAX_JSON, "a policy's canonical form", report)
+    return hidden(text) if text is not None else frozenset()
+
+
 def hidden(text: bytes) -> FrozenSet[str]:
-    """The features that the policy hides, from policygen's policy.canonical.json; none if that is not what it is."""
+    """The features that the policy hides, by policygen's policy.canonical.json; none if the file is something else."""
     try:
         features = json.loads(text)["features"]
         return frozenset(name for name, word in features.items() if word == "hide")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Batches (@B): up to 16 packed decisions in one line (hv/log/log_batch.c has the form, and made them).
+"""Batches (@B): up to 16 packed decisions in one line, in the format of hv/log/log_batch.c.
 
-What comes out is what the same decisions would have been as lines of their own. Deltas restart in every line, so
-nothing but the line is needed; the session adds the counter's frequency and the names of windows.
+Unpacked decisions equal those of separate lines. Deltas restart in every line, so each line can be read by itself; the
+session adds the counter's frequency and the names of windows.
 """
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Window = Tuple[int, int, str]           # base, size, name
 
 
 def count(rec: Rec) -> int:
-    """How many records the line says it holds; 1 if that is not to be had."""
+    """How many records the line says it holds; 1 if it cannot be read."""
     n = number(rec.body.partition(" ")[0])
     return n if n is not None and 1 <= n <= MOST else 1
 
@@ -39,7 +39,7 @@ def windows(body: str) -> List[Window]:
 
 
 class _Bytes:
-    """Numbers from bytes; running out is a ValueError."""
+    """Numbers from bytes; raises ValueError at their end."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -72,7 +72,7 @@ class _Bytes:
 
 def _access(verdict: str, esr: int, value: int, addr: int, aux: int, run: bool, known: Sequence[Window],
             args: Tuple[str, str]) -> str:
-    """As log_describe() of the hypervisor."""
+    """log_describe() of the hypervisor in Python."""
     ec = esr >> 26 & 0x3f
     if ec == 0x18:
         op = "sys" if esr >> 20 & 3 == 1 else "msr.r" if esr & 1 else "msr.w"
@@ -94,7 +94,8 @@ def _access(verdict: str, esr: int, value: int, addr: int, aux: int, run: bool, 
 
 
 def unpack(rec: Rec, cntfrq: int, known: Sequence[Window]) -> Optional[List[Rec]]:
-    """The records in the line, in order, each with its own seq and time; None: not a form that this decoder has."""
+    """The records in the line, in order, each with its own seq and time; None: a format that this decoder does not
+    know."""
     says, _, data = rec.body.partition(" ")
     n = number(says)
     try:
@@ -109,7 +110,7 @@ def unpack(rec: Rec, cntfrq: int, known: Sequence[Window]) -> Optional[List[Rec]
 
 
 class _Before:
-    """The record before: what the next one's fields are told against."""
+    """The fields of the record before, from which the next one's differ."""
 
     def __init__(self) -> None:
         self.time = self.pc = self.value = self.addr = self.aux = self.esr = self.rule = 0
@@ -148,7 +149,7 @@ class _Before:
 
 
 def _ns(ticks: int, cntfrq: int) -> Optional[int]:
-    """As the hypervisor writes seconds: the fraction cut off at nine digits."""
+    """Seconds as the hypervisor writes them: nine digits, the rest cut off."""
     if not cntfrq:
         return None
     ticks = max(0, ticks)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""check: the gate of a CI run. The log must be whole, nothing forbidden may be in it, and all that is required must."""
+"""check: the gate of a CI run. The log must be whole, without forbidden records and with all required ones."""
 from __future__ import annotations
 
 from typing import List, Optional
@@ -9,7 +9,7 @@ from .expr import compile_filter
 from .fields import View
 from .files import create
 from .record import DECISIONS, Rec, what
-from .run import FINDING, INCOMPLETE, Output, Run, completeness
+from .run import FINDING, INCOMPLETE, Output, Run, changes, completeness
 from .sequence import End, Start
 from .tally import Tally
 
@@ -18,7 +18,7 @@ _LISTED = 20  # findings of one expression that are shown; all are counted
 
 
 class Rule:
-    """One --fail-on or --require, and what came of it."""
+    """One --fail-on or --require, with its findings."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -38,22 +38,27 @@ class Case:
 
 
 class Check:
-    def __init__(self, run: Run, out: Output, fail_on: List[str], require: List[str], max_lost: int,
-                 max_cost: Optional[float], junit: Optional[str], github: bool) -> None:
+    def __init__(self, run: Run, out: Output, fail_on: List[str], require: List[str], max_lost: int, max_text: int,
+                 max_cost: Optional[float], junit: Optional[str], github: bool,
+                 untouched: bool) -> None:
         self._run = run
         self._out = out
         self._fail_on = [Rule(text) for text in fail_on]
         self._require = [Rule(text) for text in require]
         self._max_lost = max_lost
+        self._max_text = max_text
         self._max_cost = max_cost
         self._junit = junit
         self._github = github
+        self._untouched = untouched
+        self._changes = 0
         self._cases: List[Case] = []
         self._weak = False
 
     def go(self) -> None:
         tally: Optional[Tally] = None
-        for event, view in self._run.events():
+        looks = bool(self._fail_on or self._require or self._max_cost is not None)
+        for event, view in self._run.events() if looks else self._run.blocks():
             if isinstance(event, Start):
                 tally = Tally(event.session, view.places)
             elif isinstance(event, Rec):
@@ -80,7 +85,7 @@ class Check:
         f = rec.f
         if rec.kind in DECISIONS:
             number = "" if f.rule is None else f" (rule r{f.rule})"
-            pc = "" if f.pc is None else f" pc={view.sym(f.pc) or hex(f.pc)}"
+            pc = "" if f.pc is None else f" pc={view.where(f.pc, f.el)}"
             text = f"{what(f)} {f.verdict} at seq {rec.seq}{pc}{number}"
         else:
             text = f"@{rec.kind} {rec.body} at seq {rec.seq}"
@@ -92,12 +97,18 @@ class Check:
     def _session(self, tally: Tally, view: View) -> None:
         s = tally.session
         name = f"session {s.number}: "
-        whole = s.complete(self._max_lost)
+        whole = s.complete(self._max_lost, self._max_text)
         self._weak = self._weak or s.weak > 0
-        text = completeness(s, self._max_lost)
+        text = completeness(s, self._max_lost, self._max_text)
         self._cases.append(Case(name + "the log is complete", 0 if whole else INCOMPLETE, text))
         if not whole and self._github:
             self._out.line(annotation(f"session {s.number}: {text}", None))
+        self._changes += s.changes
+        if self._untouched:
+            found = [f"{rec.seq}{f'.{rec.cpu}' if rec.cpu else ''}: {what}" for rec, what in s.changed[:_LISTED]]
+            more = f"\nand {s.changes - len(found)} more" if s.changes > len(found) else ""
+            self._cases.append(Case(name + "the operator changed nothing", FINDING if s.changes else 0,
+                                    "\n".join(found) + more, s.changes))
         wrong = self._run.places.mismatch(s)
         if wrong:
             self._cases.append(Case(name + "the policy is the one given", 5, wrong))
@@ -130,7 +141,7 @@ class Check:
         for case in self._cases:
             if case.code:
                 self._run.codes.add(case.code)
-                if case.code != 5 and case.code != 3:  # these are said by whoever found them
+                if case.code != 5 and case.code != 3:  # reported by the parts that found them
                     self._run.say(f"{case.name}: {case.message}" if case.code == INCOMPLETE else
                                   f"{case.name}\n  " + case.message.replace("\n", "\n  "))
         findings = sum(case.count for case in self._cases if case.code == FINDING)
@@ -138,6 +149,7 @@ class Check:
         failed = any(case.code for case in self._cases)
         plural = "finding" if findings == 1 else "findings"
         self._out.line(f"{'FAIL' if failed else 'ok'}: {findings} {plural}, log {'complete' if whole else 'INCOMPLETE'}"
+                       + (f", {changes(self._changes)}" if self._changes else "")
                        + (", weak: without sentinels it could be forged" if self._weak else "")
                        + (", policy does not match" if any(case.code == 5 for case in self._cases) else ""))
         if self._junit is not None:

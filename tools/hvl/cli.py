@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 from .check import Check
 from .diff import KEY, run_diff
 from .entry import Parser, guarded, say
-from .export import TRACE, Trace, schema, write_csv, write_json
+from .export import schema, write_csv, write_json
 from .expr import Test, compile_filter, parse_number
 from .fields import FIELDS
 from .handover import hand_over
@@ -23,8 +23,10 @@ from .streams import CAST, live, write_stream
 from .summary import Summary
 from .symbols import Symbols
 from .tally import KEYS
+from .trace import TRACE, Trace
 
 _POLICYGEN = {"why": "explain", "learn": "learn", "whatif": "replay", "coverage": "cover"}
+_MAP = "the guest's names: an ELF file, System.map, output of nm, arm64 Image (default: those kept under its hash)"
 _ALIASES = {"--summary": "summary", "--live": "live", "--schema": "schema"}
 
 _EPILOG = """exit status: 0 done; 1 a finding; 2 usage or I/O error; 3 no record, or the sentinel was stripped;
@@ -85,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--weak", action="store_true", help="read records whose sentinel was stripped (forgeable)")
     common.add_argument("--session", type=_positive, metavar="N", help="this session only, from 1")
     common.add_argument("--policy", metavar="FILE", help="rules.json of the policy that ran (default: build/gen/)")
-    common.add_argument("--map", metavar="FILE", help="System.map, for symbols")
+    common.add_argument("--map", metavar="FILE", help=_MAP)
     common.add_argument("--since", type=_time, metavar="T", help="records from this time on")
     common.add_argument("--until", type=_time, metavar="T", help="records up to this time")
     common.add_argument("--show-damaged", action="store_true", help="what was rejected, on standard error")
@@ -101,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub.add_parser(name, help=text, description=text, parents=list(parents))
 
     p = add("summary", "one screen about each session", common, select)
-    p.add_argument("--by", choices=sorted(KEYS), default="class")
+    p.add_argument("--by", choices=sorted(KEYS), help="of the table; class, or rule where not all was logged")
     p.add_argument("--top", type=_positive, default=20, metavar="N", help="rows of each table")
     p.add_argument("--json", action="store_true")
     p = add("show", "the records, one line each", common, select)
@@ -122,7 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--fail-on", action="append", default=[], metavar="EXPR", help="no record may be so")
     p.add_argument("--require", action="append", default=[], metavar="EXPR", help="some record must be so")
     p.add_argument("--max-lost", type=_positive, default=0, metavar="N", help="records that may lack (0)")
+    p.add_argument("--max-text", type=_positive, default=0, metavar="N", help="bytes of guest text that may lack (0)")
     p.add_argument("--max-cost", type=_percentage, metavar="P", help="share of the time in EL2, in percent")
+    p.add_argument("--untouched", action="store_true", help="nor may the operator have changed anything")
     p.add_argument("--junit", metavar="FILE", help="write the result as JUnit XML")
     p.add_argument("--github", action="store_true", help="findings as workflow annotations")
     p = sub.add_parser("diff", help="how two runs differ", parents=[common, select])
@@ -138,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--hide", action="store_true", help="do not show records")
     p.add_argument("--log", metavar="FILE", help="records into this file instead")
     p.add_argument("--tee", metavar="FILE", help="the raw capture into this file")
-    p.add_argument("--map", metavar="FILE", help="System.map, for symbols")
+    p.add_argument("--map", metavar="FILE", help=_MAP)
     p.add_argument("--policy", metavar="FILE", help="rules.json of the policy that runs")
     p.add_argument("--color", action="store_true", default=None)
     p.add_argument("--no-color", dest="color", action="store_false")
@@ -158,8 +162,7 @@ def _run(args: argparse.Namespace, files: List[str]) -> Run:
     text: Optional[str] = getattr(args, "filter", None)
     test: Optional[Test] = compile_filter(text) if text is not None else None
     reader = Reader(files, args.weak, args.session)
-    symbols = Symbols(args.map) if args.map else None
-    return Run(reader, Places(args.policy), symbols, Options(args.strict, args.since, args.until, args.show_damaged),
+    return Run(reader, Places(args.policy), Symbols(args.map), Options(args.strict, args.since, args.until, args.show_damaged),
                test)
 
 
@@ -186,8 +189,8 @@ def _view(args: argparse.Namespace) -> int:
         "csv": lambda: write_csv(run, out, args.fields),
         "trace": lambda: Trace(run, out).go(),
         "html": lambda: write_html(run, out),
-        "check": lambda: Check(run, out, args.fail_on, args.require, args.max_lost, args.max_cost, args.junit,
-                               args.github).go(),
+        "check": lambda: Check(run, out, args.fail_on, args.require, args.max_lost, args.max_text, args.max_cost,
+                               args.junit, args.github, args.untouched).go(),
         "console": lambda: write_stream(run, out, "guest", args.cast, exact),
         "monitor": lambda: write_stream(run, out, "monitor", args.cast, exact),
     }
@@ -215,7 +218,7 @@ def _main(argv: List[str]) -> int:
         out.close()
         return 0
     if args.command == "live":
-        return live(Places(args.policy), Symbols(args.map) if args.map else None, args.hide, _color(args), args.log,
+        return live(Places(args.policy), Symbols(args.map), args.hide, _color(args), args.log,
                     args.tee)
     if args.command == "diff":
         return _diff(args)

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""diff: how the behaviour of two runs differs. Numbers of the same order are the same; a new verdict never is."""
+"""diff: how the behaviour of two runs differs. Numbers of the same order count as the same; a new verdict never does."""
 from __future__ import annotations
 
 from typing import Dict, List, Optional, Tuple
 
 from .fields import View
-from .record import VERDICTS, Rec, group
+from .record import VERDICTS, Rec, group, touched
 from .run import FINDING, Output, Run, span
 from .sequence import Session, Start
 from .tally import Tally
 
 KEY = ("class", "op", "name", "verdict", "rule")
-_MOST = 100_000  # distinct things in one run
+_MOST = 100_000  # distinct subjects in one run
 
 Key = Tuple[str, str]
 
 
 class Profile:
-    """What one run did: subject -> verdict -> (count, rule, place)."""
+    """The decisions of one run: subject -> verdict -> (count, rule, place)."""
 
     def __init__(self, run: Run, ignored: List[str]) -> None:
         self.session: Optional[Session] = None
@@ -29,7 +29,7 @@ class Profile:
         for event, view in run.events():
             if isinstance(event, Start):
                 self._close(tally)
-                tally = Tally(event.session, view.places)
+                tally = Tally(event.session, view.places, partial=run.partial)
                 self.session = self.session or event.session
             elif isinstance(event, Rec) and run.passes(event, view):
                 if tally is not None:
@@ -48,7 +48,7 @@ class Profile:
         first = group(f) if "class" not in ignored else "*"
         if "op" in ignored:
             first = f.cls or "?"
-        second = "" if f.cls == "mmio" and f.off is not None or f.cls == "exc" or "name" in ignored else f.name or ""
+        second = "" if f.cls == "mmio" and f.off is not None or f.cls == "exc" or "name" in ignored else touched(f) or ""
         key = (first, second)
         if key not in self.things and len(self.things) >= _MOST:
             key = ("(other)", "")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How every tool begins and ends: whatever happens is one line and an exit status, never a traceback."""
+"""The beginning and end of every tool: any failure is one line and an exit status, never a traceback."""
 from __future__ import annotations
 
 import argparse
@@ -15,7 +15,7 @@ PIPE, INTERRUPT = 141, 130  # 128 + SIGPIPE, 128 + SIGINT, as a shell has them
 
 
 class Parser(argparse.ArgumentParser):
-    """Arguments are from outside, too: a pattern of the shell's makes them of names of files."""
+    """Shows arguments for messages: they are foreign text, too, since a shell's pattern makes them of file names."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("allow_abbrev", False)
@@ -29,7 +29,7 @@ def say(tool: str, text: str) -> None:
     """One complaint on standard error."""
     try:
         print(f"{tool}: {lines(text)}", file=sys.stderr, flush=True)
-    except (OSError, ValueError, AttributeError):   # nobody listens (closed, or none under pythonw)
+    except (OSError, ValueError, AttributeError):   # the reader is gone (closed, or none under pythonw)
         pass
 
 
@@ -64,7 +64,7 @@ def guarded(tool: str, main: Callable[[List[str]], int], argv: List[str]) -> int
 
 
 def _quiet() -> None:
-    """The interpreter flushes stdout when it ends, and would complain about the same pipe again."""
+    """The interpreter flushes stdout at its end, and would complain about the same pipe again."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError, AttributeError):

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text from outside (a log, a rules file, a file's name) made harmless: one function for each target.
+"""Makes foreign text (a log, a rules file, a file's name) harmless: one function for each target.
 
-Output.line() escapes for a terminal whatever is not Ready, so that what somebody forgets to escape is shown ugly rather
-than obeyed. Ready text is made here alone.
+Output.line() escapes everything but Ready for a terminal, so that text without escaping looks ugly, but is not obeyed.
+Only this module makes Ready text.
 """
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Any, Iterable
 
 
 class Ready(str):
-    """Text whose escaping is done. What is put together from it with + or an f-string is plain text again."""
+    """Text that is escaped. Joined with + or an f-string it is plain text again."""
 
 
 class Html(Ready):
-    """Markup of our own."""
+    """Markup of the report's own."""
 
 
 def terminal(text: str) -> str:
-    """One line in which only what is printable is left: no control character (C0, C1), so no escape sequence, and none
-    that turns the direction of writing."""
+    """One line of printable text: no control character (C0, C1), so no escape sequence, and none that turns the
+    direction of writing."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}" for c in text)
@@ -33,7 +33,7 @@ def lines(text: str) -> str:
 
 
 def painted(text: str, code: str) -> Ready:
-    """In a colour of ours."""
+    """Text in a colour of the tool's own."""
     return Ready(f"\x1b[{code}m{terminal(text)}\x1b[0m")
 
 
@@ -47,7 +47,7 @@ def html(text: str) -> Html:
 
 
 def markup(form: str, *values: object) -> Html:
-    """`form` is ours, with {} for each value; values are escaped unless they are Html."""
+    """`form` is trusted, with {} for each value; values are escaped unless they are Html."""
     return Html(form.format(*(html(value if isinstance(value, str) else str(value)) for value in values)))
 
 
@@ -57,7 +57,7 @@ def together(parts: Iterable[str], between: str = "") -> Html:
 
 
 def to_json(value: Any, indent: int = 0) -> Ready:
-    """ASCII alone."""
+    """Text in ASCII alone."""
     return Ready(json.dumps(value, indent=indent or None))
 
 
@@ -71,10 +71,10 @@ def xml_attribute(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """A cell of CSV: what a spreadsheet would take for a formula is text there."""
+    """A cell of CSV: text that a spreadsheet would take for a formula is marked as text."""
     return ("'" if text[:1] in ("=", "+", "-", "@") else "") + terminal(text)
 
 
 def no_command(text: str) -> str:
-    """Lines of which none is a workflow command to a CI that reads what is printed."""
+    """Lines that are no workflow commands to a CI that reads them."""
     return "\n".join("| " + line if line.lstrip().startswith(("::", "##[")) else line for line in text.split("\n"))

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fields of a record by name: the vocabulary of filters, JSON and CSV, each with what it means."""
+"""The fields of a record by name, for filters, JSON and CSV, each with its meaning."""
 from __future__ import annotations
 
+import re
 from typing import Any, Callable, Dict, Optional, Union
 
 from .names import EVENTS, VERDICTS
-from .record import Rec, call_name, number, seconds
+from .record import Rec, call_name, number, seconds, touched
 from .rules import Places
 from .sequence import Session
 from .symbols import Symbols
 
 Value = Union[int, str, None]
+_PLACE = re.compile(r"\b(?:pc|elr|entry|lr)=0x([0-9a-f]{1,16})\b")
 
 
 class View:
-    """A record with what is needed to understand it."""
+    """A record with its surroundings: session, rules, symbols."""
 
     __slots__ = ("rec", "session", "places", "symbols")
 
@@ -32,8 +34,27 @@ class View:
         rule = self.rec.f.rule
         return None if rule is None else self.places.place(self.session, rule)
 
-    def sym(self, address: Optional[int]) -> Optional[str]:
-        return self.symbols.name(address) if self.symbols is not None and address is not None else None
+    def sym(self, address: Optional[int], el: Optional[int] = 1) -> Optional[str]:
+        named = self.symbols.of(self.session) if self.symbols is not None and address is not None else None
+        return named.name(address, el) if named is not None and address is not None else None
+
+    def where(self, address: int, el: Optional[int] = 1) -> str:
+        """An address of the guest for people."""
+        return self.sym(address, el) or hex(address)
+
+    def function(self, address: Optional[int], el: Optional[int] = 1) -> Optional[str]:
+        name = self.sym(address, el)
+        return name.partition("+")[0] if name is not None else None
+
+    def told(self, body: str) -> str:
+        """A record's text with the names of the addresses in it."""
+        if self.symbols is None or "=0x" not in body:
+            return body
+        return _PLACE.sub(lambda found: f"{found.group()}{self._behind(int(found.group(1), 16))}", body)
+
+    def _behind(self, address: int) -> str:
+        name = self.sym(address)
+        return f" ({name})" if name is not None else ""
 
     def cost_ns(self) -> Optional[int]:
         cost = self.rec.f.cost
@@ -90,6 +111,11 @@ def _exception_class(v: View) -> Value:
     return None if esr is None else esr >> 26 & 0x3f
 
 
+def _function(v: View) -> Value:
+    f = v.rec.f
+    return number(f.name) if f.cls in ("hvc", "smc") and f.name is not None else None
+
+
 def _device(v: View) -> Value:
     f = v.rec.f
     return f.name if f.cls == "mmio" and f.off is not None else None
@@ -107,10 +133,11 @@ FIELDS: Dict[str, Field] = {
     "src": Field(View.place, "its place in the policy"),
     "class": Field(lambda v: v.rec.f.cls, "msr sys mmio s2 hvc smc exc wfi brk"),
     "op": Field(lambda v: v.rec.f.op, "r w x"),
-    "name": Field(lambda v: v.rec.f.name, "what was touched: register, window, function, exception"),
+    "name": Field(lambda v: touched(v.rec.f), "what was touched: register, window, function, exception"),
     "reg": Field(_register, "the register"),
     "dev": Field(_device, "the window"),
     "call": Field(lambda v: call_name(v.rec.f), "the function's name, or SERVICE+OFFSET"),
+    "fid": _hex(_function, "the function's number, as x0 had it"),
     "off": _hex(lambda v: v.rec.f.off, "offset in the window"),
     "size": _num(lambda v: v.rec.f.size, "bytes"),
     "esr": _num(lambda v: v.rec.f.esr, "the syndrome"),
@@ -122,7 +149,8 @@ FIELDS: Dict[str, Field] = {
     "x3": _hex(_kv_number("x3"), "argument of a call, where a condition of the policy looks at it"),
     "held": _hex(_kv_number("held"), "what the register held, where a condition of the policy looks at it and it is not 0"),
     "pc": _hex(lambda v: v.rec.f.pc, "the guest's instruction"),
-    "sym": Field(lambda v: v.sym(v.rec.f.pc), "its symbol (--map)"),
+    "sym": Field(lambda v: v.sym(v.rec.f.pc, v.rec.f.el), "its place in a function: do_idle+0x1c"),
+    "fn": Field(lambda v: v.function(v.rec.f.pc, v.rec.f.el), "the function"),
     "el": _num(lambda v: v.rec.f.el, "exception level it came from"),
     "cost": _num(View.cost_ns, "time in EL2, nanoseconds"),
     "cost_ns": _num(View.cost_ns, "time in EL2, nanoseconds"),
@@ -146,7 +174,7 @@ FIELDS: Dict[str, Field] = {
 }
 # Fields whose bare numbers have a unit of their own.
 TIMES = {"t": 1_000_000_000, "last": 1_000_000_000}
-# What a line of JSON holds of a decision, in order, and what CSV holds unless told.
+# Fields of a decision in JSON, in order, and the columns of CSV unless told otherwise.
 JSON_FIELDS = ["s", "cpu", "seq", "t", "ticks", "kind", "verdict", "rule", "src", "class", "op", "name", "reg", "off",
                "size", "esr", "val", "held", "addr", "x1", "x2", "x3", "pc", "sym", "el", "cost_ns", "n", "last", "auth"]
 JSON_OTHER = ["s", "cpu", "seq", "t", "ticks", "kind", "event", "mark", "auth", "body"]

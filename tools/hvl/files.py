@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of somebody else's, read within bounds; files of ours, written where they destroy nothing."""
+"""Reads foreign files within bounds; writes files without destroying others."""
 from __future__ import annotations
 
 import os
@@ -11,7 +11,7 @@ from .escape import terminal
 
 
 class UsageError(Exception):
-    """The command cannot be done: exit 2 with this line."""
+    """The command cannot be carried out: exit 2 with this line."""
 
 
 def complaint(name: str, error: Exception) -> UsageError:
@@ -20,7 +20,7 @@ def complaint(name: str, error: Exception) -> UsageError:
 
 
 def read_all(name: str, limit: int, what: str) -> bytes:
-    """A whole file. UsageError: it cannot be read, or has more than `limit` bytes."""
+    """A whole file. Raises UsageError if it cannot be read, or has more than `limit` bytes."""
     try:
         with open(name, "rb") as file:
             data = file.read(limit + 1)
@@ -32,8 +32,8 @@ def read_all(name: str, limit: int, what: str) -> bytes:
 
 
 def create(name: str, begins: bytes = b"") -> BinaryIO:
-    """A file to write into: a new one, an empty one, what is no file (/dev/null, a pipe), or an older output of the
-    same kind, which begins with `begins`. UsageError for anything else: it is somebody's evidence."""
+    """A file to write into: a new one, an empty one, a device or pipe, or older output of the same kind, which begins
+    with `begins`. Raises UsageError for any other: it may be evidence."""
     try:
         try:
             mode = os.stat(name).st_mode
@@ -51,7 +51,8 @@ def create(name: str, begins: bytes = b"") -> BinaryIO:
 
 
 def inside(folder: Path, name: str, limit: int) -> Optional[bytes]:
-    """The file `name` below `folder`, no link leading out; None if there is none, or it has more than `limit` bytes."""
+    """The file `name` below `folder`, without links that lead out; None if there is none, or it has more than `limit`
+    bytes."""
     try:
         root, path = folder.resolve(), (folder / name).resolve()
         if root not in path.parents or not path.is_file() or path.stat().st_size > limit:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sequence numbers of one CPU that were not seen."""
+"""The sequence numbers of one CPU that are missing."""
 from __future__ import annotations
 
 from bisect import bisect_right
 from typing import List, Optional, Tuple
 
-MOST = 1 << 16  # open gaps remembered; the older half is then closed: missing for good
+MOST = 1 << 16  # open gaps, at most; beyond, the older half is closed as missing for good
 
 
 class Gaps:
-    """Sequence numbers not seen, as sorted intervals with the times between which they belong."""
+    """Missing sequence numbers, as sorted intervals with the times between which they belong."""
 
     def __init__(self) -> None:
         self._lo: List[int] = []
@@ -21,7 +21,7 @@ class Gaps:
         return self._open + self._closed
 
     def add(self, lo: int, hi: int, earliest: Optional[int], latest: Optional[int]) -> None:
-        """A gap above all others."""
+        """Adds a gap above all others."""
         self._lo.append(lo)
         self._rest.append((hi, earliest, latest))
         self._open += hi - lo + 1
@@ -63,7 +63,7 @@ class Gaps:
         self._rest[at:at + 1] = rest
 
     def cover(self, lo: int, hi: int) -> None:
-        """lo..hi are accounted for (@L), wherever they meet a gap."""
+        """lo..hi are explained (@L): removes them from every gap."""
         at = max(0, bisect_right(self._lo, lo) - 1)
         while at < len(self._lo) and self._lo[at] <= hi:
             a, b = max(lo, self._lo[at]), min(hi, self._rest[at][0])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One record and the meaning of its body.
 
-A record's body is parsed on first use: most views need it for few records. Parsing never fails: what is not
-understood stays None, or lies in `kv` and `body` as it came.
+A record's body is parsed on first use: most views need it for few records. Parsing never fails: parts that are not
+understood stay None, or remain in `kv` and `body`.
 """
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Dict, List, Optional
 from . import names
 
 VERDICTS = names.VERDICTS
-DECISIONS = "DA"  # the kinds whose body is a decision
-REFUSED = ("DENY", "KILL", "INJECT")  # nothing was read
+DECISIONS = "DA"  # kinds whose body is a decision
+REFUSED = ("DENY", "KILL", "INJECT")  # a read without a value
 
-# What follows the word of a class belongs to it, even when it holds '='.
+# The word after a class belongs to it, even if it holds '='.
 _TARGETED = {"msr", "sys", "mmio"}
+_CALLS = (0x12, 0x13, 0x16, 0x17)       # ESR.EC of HVC and SMC
 _KEY = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|["\\])')
 
@@ -42,7 +43,7 @@ def nanoseconds(text: str) -> Optional[int]:
 
 
 class Body:
-    """What a body says. `name` is whatever was touched: a register, a window, a function, a class of exception."""
+    """The parsed body. `name` is the subject: a register, a window, a function, a class of exception."""
 
     __slots__ = ("verdict", "rule", "cls", "op", "name", "val", "addr", "off", "size", "pc", "el", "cost", "esr",
                  "n", "last", "event", "mark", "kv")
@@ -129,7 +130,7 @@ def parse_decision(text: str) -> Body:
         body.last = nanoseconds(kv["last"])
     if body.cls in ("hvc", "smc") and body.name is not None:
         ident = number(body.name)
-        if ident is not None:  # one spelling for one function, whichever form the wire has
+        if ident is not None:  # one spelling for one function, whichever form the line has
             body.name = hex(ident)
     return body
 
@@ -161,7 +162,7 @@ def parse_other(kind: str, text: str) -> Body:
 
 
 class Rec:
-    """One record as it stood on the wire; `session` is set by sequence.py, which is the only maker of accepted ones."""
+    """One record as on the line; `session` is set by sequence.py, which alone makes accepted ones."""
 
     __slots__ = ("kind", "plus", "seq", "cpu", "t", "body", "crc", "auth", "end", "foreign", "span", "session",
                  "late", "_parsed")
@@ -175,8 +176,8 @@ class Rec:
         self.body = body
         self.crc = crc
         self.auth = "ok"
-        self.end = b"\r\n"  # how the line ended: an inserted CR LF looks the same
-        self.foreign: Optional[bytes] = None  # a line of somebody else's that was cut out
+        self.end = b"\r\n"  # how the line ended, for a CR LF that EL2 inserted
+        self.foreign: Optional[bytes] = None  # a foreign line that was cut out
         self.span = 1  # sequence numbers that it stands for
         self.session = 0
         self.late = False
@@ -189,7 +190,7 @@ class Rec:
         return self._parsed
 
     def text(self) -> str:
-        """The line again, without sentinel and check sum."""
+        """The line again, without sentinel and checksum."""
         cpu = f".{self.cpu}" if self.cpu else ""
         t = "" if self.t is None else f" {seconds(self.t)}"
         return f"@{self.kind}{'+' if self.plus else ''} {self.seq}{cpu}{t} {self.body}"
@@ -200,7 +201,7 @@ def seconds(ns: int) -> str:
 
 
 def group(body: Body) -> str:
-    """The row of a summary that a decision belongs to."""
+    """A decision's row in a summary."""
     if body.cls == "mmio":
         return f"mmio.{body.name}" if body.off is not None else "mmio"
     if body.cls == "exc":
@@ -209,16 +210,27 @@ def group(body: Body) -> str:
     return f"{cls}.{body.op}" if body.op else cls
 
 
+def immediate(body: Body) -> int:
+    """The immediate of a call's instruction, from its syndrome."""
+    esr = body.esr or 0
+    return esr & 0xffff if esr >> 26 in _CALLS else 0
+
+
 def call_name(body: Body) -> Optional[str]:
     if body.cls not in ("hvc", "smc") or body.name is None:
         return None
     ident = number(body.name)
-    return None if ident is None else names.call_by(body.cls, ident)
+    return None if ident is None else names.call_by(body.cls, ident, immediate(body))
+
+
+def touched(body: Body) -> Optional[str]:
+    """The name of what was touched, the same wherever it is shown."""
+    return call_name(body) or body.name
 
 
 def what(body: Body) -> str:
     """A decision's subject for people."""
-    refused = body.verdict in REFUSED and body.op == "r"  # logs of older builds tell what the register held
+    refused = body.verdict in REFUSED and body.op == "r"  # logs of older builds have the register's old value here
     value = "" if body.val is None or refused else f" = 0x{body.val:x}"
     if body.cls == "msr":
         held = f" over {body.kv['held']}" if "held" in body.kv else ""
@@ -229,6 +241,8 @@ def what(body: Body) -> str:
     words = [body.cls or "?"]
     if body.op:
         words[0] += "." + body.op
+    if immediate(body):
+        words.append(f"#{immediate(body)}")
     if body.name:
         words.append((body.name + value) if body.cls == "sys" else (call_name(body) or body.name))
     words += [f"{k}={body.kv[k]}" for k in ("ipa", "far", "x0", "x1", "x2", "x3") if k in body.kv]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of the registers that a batch holds as numbers."""
+"""Names for the register numbers in a batch."""
 from __future__ import annotations
 
 import csv
@@ -7,7 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Dict, Tuple
 
-_FACTS = Path(__file__).resolve().parents[2] / "policy" / "arch" / "sysregs.csv"
+_HERE = Path(__file__).resolve()
+_FACTS = (_HERE.with_name("sysregs.csv"), _HERE.parents[2] / "policy" / "arch" / "sysregs.csv")    # of a release, of a clone
 _COLUMNS = ("op0", "op1", "crn", "crm", "op2")
 
 
@@ -15,12 +16,13 @@ _COLUMNS = ("op0", "op1", "crn", "crm", "op2")
 def _names() -> Dict[Tuple[int, ...], str]:
     """Registers by encoding, from the facts beside the policies; empty where the decoder was copied without them."""
     out: Dict[Tuple[int, ...], str] = {}
-    try:
-        with open(_FACTS, encoding="utf-8", newline="") as stream:
-            for row in csv.DictReader(line for line in stream if not line.startswith("#")):
-                out.setdefault(tuple(int(row[column]) for column in _COLUMNS), row["name"])
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
+    for path in _FACTS:
+        try:
+            with open(path, encoding="utf-8", newline="") as stream:
+                for row in csv.DictReader(line for line in stream if not line.startswith("#")):
+                    out.setdefault(tuple(int(row[column]) for column in _COLUMNS), row["name"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
     return out
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""html: a report in one file, no network and no script; drawings are inline SVG."""
+"""html: a report in one file, without network or script; drawings are inline SVG."""
 from __future__ import annotations
 
 import shlex
@@ -8,10 +8,8 @@ from typing import Deque, Dict, List, Optional, Tuple
 
 from .escape import Html, markup, together
 from .fields import View
-from .files import inside
 from .record import DECISIONS, Rec, VERDICTS, number, seconds, what
-from .rules import ROOT
-from .run import Output, Run, completeness, span
+from .run import Output, Run, changes, completeness, span
 from .sequence import End, Start
 from .summary import _ns
 from .tally import Tally
@@ -20,15 +18,14 @@ from .wire import Text
 _COLOURS = {"ALLOW": "#4c956c", "EMUL": "#5b8db8", "RAZWI": "#9bb8d3", "INJECT": "#8e7cc3", "DENY": "#c0392b",
             "KILL": "#641e16", "PAUSE": "#b07aa1", "WOULD": "#e08e0b", "?": "#888888", "counted": "#d9d9d9"}
 _DENIALS = 200
-_COLUMNS = 120      # of the time axis
+_COLUMNS = 120      # slots of the time axis
 _RULES = 40
 _SESSIONS = 100
-_WORK = 5_000_000   # slots that may be filled by what is spread
-_KEYS = 1024        # rules told apart in one column
+_WORK = 5_000_000   # slots that one interval may fill
+_KEYS = 1024        # rules shown separately in one column
 _CONSOLE = 400      # characters of the console beside a denial
 _CONTEXT = 3
 
-_FILES, _SOURCE = 32, 1 << 20       # of a policy
 BEGINS = Html("<!doctype html><html lang=en><meta charset=utf-8><title>Charter: what the hypervisor decided</title>")
 
 _STYLE = """body{font:14px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
@@ -37,12 +34,13 @@ table{border-collapse:collapse}td,th{padding:.15em .7em;text-align:left;vertical
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}tr:nth-child(even){background:#f6f6f6}
 code,pre{font:12px/1.4 ui-monospace,monospace}pre{white-space:pre-wrap;background:#f6f6f6;padding:.6em;margin:.2em 0}
 .badge{padding:.2em .6em;border-radius:.3em;color:#fff;background:#2e7d32}.bad{background:#c0392b}
+.hand{background:#b26a00}
 .src td{padding:0 .7em;font:12px/1.4 ui-monospace,monospace;white-space:pre}.never{color:#999}.refused{color:#c0392b}
 .key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}summary{cursor:pointer}"""
 
 
 class Slots:
-    """Counts from `zero` on, in a fixed number of slots, whose width doubles whenever the run outgrows them."""
+    """Counts over time from `zero` on, in a fixed number of slots, whose width doubles when the run outgrows them."""
 
     def __init__(self, zero: int = 0) -> None:
         self.zero = zero
@@ -64,7 +62,7 @@ class Slots:
             slot[key] = slot.get(key, 0) + n
 
     def spread(self, since: int, until: int, key: str, n: int) -> None:
-        """n events somewhere between two times: the same share for each slot."""
+        """Spreads n events between two times: the same share for each slot."""
         last, first = self.at(until), self.at(since)
         self._work += last - first
         if self._work > _WORK:
@@ -87,11 +85,11 @@ def _merged(a: Dict[str, int], b: Dict[str, int]) -> Dict[str, int]:
 
 
 class Denial:
-    """One refusal with what stood around it."""
+    """One refusal with the console text around it."""
 
-    def __init__(self, seq: int, cpu: int, lines: List[str], place: str, text: str, console: str) -> None:
-        self.seq = seq
-        self.cpu = cpu
+    def __init__(self, rec: Rec, lines: List[str], place: str, text: str, console: str) -> None:
+        self.rec = rec
+        self.answer = ""        # of the operator, who was asked and overruled it
         self.lines = lines
         self.place = place
         self.text = text
@@ -102,9 +100,9 @@ class Denial:
 class Report:
     """One session."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: View, partial: bool) -> None:
         self.view = view
-        self.tally = Tally(view.session, view.places, "rule")
+        self.tally = Tally(view.session, view.places, "rule", partial)
         self.rate = Slots()
         self.heat = Slots()
         self.marks: List[Tuple[int, str]] = []
@@ -121,33 +119,37 @@ class Report:
 
     def record(self, rec: Rec, view: View) -> None:
         if not self.tally.decisions and rec.kind == "E" and rec.f.event == "guest+" and rec.t is not None:
-            self.rate, self.heat = Slots(rec.t), Slots(rec.t)      # what came before is EL2's boot
+            zero = view.session.stops.own(rec.t)
+            self.rate, self.heat = Slots(zero), Slots(zero)        # earlier records are of EL2's boot
         self.tally.add(rec)
         f = rec.f
-        line = _line(rec)
+        line = _line(rec, view)
+        own = None if rec.t is None else view.session.stops.own(rec.t)
         for denial in self._open:
             denial.lines.append("  " + line)
             denial.more -= 1
         self._open = [d for d in self._open if d.more]
         if rec.kind in DECISIONS:
-            if rec.t is not None:
-                self.rate.add(rec.t, f.verdict if f.verdict in VERDICTS else "?", f.n)
-                self.heat.add(rec.t, f"r{f.rule}", f.n)
+            if own is not None:
+                self.rate.add(own, f.verdict if f.verdict in VERDICTS else "?", f.n)
+                self.heat.add(own, f"r{f.rule}", f.n)
                 if f.rule is not None and f.rule < 1 << 16 and not rec.late:
                     logged = self._lines.setdefault(rec.cpu, {})
                     logged[f.rule] = logged.get(f.rule, 0) + f.n
             if view.places.refuses(view.session, f.verdict, f.rule):
                 self._deny(rec, view, line)
-        elif rec.kind == "E" and f.event == "mark" and rec.t is not None and len(self.marks) < _DENIALS:
-            self.marks.append((rec.t, f.mark or ""))
-        elif rec.kind == "L" and rec.t is not None:
-            self.rate.add(rec.t, "lost", 1)
-        elif rec.kind == "S" and rec.t is not None:
-            self._counted(rec, rec.t)
+        elif rec.kind == "E" and f.event == "mark" and own is not None and len(self.marks) < _DENIALS:
+            self.marks.append((own, f.mark or ""))
+        elif rec.kind == "E" and f.event == "overruled":
+            self._overruled(rec)
+        elif rec.kind == "L" and own is not None:
+            self.rate.add(own, "lost", 1)
+        elif rec.kind == "S" and own is not None:
+            self._counted(rec, own)
         self._before.append("  " + line)
 
     def _counted(self, rec: Rec, t: int) -> None:
-        """What was counted and not logged since the @S before, laid out evenly over the time between."""
+        """Adds the decisions counted and not logged since the @S before, spread evenly over the time between."""
         since, before = self._told.get(rec.cpu, (0, {}))
         hits = {int(key[1:]): number(value.partition("/")[0]) or 0 for key, value in rec.f.kv.items()
                 if key[:1] == "r" and key[1:].isdigit() and len(key) < 7 and int(key[1:]) < 1 << 16}
@@ -158,7 +160,7 @@ class Report:
                 self.rate.spread(since, max(since, t), "counted", silent)
                 self.heat.spread(since, max(since, t), f"r{rule}", silent)
         part = rec.f.kv.get("part", "1/1").partition("/")
-        if part[0] != part[2]:                      # the other parts of these totals speak of other rules
+        if part[0] != part[2]:                      # further parts of these totals are about other rules
             self._lines[rec.cpu] = {rule: n for rule, n in logged.items() if rule not in hits}
             t = since
         before.update(hits)
@@ -169,28 +171,60 @@ class Report:
         if len(self.denials) >= _DENIALS:
             return
         rule = None if rec.f.rule is None else view.places.rule(view.session, rec.f.rule)
-        denial = Denial(rec.seq, rec.cpu, list(self._before) + ["> " + line], rule.place if rule else f"r{rec.f.rule}",
+        denial = Denial(rec, list(self._before) + ["> " + line], rule.place if rule else f"r{rec.f.rule}",
                         f"{rule.text}{'   # ' + rule.why if rule.why else ''}" if rule else "", self._console)
         self.denials.append(denial)
         self._open.append(denial)
+
+    def _overruled(self, rec: Rec) -> None:
+        """The record of a decision has what the policy says; the operator's answer comes behind it."""
+        for denial in reversed(self.denials):
+            f = denial.rec.f
+            if denial.rec.cpu == rec.cpu and f"r{f.rule}" == rec.f.kv.get("rule") and f.pc == rec.f.pc:
+                denial.answer = rec.f.kv.get("answer", "?")
+                return
 
     # --- output -----------------------------------------------------------------------------------------
 
     def write(self, out: Output) -> None:
         s = self.view.session
-        good = s.complete()
-        out.line(markup("<h1>Session {} <span class='badge{}'>{}</span></h1>", s.number, "" if good else " bad",
-                        "COMPLETE" if good else "INCOMPLETE"))
+        good, hand = s.complete(), changes(s.changes)
+        word = ", ".join(filter(None, ("COMPLETE" if good else "INCOMPLETE", hand)))
+        out.line(markup("<h1>Session {} <span class='badge{}'>{}</span></h1>", s.number,
+                        " bad" if not good else " hand" if hand else "", word))
         head = f"build {s.name('build')} · policy {s.name('policy')} · guest {s.name('guest')} · cpu {s.name('cpu')}"
         out.line(markup("<p>{}<br>{}</p>", head, completeness(s)))
         words = " · ".join(f"{word} {self.tally.verdict(word)}" for word in VERDICTS if self.tally.verdict(word))
         out.line(markup("<p>{} decisions: {}</p>", self.tally.total(), words))
+        self._changes(out)
         self._rates(out)
         self._bars(out)
         self._costs(out)
         self._heat(out)
         self._source(out)
         self._denials(out)
+
+    def _changes(self, out: Output) -> None:
+        """Changes that made this run differ from the policy's own."""
+        s, would = self.view.session, self.tally.verdict("WOULD")
+        if would:
+            out.line(markup("<p><b>{} decisions were let through that the policy refuses (WOULD).</b></p>", would))
+        if s.changed:
+            out.line(markup("<h2>Changed by the operator</h2><table>"))
+            for rec, text in s.changed:
+                out.line(markup("<tr><td class=n>{}<td class=n>{}<td>{}</tr>", _seq(rec),
+                                "-" if rec.t is None else seconds(rec.t), text))
+            more = s.changes - len(s.changed)
+            out.line(markup("</table>{}", f"and {more} more" if more else ""))
+
+    def _stops(self, used: int, width: int, left: int, height: int) -> Html:
+        """A line where the guest stood: that time is left out of the axis."""
+        zero, total = self.rate.zero, used * self.rate.width
+        return together(markup(
+            "<line x1='{0}' x2='{0}' y1='0' y2='{1}' stroke='#888' stroke-width='2'><title>the guest stood here for {2}, "
+            "from {3} on ({4})</title></line>", f"{left + max(0, own - zero) / total * width:.1f}", height, span(length),
+            seconds(at), why) for own, at, length, why in self.view.session.stops.marks()[:_DENIALS]
+            if own <= zero + total)
 
     def _rates(self, out: Output) -> None:
         used = self.rate.used()
@@ -216,26 +250,30 @@ class Report:
                     parts.append(markup(
                         "<rect x='{}' y='{}' width='{}' height='{}' fill='{}'><title>{} {} at {}</title></rect>",
                         f"{i * width:.1f}", f"{y:.1f}", f"{max(1.0, width - 1):.1f}", f"{h:.1f}", _COLOURS[word], word,
-                        n, span(self.rate.zero + i * self.rate.width)))
+                        n, self._at(i)))
         total = used * self.rate.width
         for t, text in self.marks:
             x = max(0, t - self.rate.zero) / total * 1000
             parts.append(markup("<line x1='{0}' x2='{0}' y1='0' y2='{1}' stroke='#222' stroke-dasharray='3'>"
                                 "<title>{2}</title></line>", f"{x:.1f}", height, text))
-        parts.append(markup("<text x='0' y='{0}' font-size='12'>{1}</text><text x='1000' y='{0}' font-size='12' "
-                            "text-anchor='end'>{2}</text></svg>", height + 15, span(self.rate.zero),
-                            span(self.rate.zero + total)))
+        stood = sum(length for _, _, length, _ in self.view.session.stops.marks())
+        note = f" (without {span(stood)} in which the guest stood: grey lines)" if stood else ""
+        parts.append(markup("{3}<text x='0' y='{0}' font-size='12'>{1}{4}</text><text x='1000' y='{0}' font-size='12' "
+                            "text-anchor='end'>{2}</text></svg>", height + 15, self._at(0), self._at(used),
+                            self._stops(used, 1000, 0, height), note))
         key = together(markup("<span style='background:{}'></span>{}", _COLOURS[w], w)
-                       for w in VERDICTS if self.tally.verdicts.get(w))
+                       for w in VERDICTS if any(w in slot for slot in slots))
         parts.append(markup("<p class='key'>{}<span style='background:{}'></span>counted, not logged</p>", key,
                             _COLOURS["counted"]))
         out.line(together(parts))
 
+    def _at(self, slot: int) -> str:
+        """When a slot begins, in the time of the log."""
+        return span(self.view.session.stops.real(self.rate.zero + slot * self.rate.width))
+
     def _rules(self) -> List[Tuple[int, int, int]]:
         """(rule, decisions, ticks) by time in EL2: the hypervisor's own totals where there are any."""
-        costs = {int(name[1:]): row.costs.total for name, row in self.tally.rows.items() if name[1:].isdigit()}
-        costs.update({rule: max(cost, costs.get(rule, 0)) for rule, (_, cost) in self.tally.rule_totals.items()})
-        rows = [(rule, hits, costs.get(rule, 0)) for rule, hits in self.tally.rule_hits().items() if hits]
+        rows = [(rule, hits, cost) for rule, (hits, cost) in self.tally.rule_counts().items() if hits]
         return sorted(rows, key=lambda row: (-row[2], -row[1], row[0]))
 
     def _bars(self, out: Output) -> None:
@@ -266,7 +304,9 @@ class Report:
                 buckets[power] = buckets.get(power, 0) + n
         if not buckets:
             return
-        out.line(markup("<h2>Cost of a decision</h2><table><tr><th class=n>from<th class=n>decisions<th></tr>"))
+        silent = self.tally.total() - self.tally.decisions
+        of = f" (of the {self.tally.decisions} that are in the log)" if silent > 0 else ""
+        out.line(markup("<h2>Cost of a decision{}</h2><table><tr><th class=n>from<th class=n>decisions<th></tr>", of))
         most = max(buckets.values())
         for power in range(min(buckets), max(buckets) + 1):
             n = buckets.get(power, 0)
@@ -292,27 +332,26 @@ class Report:
                     parts.append(markup("<rect x='{}' y='{}' width='{}' height='13' fill='#1f4e79' fill-opacity='{}'>"
                                         "<title>{}</title></rect>", f"{60 + x * width:.1f}", 14 * y,
                                         f"{max(1.0, width):.1f}", f"{0.15 + 0.85 * n / most:.2f}", n))
-        out.line(together([*parts, markup("</svg>")]))
+        out.line(together([*parts, self._stops(used, 900, 60, 14 * len(names)), markup("</svg>")]))
 
     def _source(self, out: Output) -> None:
-        """The policy's files with hits in the margin, where the places of rules.json are files below ours."""
+        """The policy's files as they were compiled, with hits in the margin."""
         places = self.view.places
-        hits = self.tally.rule_hits()
+        counts = self.tally.rule_counts()
         lines: Dict[str, Dict[int, List[int]]] = {}
         for each in places.numbers(self.view.session):
             rule = places.rule(self.view.session, each)
             where = rule.source() if rule is not None else None
-            if where is not None and (where[0] in lines or len(lines) < _FILES):
+            if where is not None:
                 lines.setdefault(where[0], {}).setdefault(where[1], []).append(each)
         refused = {rule for (_, _, _, rule) in self.tally.refused}
-        for file in sorted(lines):
-            data = inside(ROOT, file, _SOURCE)
-            if data is None:
-                continue
-            out.line(markup("<h2>{}</h2><table class=src>", file))
-            for at, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
-                rules = lines[file].get(at, [])
-                count = sum(hits.get(rule, 0) for rule in rules)
+        for source in places.sources(self.view.session):
+            today = {None: "", True: "", False: " The file of this name in the tree differs today."}[source.today()]
+            out.line(markup("<h2>{}</h2><p>As it ran, sha256 {}.{}</p><table class=src>", source.file,
+                            source.sha256[:16], today))
+            for at, line in enumerate(source.lines, 1):
+                rules = lines.get(source.file, {}).get(at, [])
+                count = sum(counts.get(rule, (0, 0))[0] for rule in rules)
                 style = "refused" if refused.intersection(rules) else "never" if rules and not count else ""
                 out.line(markup("<tr class='{}'><td class=n>{}<td class=n>{}<td>{}</tr>", style,
                                 count if rules else "", at, line))
@@ -325,27 +364,32 @@ class Report:
         out.line(markup("<h2>Refused ({}{})</h2>", self.denied, more))
         for denial in self.denials:
             title = next((line for line in denial.lines if line.startswith("> ")), "")
-            out.line(markup("<details><summary><code>{}</code> {}</summary>", title[2:], denial.place))
+            answer = f" - overruled by the operator: {denial.answer}" if denial.answer else ""
+            out.line(markup("<details><summary><code>{}</code> {}{}</summary>", title[2:], denial.place, answer))
             if denial.text:
                 out.line(markup("<pre>{}</pre>", denial.text))
             out.line(markup("<pre>{}</pre>", together(denial.lines, "\n")))
             if denial.console:
                 text = "\n".join(line.rstrip("\r") for line in denial.console.split("\n"))
                 out.line(markup("<p>The guest's console until then:</p><pre>{}</pre>", text))
-            seq = f"{denial.seq}.{denial.cpu}" if denial.cpu else str(denial.seq)
+            seq = _seq(denial.rec)
             session = f"--session {self.view.session.number} "
             out.line(markup("<p><code>tools/log_decode.py why {}{} {}</code>, or, of a recorded run, "
                             "<code>make replay SEQ={}</code></p></details>", session, seq,
                             shlex.quote(self.view.session.source), seq))
 
 
-def _line(rec: Rec) -> str:
+def _seq(rec: Rec) -> str:
+    return f"{rec.seq}.{rec.cpu}" if rec.cpu else str(rec.seq)
+
+
+def _line(rec: Rec, view: View) -> str:
     f = rec.f
     t = "-" if rec.t is None else seconds(rec.t)
     if rec.kind in DECISIONS:
-        pc = "" if f.pc is None else f" pc={f.pc:#x}"
+        pc = "" if f.pc is None else f" pc={view.where(f.pc, f.el)}"
         return f"{rec.seq} {t} {f.verdict} r{f.rule} {what(f)}{pc}"
-    return f"{rec.seq} {t} @{rec.kind} {rec.body}"
+    return f"{rec.seq} {t} @{rec.kind} {view.told(rec.body)}"
 
 
 def write_html(run: Run, out: Output) -> None:
@@ -355,7 +399,7 @@ def write_html(run: Run, out: Output) -> None:
     for event, view in run.events():
         if isinstance(event, Start):
             sessions += 1
-            report = Report(view) if sessions <= _SESSIONS else None
+            report = Report(view, run.partial) if sessions <= _SESSIONS else None
         elif report is None:
             continue
         elif isinstance(event, Text):

@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every view shares: the events of the sessions asked for, what went wrong on the way, and where output goes."""
+"""Shared by all views: the events of the chosen sessions, problems on the way, and the destination of output."""
 from __future__ import annotations
 
 import sys
-from typing import BinaryIO, Iterator, List, Optional, Set, Tuple
+from typing import BinaryIO, Iterator, List, Optional, Set, Tuple, Union
 
 from .entry import say
 from .escape import Ready, no_command, terminal
 from .expr import Test
 from .fields import View
 from .files import UsageError, create
-from .record import Rec, number, seconds
+from .quick import Block
+from .record import Rec, seconds
 from .rules import Places
 from .sequence import End, Event, Session, Start, Suspect
 from .source import Reader
@@ -32,10 +33,19 @@ class Output:
         self._text: List[str] = []
 
     def line(self, text: str = "") -> None:
-        """Text that is not Ready is made so for a terminal."""
+        """Escapes text for a terminal, unless it is Ready."""
         self._text.append((text if isinstance(text, Ready) else terminal(text)) + "\n")
         if len(self._text) >= 512:
             self.flush()
+
+    def lines(self, rows: List[str]) -> None:
+        """Many of them, none of which is Ready."""
+        if rows:
+            self.flush()
+            text = "\n".join(rows) + "\n"
+            if not text.replace("\n", "").isprintable():
+                text = "".join(terminal(row) + "\n" for row in rows)
+            self._to.write(text.encode("utf-8", "backslashreplace"))
 
     def raw(self, data: bytes) -> None:
         if self._text:
@@ -58,7 +68,7 @@ class Output:
 
 
 class Options:
-    """The switches that every subcommand has."""
+    """The switches of every subcommand."""
 
     def __init__(self, strict: bool = False, since: Optional[int] = None, until: Optional[int] = None,
                  show_damaged: bool = False) -> None:
@@ -69,7 +79,7 @@ class Options:
 
 
 class Run:
-    """One pass over the inputs. `codes` collects what the exit status is made of."""
+    """One pass over the inputs. `codes` collects the causes of the exit status."""
 
     def __init__(self, reader: Reader, places: Places, symbols: Optional[Symbols], options: Options,
                  test: Optional[Test] = None) -> None:
@@ -84,7 +94,18 @@ class Run:
         say("log_decode", no_command(text))
 
     def events(self) -> Iterator[Tuple[Event, View]]:
-        """Every event of the sessions asked for; what stands before a session's first record belongs to it."""
+        """Every event of the sessions asked for; text before a session's first record belongs to it."""
+        for event, view in self.blocks():
+            if isinstance(event, Block):
+                for each in event.events():
+                    if isinstance(each, Rec):
+                        view.rec = each
+                    yield each, view
+            else:
+                yield event, view
+
+    def blocks(self) -> Iterator[Tuple[Union[Event, Block], View]]:
+        """The same, with rows of decisions in one piece."""
         view = View(Session(""), self.places, self.symbols)
         current, inside = 0, False
         for event in self.reader.events():
@@ -95,11 +116,7 @@ class Run:
             if wanted is None or wanted == (current if inside else current + 1):
                 if isinstance(event, Rec):
                     view.rec = event
-                    if self.symbols is not None and event.kind == "E" and "vbar" in event.f.kv:
-                        vbar = number(event.f.kv["vbar"])
-                        if vbar is not None:
-                            self.symbols.moved(vbar)
-                if self.options.show_damaged:
+                if self.options.show_damaged and not isinstance(event, Block):
                     self._show_damaged(event)
                 yield event, view
                 if isinstance(event, End):
@@ -115,6 +132,11 @@ class Run:
 
     def passes(self, rec: Rec, view: View) -> bool:
         return self.in_time(rec) and (self.test is None or self.test(view.of(rec)))
+
+    @property
+    def partial(self) -> bool:
+        """Are some records left out?"""
+        return self.test is not None or self.options.since is not None or self.options.until is not None
 
     def in_time(self, rec: Rec) -> bool:
         o = self.options
@@ -141,7 +163,7 @@ class Run:
             self.say(f"repaired: cut '{event.foreign.decode('latin-1').rstrip()}' out of seq {event.seq}")
 
     def finish(self) -> int:
-        """The exit status: 3 if there was nothing, else the highest of what was found."""
+        """The exit status: 3 if there was no record, else the highest of `codes`."""
         for note in self.reader.notes.lines:
             self.say(note)
         if self.reader.notes.truncated and self.options.strict:
@@ -155,9 +177,9 @@ class Run:
         return max(self.codes, default=0)
 
 
-def completeness(s: Session, allowed: int = 0) -> str:
+def completeness(s: Session, allowed: int = 0, text: int = 0) -> str:
     """The line that says whether a log is whole."""
-    word = "COMPLETE" if s.complete(allowed) else "INCOMPLETE"
+    word = "COMPLETE" if s.complete(allowed, text) else "INCOMPLETE"
     span = "" if s.first is None else f" in {s.first}..{s.last}"
     parts = [f"{s.records} records{span}" + (" (the head was cut)" if s.head_cut else "")]
     lost = f"lost {s.lost}"
@@ -180,10 +202,19 @@ def completeness(s: Session, allowed: int = 0) -> str:
         parts.append(f"weak {s.weak} (no sentinel: could be forged)")
     if s.text_short:
         parts.append(f"guest text short by {s.text_short} bytes")
+    elif s.text.altered and not s.weak:
+        parts.append("guest text altered on the way")
     silent = sorted(number for number, cpu in s.cpus.items() if cpu.received and not cpu.sent)
     which = f" of cpu {silent[0]}" if silent and s.trailer is not None else ""
     parts.append("trailer ok" if s.ended else f"no trailer{which}: capture cut")
+    if s.changes:
+        parts.append(changes(s.changes))
     return f"{word}  " + ", ".join(parts)
+
+
+def changes(count: int) -> str:
+    """The operator's changes, in words; empty: none."""
+    return "" if not count else f"{count} change{'s' * (count != 1)} by the operator"
 
 
 def span(ns: float) -> str:

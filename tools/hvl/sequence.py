@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides which records count, in which session, and what is missing (hv/log/README.md, "Reading a capture", 3 and 4).
+"""Decides which records count, in which session, and which are missing (hv/log/README.md, "Reading a capture", 3 and
+4).
 
 The RS rule stops forgery and the CRC stops damage; order is the second fence. Two orders exist:
 
-  strict   `log=text|full`: seq only grows on the wire. One that goes back is suspect; so is one that leaps ahead
+  strict   `log=text|full`: seq only grows on the line. A record that goes back is suspect; so is one that leaps ahead
            of a successor with a smaller seq, which is why a record behind a gap waits for the next one.
   held     `log=notable|quiet`: EL2 sends some records at once and the rest later, so an older one may fill a gap
-           if its time fits into that gap. Nothing is ever accepted twice.
+           if its time fits into that gap. No number is accepted twice.
 
 Two repairs keep one wrong number from costing the rest of a log: four consecutive records that fill a gap in strict
 order are believed (the number that made the gap was the wrong one), and four growing records that start low, outside
@@ -15,28 +16,32 @@ any gap, are a session whose header was lost.
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, Dict, List, Optional, Tuple, Union
+from typing import Callable, Deque, Dict, List, Optional, Tuple, Union
 
 from . import batch
+from .acts import Stops, change
 from .escape import terminal
 from .gaps import Gaps
+from .guesttext import GuestText
 from .record import Rec, nanoseconds, number
 from .wire import Damaged, Text, Token
 
-_QUEUE = 4096            # things that may wait for one doubtful record
+_QUEUE = 4096            # queued items that may wait for one doubtful record
 _QUEUE_BYTES = 1 << 20
-_RECENT = 64             # records remembered to tell a repeated one from a wrong one
+_RECENT = 64             # records remembered, to tell a repeated one from a wrong one
 _BELIEVED = 4            # consecutive records that outweigh one leap
-_LOW = 1024              # where a session without a header may start
+_LOW = 1024              # highest first number of a session without a header
 _LOSSES = 16             # losses listed one by one
-_CPUS = 512              # counters that one session may have
+_CPUS = 512              # counters in one session, at most
 _MIXED = 3               # records of another session; fewer are damage
 _KEYS = 64               # words of a header; a header of ours has 10
+_VBARS = 16              # values of VBAR_EL1
+_CHANGES = 100           # of the operator's, listed one by one
 _AHEAD = 256             # lost ranges announced before the counter gets there
 
 
 class Suspect:
-    """A whole record that does not fit the order. Never part of a result; shown on demand."""
+    """A whole record that does not fit the order. It enters no result, and is shown on demand."""
 
     __slots__ = ("rec",)
 
@@ -60,17 +65,17 @@ class Loss:
 
 
 class Session:
-    """One boot of the hypervisor: what its header says, and how whole its log is."""
+    """One boot of the hypervisor: the words of its header, and how whole its log is."""
 
     def __init__(self, source: str) -> None:
-        self.number = 0  # given with the first record
+        self.number = 0  # number, given with the first record
         self.source = source
         self.header: Dict[str, str] = {}
         self.cntfrq = 0
         self.records = 0
         self.first: Optional[int] = None
         self.last: Optional[int] = None
-        self.start_time: Optional[int] = None   # the guest begins, or else the first record
+        self.start_time: Optional[int] = None   # time zero: the guest begins, or else the first record
         self.end_time = 0
         self.lost = 0
         self.losses: List[Loss] = []
@@ -78,23 +83,27 @@ class Session:
         self.suspect = 0
         self.duplicate = 0
         self.repaired = 0
-        self.batched = 0                        # in batches that this decoder cannot open
-        self.windows: List[batch.Window] = []   # names of addresses, for what is in batches
+        self.batched = 0                        # records in batches that this decoder cannot unpack
+        self.windows: List[batch.Window] = []   # names of addresses, for batches
         self.weak = 0
-        self.guest_bytes = 0
+        self.text = GuestText()
         self.paused = 0
         self.monitors = 0
+        self.stops = Stops()
+        self.vbars: List[int] = []              # VBAR_EL1 as it was seen: where the guest's kernel lies
+        self.changes = 0                        # of the policy and the guest, by the operator
+        self.changed: List[Tuple[Rec, str]] = []        # the first of them
         self.trailer: Optional[Rec] = None
         self.cpus: Dict[int, Cpu] = {}
-        self.held_mode = False  # once a header said so: the monitor can change the mode, the gaps stay
+        self.held_mode = False  # set once by a header: the monitor may change the mode, the gaps stay
 
     def _gaps(self) -> int:
         return sum(cpu.gaps.total() for cpu in self.cpus.values())
 
     @property
     def missing(self) -> int:
-        """Lost on the wire. Where EL2 does not send everything, a gap proves nothing: there only each CPU's trailer
-        knows how many of its records were sent."""
+        """Records lost on the line. If EL2 does not send everything, a gap proves nothing: only each CPU's trailer says
+        how many of its records were sent."""
         if not self.held_mode:
             return self._gaps()
         return sum(max(0, cpu.sent - cpu.received) for cpu in self.cpus.values())
@@ -106,9 +115,9 @@ class Session:
 
     @property
     def text_short(self) -> int:
-        """Bytes of the guest's that EL2 sent and that are not here. Foreign text between records can hide some."""
+        """Bytes of the guest's that EL2 sent and that are not here."""
         sent = number(self.trailer.f.kv.get("guestbytes", "")) if self.trailer else None
-        return max(0, (sent or 0) - self.guest_bytes)
+        return 0 if self.head_cut else self.text.short(sent or 0)
 
     @property
     def guest_time(self) -> int:
@@ -119,13 +128,14 @@ class Session:
     def head_cut(self) -> bool:
         return bool(self.first)
 
-    def complete(self, allowed: int = 0) -> bool:
+    def complete(self, allowed: int = 0, text: int = 0) -> bool:
+        """Is everything here but for so many records and so many bytes of the guest's text?"""
         return (self.lost + self.missing <= allowed and self.damaged <= allowed and not self.suspect
-                and not self.head_cut and self.ended)
+                and not self.head_cut and self.ended and self.text_short <= text)
 
     @property
     def ended(self) -> bool:
-        """Has every CPU that logged said how much?"""
+        """Whether every CPU that logged has a trailer."""
         return self.trailer is not None and all(cpu.sent or not cpu.received for cpu in self.cpus.values())
 
     def name(self, key: str) -> str:
@@ -158,7 +168,7 @@ class End:
 
 
 class _Switch:
-    """Where in the queue one session ends and the next begins."""
+    """The place in the queue where one session ends and the next begins."""
 
     __slots__ = ("session",)
 
@@ -181,11 +191,11 @@ class Cpu:
         self.recent: Deque[Tuple[int, int]] = deque(maxlen=_RECENT)
         self.waiting: Optional[_Slot] = None
         self.run: List[_Slot] = []
-        self.run_new = False        # the run starts a session rather than fills a gap
+        self.run_new = False        # the run starts a session; it fills no gap
         self.fill_next = -1         # continues a run that was believed
         self.received = 0
-        self.sent = 0               # as its trailer has it
-        self.lost = 0               # likewise
+        self.sent = 0               # from its trailer
+        self.lost = 0               # from its trailer
 
 
 class _Slot:
@@ -208,18 +218,19 @@ class Sequencer:
 
     def __init__(self, source: str, before: int = 0, patience: int = _QUEUE_BYTES) -> None:
         self._source = source
-        self.sessions = before                  # numbers given so far
+        self.sessions = before                  # session numbers given so far
         self._patience = patience               # bytes that may wait for a decision
-        self.session = Session(source)          # the one that new records are judged in
-        self._out_session = self.session        # the one whose events are being put out
+        self.session = Session(source)          # the session in which new records are judged
+        self._out_session = self.session        # the session whose events are being put out
         self._queue: Deque[_Slot] = deque()
         self._queued = 0
         self._header: Optional[_Slot] = None    # an @H with seq 0 that may start a session
         self._stream = "guest"
         self._stream_gap = 0
         self._out: List[Event] = []
-        # Where a session stands that was left for another, or not believed: cpu -> next seq, time.
+        # Position in a session that was left for another, or not believed: cpu -> next seq, time.
         self._gone: Dict[int, Tuple[int, Optional[int]]] = {}
+        self.altered: Callable[[], bool] = bool    # was text changed on the way?
         self._gone_on = 0                       # its records that came all the same
 
     # --- in ---------------------------------------------------------------------------------------------
@@ -233,8 +244,38 @@ class Sequencer:
         out, self._out = self._out, []
         return out
 
+    def settled(self) -> bool:
+        """Is nothing in doubt, so that a decision whose number is expected() need not be looked at further?"""
+        s = self.session
+        return not self._queue and self._header is None and s is self._out_session and s.records > 0 and not any(
+            cpu.waiting is not None or cpu.run or cpu.ahead for cpu in s.cpus.values())
+
+    def expected(self) -> Dict[int, int]:
+        """Each CPU's next number."""
+        return {number: cpu.next for number, cpu in self.session.cpus.items()}
+
+    def accept(self, number: int, count: int, t: int, recent: List[Tuple[int, int]]) -> None:
+        """`count` decisions that continued the CPU's counter, the last of them at `t`; `recent`: number and sum of the last."""
+        s, cpu = self.session, self.session.cpus[number]
+        s.records += count
+        cpu.received += count
+        cpu.next = recent[-1][0] + 1
+        cpu.time = t
+        cpu.recent.extend(recent)
+        s.last = max(s.last or 0, recent[-1][0])
+        s.end_time = max(s.end_time, t)
+
+    def between(self, texts: List[bytes]) -> Tuple[Session, str]:
+        """Text that stood between them; the session and the stream that all of it belongs to."""
+        for data in texts:
+            if self._stream == "guest":
+                self.session.text.add(data)
+            elif self._stream == "gdb":
+                self.session.text.gdb(data)
+        return self.session, self._stream
+
     def settle(self) -> List[Event]:
-        """For a live view: no more waiting for a successor."""
+        """For a live view: no longer waits for a successor."""
         self._settle()
         out, self._out = self._out, []
         return out
@@ -242,12 +283,16 @@ class Sequencer:
     def finish(self) -> List[Event]:
         self._settle()
         if self.session.records:
-            self._out.append(End(self.session))
+            self._end(self.session)
         out, self._out = self._out, []
         return out
 
+    def _end(self, session: Session) -> None:
+        session.text.altered = session.text.altered or self.altered() or session.weak > 0
+        self._out.append(End(session))
+
     def _settle(self) -> None:
-        """Decides everything that waits, as no successor will."""
+        """Decides everything that waits: no successor will come."""
         if self._header is not None:
             slot, self._header = self._header, None
             self._begin(slot)
@@ -297,7 +342,9 @@ class Sequencer:
         elif isinstance(thing, Text):
             thing.stream = self._stream
             if self._stream == "guest":
-                s.guest_bytes += len(thing.data)
+                s.text.add(thing.data)
+            elif self._stream == "gdb":
+                s.text.gdb(thing.data)
         elif isinstance(thing, Damaged):
             s.damaged += thing.count
         elif isinstance(thing, Suspect):
@@ -305,19 +352,21 @@ class Sequencer:
         elif isinstance(thing, _Switch):
             new = thing.session
             if s.records:
-                self._out.append(End(s))
+                self._end(s)
             else:  # nothing but damage so far: it is the new session's
-                new.damaged, new.suspect, new.guest_bytes = s.damaged, s.suspect, s.guest_bytes
+                new.damaged, new.suspect, new.text = s.damaged, s.suspect, s.text
             self._out_session = new
             self._stream = "guest"
             return
         self._out.append(thing)
 
     def _account(self, rec: Rec) -> None:
-        """What an accepted record changes in its session, in wire order."""
+        """Changes of the session by an accepted record, in the order of the line."""
         s = self._out_session
         if not s.records:
             s.first = rec.seq
+            if rec.kind == "H" and not rec.seq:
+                s.text = GuestText()                # earlier text is another's
             self.sessions += 1
             s.number = self.sessions
             self._out.append(Start(s))
@@ -338,6 +387,13 @@ class Sequencer:
         kind = rec.kind
         if kind in "DA":
             return
+        if kind in "SE" and "vbar=" in rec.body:
+            self._vbar(s, rec)
+        changed = change(rec) if kind in "EP" else None
+        if changed is not None:
+            s.changes += 1
+            if len(s.changed) < _CHANGES:
+                s.changed.append((rec, changed))
         if kind == "H":
             s.header.update((key, value) for key, value in rec.f.kv.items()
                             if key in s.header or len(s.header) < _KEYS)
@@ -345,14 +401,21 @@ class Sequencer:
             if s.header.get("log") in ("notable", "quiet"):
                 s.held_mode = True
             if self._stream != "guest" and s._gaps() > self._stream_gap:
-                self._stream = "guest"  # the end of the monitor was among what is missing
+                self._stream = "guest"  # the end of the monitor's text is missing
         elif kind == "E":
             self._stream_event(rec)
         elif kind == "Z":
             s.trailer = rec
+            s.text.ends(rec.end)
             cpu.sent = number(rec.f.kv.get("records", "")) or 0
             cpu.lost = number(rec.f.kv.get("lost", "")) or 0
             s.lost = max(s.lost, sum(c.lost for c in s.cpus.values()))
+
+    @staticmethod
+    def _vbar(s: Session, rec: Rec) -> None:
+        vbar = number(rec.f.kv.get("vbar", ""))
+        if vbar and vbar not in s.vbars and len(s.vbars) < _VBARS:
+            s.vbars.append(vbar)
 
     def _stream_event(self, rec: Rec) -> None:
         event = rec.f.event
@@ -361,6 +424,8 @@ class Sequencer:
             s.windows = batch.windows(rec.body)
         elif event == "guest+" and rec.t is not None and not rec.cpu:
             s.start_time = rec.t
+        if event in ("mon+", "mon-"):
+            s.stops.event(rec, nanoseconds(rec.f.kv.get("paused", "").rstrip("s")) or 0)
         if event in ("mon+", "gdb+"):
             self._stream = "monitor" if event == "mon+" else "gdb"
             self._stream_gap = s._gaps()
@@ -390,7 +455,7 @@ class Sequencer:
         self._place(rec)
 
     def _confirm_header(self, rec: Rec) -> None:
-        """A header with seq 0 is believed unless the old session just goes on behind it."""
+        """A header with seq 0 is believed unless the old session goes on after it."""
         slot = self._header
         assert slot is not None
         self._header = None
@@ -403,7 +468,7 @@ class Sequencer:
             self._begin(slot)
 
     def _begin(self, slot: _Slot) -> None:
-        """A new session starts with the record in `slot`, which waits in the queue."""
+        """Starts a new session with the record in `slot`, which waits in the queue."""
         for cpu in self.session.cpus.values():
             self._drop_run(cpu)
             self._release(cpu)
@@ -438,7 +503,7 @@ class Sequencer:
                 return
 
     def _goes_on(self, rec: Rec) -> None:
-        """Does the other session go on? Then two machines write into one input."""
+        """Whether the other session goes on: then two machines write into one input."""
         seq, time = self._gone[rec.cpu]
         now = self.session.cpus.get(rec.cpu)
         if rec.seq == seq and (now is None or now.next != seq) and (rec.t is None or time is None or rec.t >= time):
@@ -446,14 +511,14 @@ class Sequencer:
             self._gone_on += 1
 
     def told(self) -> List[str]:
-        """What is to be said of the input as a whole."""
+        """Remarks about the input as a whole."""
         if self._gone_on < _MIXED:
             return []
         return ["two machines wrote into it at the same time: one session goes on between the records of another, and "
                 "neither can be told whole; keep a log for each machine"]
 
     def _loss(self, cpu: Cpu, rec: Rec) -> bool:
-        """@L explains a range, and so may stand out of order. True: dealt with."""
+        """@L explains a range, and may stand out of order. True: handled."""
         kv = rec.f.kv
         lo, hi = number(kv.get("from", "")), number(kv.get("to", ""))
         if lo is None or hi is None or hi < lo:
@@ -499,7 +564,7 @@ class Sequencer:
         return out
 
     def _advance(self, cpu: Cpu, rec: Rec) -> None:
-        """The counter is now behind `rec`; what it jumped over is a gap."""
+        """Sets the counter behind `rec`; numbers that it jumps over are a gap."""
         if rec.seq > cpu.next:
             for lo, hi in self._uncovered(cpu, rec.seq):
                 cpu.gaps.add(lo, hi, cpu.time, rec.t)
@@ -517,7 +582,7 @@ class Sequencer:
             self._decide(slot, True)
 
     def _forward(self, cpu: Cpu, rec: Rec) -> bool:
-        """`rec` is at or above the counter. False: try again, something that waited was decided."""
+        """`rec` is at or above the counter. False: try again, since a waiting record was decided."""
         if cpu.run:
             self._drop_run(cpu)
         waiting = cpu.waiting
@@ -543,7 +608,7 @@ class Sequencer:
             self._advance(cpu, rec)
             self._put(rec)
         elif not self.session.records and len(self.session.cpus) == 1 and not cpu.recent:
-            # The first record of a capture whose head was cut: there is nothing to compare it with.
+            # The first record of a capture whose head was cut: there is no counter to compare it with.
             self._advance(cpu, rec)
             self._put(rec)
         else:

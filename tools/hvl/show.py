@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Deque, Optional, Tuple
+from typing import Deque, Dict, List, Optional, Set, Tuple
 
 from .escape import Ready, joined, painted
 from .fields import View
-from .record import DECISIONS, Rec, seconds, what
+from .quick import Block, Line
+from .record import DECISIONS, Rec, immediate, seconds, what
 from .run import Output, Run, span
+from .sequence import Start
 from .wire import Text
 
-_LINE = 1024  # of guest text shown at once
+_MEMO = 1 << 14
+_LINE = 1024  # bytes of guest text shown at once
 _COLOURS = {"DENY": "31", "KILL": "1;31", "WOULD": "33", "PAUSE": "35", "INJECT": "36", "ALLOW": "32"}
 
 
 def paint(text: str, verdict: Optional[str], color: bool) -> str:
     code = _COLOURS.get(verdict or "")
     return painted(text, code) if color and code else text
+
+
+class _Shown:
+    """A decision's line from its verdict on; it depends on the text before the cost."""
+
+    __slots__ = ("text", "call")
+
+    def __init__(self, text: str, call: bool) -> None:
+        self.text = text
+        self.call = call        # its name is another one behind `hvc #1`
 
 
 class Show:
@@ -33,8 +46,14 @@ class Show:
         self._last: Optional[int] = None
         self._guest = b""
         self._started = False
+        self._shown: Dict[bytes, _Shown] = {}
+        self._spans: Dict[int, str] = {}
+        self._calls: Set[bytes] = set()       # syndromes of HVC #0 and SMC #0
 
     def go(self) -> None:
+        if self._around is None and not (self._console or self._color or self._relative or self._run.partial):
+            self._plain()
+            return
         before: Deque[Ready] = deque(maxlen=self._around[1] if self._around else 0)
         after = 0
         for event, view in self._run.events():
@@ -64,6 +83,61 @@ class Show:
                 before.append(line)
         self._end_text()
 
+    def _plain(self) -> None:
+        """All records, as they are shown without switches: the usual case, and the quick one."""
+        for event, view in self._run.blocks():
+            if isinstance(event, Block):
+                self._block(event, view)
+            elif isinstance(event, Rec):
+                self._put(self.line(event, view, False))
+            elif isinstance(event, Start):
+                self._shown.clear()
+
+    def _block(self, block: Block, view: View) -> None:
+        last, spans, shown, calls = self._last or 0, self._spans, self._shown, self._calls
+        rows: List[str] = []
+        put = rows.append
+        for line in block.lines:
+            _, _, seq, cpu, time, rest = line
+            end = rest.find(b" cost=")
+            known = shown.get(rest[:end])
+            if known is None or b" n=" in rest or time[0] == 0x30 and time[1] != 0x2e or \
+                    known.call and rest[rest.find(b" esr=", end):-10] not in calls:
+                self._out.lines(rows)
+                rows.clear()
+                self._last = last if self._started else None
+                self._first(block, line, view)
+                last = self._last or 0
+                continue
+            t = int(time.replace(b".", b""))
+            dt = spans.get(t - last) or self._span(t - last)
+            last = t
+            put(f"  {f'{seq}.{cpu}' if cpu else seq:>8}  {time.decode():<14}  {dt:>8}  {known.text}")
+        self._out.lines(rows)
+        self._last = last
+
+    def _first(self, block: Block, line: Line, view: View) -> None:
+        """A decision that is the first of its kind, or unlike EL2's own."""
+        rec = block.record(line)
+        self._put(self.line(rec, view, False))
+        text = self._tail(rec, view)
+        rest = line[5]
+        end = rest.find(b" cost=")
+        if rec.f.n > 1 or rec.kind != "D" or end < 0 or not text.isascii():
+            return
+        if len(self._shown) >= _MEMO:
+            self._shown.clear()
+        if not immediate(rec.f):
+            self._shown[rest[:end]] = _Shown(text, rec.f.cls in ("hvc", "smc"))
+            if len(self._calls) < _MEMO:
+                self._calls.add(rest[rest.find(b" esr=", end):-10])
+
+    def _span(self, ns: int) -> str:
+        text = f"+{span(ns)}" if ns >= 0 else f"-{span(-ns)}"
+        if len(self._spans) < _MEMO:
+            self._spans[ns] = text
+        return text
+
     def _put(self, line: str) -> None:
         self._end_text()
         if not self._started:
@@ -82,16 +156,20 @@ class Show:
             self._last = t
         seq = f"{rec.seq}.{rec.cpu}" if rec.cpu else str(rec.seq)
         head = f"{'>' if marked else ' '} {seq:>8}  {shown:<14}  {dt:>8}  "
-        f = rec.f
         if rec.kind not in DECISIONS:
-            return joined(head, f"{'@' + rec.kind:<7} {rec.body}")
+            return joined(head, f"{'@' + rec.kind:<7} {view.told(rec.body)}")
+        return joined(head, self._tail(rec, view))
+
+    def _tail(self, rec: Rec, view: View) -> Ready:
+        """A decision from its verdict on."""
+        f = rec.f
         subject = what(f) + (f"  x{f.n}" if f.n > 1 else "")
-        pc = "-" if f.pc is None else view.sym(f.pc) or hex(f.pc)
+        pc = "-" if f.pc is None else view.where(f.pc, f.el)
         place = view.of(rec).place()
         rule = "-" if f.rule is None else f"r{f.rule}"
         weak = "  weak" if rec.auth == "weak" else ""
         verdict = paint(f"{f.verdict or '?':<7}", f.verdict, self._color)
-        return joined(head, verdict, f" {rule:<5} {subject:<40} {pc}" + (f"  {place}" if place else "") + weak)
+        return joined(verdict, f" {rule:<5} {subject:<40} {pc}" + (f"  {place}" if place else "") + weak)
 
     # --- the guest's console in between -------------------------------------------------------------------
 

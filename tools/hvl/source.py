@@ -5,35 +5,36 @@ from __future__ import annotations
 import os
 import sys
 import zlib
-from typing import BinaryIO, Iterator, List, Optional
+from typing import BinaryIO, Iterator, List, Optional, Union
 
 from .escape import terminal
 from .files import UsageError as UsageError, complaint
+from .quick import Block, Quick
 from .sequence import Event, Sequencer
 from .undo import Undo
 from .wire import Scanner, WeakScanner
 
 CHUNK = 1 << 18
-_PIECE = 1 << 13           # of a gzip file, at a time
+_PIECE = 1 << 13           # bytes of a gzip file, at a time
 _MEMBERS = 100_000
 _UNPACKED = 4 << 30
-_SESSIONS = 10_000         # a log of more boots is none
-_GZIP = b"\x1f\x8b\x08"  # never the start of a capture: a guest's 1F is escaped, and no record starts so
+_SESSIONS = 10_000         # boots in one log, at most
+_GZIP = b"\x1f\x8b\x08"  # never starts a capture: a guest's 1F is escaped, and no record begins so
 
 
 class Notes:
-    """What is to be said about the inputs when all is done."""
+    """Remarks about the inputs, printed at the end."""
 
     def __init__(self) -> None:
         self.lines: List[str] = []
-        self.cuts: List[str] = []   # those of them that say what is not read
+        self.cuts: List[str] = []   # remarks about parts that are not read
 
     @property
     def truncated(self) -> bool:
         return bool(self.cuts)
 
     def cut(self, text: str) -> None:
-        """Something of the input is not read."""
+        """A part of the input is not read."""
         self.lines.append(text)
         self.cuts.append(text)
 
@@ -62,9 +63,9 @@ def _raw(stream: BinaryIO, name: str) -> Iterator[bytes]:
 
 
 def _gunzip(chunks: Iterator[bytes], name: str, notes: Notes) -> Iterator[bytes]:
-    """Members one after the other. A truncated or damaged file gives what can be had, and a note."""
+    """Members one after the other. A truncated or damaged file gives its readable part, and a remark."""
     unzip, members, size = zlib.decompressobj(31), 1, 0
-    for data in _small(chunks):     # what stands behind a member is copied for each one: little of it
+    for data in _small(chunks):     # zlib copies the bytes behind a member for each one, so they are few
         while data:
             if unzip.eof:
                 if not data.strip(b"\0"):
@@ -100,7 +101,7 @@ def _small(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _large(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Many small ones as one."""
+    """Joins many small chunks."""
     parts: List[bytes] = []
     size = 0
     for data in chunks:
@@ -148,14 +149,18 @@ class Reader:
         self.sessions = 0
         self.bare = False
         self.sentinels = 0
+        self.quick = True       # whatever it is, what comes out is the same
 
-    def _file(self, name: str) -> Iterator[Event]:
+    def _file(self, name: str) -> Iterator[Union[Event, Block]]:
         scanner = WeakScanner() if self._weak else Scanner()
         before = self.sessions
         order = Sequencer(name, before)
         undo = Undo()
+        order.altered = lambda: bool(undo.told()) or scanner.mended() > 0
+        quick = Quick(scanner, order) if self.quick and not self._weak else None
         for data in chunks_of(name, self.notes):
-            yield from order.feed(scanner.feed(undo.feed(data)))
+            data = undo.feed(data)
+            yield from order.feed(scanner.feed(data)) if quick is None else quick.feed(data)
             if order.sessions - before > _SESSIONS:
                 self.notes.cut(f"{name}: more than {_SESSIONS} sessions; what follows is not read")
                 break
@@ -168,7 +173,7 @@ class Reader:
         self.bare = self.bare or scanner.bare
         self.sentinels += scanner.sentinels
 
-    def events(self) -> Iterator[Event]:
+    def events(self) -> Iterator[Union[Event, Block]]:
         for name in self.files:
             if name != "-" and not os.path.exists(name):
                 raise UsageError(f"{terminal(name)}: no such file")
@@ -176,7 +181,7 @@ class Reader:
             yield from self._file(name)
 
     def refusal(self) -> Optional[str]:
-        """Why there is nothing to decode; None if there is."""
+        """The reason why there is nothing to decode; None if there is something."""
         if self.sessions:
             return None
         if self.sentinels:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""console, monitor and live: the bytes that are no records."""
+"""console, monitor and live: the bytes outside records."""
 from __future__ import annotations
 
 import codecs
@@ -20,10 +20,10 @@ from .source import Reader, UsageError
 from .symbols import Symbols
 from .wire import Scanner, Text
 
-CAST = b'{"version": 2, "width": 80, "height": 24}\n'     # how a recording begins
-_WITHHELD = 1 << 20  # text that waits for the first record, the proof that this is a log
-_IDLE = 0.05         # seconds without input after which a live view waits for nothing more
-_PATIENCE = 1 << 12  # bytes of text that a live view holds back for a doubtful record
+CAST = b'{"version": 2, "width": 80, "height": 24}\n'     # first bytes of a recording
+_WITHHELD = 1 << 20  # bytes that wait for the first record, the proof that this is a log
+_IDLE = 0.05         # seconds without input after which a live view stops waiting
+_PATIENCE = 1 << 12  # bytes that a live view holds back for a doubtful record
 
 
 def write_stream(run: Run, out: Output, stream: str, cast: bool, exact: bool) -> None:
@@ -57,7 +57,7 @@ def write_stream(run: Run, out: Output, stream: str, cast: bool, exact: bool) ->
                 continue
             early.append(data)
             size += len(data)
-            if size > _WITHHELD:  # no record in a megabyte: too much to keep, exit 3 will tell if none comes
+            if size > _WITHHELD:  # no record in a megabyte: too much to keep; if none comes, the exit status is 3
                 proven = True
                 for data in early:
                     out.raw(data)
@@ -65,13 +65,13 @@ def write_stream(run: Run, out: Output, stream: str, cast: bool, exact: bool) ->
 
 
 def harmless(data: bytes) -> bytes:
-    """Bytes as a terminal may have them; line ends stay."""
+    """Bytes that a terminal may have; line ends stay."""
     text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
     return lines(text).encode("utf-8", "backslashreplace")
 
 
 class Live:
-    """A filter between the hypervisor and a terminal: text passes at once, records are shown, hidden or put aside."""
+    """A filter between the hypervisor and a terminal: text passes at once, records are shown, hidden or set aside."""
 
     def __init__(self, places: Places, symbols: Optional[Symbols], hide: bool, color: bool, log: Optional[str],
                  tee: Optional[str]) -> None:
@@ -91,7 +91,7 @@ class Live:
 
     def go(self, source: BinaryIO) -> None:
         fd = source.fileno()
-        # A file is no machine that somebody sits at: what it would do to the terminal was meant for another.
+        # Text of a file was for another terminal; only a live machine may control this one.
         self._exact = not (stat.S_ISREG(os.fstat(fd).st_mode) and self._out.is_terminal())
         try:
             while True:
@@ -116,7 +116,7 @@ class Live:
                     out.close()
 
     def _idle(self) -> None:
-        """Nothing comes: what was held back for what might come is shown."""
+        """No input comes: shows the text that was held back."""
         self._events(self._order.feed(self._scanner.flush_text()))
         self._events(self._order.settle())
 
@@ -142,7 +142,7 @@ class Live:
 
 
 def _ready(fd: int) -> bool:
-    """False: nothing for a while. Where select() cannot tell (Windows, a plain file), reading is the only way."""
+    """False: no input for a while. If select() cannot tell (Windows, a plain file), reading is the only way."""
     import select
     try:
         return bool(select.select([fd], [], [], _IDLE)[0])

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Undoes what consoles and CI do to a capture before it is scanned: UTF-16; stamps and colours of lines.
+"""Undoes the changes that consoles and CI make to a capture, before it is scanned: UTF-16; stamps and colours of lines.
 
-Only what is recognised around the first record is undone, as EL2 writes that one at the start of a line. What happens
-to single records (blanks behind them, wrapped lines, another letter for RS) is mended where they are read: wire.py.
+Only changes seen around the first record, which EL2 writes at the start of a line, are undone. Changes of single
+records (blanks behind them, wrapped lines, another letter for RS) are mended where records are read: wire.py.
 """
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import re
 from typing import List, Optional
 
 _HEAD = 1 << 18         # bytes in which the first record is looked for
-_SURE = 32              # bytes that show a record's beginning
-_LINE = 1 << 13         # a line without end is passed on in pieces of this
+_SURE = 32              # bytes that show the beginning of a record
+_LINE = 1 << 13         # a line without end is passed on in pieces of this size
 _COLOUR = rb"\x1b\[[0-9;]{0,16}[mK]"
 _CLOCK = rb"[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:[.,][0-9]{1,9})?"
 _STAMP = (rb"(?:\[?(?:[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]|[A-Z][a-z]{2} [ 0-9][0-9] )?" + _CLOCK
@@ -24,12 +24,12 @@ _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codec
 
 
 class Undo:
-    """Bytes in, bytes out."""
+    """Bytes in, bytes out, with the changes undone."""
 
     def __init__(self) -> None:
         self._decode: Optional[codecs.IncrementalDecoder] = None
         self._encoding = ""
-        self._head: Optional[bytes] = b""       # None: what there is to undo is known
+        self._head: Optional[bytes] = b""       # None: the changes are known
         self._begun = False
         self._edge: "Optional[re.Pattern[bytes]]" = None
         self._what = ""
@@ -74,7 +74,7 @@ class Undo:
     def _decoded(self, data: bytes, final: bool) -> bytes:
         if not self._begun:
             data = self._rest + data
-            if len(data) < 4 and not final:     # too little to know
+            if len(data) < 4 and not final:     # too little to see the changes
                 self._rest = data
                 return b""
             self._begun, self._rest = True, b""
@@ -91,7 +91,7 @@ class Undo:
         return self._decode.decode(data, final).encode("utf-8", "replace")
 
     def told(self) -> List[str]:
-        """What was undone."""
+        """Remarks about the changes that were undone."""
         out = [f"undone: {self._encoding.upper()}"] if self._encoding.startswith("utf-16") else []
         if self._count:
             out.append(f"undone: {self._what} around lines, {self._count} in all; the guest's own went with them")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Splits a capture into records and the bytes between them (hv/log/README.md).
 
-Everything here is linear in the input, whatever the input, and holds at most two record lengths of it.
+All of this is linear in the input, whatever it holds, and keeps at most two record lengths of it.
 """
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from . import batch
 from .record import Rec
 
 RS = b"\x1e"
-MOST = 2048               # longest record, RS and line end not counted
+MOST = 2048               # longest record, without RS and line end
 _WINDOW = MOST + 3        # room for CR CR LF
 _ENDS = re.compile(rb"[\n\x1e]")
-# Shorter than any record: many of these are one object, however many they are.
+# Shorter than any record: equal ones share one object, however many there are.
 _SCRAPS = re.compile(rb"\x1e+(?=\x1e)|(?:\x1e[^\n\x1e:]{0,12}\n?(?=\x1e)){1,256}")
-_SCRAP = 16               # bytes of one, with the next one's RS
+_SCRAP = 16               # bytes of a broken record, with the next one's RS
 _ESCAPED = re.compile(rb"\x1f([ef])")
 _HEAD = re.compile(rb"@([A-Z])(\+?) ([0-9]{1,20})(?:\.([0-9]{1,4}))?(?: ([0-9]{1,12})\.([0-9]{9}))?(?: (.*))?",
                    re.DOTALL)
 _HEX = frozenset(b"0123456789abcdef*")
-_NARROWEST, _WIDEST = 40, 400    # screens, in columns
+_NARROWEST, _WIDEST = 40, 400    # widths of screens, in columns
 _WORD = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+[]")
-_LONGEST_NAME = 64        # of a program that writes to stderr
-_FUTILE = 20_000          # broken records after which no more are tried
+_LONGEST_NAME = 64        # first bytes of a program's line on stderr
+_FUTILE = 20_000          # broken records that are repaired; further ones are left
 _TRIES = 256              # cuts that are tried for one broken record
-# A record that lost its sentinel.
+# a record that lost its sentinel
 BARE = re.compile(rb"(?:\A|\n)(?:\^\^|\xe2\x90\x9e)?@(?:H 0 [0-9]{1,12}\.[0-9]{9} hvl=1 |"
                   rb"[A-Z]\+? [0-9][^\n]{0,2048} \*[0-9a-f]{8}(?:\^M|[ \t]{1,200})?\r{0,2}(?:\n|\Z))")
-# How `cat -v` and those who draw control characters spell a sentinel.
+# Spellings of the sentinel by `cat -v` and other programs that draw control characters.
 _SPELLED = re.compile(rb"\^\^(?=@)|\xe2\x90\x9e(?=@)")
 
 
@@ -46,7 +46,7 @@ class Text:
 
 
 class Damaged:
-    """What followed an RS and is no record; `count` of them (a run of bare RS is one object)."""
+    """Bytes after an RS that are no record; `count` of them (a run of bare RS is one object)."""
 
     __slots__ = ("data", "count")
 
@@ -59,7 +59,7 @@ Token = Union[Text, Rec, Damaged]
 
 
 def parse(line: bytes) -> Optional[Rec]:
-    """A record from its line, RS and line end removed; None unless the CRC and the head are right."""
+    """A record from its line, RS and line end removed; None unless CRC and head are right."""
     if line[:1] != b"@" or line[-10:-8] != b" *":
         return None
     tail = line[-8:]
@@ -72,7 +72,7 @@ def parse(line: bytes) -> Optional[Rec]:
     if m is None:
         return None
     kind, plus, seq, cpu, sec, frac, body = m.groups()
-    if (sec is None) != (kind == b"B"):  # a batch, and only a batch, has no time
+    if (sec is None) != (kind == b"B"):  # only a batch has no time
         return None
     t = None if sec is None else int(sec) * 1_000_000_000 + int(frac)
     try:
@@ -92,15 +92,16 @@ def unescape(data: bytes) -> bytes:
 
 
 def _held(buf: bytes, start: int, end: int) -> int:
-    """Where to stop emitting text: an unfinished escape waits, and so does a line end that a `+` may take away."""
+    """The end of text that can be passed on: an unfinished escape waits, and so does a line end that a `+` may take
+    away."""
     if end > start and buf[end - 1] in b"\r\n":
         end = max(start, end - 3)
     return end - 1 if end > start and buf[end - 1] == 0x1f else end
 
 
 def without_line_end(text: bytes, end: bytes) -> bytes:
-    """Takes away the CR LF that EL2 put before a `+` record. A capture that rewrote line ends rewrote this one too,
-    so the record's own end says what to take."""
+    """Takes away the CR LF that EL2 put before a `+` record. A capture that rewrote line ends rewrote this one too, so
+    the record's own line end tells which bytes to take."""
     for tail in (end, b"\r\n", b"\n"):
         if tail and text.endswith(tail):
             return text[:-len(tail)]
@@ -108,12 +109,12 @@ def without_line_end(text: bytes, end: bytes) -> bytes:
 
 
 def repair(first: bytes, second: bytes) -> Optional[Tuple[Rec, bytes]]:
-    """A record that somebody's whole line was written into: `first` holds the record's start and that line,
-    `second` the record's rest. Tries every place where a word before a ': ' may have begun."""
+    """A record into which a foreign line was written: `first` holds the record's start and that line, `second` the
+    record's rest. Tries every place where a word before a ': ' may have begun."""
     rest = second.rstrip(b"\r")
     if not _HEX.issuperset(rest[-8:]) or len(rest) >= 10 and rest[-10:-8] != b" *":
         return None
-    # The sum that the record must have, where it is whole: then a try costs no more than a look at it.
+    # The checksum that the record must have if it is whole: comparing it is all that a try costs.
     crc = int(rest[-8:], 16) if len(rest) >= 10 and b"*" not in rest[-8:] else None
     tries = 0
     colon = first.find(b": ")
@@ -133,12 +134,12 @@ def repair(first: bytes, second: bytes) -> Optional[Tuple[Rec, bytes]]:
 
 
 class More(Exception):
-    """The bytes so far do not tell."""
+    """more bytes are needed"""
 
 
 def unwrap(buf: bytes, start: int, end: int, final: bool) -> Optional[Tuple[Rec, int]]:
-    """A record that was wrapped at the width of a screen, from its first line `start`..`end` in `buf`: joined with
-    the lines behind it, all but the last of one width, until the CRC fits. Returns the record and where to go on."""
+    """A record that was wrapped at the width of a screen, from its first line `start`..`end` in `buf`: joined with the
+    lines behind it, all but the last of one width, until the CRC fits. Returns the record and the offset behind it."""
     width = len(buf[start:end].rstrip(b"\r"))
     if not _NARROWEST <= width <= _WIDEST or not _HEAD.match(buf, start, end):
         return None
@@ -163,17 +164,21 @@ def unwrap(buf: bytes, start: int, end: int, final: bool) -> Optional[Tuple[Rec,
 
 
 class Scanner:
-    """Bytes in, tokens out, in wire order."""
+    """Bytes in, tokens out, in the order of the line."""
 
     def __init__(self) -> None:
         self._rest = b""
         self.sentinels = 0  # RS bytes seen
-        self.bare = False   # looks like records whose RS was stripped
+        self.bare = False   # lines like records whose RS was stripped
         self._futile = 0
         self.padded = self.wrapped = self.respelled = 0     # records that were mended
 
+    def mended(self) -> int:
+        """How many records."""
+        return self.padded + self.wrapped + self.respelled
+
     def told(self) -> List[str]:
-        """What was mended."""
+        """Remarks about mended records."""
         given_up = [f"{_FUTILE} broken records could not be put together; no more were tried"]
         return (given_up if self._futile >= _FUTILE else []) + [f"mended: {count} records {how}" for count, how in (
             (self.padded, "with blanks behind them"), (self.wrapped, "wrapped at the width of a screen"),
@@ -209,8 +214,17 @@ class Scanner:
         self._rest = buf[pos:]
         return out
 
+    def waits(self) -> bool:
+        """Are there bytes that may be part of what is to come?"""
+        return bool(self._rest)
+
+    def taken(self) -> bytes:
+        """These, which are no longer the scanner's."""
+        rest, self._rest = self._rest, b""
+        return rest
+
     def flush_text(self) -> List[Token]:
-        """For a live view: gives up what was held back, so that a `+` can no longer take it away."""
+        """For a live view: gives up text that was held back, so that a `+` can no longer take it away."""
         rs = self._rest.find(RS)
         stop = len(self._rest) if rs < 0 else rs
         if stop and self._rest[stop - 1] == 0x1f and rs < 0:
@@ -227,14 +241,14 @@ class Scanner:
             out.append(Text(unescape(data)))
 
     def _record(self, buf: bytes, pos: int, rs: int, final: bool, out: List[Token]) -> int:
-        """Reads what follows the RS at `rs`; text from `pos` on stands before it. Returns where to go on,
+        """Reads the bytes after the RS at `rs`; text from `pos` on stands before it. Returns the offset to go on at,
         -1: more bytes are needed."""
         start = rs + 1
         m = _ENDS.search(buf, start, start + _WINDOW)
         if m is None:
             if not final and len(buf) - start < _WINDOW:
                 return -1
-            # Too long for a record, or the capture ends in it: at most the end of a file makes this whole.
+            # Too long for a record, or the capture ends in it, and so perhaps the record.
             end = after = min(start + MOST, len(buf))
         else:
             end = m.start()
@@ -277,7 +291,7 @@ class Scanner:
 
 class WeakScanner(Scanner):
     """For captures whose RS bytes were stripped: a record is a whole line. The guest can forge these, so each is
-    marked. Once a sentinel does show up, the capture was not stripped, and only sentinels count."""
+    marked. After a first sentinel only sentinels count, since the capture was not stripped."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -285,8 +299,8 @@ class WeakScanner(Scanner):
         self._last = b""     # a line end that a `+` may take away
         self._skip = False   # inside a line too long to be a record
         self._strict = False
-        self._wrapped: List[bytes] = []     # the lines so far of what may be a wrapped record
-        self._joined = False                # the record at hand was made of these
+        self._wrapped: List[bytes] = []     # lines that may belong to a wrapped record
+        self._joined = False                # the lines of which the record at hand was made
 
     def feed(self, data: bytes, final: bool = False) -> List[Token]:
         if self._strict:
@@ -359,7 +373,7 @@ class WeakScanner(Scanner):
         self._last = piece[len(stripped):]
 
     def _read(self, piece: bytes) -> Optional[Rec]:
-        """A whole line as a record, however its sentinel is spelled."""
+        """A whole line as a record, in any spelling of its sentinel."""
         line = piece.rstrip(b"\r\n")
         spelled = _SPELLED.match(line)
         if spelled is not None:
@@ -378,7 +392,7 @@ class WeakScanner(Scanner):
         return _NARROWEST <= len(line) <= _WIDEST and _HEAD.match(line) is not None
 
     def _join(self, piece: bytes) -> Tuple[Optional[Rec], bool]:
-        """What waits and this line as one record; and whether another line may still belong to it."""
+        """The waiting lines and this one as one record; and whether another line may still belong to it."""
         parts = [line.rstrip(b"\r\n") for line in [*self._wrapped, piece]]
         width = len(parts[0].replace(b"\xe2\x90\x9e", b"^"))
         if not parts[-1] or len(parts[-1]) > width:

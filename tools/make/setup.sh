@@ -27,7 +27,7 @@ fi
 
 echo "setup: missing:$missing"
 $root apt-get -qq update
-# It ends with a status, as nobody says yes: its summary is what is asked for.
+# --assume-no ends with a status; only its summary is needed.
 # shellcheck disable=SC2086 # words
 $root apt-get install --assume-no --no-install-recommends $missing 2>/dev/null | sed -n \
 	-e 's/.* \([0-9]*\) newly installed.*/setup: packages to install: \1/p' \

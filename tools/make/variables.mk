@@ -3,19 +3,19 @@
 #
 # make would expand the text of a variable, and a recipe would hand it to a shell. Here each text that was given is looked
 # at as it stands ($(value)), with make's own functions alone, and fixed: nothing in it is expanded afterwards. Texts that
-# are free (HVINIT, LINUX_CMDLINE) go to a tool as environment, never as part of a command.
+# are free (HVINIT, LINUX_CMDLINE, GUEST_ARGS) go to a tool as environment, never as part of a command.
 
-override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS V
+override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS LINUX_VERBATIM V
 override NUMBERS := TIMEOUT SEED COUNT PROGRAMS STORM MUTANTS FUZZ_SECONDS FUZZ_SEED SESSION
-override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE
-override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK RESULTS
+override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE GUEST_LOAD GUEST_ENTRY GUEST_X0 GUEST_DTB_AT
+override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK GUEST_ELF GUEST_BIN GUEST_DTB GUEST_DISK RESULTS
 override TOOLS := QEMU CROSS_COMPILE PYTHON CC OBJCOPY OBJDUMP
-override TEXTS := HVINIT LINUX_CMDLINE LINUX_NET SCENARIOS
+override TEXTS := HVINIT LINUX_CMDLINE LINUX_NET GUEST_ARGS GUEST_NET GUEST_MACHINE SCENARIOS
 override KNOWN := $(FILES) $(CHOICES) $(TEXTS) $(SWITCHES) $(NUMBERS) $(TOOLS)
 
 override a_switch := 1, or 0 for off
 override a_name := letters, digits and ._/+@- alone, no - in front
-override takes.POLICY := a profile of policy/ or a .yaml file (default; run-linux and test-linux-smoke: permissive)
+override takes.POLICY := a profile of policy/ or a .yaml file (default; run-linux and test-linux-smoke: permissive, run-guest: guest)
 override takes.MODE := audit or enforce, whatever the policy says
 override takes.BOARD := a file of policy/platform without its .yaml; otherwise the one that the policy names
 override takes.LOG := text, notable, full or quiet
@@ -34,12 +34,24 @@ override takes.COUNT := a number: how many decisions it is for
 override takes.STORM := 0 to 2: what else the hostile guest does
 override takes.FLOODS := $(a_switch): the attacking guest floods, as a key says
 override takes.BRIEF := $(a_switch): the sweep leaves out what repeats
-override takes.LINUX_IMAGE := a kernel: Image, gzipped or EFI zboot
+override takes.LINUX_IMAGE := a kernel: Image, packed in any way, or EFI zboot
 override takes.LINUX_DTB := its DTB; without one that of the QEMU that will run
 override takes.LINUX_INITRD := an initrd
 override takes.LINUX_CMDLINE := the kernel command line, one line of any text, handed on as it stands
+override takes.LINUX_VERBATIM := $(a_switch): the command line as it stands, without the panic=-1 of UNATTENDED=1
 override takes.LINUX_DISK := a raw disk image
 override takes.LINUX_NET := user, with options of QEMU behind commas
+override takes.GUEST_ELF := a kernel, a 64-bit ELF file for AArch64
+override takes.GUEST_BIN := a kernel, a raw binary or an image of U-Boot
+override takes.GUEST_LOAD := where a raw binary or a PIE goes (as it says, else 0x40080000)
+override takes.GUEST_ENTRY := where it begins (as it says, else where it lies)
+override takes.GUEST_X0 := dtb, or a number: what X0 holds then (0 for an ELF file, else dtb)
+override takes.GUEST_DTB := auto, none or a DTB (auto: of the QEMU that will run)
+override takes.GUEST_DTB_AT := where the DTB goes (the start of RAM, unless the kernel is there)
+override takes.GUEST_ARGS := its arguments, one line of any text, handed on as it stands in /chosen/bootargs
+override takes.GUEST_DISK := a raw disk image
+override takes.GUEST_NET := user, with options of QEMU behind commas
+override takes.GUEST_MACHINE := options for QEMU -machine, of run-guest and run-linux: mte=on
 override takes.R := the folder of a recording (build/record)
 override takes.SEQ := a decision: 12098, or 12098.1 for CPU 1
 override takes.SESSION := a number: which session of the log
@@ -58,7 +70,7 @@ override takes.CROSS_COMPILE := what is in front of their names (aarch64-linux-g
 override takes.CC := a compiler, with words in front or behind
 override takes.OBJCOPY := a program
 override takes.OBJDUMP := a program
-override takes.PYTHON := a python3 with PyYAML and Jinja2
+override takes.PYTHON := a python3 with PyYAML, Jinja2 and pyelftools
 
 # ---- alphabets -----------------------------------------------------------------------------------------------------
 
@@ -74,17 +86,17 @@ override DIGITS := 0 1 2 3 4 5 6 7 8 9
 override PLAIN := a b c d e f g h i j k l m n o p q r s t u v w x y z A B C D E F G H I J K L M N O P Q R S T U V W X Y Z \
 	$(DIGITS) . _ / + @ -
 override PRINTABLE := $(PLAIN) ! $(hash) $$ % & ' ( ) * , : ; < = > ? [ \ ] ^ ` { | } ~
-# The characters of a text that a list of characters has not.
+# The characters of a text that are not in a list of characters.
 override others = $(if $(2),$(call others,$(subst $(firstword $(2)),,$(1)),$(wordlist 2,$(words $(2)),$(2))),$(1))
-# Not empty where a text has one of them: `if` would take blanks for nothing.
+# Not empty if a text has one of them: `if` would take blanks for an empty text.
 override odd = $(subst <>,,<$(call others,$(1),$(2))>)
-# Words of a list of files that are plain; most lists are, at the first look.
+# The plain names in a list of files; one test of the whole list mostly shows that all are.
 override plain = $(if $(call odd,$(subst $(space),,$(1)),$(PLAIN)),$(foreach f,$(1),$(if $(call odd,$(f),$(PLAIN)),,$(f))),$(1))
-# A list of files of the tree, all of which must be plain: one line says which is not.
+# A list of files of the tree, all of which must be plain names: one line tells of another.
 override sources = $(foreach f,$(filter-out $(call plain,$(1)),$(1)),$(error '$(f)': the name of a file of the tree has \
 	$(a_name)))$(1)
 
-# ---- the folder, the names and the texts that were given -----------------------------------------------------------
+# ---- the given folder, names and texts ----------------------------------------------------------------------------
 
 ifneq ($(call odd,$(CURDIR),$(PLAIN)),)
 $(error this checkout is in '$(subst $(newline),\n,$(CURDIR))': make needs a folder whose name has $(a_name); move it)
@@ -98,10 +110,10 @@ ifneq ($(strip $(UNKNOWN)),)
 $(error $(firstword $(UNKNOWN))=: no such variable; `make help` lists them)
 endif
 
-# Given on the command line or by environment; the environment's compiler is for the host, and none of ours.
+# Variables given on the command line or in the environment; an environment's compiler is the host's and does not count.
 override GIVEN := $(foreach name,$(KNOWN),$(if $(filter command environment,$(firstword $(origin $(name)))),\
 	$(if $(filter-out environment,$(origin $(name))),$(name),$(filter-out CC OBJCOPY OBJDUMP,$(name)))))
-# An empty one is as good as none; PYTHON= and a free text say that there is none.
+# An empty variable counts as not given; for PYTHON= and free texts empty is a value.
 override EMPTY := $(foreach name,$(filter-out PYTHON $(TEXTS),$(GIVEN)),$(if $(subst <>,,<$(value $(name))>),,$(name)))
 override GIVEN := $(filter-out $(EMPTY),$(GIVEN))
 $(foreach name,$(EMPTY),$(eval override undefine $(name)))
@@ -109,7 +121,7 @@ $(foreach name,$(GIVEN),$(eval override $(name) := $$(value $(name))))
 export $(GIVEN)
 
 refused = $(error $(1)=$(subst $(newline),\n,$($(1))): $(2))
-# Those of some variables that were given must have the characters of a list only; be one of a list; not begin with -.
+# Checks given variables: only characters of a list; one of a list; not beginning with -.
 characters = $(foreach name,$(filter $(GIVEN),$(1)),$(if $(call odd,$(subst $(3),,$($(name))),$(2)),$(call refused,$(name),$(or $(4),$(takes.$(name))))))
 one_of = $(foreach name,$(filter $(GIVEN),$(1)),$(if $(filter $(2),$($(name))),,$(call refused,$(name),$(takes.$(name)))))
 not_an_option = $(foreach name,$(filter $(GIVEN),$(1)),$(if $(filter -%,$(firstword $($(name)))),$(call refused,$(name),$(a_name))))
@@ -120,7 +132,7 @@ $(call characters,$(SWITCHES) $(CHOICES),$(filter-out / + @,$(PLAIN)))
 $(call characters,$(FILES) $(filter-out CC PYTHON,$(TOOLS)),$(PLAIN),,$(a_name))
 $(call characters,CC PYTHON,$(PLAIN) =,$(space),words of $(a_name))
 $(call characters,SCENARIOS,$(PLAIN),$(space))
-$(call characters,LINUX_NET,$(PLAIN) $(comma) : =)
+$(call characters,LINUX_NET GUEST_NET GUEST_MACHINE,$(PLAIN) $(comma) : =)
 $(call characters,HVINIT,$(PRINTABLE),$(space))
 $(call not_an_option,$(FILES) $(TOOLS) SCENARIOS)
 $(call one_of,$(SWITCHES),0 1)
@@ -130,13 +142,11 @@ $(call one_of,LOG,text notable full quiet)
 $(call one_of,SMP,1 2 3 4 5 6 7 8)
 $(call one_of,GUEST,diag bench sweep fuzz attack)
 $(call one_of,RELEASE,bookworm trixie)
-ifneq ($(findstring $(newline),$(LINUX_CMDLINE)),)
-$(call refused,LINUX_CMDLINE,$(takes.LINUX_CMDLINE))
-endif
-# What is off is empty from here on; MONITOR and V have a default that is not.
+$(foreach name,LINUX_CMDLINE GUEST_ARGS,$(if $(findstring $(newline),$($(name))),$(call refused,$(name),$(takes.$(name)))))
+# Switches that are off are empty from here on; MONITOR and V have another default.
 $(foreach name,$(filter-out MONITOR V,$(filter $(GIVEN),$(SWITCHES))),$(eval override $(name) := $(filter 1,$($(name)))))
 
-# B is a folder of its own: not the tree, one of its rooms, or a folder that the tree lies in.
+# B is a folder of its own: not the tree, one of its rooms, or a folder above the tree.
 override ROOMS := policy policygen hv guest linker tests tools .git .ci
 override FOLDER := $(abspath $(B))
 ifneq ($(filter / $(ROOMS:%=$(CURDIR)/%) $(ROOMS:%=$(CURDIR)/%/%),$(FOLDER))$(filter $(FOLDER)/%,$(if $(B),$(CURDIR)/.)),)

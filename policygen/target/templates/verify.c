@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `policygen verify`: answers, on a laptop, what the generated tables and hv/policy/policy.c say of each access asked for. */
+/* `policygen verify`: asks the generated tables and hv/policy/policy.c, compiled for this machine, about accesses. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -36,7 +36,7 @@ void main(void)
 	for (u64 i = 0; i < 16; i++)
 		w8(SGI(0) + 0x400 + i, (u32)(0xf0 - i * 8));
 	w32(SGI(0) + 0x100, 0xffff);
-	/* More pending than list registers; then nested deeper than there are any. */
+	/* More pending than list registers; then nested deeper than there are list registers. */
 	for (u64 i = 0; i < 12; i++)
 		msr(S3_0_C12_C11_5, 1 | i << 24);
 	state("twelve SGIs pending");

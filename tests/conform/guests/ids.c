@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ID space (Arm ARM, "Reserved control space for ID registers"), caches, and what other registers say of the same. */
+/* The ID space (Arm ARM, "Reserved control space for ID registers"), caches, and other registers with the same facts. */
 #include "lib.h"
 
 void main1(u64 context) { (void)context; }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Runs the programs that programs.py put into the image: steps of up to four CPUs, one after the other, on a GIC that is
- * as after reset when each begins. What a program read is hashed, or said if the first word of the image asks for it.
+ * Runs the programs that programs.py put into the image: steps of up to four CPUs, one after the other, on a GIC that
+ * is reset before each. A program's readings are hashed, or printed if the first word of the image asks for it.
  */
 #include "lib.h"
 
@@ -12,7 +12,7 @@ struct step {
 };
 enum what {
 	END, DIST_WRITE, DIST_BYTE, ROUTE, DIST_READ, REDIST_WRITE, REDIST_BYTE, REDIST_READ, CPU_WRITE, CPU_READ, TAKE, FINISH,
-	DEACTIVATE, SEND, TIMER, LINE, OFF, ON, UNMASK,
+	DEACTIVATE, SEND, TIMER, LINE, OFF, ON, UNMASK, ROUTE_READ, NEST, SLEEP,
 };
 extern const u32 header[]; /* verbose, CPUs */
 extern const struct step programs[];
@@ -20,10 +20,12 @@ asm(".section .rodata\n.balign 8\n.global header\nheader: .incbin \"" PROGRAMS "
     ".balign 8\n.previous");
 
 #define CPUS 4
-#define PPIS (BIT(20) | BIT(22) | BIT(27)) /* those that the programs use: two without a wire, the virtual timer's */
+/* Interrupts of the programs: two without a wire, the PMU's and the timers'. */
+#define PPIS (BIT(20) | BIT(22) | BIT(23) | BIT(27) | BIT(30))
+#define RTC  0x09010000UL
 #define SEEN (0xffff | PPIS)
 
-/* What a CPU has acknowledged, the last one on top; and what waits for ICC_DIR_EL1. */
+/* Interrupts that a CPU has acknowledged, the last one on top; and those that wait for ICC_DIR_EL1. */
 static struct stack {
 	u32 n, irq[64];
 } taken[CPUS], dropped;
@@ -49,7 +51,7 @@ static void found(u64 v)
 	reads++;
 }
 
-/* Outside of this the group and number of what was acknowledged would be anybody's guess. */
+/* Otherwise the group and number of an acknowledged interrupt would be open. */
 static u32 acknowledged(u32 word)
 {
 	u32 v = 0;
@@ -87,20 +89,61 @@ static u64 cpu_read(u32 which)
 	case 8: return mrs(S3_0_C12_C12_2);
 	case 9: return mrs(S3_0_C12_C8_4);      /* AP0R0, AP1R0 */
 	case 10: return mrs(S3_0_C12_C9_0);
-	case 11:                                /* a physical line may have fallen: whoever asks is told */
+	case 11:                                /* a physical line may have fallen: the guest that asks is told */
 		(void)mrs(S3_0_C12_C12_2);
 		return mrs(isr_el1) & 0xc0;
+	case 12: return mrs(S3_0_C12_C12_4);
 	}
 	return 0;
 }
 
-static void timer(u32 state)
+/* `state`: off, due, masked, far away. */
+static void timer(u32 physical, u32 state)
 {
-	msr(cntv_cval_el0, state == 3 ? mrs(cntvct_el0) + BIT(40) : 0); /* off, due, masked, far away */
-	msr(cntv_ctl_el0, state == 0 ? 0 : state == 2 ? 3 : 1);
+	u64 at = state == 3 ? mrs(cntvct_el0) + BIT(40) : 0, control = state == 0 ? 0 : state == 2 ? 3 : 1;
+
+	if (physical) {
+		msr(cntp_cval_el0, at);
+		msr(cntp_ctl_el0, control);
+	} else {
+		msr(cntv_cval_el0, at);
+		msr(cntv_ctl_el0, control);
+	}
 }
 
-/* What a CPU does for itself before each program and when it is turned on. */
+/* Of the UART, which always may send; of the clock, which is at its alarm; of this CPU's PMU, whose counter 0 overflows. */
+static void line(u32 which, bool up)
+{
+	if (which == 0)
+		w32(UART + 0x38, up ? 0x20 : 0);
+	else if (which == 1)
+		w32(RTC + 0x10, up);
+	else if (up)
+		msr(pmovsset_el0, 1);
+	else
+		msr(pmovsclr_el0, ~0UL);
+}
+
+/* The active priorities are put aside, as before a suspend, and come back behind an interrupt that is taken meanwhile. */
+static void nest(void)
+{
+	u64 ap0 = mrs(S3_0_C12_C8_4), ap1 = mrs(S3_0_C12_C9_0), irq;
+
+	msr(S3_0_C12_C8_4, 0);
+	msr(S3_0_C12_C9_0, 0);
+	irq = mrs(S3_0_C12_C12_0);
+	found(irq);
+	found(mrs(S3_0_C12_C11_3));
+	if (irq < 1020) {
+		msr(S3_0_C12_C12_1, irq);
+		if (mrs(S3_0_C12_C12_4) & 2)
+			msr(S3_0_C12_C11_1, irq);
+	}
+	msr(S3_0_C12_C8_4, ap0);
+	msr(S3_0_C12_C9_0, ap1);
+}
+
+/* A CPU's own set-up before each program and when it is turned on. */
 static void fresh(u32 me)
 {
 	msr(S3_0_C12_C12_5, 7);
@@ -112,7 +155,11 @@ static void fresh(u32 me)
 	msr(S3_0_C12_C9_0, 0);
 	msr(S3_0_C12_C12_6, 1);
 	msr(S3_0_C12_C12_7, 1);
-	timer(0);
+	timer(0, 0);
+	timer(1, 0);
+	line(2, false);
+	msr(pmintenset_el1, 1);
+	msr(pmcr_el0, 1);
 	taken[me].n = 0;
 }
 
@@ -152,7 +199,7 @@ static void act(u32 me, const struct step *s)
 		break;
 	case REDIST_BYTE: w8(sgi + at, v); break;
 	case REDIST_READ: found(r32(sgi + at) & SEEN); break;
-	case CPU_WRITE: /* binary points stay while something is active: programs.py says why */
+	case CPU_WRITE: /* binary points stay while an interrupt is active: programs.py says why */
 		if (stack->n && s->at == 3)
 			v = (v & 2) | (mrs(S3_0_C12_C12_4) & 1);
 		if (!stack->n || (s->at != 1 && s->at != 2))
@@ -176,7 +223,7 @@ static void act(u32 me, const struct step *s)
 		if (mrs(S3_0_C12_C12_4) & 2 && dropped.n < 64)
 			dropped.irq[dropped.n++] = (v & 0xffff) | me << 16;
 		break;
-	case DEACTIVATE: /* an SPI wherever it was taken, others where they were */
+	case DEACTIVATE: /* an SPI on any CPU that took it, others on their own */
 		for (u32 i = 0, k = v; i < dropped.n; i++, k++) {
 			u32 irq = dropped.irq[k % dropped.n];
 
@@ -189,9 +236,9 @@ static void act(u32 me, const struct step *s)
 		}
 		break;
 	case SEND: {
-		u64 sgi1r = (v & 0xf0f) | (u64)(v >> 16 & 0xf) << 24 | (u64)(v >> 31) << 40;
+		static const u64 nobody[] = { 0, 1UL << 16, 1UL << 32, 1UL << 48 }; /* Aff1 to Aff3 */
+		u64 sgi1r = (v & 0xf) | (u64)(v >> 16 & 0xf) << 24 | (u64)(v >> 31) << 40 | nobody[v >> 8 & 3];
 
-		sgi1r &= ~0xf00UL;
 		if (s->at == 0)
 			msr(S3_0_C12_C11_7, sgi1r);
 		else if (s->at == 1)
@@ -200,8 +247,15 @@ static void act(u32 me, const struct step *s)
 			msr(S3_0_C12_C11_6, sgi1r);
 		break;
 	}
-	case TIMER: timer(v); break;
-	case LINE: w32(UART + 0x38, v ? 0x20 : 0); break;
+	case TIMER: timer(s->at, v); break;
+	case LINE: line(s->at, v); break;
+	case ROUTE_READ: found(r64(GICD + 0x6000 + 8 * at)); break;
+	case NEST: nest(); break;
+	case SLEEP: /* where something wakes it */
+		(void)mrs(S3_0_C12_C12_2);
+		if (mrs(isr_el1) & 0xc0)
+			asm volatile("wfi");
+		break;
 	case UNMASK: {
 		u64 before = interrupts;
 
@@ -217,7 +271,7 @@ static void act(u32 me, const struct step *s)
 	}
 }
 
-/* A step of another CPU: it is there for it. */
+/* A step of another CPU: waits until it is done. */
 static void give(u32 cpu, u64 step)
 {
 	u64 was = box[cpu].done;
@@ -279,7 +333,8 @@ static void one(u32 cpu, const struct step *s)
 
 static void reset(void)
 {
-	w32(UART + 0x38, 0);
+	line(0, false);
+	line(1, false);
 	w32(GICD, 0x10);
 	for (u32 word = 1; word < 4; word++) {
 		w32(GICD + 0x180 + 4 * word, ~0u);
@@ -339,6 +394,7 @@ void main(void)
 	verbose = header[0];
 	cpus = header[1];
 	put('\n'); /* the transmit interrupt is raised from now on: UARTIMSC is its line */
+	w32(RTC + 4, r32(RTC));
 	for (program = 0; s->what != 0xff; program++) {
 		reset();
 		for (; s->what != END; s++)

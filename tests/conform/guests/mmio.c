@@ -82,7 +82,7 @@ void main(void)
 	STORE("STR W", "str w9, [x10]", 0x09010010, 1);
 	STORE("STRB", "strb w9, [x10]", 0x09010010, 0);
 	w32(UART + 0x34, 0x12);
-	/* Where nothing is */
+	/* Addresses without a device */
 	reset_caught();
 	(void)r32(0x0b000000);
 	is("a load where nothing is", caught.esr);

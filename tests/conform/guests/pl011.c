@@ -47,7 +47,7 @@ void main(void)
 	}
 	w32(UART + 0x34, 0x12);
 	w32(UART + 0x30, 0x301);
-	/* A byte that waits outlives UARTICR. QEMU 10 empties the FIFO when FEN changes. */
+	/* A waiting byte outlives UARTICR. QEMU 10 empties the FIFO when FEN changes. */
 	is("input is there", ready());
 	w32(UART + 0x44, 0x7ff);
 	is("RIS.RX behind UARTICR", r32(UART + 0x3c) & 0x10);

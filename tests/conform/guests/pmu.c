@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The PMU by effect (Arm ARM, "The Performance Monitors Extension"): what counts, what does not, overflow, EL0. */
+/* The PMU by effect (Arm ARM, "The Performance Monitors Extension"): events counted and not, overflow, EL0. */
 #include "lib.h"
 
 void main1(u64 context) { (void)context; }
@@ -28,7 +28,7 @@ static u64 counts(u64 pmcr, u64 enabled, u64 filter)
 	return mrs(pmccntr_el0) != from;
 }
 
-/* Counter 0 counts software increments by `filter`; how many of three. */
+/* Counter 0 counts software increments by `filter`; returns how many of three. */
 static u64 increments(u64 filter, u64 enabled, u64 pmcr)
 {
 	msr(pmcr_el0, pmcr | 2);
@@ -92,7 +92,7 @@ void main(void)
 	msr(pmcr_el0, 3);
 	msr(pmswinc_el0, 1);
 	is("of another event", mrs(pmevcntr0_el0) > 100000);
-	/* Registers that stand for each other */
+	/* Registers with two names */
 	msr(pmselr_el0, 1);
 	msr(pmxevtyper_el0, P | 0x11);
 	is("PMEVTYPER1_EL0", mrs(pmevtyper1_el0));

@@ -26,7 +26,7 @@ static void on(const char *name, u64 function, u64 target, u64 entry, u64 x3)
 	u64 result = hvc(function, target, entry, x3);
 
 	is(name, result);
-	if (result) /* its CPU is to run all the same */
+	if (result) /* this CPU must run nevertheless */
 		hvc(F64 + 3, 1, (u64)second, (u32)x3);
 	for (int i = 0; i < 3000 && !ran; i++)
 		wait_us(1000);
@@ -72,7 +72,7 @@ void main(void)
 	call("PSCI_FEATURES, upper half set", F32 + 10, UP | F32, 0, 0);
 	call("PSCI_FEATURES, 64 bits", F64 + 10, F32, 0, 0);
 	call("MIGRATE_INFO_TYPE", F32 + 6, 0, 0, 0);
-	/* Those that PSCI_FEATURES has not are NOT_SUPPORTED when called. */
+	/* Functions that PSCI_FEATURES denies are NOT_SUPPORTED when called. */
 	for (u64 f = 0; f < 0x20; f++)
 		for (u64 base = F32; base <= F64; base += F64 - F32)
 			if ((s64)hvc(F32 + 10, base + f, 0, 0) < 0)

@@ -17,7 +17,7 @@ static void all(const char *when)
 {
 	is(when, 0);
 	for (u64 at = 0; at < 0x110; at += 4)
-		if (at != 0x10) /* DeviceFeatures by themselves */
+		if (at != 0x10) /* DeviceFeatures alone */
 			is_of("register", at, r32(D + at));
 }
 

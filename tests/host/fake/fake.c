@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The machine under the monitor and the log on a laptop: registers by name, a UART in memory, some guest RAM. */
+/* The machine under the monitor and the log on a host: registers by name, a UART in memory, some guest RAM. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include "fake.h"
-#include "cpu/bootargs.h"
-#include "lib/build.h"
-#include "log/console.h"
-#include "operator/debug.h"
-#include "operator/gdb.h"
-#include "vm/inject.h"
-#include "vm/guestmem.h"
-#include "log/output.h"
-#include "log/power.h"
-#include "cpu/locks.h"
-#include "cpu/record.h"
 #include "board/integrity.h"
+#include "cpu/bootargs.h"
+#include "cpu/locks.h"
 #include "cpu/smp.h"
-#include "vm/stage2.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
+#include "fake.h"
+#include "lib/build.h"
+#include "log/console.h"
+#include "log/evidence.h"
+#include "log/output.h"
+#include "log/power.h"
+#include "log/record.h"
+#include "operator/debug.h"
+#include "operator/gdb.h"
+#include "vm/guestmem.h"
+#include "vm/inject.h"
+#include "vm/stage2.h"
 
 u64 fake_now = 1000, fake_step = 7;
 u8 fake_ram[FAKE_RAM];
@@ -60,10 +61,10 @@ void fake_sysreg_write(const char *name, u64 value)
 void fake_at(u64 va, bool write, bool both_stages)
 {
 	(void)write;
-	/* The tests' guest has its stage 1 off or its own idea; this one maps 1:1 where there is RAM. */
+	/* Some tests' guests have stage 1 off or tables of their own; this one maps RAM 1:1. */
 	if (va - GUEST_IPA < FAKE_RAM)
 		fake_sysreg_write("par_el1", (va & ~0xfffUL) + (both_stages ? GUEST_PA - GUEST_IPA : 0));
-	else /* where bit 46 is set, the walk itself meets an external abort */
+	else /* with bit 46 set, the walk itself meets an external abort */
 		fake_sysreg_write("par_el1", 1 | (va & BIT(46) ? 0x15 : 5) << 1);
 }
 
@@ -111,7 +112,7 @@ u64 console_guest_bytes;
 bool console_escape = true;
 static bool midline;
 
-/* --- what debugging stands on: points are kept, nothing runs ----------------------------------------- */
+/* --- under debugging: points are kept, nothing runs ----------------------------------------------------- */
 
 struct debug_point debug_points[DEBUG_POINTS];
 
@@ -192,7 +193,7 @@ void output_pump(void)
 {
 }
 
-/* gdb.c has them, where it is linked. */
+/* gdb.c has these in programs that link it. */
 __attribute__((weak)) bool gdb_active;
 __attribute__((weak)) void gdb_text(const char *s, size_t n)
 {
@@ -289,7 +290,7 @@ void console_raw(const char *s, size_t n)
 	fwrite(s, 1, n, stdout);
 }
 
-/* 0xff: nothing is typed for as long as EL2 waits; 0xfe: a BREAK. */
+/* 0xff: no input for as long as EL2 waits; 0xfe: a BREAK. */
 int console_getc(int ms)
 {
 	int ch = getchar();
@@ -346,7 +347,7 @@ size_t guest_read_va(u64 va, void *to, size_t size)
 	return done;
 }
 
-/* RAM in one level 2 table, a page of a device in a level 3 table, nothing else: enough to look at. */
+/* RAM in one level 2 table, a page of a device in a level 3 table: enough to look at. */
 unsigned stage2_walk(u64 ipa, u64 d[3])
 {
 	d[0] = d[1] = d[2] = 0;
@@ -375,7 +376,7 @@ struct cpu *fake_cpu(void)
 	char *block = aligned_alloc(CPU_BLOCK_SIZE, CPU_BLOCK_SIZE);
 	struct cpu *c = (struct cpu *)(block + CPU_STRUCT_OFFSET);
 
-	memset(block, 0x5a, CPU_STRUCT_OFFSET);
+	memset(block, STACK_PATTERN, CPU_STRUCT_OFFSET);
 	memset(c, 0, sizeof(*c));
 	c->rows = calloc(policy_n_rows, sizeof(*c->rows));
 	for (unsigned i = 0; i < policy_n_rows; i++) {
@@ -387,7 +388,7 @@ struct cpu *fake_cpu(void)
 	c->vgic.n_lrs = 4;
 	c->online = true;
 	cpus[0] = c;
-	/* aligned_alloc: no slack behind the rings, so that a write past them is seen */
+	/* aligned_alloc: no slack behind the rings, so that the sanitizer sees a write past them */
 	log_init(c, aligned_alloc(64, log_ring_bytes()));
 	return c;
 }
@@ -399,7 +400,7 @@ bool virtio_describe(unsigned transport, struct virtio_status *s)
 	return transport == 31;
 }
 
-/* Nothing of EL2's changes on a laptop. */
+/* EL2's memory does not change on a host. */
 bool integrity_holds(void)
 {
 	return true;

@@ -5,6 +5,7 @@
 const char policy_name[] = "lockdown";
 const char policy_file[] = "tests/lockdown.yaml";
 const u64 policy_hash = 0x3b1c77aa01234567;
+const u32 policy_wording = 0x0badcafe;
 
 const struct rule_info policy_rules[] = {
 	{ "policy/test.yaml:10", "id: { do: allow, log: always }", NULL, SEC_SYSREGS },
@@ -45,12 +46,12 @@ const struct decision policy_rows[] = {
 const u16 policy_n_rows = ARRAY_SIZE(policy_rows);
 
 const struct window_info policy_windows[] = {
-	{ 0x08000000, 0x0800ffff, "gicd", 2, 0 },
-	{ 0x09000000, 0x09000fff, "uart0", 2, 0 },
-	{ 0x0a000000, 0x0a003fff, "virtio", 2, 0 },
+	{ 0x08000000, 0x0800ffff, "gicd", 2, 1, 0 },
+	{ 0x09000000, 0x09000fff, "uart0", 2, 1, 0 },
+	{ 0x0a000000, 0x0a003fff, "virtio", 2, 1, 0 },
 };
 const u16 policy_n_windows = ARRAY_SIZE(policy_windows);
-/* Stage 2 decides, so that no row is this rule's. */
+/* An exception class decides, so that no row is this rule's. */
 const struct passthrough policy_passthrough[] = { { 0x09010000, 0x09010fff, 1, 1, { 0 }, 9, 0 } };
 const u16 policy_n_passthrough = ARRAY_SIZE(policy_passthrough);
 
@@ -68,7 +69,7 @@ const struct passing policy_passing[] = {
 const u16 policy_n_passing = ARRAY_SIZE(policy_passing);
 const char policy_sysreg_text[] = "TLBI VMALLE1\0SCTLR_EL1\0PMCR_EL0";
 
-/* What policy.c needs to link; the log and the monitor do not look decisions up. */
+/* Symbols that policy.c needs to link; the log and the monitor do not look decisions up. */
 const u8 policy_mmio_root[512];
 const u16 policy_mmio_leaf[1][512];
 const struct mmio_range policy_mmio_ranges[1];

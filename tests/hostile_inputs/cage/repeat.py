@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs one tool many times in one process: a line of JSON in (`tool`, arguments), what came of it out.
+"""Runs one tool many times in one process: a line of JSON in (`tool`, arguments), its outcome out.
 
-Starting Python is most of what a run costs; what is tested is `main()` as its file calls it.
+Starting Python would be most of a run's cost; the test is about `main()`, called as its file calls it.
 """
 import contextlib
 import importlib

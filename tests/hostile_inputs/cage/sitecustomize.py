@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python imports this first where PYTHONPATH leads here: what the process opens and starts goes into the file that
-HOSTILE_WATCH names, one line each. No code of a tool can take the hook away again."""
+"""Imported first by Python where PYTHONPATH leads here: writes the files that the process opens and the programs that
+it starts into the file named by HOSTILE_WATCH, one line each. No code of a tool can remove the hook."""
 import os
 import sys
 from typing import Any, Tuple

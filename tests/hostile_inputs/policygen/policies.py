@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Policies, canonical forms, images and logs of an attacker by name. Bytes are made here rather than kept."""
+"""Policies, canonical forms, images and logs of an attacker, by name. Bytes are made here, not kept."""
 from __future__ import annotations
 
 import json
@@ -30,7 +30,7 @@ def quoted(text: str) -> str:
 
 
 def everywhere(text: str) -> Iterator[bytes]:
-    """The text as a value and as a key, wherever a policy has one."""
+    """The text as a value and as a key, in every place of a policy."""
     q = quoted(text)
     yield policy(about=q, sysregs=f"{{ default: deny, core: {{ do: allow, why: {q} }} }}",
                  **{"assert": "{ a: { read: core, never: deny } }"})
@@ -75,7 +75,7 @@ def places(data: Any, path: Tuple[Any, ...] = ()) -> List[Tuple[Any, ...]]:
 
 
 def mutated(form: Dict[str, Any], r: Random) -> bytes:
-    """One to three values are something else, one is gone, or one is there twice."""
+    """One to three values are replaced, one is missing, or one is there twice."""
     data = json.loads(json.dumps(form))
     for _ in range(r.randrange(1, 4)):
         path = r.choice(places(data)[1:])
@@ -109,7 +109,7 @@ FORMS: Dict[str, Callable[[Dict[str, Any]], bytes]] = {
 # --- ELF files --------------------------------------------------------------------------------------------------
 
 def elf(text: bytes) -> bytes:
-    """The least that has a section .charter.policy."""
+    """The smallest ELF file with a section .charter.policy."""
     names = b"\0.charter.policy\0.shstrtab\0"
     head = b"\x7fELF\x02\x01\x01".ljust(16, b"\0")
     head += struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, 0, 0, 64 + len(text) + len(names), 0, 64, 56, 0, 64, 3, 2)

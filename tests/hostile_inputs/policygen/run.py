@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""policygen as a process, from this tree and in whatever folder it is started."""
+"""policygen as a process, from this tree, started in any folder."""
 import sys
 from pathlib import Path
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Inputs of an attacker by name: logs, rules files, machines of recordings, windows, maps. Bytes are made here rather
-than kept, so that one can read what each is."""
+"""Inputs of an attacker, by name: logs, rules files, machines of recordings, windows, maps. Bytes are made here, not
+kept, so that their structure can be read."""
 from __future__ import annotations
 
 import gzip
@@ -36,7 +36,7 @@ def log(*bodies: Tuple[str, bytes], header: bytes = HEADER) -> bytes:
 
 
 def controls() -> bytes:
-    """What steers a terminal, a page or a CI, in each field that somebody prints."""
+    """Text that steers a terminal, a page or a CI, in each field that is printed."""
     bodies: List[Tuple[str, bytes]] = []
     for text in EVIL:
         raw = text.encode("utf-8", "surrogateescape").replace(b"\n", b"")
@@ -52,7 +52,7 @@ def controls() -> bytes:
 
 
 def numbers() -> bytes:
-    """Numbers that are larger than what they count."""
+    """Numbers larger than the things that they count."""
     big = b"0x" + b"f" * 38
     many = b"9" * 40
     bodies = [("D", b"DENY r%s msr.r X pc=%s cost=%s n=%s last=999999999999.9" % (many, big, big, many)),
@@ -73,7 +73,7 @@ def many_sessions(count: int = 500) -> bytes:
 
 
 def distinct(count: int = 6000) -> bytes:
-    """Nothing twice: words, rules, registers, keys, CPUs, policies."""
+    """All different: words, rules, registers, keys, CPUs, policies."""
     bodies = [("DAPES"[n % 5], f"W{n} r{n} c{n}.o{n} N{n} pc={n:#x} cost={n} k{n}={n} r{n % 70000}={n}/{n}".encode())
               for n in range(count)]
     return log(*bodies) + b"".join(line("H", 0, f"policy=p{n}#{n:08x} k{n}=1".encode(), cpu=f".{n % 600}")
@@ -117,6 +117,12 @@ LOGS: Dict[str, Callable[[], bytes]] = {
 }
 
 
+def elf(section: bytes) -> bytes:
+    """A header, and one section header for what is named by its own contents."""
+    return struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", 2, 183, 1, 0, 0, 64, 0, 64, 0, 0, 64,
+                       len(section) // 64, 0) + section
+
+
 def rules(**changes: object) -> bytes:
     whole: Dict[str, object] = {"policy": "default", "hash": "40b982f600000000", "mode": "enforce", "rules": row()}
     return json.dumps({**whole, **changes}).encode()
@@ -127,8 +133,24 @@ def row(**changes: object) -> List[object]:
     return [{**usual, **changes}]
 
 
+def source(**changes: object) -> List[object]:
+    return [{"file": "policy/default.yaml", "sha256": "0" * 64, "text": "policy: 1\n" * 60, **changes}]
+
+
 RULES: Dict[str, bytes] = {
-    "right": rules(),
+    "right": rules(sources=source()),
+    "source: absolute": rules(sources=source(file="/etc/passwd")),
+    "source: canary": rules(sources=source(file="../outside/secret.yaml")),
+    "source: a device": rules(sources=source(file="/dev/zero.yaml")),
+    "source: markup": rules(sources=source(file="<script>", sha256="<img src=x>", text="<script>x</script>" + OSC + BIDI)),
+    "source: wrong types": rules(sources=[*source(text=3), 4]),
+    "sources: an object": rules(sources={"a": 1}),
+    "sources: many": rules(sources=source() * 1000),
+    "source: surrogates": rules(sources=source(file="\ud800", text="\udfff")),
+    "wording: another's": rules(wording="0" * 8),
+    "an ELF": elf(struct.pack("<IIQQQQIIQQ", 1, 1, 0, 0, 64, 1 << 62, 0, 0, 1, 0)),
+    "an ELF of itself": elf(struct.pack("<IIQQQQIIQQ", 1, 1, 0, 0, 0, 128, 0, 0, 1, 0)),
+    "an ELF of no sections": elf(b""),
     "absolute": rules(rules=row(place="/etc/passwd:1")),
     "canary, absolute": rules(rules=row(place="@SECRET@:1")),
     "canary, upwards": rules(rules=row(place="../outside/secret.yaml:1")),
@@ -193,7 +215,7 @@ WINDOWS: Dict[str, bytes] = {
 
 
 def dtb_of_many_nodes(count: int = 300_000) -> bytes:
-    """A tree that is nothing but nodes."""
+    """A tree of nothing but nodes."""
     tree = struct.pack(">II", 1, 0) + b"\0\0\0\1a\0\0\0\0\0\0\2" * count + struct.pack(">II", 2, 9)
     head = 40 + 16
     header = struct.pack(">10I", 0xd00dfeed, head + len(tree), head, head + len(tree), 40, 17, 16, 0, 0, len(tree))

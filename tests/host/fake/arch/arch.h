@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/arch/arch.h for a laptop: the same names, answered by fake.c. Given to the compiler with -include, so that its
+ * hv/arch/arch.h for a host: the same names, answered by fake.c. Given to the compiler with -include, so that its
  * guards keep the real ones out however they are included.
  */
 #ifndef HV_ARCH_H
@@ -28,11 +28,11 @@ static inline void dsb_sy(void) {}
 static inline void dsb_ish(void) {}
 void wfi(void);
 
-/* The tests' idea of AT: fills PAR_EL1. */
+/* AT as the tests define it: fills PAR_EL1. */
 void fake_at(u64 va, bool write, bool both_stages);
 static inline void at_s1e1r(u64 va) { fake_at(va, false, false); }
 static inline void at_s1e1w(u64 va) { fake_at(va, true, false); }
-/* What bit 45 is set in is EL1's alone; PSTATE.PAN is "pan". */
+/* An address with bit 45 set is EL1's alone; PSTATE.PAN is "pan". */
 #define FAKE_EL1_ONLY BIT(45)
 static inline void fake_at_within(u64 va, bool write, bool allowed)
 {
@@ -71,7 +71,7 @@ void replay_write(const char *stub, u64 value);
 u64 gich_lr_read(unsigned n);
 void gich_lr_write(unsigned n, u64 value);
 
-/* A host test whose CPUs wait for each other has this. */
+/* Defined by host tests whose CPUs wait for each other. */
 __attribute__((weak)) void fake_relax(void);
 static inline void relax(void)
 {
@@ -79,7 +79,7 @@ static inline void relax(void)
 		fake_relax();
 }
 
-/* By table: the instructions are not there. */
+/* By table: the host lacks the instructions. */
 static inline bool crc32_present(void) { return false; }
 static inline u32 crc32_byte(u32 crc, u8 byte) { return crc ^ byte; }
 static inline u32 crc32_word(u32 crc, u64 word) { return crc ^ (u32)word; }

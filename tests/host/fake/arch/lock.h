@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hv/arch/lock.h for a laptop, where one thread is all CPUs: nobody ever waits, so what a lock is for here is its order.
- * Taking one that stands before one that is held, or a second time, ends the test.
+ * hv/arch/lock.h for a host, where one thread is all CPUs, so that no lock is waited for. It checks the order: taking a
+ * lock that comes before a held one, or the same one again, ends the test.
  */
 #ifndef HV_ARCH_LOCK_H
 #define HV_ARCH_LOCK_H
@@ -18,12 +18,13 @@ struct spinlock {
 };
 
 #define FAKE_LOCKS 8
-__attribute__((weak)) struct spinlock *fake_held[FAKE_LOCKS]; /* the first fake_holds are taken, the last one last */
+__attribute__((weak)) struct spinlock *fake_held[FAKE_LOCKS]; /* the first fake_holds are held, the latest one last */
 __attribute__((weak)) unsigned fake_holds;
 
 #define LOCK_PATIENCE(second) ((second) / 5)
+#define LOCK_TRIES 0u
 
-/* What other CPUs do while this one waits. */
+/* The other CPUs' work while this one waits. */
 __attribute__((weak)) void (*fake_others)(void);
 
 static inline u32 ticket_draw(u32 *next) { return (*next)++; }
@@ -74,7 +75,7 @@ static inline void spin_unlock(struct spinlock *l)
 	l->busy = 0;
 }
 
-/* What a longjmp() left taken. */
+/* Drops the locks that a longjmp() has left taken. */
 static inline void locks_forget(void)
 {
 	while (fake_holds)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every access means, found by painting the entries from the widest to the narrowest over the whole space.
+"""A map of the policy over the whole space of accesses: entries are laid out from the widest to the narrowest.
 
 Independent of evaluate.py, which decides one access at a time: `verify` compares the two.
 """
@@ -11,7 +11,7 @@ from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from policygen.facts import ranges
 from policygen.facts.arch import ALL_BITS, N_KEYS, Arch, load_arch
-from policygen.facts.board import Board, load_board
+from policygen.facts.board import MMIO_SIZE, Board, load_board
 from policygen.facts.names import EXCEPTIONS
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
@@ -19,7 +19,6 @@ from policygen.language.spelling import condition
 from policygen.language.model import IN, Action, Entry, Policy, branches
 from policygen.text import paths
 
-MMIO_SIZE = 1 << 30
 WIDTHS = (1, 2, 4, 8)
 
 
@@ -36,7 +35,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one rule means for one kind of access: a row of the generated tables, before it has a number."""
+    """The decision of one rule for one kind of access: a row of the generated tables, before it has a number."""
     rule: int
     do: str                                     # enum action in lower case
     verdict: str
@@ -46,21 +45,21 @@ class Outcome:
     value: int = 0
     mask: int = 0
     limit: Optional[int] = None
-    over: Optional["Outcome"] = None            # what decides beyond the limit
-    base: int = 0                               # mmio, emulate: where the window starts
+    over: Optional["Outcome"] = None            # the outcome beyond the limit
+    base: int = 0                               # mmio, emulate: base of the window
     real: bool = False                          # mmio: a real device may be reached
     where: Tuple[Look, ...] = ()                # all of them hold, else `otherwise` decides
     otherwise: Optional["Outcome"] = None
 
     @property
     def plain(self) -> bool:
-        """The guest may go ahead and nobody wants to know: no trap is needed."""
+        """Whether the access may run without a trap: it is allowed, and neither conditional nor logged nor limited."""
         return self.do == "allow" and self.log == "never" and self.limit is None and self.verdict == "ALLOW" and \
             not self.where
 
 
 def without(bits: int, values: int) -> Callable[[Outcome], Outcome]:
-    """An outcome of a read, with `bits` of what it shows replaced."""
+    """A change of the outcome of a read: replaces `bits` of the value shown."""
     def change(outcome: Outcome) -> Outcome:
         if outcome.do not in ("allow", "mask"):
             return outcome
@@ -84,48 +83,48 @@ def looks_of(action: Action, key: int) -> Tuple[Look, ...]:
 
 
 def leaves(outcome: Optional[Outcome]) -> Iterator[Outcome]:
-    """The outcome, then what holds where its conditions do not, and so on."""
+    """The outcome, then the one that holds if its conditions do not, and so on."""
     while outcome is not None:
         yield outcome
         outcome = outcome.otherwise
 
 
 def each(change: Callable[[Outcome], Outcome], outcome: Outcome) -> Outcome:
-    """`change` made to the outcome and to what holds where its conditions do not."""
+    """`change` made to the outcome and to all that its conditions lead to."""
     other = each(change, outcome.otherwise) if outcome.otherwise is not None else None
     return replace(change(outcome), otherwise=other)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A range of IPAs that is decided as a whole; pairs are for a read and a write."""
+    """A range of IPAs with one decision; pairs are for a read and a write."""
     base: int
     last: int
     rows: Tuple[Outcome, Outcome]
-    refuse: Tuple[Outcome, Outcome]             # an access of a width that is not listed
+    refuse: Tuple[Outcome, Outcome]             # for an access whose width is not listed
     widths: Tuple[Tuple[int, ...], Tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Painted:
-    """The decision for everything."""
+class LayoutMap:
+    """The decisions for all accesses."""
     sysregs: Mapping[str, Tuple[Outcome, ...]]  # direction -> by register key
     mmio: Tuple[Cell, ...]                      # cover 0 .. 1 GiB
     mmio_outside: Tuple[Outcome, Outcome]       # above 1 GiB: a read, a write
-    mmio_straddle: Tuple[Outcome, Outcome]      # an access that touches cells that decide differently
+    mmio_straddle: Tuple[Outcome, Outcome]      # an access that touches two cells with different decisions
     calls: Mapping[str, Tuple[Tuple[int, int, Outcome], ...]]   # section -> (first, last, outcome), cover 2^32
     exceptions: Tuple[Outcome, ...]             # by class
 
 
 @lru_cache(maxsize=4)
-def paint(policy: Policy) -> Painted:
-    """Cached by identity of the policy."""
+def layout_map(policy: Policy) -> LayoutMap:
+    """The map of a policy, cached by its identity."""
     with paths.facts_from(policy.facts):
-        return _Painter(policy).paint()
+        return _Mapper(policy).layout_map()
 
 
 def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:
-    """ID registers by key -> the bits that a hidden feature has in them, and what these say instead."""
+    """ID registers by key -> the bits of hidden features in them, and the values that these show."""
     arch = load_arch()
     hidden: Dict[int, Tuple[int, int]] = {}
     for name in (name for name, what in policy.features.items() if what == "hide"):
@@ -137,7 +136,7 @@ def hidden_fields(policy: Policy) -> Dict[int, Tuple[int, int]]:
     return hidden
 
 
-class _Painter:
+class _Mapper:
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.arch: Arch = load_arch()
@@ -149,15 +148,15 @@ class _Painter:
                 continue
             self.by_section.setdefault(entry.section, []).append(entry)
 
-    def paint(self) -> Painted:
+    def layout_map(self) -> LayoutMap:
         sysregs = {direction: self.sysregs(direction) for direction in ("read", "write")}
         cells = self.mmio()
         outside, straddle = self.mmio_default()
-        return Painted(sysregs, cells, outside, straddle, {section: self.calls(section) for section in ("hvc", "smc")},
-                       self.exceptions())
+        return LayoutMap(sysregs, cells, outside, straddle, {section: self.calls(section) for section in ("hvc", "smc")},
+                         self.exceptions())
 
     def widest_first(self, section: str, key: str) -> List[Tuple[Entry, Action]]:
-        """Entries that speak of direction `key`. Equal sizes that disagree cannot overlap: check.py refuses them."""
+        """Entries with an action for direction `key`. Equal sizes that disagree cannot overlap: check.py refuses them."""
         found = [(entry, entry.actions[key]) for entry in self.by_section.get(section, ()) if key in entry.actions]
         return sorted(found, key=lambda item: (-item[0].size, item[0].rule))
 
@@ -168,7 +167,7 @@ class _Painter:
     # --- one action ---------------------------------------------------------------------------------------------
 
     def outcome(self, entry: Entry, action: Action, section: str) -> Outcome:
-        """`fields` becomes a mask elsewhere: it takes the register to know where they are."""
+        """The outcome of an action. `fields` becomes a mask in with_fields(), which knows the register."""
         refuse = action.refuse or schema.REFUSAL[section]
         out = Outcome(entry.rule, "mask" if action.do == "fields" else action.do,
                       schema.ACTIONS["raz-wi" if action.razwi else action.do].verdict, action.log,
@@ -178,7 +177,7 @@ class _Painter:
             out = replace(out, where=looks_of(action, entry.ranges[0][0]),
                           otherwise=self.outcome(entry, action.otherwise, section))
         if action.limit is not None:
-            # What comes too often is refused, even in audit mode: a limit protects the host, not the policy.
+            # Beyond the limit accesses are refused, even in audit mode: a limit protects the host, not the policy.
             over = Outcome(entry.rule, action.over, schema.ACTIONS[action.over].verdict,
                            action.log if action.log != "never" else "once",
                            refuse=refuse if action.over == "deny" else None)
@@ -194,7 +193,7 @@ class _Painter:
         return lambda leaf: self.would(leaf, do) if leaf.do == "deny" else leaf
 
     def demanded(self, section: str, direction: str) -> Ranges:
-        """What assertions want denied, whatever the mode."""
+        """Accesses that assertions want denied in every mode."""
         operations = ("access", direction) if direction else (section, section.rstrip("s"))
         return ranges.merge(part for claim in self.policy.asserts
                             if claim.waived is None and claim.section == section and claim.operation in operations and
@@ -221,7 +220,7 @@ class _Painter:
 
     def fill(self, table: List[Optional[Outcome]], covered: Ranges, outcome: Outcome, section: str,
              direction: str) -> None:
-        """Paints; in audit mode a denial passes, but for what an assertion demands."""
+        """Lays an outcome out; in audit mode a denial passes, unless an assertion demands it."""
         if self.policy.mode != "audit" or all(leaf.do != "deny" for leaf in leaves(outcome)):
             _fill(table, covered, outcome)
             return
@@ -241,7 +240,7 @@ class _Painter:
         return replace(outcome, mask=ALL_BITS & ~bits, value=values, otherwise=other)
 
     def hide_fields(self, table: List[Optional[Outcome]]) -> None:
-        """ID registers of hidden features: their fields say "not implemented" whatever the entry lets through."""
+        """Makes the fields of hidden features in ID registers say "not implemented", whatever the entry lets through."""
         for key, (bits, values) in hidden_fields(self.policy).items():
             outcome = table[key]
             if outcome is not None:
@@ -263,26 +262,26 @@ class _Painter:
             cutters += [self.demanded("mmio", direction) for direction in ("read", "write")]
         cells: List[Cell] = []
         for low, high, active in ranges.sweep(((0, MMIO_SIZE - 1),), cutters):
-            painted: Dict[str, Tuple[Entry, Action, int]] = {}
+            uppermost: Dict[str, Tuple[Entry, Action, int]] = {}
             for number in active:
                 if number < len(stack):
                     _, entry, base = stack[number]
-                    painted.update({side: (entry, action, base) for side, action in entry.actions.items()})
-            cell = self.cell(low, high, painted)
+                    uppermost.update({side: (entry, action, base) for side, action in entry.actions.items()})
+            cell = self.cell(low, high, uppermost)
             if cells and cells[-1] == replace(cell, base=cells[-1].base, last=cells[-1].last):
                 cells[-1] = replace(cells[-1], last=high)
             else:
                 cells.append(cell)
         return tuple(cells)
 
-    def cell(self, low: int, high: int, painted: Mapping[str, Tuple[Entry, Action, int]]) -> Cell:
+    def cell(self, low: int, high: int, uppermost: Mapping[str, Tuple[Entry, Action, int]]) -> Cell:
         rows, refuse = [], []
         for direction in ("read", "write"):
-            entry, action, base = painted[direction]
+            entry, action, base = uppermost[direction]
             rows.append(self.placed(low, high, direction, base, self.outcome(entry, action, "mmio")))
             refuse.append(self.audited(low, high, direction, self.refusal(entry, action)))
         return Cell(low, high, (rows[0], rows[1]), (refuse[0], refuse[1]),
-                    (painted["read"][1].widths, painted["write"][1].widths))
+                    (uppermost["read"][1].widths, uppermost["write"][1].widths))
 
     def placed(self, low: int, high: int, direction: str, base: int, outcome: Outcome) -> Outcome:
         """The outcome with what the address adds: whether a real device may be reached, where the window starts."""
@@ -303,13 +302,13 @@ class _Painter:
 
     @staticmethod
     def refusal(entry: Entry, action: Action) -> Outcome:
-        """An access of a form that the entry does not speak of: denied under its rule."""
+        """Denies an access in a form that the entry does not allow, under its rule."""
         written = action.do == "deny"
         return Outcome(entry.rule, "deny", "DENY", action.log if written or action.log != "never" else "once",
                        refuse=action.refuse if written else schema.REFUSAL["mmio"])
 
     def mmio_default(self) -> Tuple[Tuple[Outcome, Outcome], Tuple[Outcome, Outcome]]:
-        """Beyond the map, and between cells. What touches two cells is refused in audit mode too."""
+        """Outcomes beyond the map, and across cells. An access across two cells is refused in audit mode too."""
         entry = next(entry for entry in self.by_section["mmio"] if entry.name == "default")
         read, write = (entry.actions[direction] for direction in ("read", "write"))
         outside = [self.outcome(entry, action, "mmio") for action in (read, write)]
@@ -328,8 +327,8 @@ class _Painter:
         cutters += [demanded, tuple((number, number) for number in models)]     # each alone: neighbours differ
         out: List[Tuple[int, int, Outcome]] = []
         for low, high, active in ranges.sweep(((0, 0xffffffff),), cutters):
-            painted = [number for number in active if number < len(entries)]
-            found = entries[painted[-1]] if painted else None
+            matching = [number for number in active if number < len(entries)]
+            found = entries[matching[-1]] if matching else None
             if found is None:
                 raise ValueError(f"the policy says nothing of {section} {low:#x}")
             forced = ranges.contains(demanded, low)
@@ -343,8 +342,8 @@ class _Painter:
     def call(self, section: str, entry: Entry, action: Action, model: Optional[str], forced: bool) -> Outcome:
         def served(leaf: Outcome) -> Outcome:
             if leaf.do == "deny" and self.policy.mode == "audit" and not forced:
-                leaf = self.would(leaf) if model else replace(leaf, verdict="WOULD")    # nobody serves it
-            return replace(leaf, model=model) if leaf.do == "allow" else leaf           # who serves it; None: nobody
+                leaf = self.would(leaf) if model else replace(leaf, verdict="WOULD")    # no service
+            return replace(leaf, model=model) if leaf.do == "allow" else leaf   # the service; None: NOT_SUPPORTED
         return each(served, self.outcome(entry, action, section))
 
     def exceptions(self) -> Tuple[Outcome, ...]:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One decision becomes one record: the inline part of the evidence log. */
+/* Makes one record of one decision: the inline part of the evidence log. */
 #ifndef HV_RECORD_H
 #define HV_RECORD_H
 
@@ -20,19 +20,22 @@ static inline u64 log_row_header(u16 row)
 	return (u64)row << 32 | (u64)info << 48; /* kind is REC_DECISION, zero */
 }
 
-/* The slot of the next record, after the newest two were joined if they are equal, and what it held was saved. */
+/*
+ * Prepares the slot of the next record: joins the newest two if they are equal, and saves a notable one from being
+ * overwritten.
+ */
 struct log_record *log_next(struct log_ring *l);
 
 /*
- * No two records to join, nothing to save where the next one goes. Where the ring begins again, the margin stands before
- * it: a run may end there.
+ * Whether the next slot can be used at once: the newest two records differ, and the slot holds no notable one. At the
+ * start of the ring the margin stands for the two: a run of equal records may end there.
  */
 static inline bool log_has_room(const struct log_record *next)
 {
 	return likely((next[-1].value != next[-2].value || next[-1].pc != next[-2].pc) && !(next->info & INFO_NOTABLE));
 }
 
-/* A record of the decision being handled in slot `r`, the next one, which has room. */
+/* Fills slot `r`, the next one, which has room, with the decision being handled. */
 static inline void log_fill(struct cpu *c, struct log_record *r, u64 header, u64 pc, u64 spsr, u64 value, u64 addr, u64 aux,
 			    u32 cost)
 {

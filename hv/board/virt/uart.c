@@ -27,8 +27,8 @@
 static u32 mask; /* IMSC */
 
 /*
- * What was received before stays, and so does its interrupt. FEN is left as it is: a change empties the receive FIFO (of
- * QEMU 10; QEMU 7.2 lets the next byte overwrite it), and a byte may come at any moment.
+ * Keeps received bytes and their interrupt. FEN stays as it is: a change empties the receive FIFO (of QEMU 10; QEMU 7.2
+ * overwrites it with the next byte), and a byte may come at any moment.
  */
 void uart_init(void)
 {
@@ -44,7 +44,7 @@ bool uart_ready(void)
 
 void uart_wait(void)
 {
-	/* A host that does not read stalls us here; two seconds of polling is enough for any that does. */
+	/* A host that does not read stalls EL2 here: for two seconds, then bytes are lost. */
 	for (u32 i = 0; i < 20000000 && !uart_ready(); i++)
 		;
 }
@@ -77,7 +77,7 @@ void uart_rx_interrupt(bool on)
 
 void uart_tx_interrupt(bool on)
 {
-	set_mask(INT_TX, on); /* never cleared by ICR: it follows the FIFO's level, and an edge must not get lost */
+	set_mask(INT_TX, on); /* ICR never clears it: it follows the FIFO's level, and an edge must not be lost */
 }
 
 void uart_clear_interrupt(void)

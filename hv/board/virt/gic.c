@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The board's GICv3 (IHI 0069): one security state, all but EL2's timer in group 1, affinity routing on. */
+/* The board's GICv3 (IHI 0069): one security state, affinity routing on, every interrupt in group 1 but EL2's timer. */
 #include "board/gic.h"
 #include "arch/arch.h"
 #include "board/board.h"
@@ -25,16 +25,16 @@
 #define WAKER_SLEEP      BIT(1)
 #define WAKER_ASLEEP     BIT(2)
 
-#define PRIORITY         0x80808080u /* the guest's interrupts, and EL2's that can wait like them */
-#define URGENT           0x40        /* EL2's own: wakes it while the guest is stopped */
-#define URGENT_ONLY      0x60        /* ICC_PMR_EL1 between the two */
+#define PRIORITY         0x80808080u /* the guest's interrupts, and EL2's of no hurry */
+#define URGENT           0x40        /* EL2's that wake it while the guest is stopped */
+#define URGENT_ONLY      0x60        /* ICC_PMR_EL1 between the two priorities */
 
 #define SRE    BIT(0) /* ICC_SRE_ELx: System registers */
 #define DFB    BIT(1) /* no bypass of FIQ, IRQ */
 #define DIB    BIT(2)
 #define ENABLE BIT(3) /* EL1 reaches its own ICC_SRE_EL1 */
 
-static bool group0; /* is EL2's: an interrupt of it is an FIQ */
+static bool group0; /* group 0 is EL2's, and its interrupts are FIQs */
 
 static void wait_for_writes(void)
 {
@@ -42,7 +42,7 @@ static void wait_for_writes(void)
 		;
 }
 
-static void make_urgent(u64 base, u32 irq)
+static COLD void make_urgent(u64 base, u32 irq)
 {
 	u64 reg = base + 0x400 + irq / 4 * 4;
 	unsigned shift = irq % 4 * 8;
@@ -50,7 +50,7 @@ static void make_urgent(u64 base, u32 irq)
 	mmio_write32(reg, (mmio_read32(reg) & ~(0xffu << shift)) | URGENT << shift);
 }
 
-unsigned gic_version(void)
+COLD unsigned gic_version(void)
 {
 	return FIELD(sysreg_read(id_aa64pfr0_el1), 27, 24) ? FIELD(mmio_read32(GICD_PIDR2), 7, 4) : 2;
 }
@@ -60,7 +60,7 @@ bool gic_has_fiq(void)
 	return group0;
 }
 
-void gic_init(void)
+COLD void gic_init(void)
 {
 	u32 lines = (mmio_read32(GICD_TYPER) & 0x1f) + 1; /* words of 32 interrupts */
 
@@ -75,13 +75,13 @@ void gic_init(void)
 	}
 	make_urgent(GICD_PA, IRQ_UART);
 	gic_route_uart(0);
-	/* With two security states group 0 is the secure one's, and ICC_IGRPEN0_EL1 may be EL3's ("GICD_CTLR.DS"). */
+	/* With two security states group 0 is the secure state's, and ICC_IGRPEN0_EL1 may be EL3's ("GICD_CTLR.DS"). */
 	group0 = mmio_read32(GICD_CTLR) & CTLR_DS;
 	mmio_write32(GICD_CTLR, CTLR_ARE | CTLR_ENABLE_GRP1 | (group0 ? CTLR_ENABLE_GRP0 : 0));
 	wait_for_writes();
 }
 
-void gic_cpu_init(u32 cpu)
+COLD void gic_cpu_init(u32 cpu)
 {
 	u64 sgi = GICR(cpu) + GICR_SGI;
 
@@ -89,16 +89,17 @@ void gic_cpu_init(u32 cpu)
 	for (unsigned i = 0; i < 100000 && mmio_read32(GICR(cpu) + GICR_WAKER) & WAKER_ASLEEP; i++)
 		;
 	mmio_write32(sgi + 0x180, ~0u);  /* ICENABLER0 */
-	mmio_write32(sgi + 0x380, ~0u);  /* ICACTIVER0: a timer that was the guest's when this CPU went off */
-	mmio_write32(sgi + 0x080, ~(group0 ? 1u << IRQ_HYP_TIMER : 0)); /* IGROUPR0: that one is an FIQ */
+	mmio_write32(sgi + 0x380, ~0u);  /* ICACTIVER0: a timer that was active when this CPU went off */
+	mmio_write32(sgi + 0x080, ~(group0 ? 1u << IRQ_HYP_TIMER : 0)); /* IGROUPR0: EL2's timer is an FIQ */
 	for (u32 i = 0; i < 8; i++)
 		mmio_write32(sgi + 0x400 + 4 * i, PRIORITY);
 	make_urgent(sgi, SGI_STOP);
 	make_urgent(sgi, IRQ_HYP_TIMER);
 
 	/*
-	 * System registers for EL2, then for EL1, which from then on can not turn that off: without Enable its accesses to
-	 * ICC_SRE_EL1 trap, unless the bit is RAO/WI ("ICC_SRE_EL2"). EOImode 1: EOIR drops the priority, DIR deactivates.
+	 * System registers for EL2 and then EL1, which cannot switch them off: without Enable its accesses to
+	 * ICC_SRE_EL1 trap, unless the bit is RAO/WI ("ICC_SRE_EL2"). EOImode 1: EOIR drops the priority, DIR
+	 * deactivates.
 	 */
 	sysreg_write(icc_sre_el2, SRE | DFB | DIB | ENABLE);
 	isb();
@@ -126,7 +127,7 @@ u32 gic_acknowledge(void)
 {
 	u32 irq = (u32)sysreg_read(icc_iar1_el1) & 0xffffff;
 
-	dsb_sy(); /* the device sees its interrupt taken before the handler talks to it */
+	dsb_sy(); /* the device must see the acknowledge before the handler's accesses */
 	return irq;
 }
 
@@ -162,7 +163,7 @@ u32 gic_pending_ppis(u32 cpu)
 	return mmio_read32(GICR(cpu) + GICR_SGI + 0x200); /* ISPENDR0 */
 }
 
-void gic_configure(u32 cpu, u32 irq, bool edge)
+COLD void gic_configure(u32 cpu, u32 irq, bool edge)
 {
 	u64 reg = GICR(cpu) + GICR_SGI + 0xc04; /* ICFGR1 */
 	u32 bit = 2u << 2 * (irq - 16);
@@ -170,11 +171,11 @@ void gic_configure(u32 cpu, u32 irq, bool edge)
 	mmio_write32(reg, edge ? mmio_read32(reg) | bit : mmio_read32(reg) & ~bit);
 }
 
-void gic_sleep(void)
+COLD void gic_sleep(void)
 {
 	u64 hcr = sysreg_read(ich_hcr_el2);
 
-	/* Neither the guest's interrupts nor what waits in its list registers may end it. */
+	/* Sleeps with the guest's interrupts masked and its list registers off: neither may end the sleep. */
 	sysreg_write(ich_hcr_el2, hcr & ~BIT(0));
 	sysreg_write(icc_pmr_el1, URGENT_ONLY);
 	isb();
@@ -199,7 +200,7 @@ void gic_enable(u32 cpu, u32 irq, bool on)
 
 void gic_send_sgi(u32 cpu, u32 irq)
 {
-	/* QEMU virt numbers CPUs of one cluster by Aff0, up to 16 of them. */
+	/* QEMU virt numbers the CPUs of its one cluster by Aff0, up to 16. */
 	sysreg_write(icc_sgi1r_el1, (u64)irq << 24 | 1u << cpu);
 	isb();
 }
@@ -214,7 +215,7 @@ void gic_route_uart(u32 cpu)
 	gic_route(IRQ_UART, cpu);
 }
 
-unsigned gic_count_cpus(void)
+COLD unsigned gic_count_cpus(void)
 {
 	unsigned n = 0;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* AArch64.TakeException() to EL1, inline for the refusal of a register; everybody else has inject.h. */
+/* AArch64.TakeException() to EL1, inline for the fast path that refuses a register; other callers use vm/inject.h. */
 #ifndef HV_EL1_EXCEPTION_H
 #define HV_EL1_EXCEPTION_H
 
@@ -23,11 +23,14 @@
 #define SPSR_NZCV    (0xfUL << 28)
 #define SPSR_EXLOCK  BIT(34)
 
-/* Of PAN, SSBS, TCO, ALLINT and EXLOCK: those that this CPU has. If it has any: take_exception(), out of line. */
+/*
+ * The bits of PAN, SSBS, TCO, ALLINT and EXLOCK that this CPU has. If it has any, take_exception() is called out of
+ * line.
+ */
 extern u64 take_optional;
 void take_exception_optional(struct trap_frame *f, u64 esr, const u64 *far);
 
-/* EL0 of either state: an EL1 is always AArch64 (HCR_EL2.RW). */
+/* EL0 in either state; EL1 is always AArch64 (HCR_EL2.RW). */
 static inline bool take_from_el0(u64 spsr)
 {
 	return spsr & SPSR_A32 || (spsr & 0xf) == 0;
@@ -42,7 +45,7 @@ static inline u64 take_vector_offset(u64 spsr)
 	return (spsr & 0xf) == SPSR_EL1H ? 0x200 : 0x000;
 }
 
-/* UAO, IL, SS and BTYPE become 0. */
+/* Clears UAO, IL, SS and BTYPE. */
 static inline u64 take_state(u64 spsr)
 {
 	return SPSR_EL1H | SPSR_DAIF | (spsr & (SPSR_NZCV | SPSR_DIT | SPSR_PAN));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conditions on values: each pair of what a register holds and what is written over it, as the reference says of that
- * pair (probes.txt has one for each). What the register holds next, the policy decides with every step.
+ * pair (probes.txt has one for each). With every step the policy decides the value that the register holds next.
  */
 #include "check.h"
 #include "console.h"
@@ -16,7 +16,7 @@ struct subject {
 	void (*write)(u64 value);
 	struct expect r;
 	u64 values[VALUES];
-	struct expect w[VALUES][VALUES]; /* what is held, what is written */
+	struct expect w[VALUES][VALUES]; /* by the value held and the value written */
 };
 
 #define READER_WRITER(reg)                                                                         \

@@ -117,7 +117,7 @@ struct limit {
 /* The 64-bit words of a record (struct log_record of cpu/log.h), which are all that conditions look at. */
 enum word { WORD_SEQ, WORD_TIME, WORD_PC, WORD_ADDR, WORD_VALUE, WORD_HEADER, WORD_COST, WORD_AUX, WORD_COUNT };
 #define HEADER_EL 52 /* of WORD_HEADER: the exception level, two bits */
-/* What a write makes of the register, whose value before is WORD_ADDR: the bits that it changes, those that it makes 0. */
+/* The word itself; or the bits that a write changes or clears in the register, whose value before is WORD_ADDR. */
 enum test { TEST_WORD, TEST_CHANGED, TEST_CLEARED };
 /* A call's record has room for two arguments: those that conditions look at. */
 enum tells { TELLS_X1_X2, TELLS_X1_X3, TELLS_X2_X3 };

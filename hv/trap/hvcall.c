@@ -109,7 +109,7 @@ COLD bool hvcall_report_exception(struct cpu *c)
 	u64 record[WORD_COUNT];
 
 	record[WORD_PC] = elr;
-	record[WORD_HEADER] = 1UL << HEADER_EL; /* it is EL1 that reports */
+	record[WORD_HEADER] = 1UL << HEADER_EL; /* EL1 reports */
 	d = &policy_rows[policy_where(policy_exception[FIELD(esr, 31, 26)], record)];
 	c->frame.x[0] = 0;
 	if (d->log != LOG_NEVER || d->action == ACT_PAUSE || d->action == ACT_KILL) {

@@ -176,7 +176,7 @@ def from_log(log: "re.Match[str]", text: str) -> "Question | str":
                      + (f", with #{esr & 0xffff:#x} in the instruction" if esr is not None else "")
         question = Question(match.group(1), f"{call:#x}", suffix=suffix)
         if match.group(1) == "hvc" and "pc" in given:
-            given["pc"] = (given["pc"] - 4) & ALL_BITS          # it stands behind an HVC
+            given["pc"] = (given["pc"] - 4) & ALL_BITS          # ELR stands behind an HVC
     elif (match := LOG_EXCEPTION.match(what)) is not None:
         question = Question("exception", match.group(1))
     if question is None:
@@ -261,7 +261,7 @@ def conditions(policy: Policy, access: Access, decision: Decision) -> List[str]:
 
 
 def looked_at(asked_of: Condition, access: Access) -> str:
-    """What the condition saw: `M is 0, and was 1`."""
+    """The part of the access that the condition saw: `M is 0, and was 1`."""
     name = asked_of.name
     if name in schema.PARTS and name != "value":
         number = {"from": access.el, "pc": access.pc, **dict(zip(schema.ARGUMENTS, access.args))}[name]

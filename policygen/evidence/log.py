@@ -196,7 +196,7 @@ def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
         x0 = words.number(body.name or "")
         if x0 is None:
             return None
-        pc = (given.pc - 4) % (1 << 64) if body.cls == "hvc" and given.pc else given.pc     # it stands behind an HVC
+        pc = (given.pc - 4) % (1 << 64) if body.cls == "hvc" and given.pc else given.pc     # ELR stands behind an HVC
         return replace(given, section=body.cls, key=function_of(x0, esr), pc=pc)
     if body.cls == "exc" and body.name:
         number = words.number(body.name)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a kernel touches: register accesses of a boot that was measured with everything trapped (policy/arch/census.csv)."""
+"""Register accesses of a kernel's boot, measured with everything trapped (policy/arch/census.csv)."""
 from __future__ import annotations
 
 import csv

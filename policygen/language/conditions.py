@@ -66,7 +66,7 @@ class ConditionReader:
         return self.among(name, key, value, fields)
 
     def written(self, name: str, key: Scalar, value: Node) -> bool:
-        """What is written is known of a write alone."""
+        """Complains of a condition on the written value where a read is meant, too."""
         part = schema.PARTS.get(name)
         if part is None or part.directions != schema.BOTH:
             if "read" in self.directions:

@@ -8,7 +8,7 @@ from typing import Iterator, Mapping, Optional, Tuple
 from policygen.text.diag import Place
 
 READ, WRITE = "read", "write"
-IN, SAME, STICKY = "in", "same", "sticky"       # what a condition may ask
+IN, SAME, STICKY = "in", "same", "sticky"       # tests of a condition
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Assertion:
     expect: Optional[Mapping[str, object]] = None  # instead of never/always; as in Test
     given: Optional[int] = None
     width: Optional[int] = None                 # mmio: bytes; None = every width
-    args: Optional[Tuple[Tuple[str, int], ...]] = None  # what a `where` looks at: x1 x2 x3 held from pc
+    args: Optional[Tuple[Tuple[str, int], ...]] = None  # inputs of a `where`: x1 x2 x3 held from pc
     origin: Optional[str] = None
     spared: Tuple[str, ...] = ()                # `except`, as written
 
@@ -143,8 +143,8 @@ class Access:
     direction: str = ""                         # read, write; "" for calls and exceptions
     width: int = 4                              # mmio: bytes
     args: Tuple[int, int, int] = (0, 0, 0)      # calls: x1, x2, x3
-    value: int = 0                              # what is written
-    held: int = 0                               # what the register holds before
+    value: int = 0                              # the value written
+    held: int = 0                               # the register's value before
     el: int = 1                                 # where it comes from
     pc: int = 0                                 # of the instruction
 

@@ -84,14 +84,14 @@ REFUSAL = {"sysregs": "UNDEF", "mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NO
 
 @dataclass(frozen=True)
 class Part:
-    """What a condition of a `where` may look at, beside the fields of one register."""
+    """A part of an access that a condition of a `where` may look at, beside the fields of one register."""
     sections: Tuple[str, ...]
     directions: Tuple[str, ...]         # in sysregs and mmio
     about: str
 
 
 ARGUMENTS = ("x1", "x2", "x3")
-AGAINST = {"same": "changed", "sticky": "cleared"}      # what a write makes of the register: all of its bits are 0
+AGAINST = {"same": "changed", "sticky": "cleared"}      # bits that a write changes, clears: all have to be 0
 PARTS: Dict[str, Part] = {
     **{name: Part(CALLS, BOTH, "an argument of the call; of a 32-bit function its lower half") for name in ARGUMENTS},
     "value": Part(DIRECTED, ("write",), "what is written"),

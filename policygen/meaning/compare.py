@@ -219,7 +219,7 @@ def _mmio(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
                                                                Access("mmio", low, direction, width), 8 * width):
                     pair: Tuple[object, ...] = (groups.content(before), before.rule, groups.content(after), after.rule, some)
                     differing.setdefault(pair, []).append(width)
-                    if pair not in found or width == 4:         # what people think of as an access
+                    if pair not in found or width == 4:         # the usual width of an access
                         found[pair] = before, after, sample, some
             for pair, (before, after, sample, some) in found.items():
                 groups.add(before, after, (low, high), sample, tuple(differing[pair]), some)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inputs of one access that the conditions of its decisions tell apart: one for each way that they can turn out.
 
-Arguments, level and PC are numbers apart from each other. What is written and what the register holds are taken bit by bit:
+Arguments, level and PC are numbers apart from each other. The value written and the value held are taken bit by bit:
 fields may overlap, and a condition may be about both.
 """
 from __future__ import annotations
@@ -24,7 +24,7 @@ BITS = 64
 
 @dataclass(frozen=True, order=True)
 class Inputs:
-    """What conditions look at."""
+    """The parts of an access that conditions look at."""
     value: int = 0
     held: int = 0
     x1: int = 0
@@ -47,7 +47,7 @@ class Inputs:
 
 
 def inputs_of(access: Access) -> Inputs:
-    """What conditions see of it."""
+    """The parts of the access as conditions see them."""
     value = access.value & (1 << 8 * access.width) - 1 if access.section == "mmio" else access.value
     args = arguments(access.key, access.args) if access.section in schema.CALLS else access.args
     return Inputs(value, access.held, *args, access.el, access.pc)
@@ -58,7 +58,7 @@ def meets(look: Look, inputs: Inputs) -> bool:
 
 
 def leaf(outcome: Outcome, inputs: Inputs) -> Outcome:
-    """What is decided for these inputs, without its conditions."""
+    """The decision for these inputs, without its conditions."""
     for each in leaves(outcome):
         if each.otherwise is None or all(meets(look, inputs) for look in each.where):
             return replace(each, where=(), otherwise=None)
@@ -70,7 +70,7 @@ def wheres_of(*outcomes: Outcome) -> Tuple[Where, ...]:
 
 
 def asked_of(evaluating: Evaluator, access: Access) -> Tuple[Where, ...]:
-    """What the entry that decides looks at, for any inputs of the access."""
+    """The conditions of the entry that decides, for any inputs of the access."""
     action = evaluating.entry(access.section, access.key, access.direction).actions[access.direction]
     return tuple(dict.fromkeys(looks_of(branch, access.key) for branch in branches(action) if branch.where))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the trap bits of a policy would catch of a kernel that was measured: known before anything runs."""
+"""Accesses of a measured kernel that the trap bits of a policy would catch: known before anything runs."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Expected:
     name: str
     traps: int                                  # in the boot
     most: Tuple[Tuple[str, int], ...]           # access -> how often, most first
-    switches: Tuple[str, ...]                   # what traps at each switch between tasks
+    switches: Tuple[str, ...]                   # registers that trap at each switch between tasks
     rules: Tuple[int, ...]                      # of the entries that want it, the narrowest first
     always: bool                                # of the floor: whatever the policy
 

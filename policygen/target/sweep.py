@@ -7,6 +7,7 @@ from typing import Iterable, Iterator, List, Optional, Set, Tuple
 
 from policygen.facts.arch import load_arch, make_key
 from policygen.facts.board import MMIO_SIZE, load_board
+from policygen.language import schema
 from policygen.language.model import Access, Action, Decision, Policy, branches
 from policygen.meaning.evaluate import Evaluator, evaluator, whole
 from policygen.meaning.regions import asked_of, bits_of, borders, cases
@@ -19,8 +20,9 @@ WHOLE, BRIEF, SAMPLE = 0, 1, 2  # how much is tried: all; one page in SPARSE; of
 PASS_OVER, SAME, ZERO = 1, 2, 4  # as in guest/sweep/plan.h
 WIDTHS = (1, 2, 4, 8)
 SIGNS = {sign: C(sign) for sign in "smhcrw-"}
-# Calls that end the guest or put it to sleep when they are served.
+AGAINST = {*schema.AGAINST.values()}
 STARTING = "psci-cpu-on"
+# Calls that end the guest or put it to sleep when they are served.
 ENDING = ("psci-cpu-off", "psci-cpu-suspend", "psci-system-off", "psci-system-reset")
 # Function numbers (SMCCC, DEN 0028): Charter's own, all that standards have given out, and the numbers around them.
 KNOWN_CALLS = ((0, 0x100), (0x80000000, 0x100), (0x80003f00, 0x200), (0x80007f00, 0x200), (0xc0000000, 0x100),
@@ -202,17 +204,13 @@ def ways(reference: Evaluator, access: Access) -> List[Decision]:
     sweep writes holds the same value, if it could be read."""
     if access.section == "sysregs" and access.key in reference.hidden_keys:
         return [reference.decide(access)]
-    wheres, same = asked_of(reference, access), access.section != "sysregs"
-    if access.section == "sysregs" and any(look.part in ("changed", "cleared") for where in wheres for look in where):
-        same = gives_back(ways(reference, replace(access, direction="read")))
-        if same:
-            wheres = tuple(tuple(look for look in where if look.part not in ("changed", "cleared")) for where in wheres)
-    out = []
-    for inputs in cases(wheres, bits_of(access)):
-        if inputs.level:
-            way = replace(inputs.access(access), args=access.args)
-            out.append(reference.decide(replace(way, held=way.value if same and way.section == "sysregs" else way.held)))
-    return out
+    asked, known = asked_of(reference, access), {"x1", "x2", "x3", "from"}
+    same = any(look.part in AGAINST for where in asked for look in where) and \
+        gives_back(ways(reference, replace(access, direction="read")))
+    known |= AGAINST if same else set()
+    wheres = [tuple(look for look in where if look.part not in known) for where in asked]
+    found = [replace(inputs.access(access), args=access.args) for inputs in cases(wheres, bits_of(access))]
+    return [reference.decide(replace(each, held=each.value) if same else each) for each in found]
 
 
 def gives_back(reads: List[Decision]) -> bool:

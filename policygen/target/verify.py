@@ -40,9 +40,9 @@ COUNTS = struct.Struct("<HHH")
 CONTROLS = struct.Struct(f"<{len(controls.MEMBERS)}Q")
 FREE = struct.Struct("<IIBBBBHH")
 QUESTION = struct.Struct("<IIQQQ")
-INPUTS = struct.Struct("<7Q")                   # what conditions look at: follows a question whose second word is 1
+INPUTS = struct.Struct("<7Q")                   # of conditions: follows a question whose second word is 1
 STUB = re.compile(r"(mrs\s+x0, |msr\s+|sys\s+)(S\d_\d_C\d+_C\d+_\d|#\d, C\d+, C\d+, #\d)(, x0)?\Z")
-PLAIN = (0, 0, 0, 0, 0, 1, 0)                   # what a question without inputs means
+PLAIN = (0, 0, 0, 0, 0, 1, 0)                   # the inputs of a question without any
 PAGE = 4096
 TIMEOUT = 120       # seconds; a corrupt table may make the lookup run away
 CFLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")

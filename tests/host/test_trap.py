@@ -290,7 +290,7 @@ def conditions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
 
 
 def conditional(dice: random.Random, access: Access, inputs: Inputs) -> Trap:
-    """The access with these inputs. What a register holds is the host's: `value` is what they make of that."""
+    """The access with these inputs. The host chooses the value that a register holds; `value` is made from it."""
     x, rt = list(registers(dice)), dice.randrange(4, 31)
     far = hpfar = 0
     if access.section == "sysregs":
@@ -323,7 +323,7 @@ def test_a_trap_does_what_the_policy_says(host: Host, kind: Kind) -> None:
 @pytest.mark.parametrize("host", [("conditional", "enforce"), ("conditional", "audit")], indirect=True, ids="-".join)
 def test_conditions_hold_up_to_their_borders(host: Host) -> None:
     traps = list(conditions(random.Random(8), host.policy))
-    for t in [t for t in traps if t.esr >> 26 == SYSREG and not t.esr & 1]:     # what a write makes of what is held
+    for t in [t for t in traps if t.esr >> 26 == SYSREG and not t.esr & 1]:     # each bit against the value held
         expected = [op for op in host.model.expect(t).ops if op[0] == REPLAY_READ]
         for bit in range(64) if expected else ():
             rt = t.esr >> 5 & 31
@@ -349,7 +349,7 @@ def test_a_register_that_el2_lacks_too_is_undefined_to_the_guest(host: Host) -> 
         host.model.take(t, expected, 1 << 25)
         assert (out.x[:31], out.elr, out.spsr, out.injected) == \
             (list(t.x), expected.elr, expected.spsr, expected.injected), hex(t.esr)
-        # What it holds is zero to a condition, which may then lead elsewhere.
+        # The register reads as zero to a condition, which may then lead elsewhere.
         assert [op[0] for op in out.ops][:len(there.ops)] == [op[0] for op in there.ops] and out.rule == there.rule, hex(t.esr)
         info = load_contract().verdicts.index("INJECT") | (t.spsr >> 2 & 3) << 4 | 0x80 | 1 << 16
         assert out.recorded == (t.xr(t.esr >> 5 & 31), 0, 0, t.elr, t.esr & 0xffffffff, info), hex(t.esr)

@@ -129,7 +129,7 @@ class Model:
         return out
 
     def asked(self, t: Trap, section: str, key: int, direction: str = "", width: int = 4, value: int = 0) -> Access:
-        """The access with all that conditions look at; what a register holds, the caller knows."""
+        """The access with all that conditions look at; the caller knows the value that the register holds."""
         behind = 4 if t.esr >> 26 & 0x3f == HVC and t.entry != 2 else 0
         return Access(section, key, direction, width, (t.x[1], t.x[2], t.x[3]), value, 0, t.spsr >> 2 & 3,
                       (t.elr - behind) & MASK)
@@ -263,7 +263,7 @@ class Model:
         return None
 
     def held(self, out: Outcome, key: int, direction: str) -> int:
-        """What the register holds, which EL2 reads before it decides if any condition of the entry is about it."""
+        """The register's value: EL2 reads it before it decides, if any condition of the entry is about it."""
         if key in self.reference.hidden_keys or (key, direction) not in self.plan.traps:
             return 0
         action = self.reference.entry("sysregs", key, direction).actions[direction]
@@ -526,7 +526,7 @@ class Model:
             out.ops.append((CONSOLE, size, total, 0))
 
     def report(self, t: Trap, out: Outcome) -> None:
-        d = self.reference.decide(Access("exceptions", t.x[1] >> 26 & 0x3f, pc=t.x[2]))     # it is EL1 that reports
+        d = self.reference.decide(Access("exceptions", t.x[1] >> 26 & 0x3f, pc=t.x[2]))     # EL1 reports
         out.x[0] = 0
         if not out.recorded and (d.log != "never" or d.do in ("pause", "kill")):
             out.recorded = (t.x[2], t.x[3], t.spsr, t.elr, t.x[1] & 0xffffffff, 0x80 | 2 << 8 | 1 << 16)

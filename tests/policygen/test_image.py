@@ -92,7 +92,7 @@ def spoiled() -> Tuple[Tuple[str, int, bytes, str], ...]:
             ("policy_mmio_root", 0x48, b"\x00", ""), ("policy_mmio_ranges", 8, b"\x00\x00", "accesses"),
             ("policy_mmio_default", 0, b"\x03\x00", "accesses"), ("policy_exception", 2, b"\x00\x00", "accesses"),
             ("policy_limits", 8, b"\xff", "accesses"), ("policy_spans", 8, b"\xff", "accesses"),
-            ("policy_conditions", 16 + 1, b"\x01", "accesses"),
+            ("policy_conditions", 24 + 16, b"\x02", "accesses"),
             ("policy_traps", 0, b"\0\0\0\0\0\0\0\0", "policy_traps.hcr"), ("policy_n_passthrough", 0, b"\0\0", "maps"),
             ("policy_replay", 16, b"\x00" * 2048, "stub"), ("policy_hvc", 0, b"\xff" * 8, "nothing is loaded"),
             ("policy_hvc", 24, b"\xfe\xff\xff\xff", "no size"), ("policy_hash", 0, b"\x00", "its log would say"),

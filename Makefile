@@ -479,7 +479,7 @@ lint: all ## static checks of C, Python and shell
 
 RELEASE_DIR := $(B)/release
 .PHONY: release-files
-release: test release-files ## ELF, raw binary, map, debug ELF, the policy's canonical form and page, SHA256SUMS: build/release/
+release: test release-files ## ELF, raw binary, map, debug ELF, policy, decoder with rules and names, SHA256SUMS: build/release/
 
 release-files: all
 	$(Q)rm -rf $(RELEASE_DIR) && mkdir -p $(RELEASE_DIR)

@@ -473,8 +473,9 @@ static void add_verdicts(struct line *line)
 		by[V_WOULD] += line->c->rows[i].would;
 		all += line->c->rows[i].hits;
 	}
-	add(line, "dec=%lu allow=%lu deny=%lu emul=%lu razwi=%lu inject=%lu kill=%lu pause=%lu would=%lu", all,
-	    by[V_ALLOW], by[V_DENY], by[V_EMUL], by[V_RAZWI], by[V_INJECT], by[V_KILL], by[V_PAUSE], by[V_WOULD]);
+	add(line, "dec=%lu allow=%lu deny=%lu emul=%lu razwi=%lu inject=%lu kill=%lu pause=%lu would=%lu vbar=0x%lx", all,
+	    by[V_ALLOW], by[V_DENY], by[V_EMUL], by[V_RAZWI], by[V_INJECT], by[V_KILL], by[V_PAUSE], by[V_WOULD],
+	    sysreg_read(vbar_el1)); /* where KASLR put a kernel */
 }
 
 void log_totals(struct cpu *c)

@@ -92,4 +92,5 @@ CAUSES: Dict[str, Tuple[str, str]] = {
     "PG612": ("policygen diff: value 1 -> value 2", "see that it is meant"),
     "PG613": ("policygen diff: log once -> log always", "see that the log is wanted"),
     "PG614": ("a row of sysregs.csv without its trap bit", "see that it is measured; `--gate looser` stops it in CI"),
+    "PG615": ("a commit that edits hv/trap/trap_call.c", "review it as code: tests judge it, a policy can not"),
 }

@@ -16,7 +16,7 @@ from policygen.facts.arch import (
     ALL_BITS, DEFAULT_CPU, Arch, Control, Register, encoding, load_arch, make_key, split_key)
 from policygen.facts.board import Gap, load_board
 from policygen.text import paths
-from policygen.text.diag import Place
+from policygen.text.diag import BrokenFacts, Place
 from policygen.language.model import Entry, Policy
 from policygen.language.spelling import written_in
 from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map, leaves
@@ -97,6 +97,8 @@ class _Planner:
         for register, direction in self.accesses():
             for name in register.controls(direction) + register.fgt(direction):
                 self.members.setdefault(name, []).append((register, direction))
+        if lost := sorted(floor.FLOOR.keys() - self.arch.controls.keys()):
+            raise BrokenFacts(f"no row of controls.csv or fgt.csv for {', '.join(lost)}, set under every policy")
         self.active: Dict[str, Control] = {name: self.arch.controls[name] for name in floor.FLOOR}
         self.wanted: Dict[str, List[Access]] = {}
         self.conflicts: Dict[Access, str] = {}

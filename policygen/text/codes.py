@@ -75,6 +75,7 @@ CODES: Dict[str, str] = {
     "PG612": "`diff`: the guest gets something else, neither more nor less.",
     "PG613": "`diff`: the same decision, logged or counted otherwise.",
     "PG614": "`diff`: a fact about machines changed, or a profile is on one side only.",
+    "PG615": "`diff` of revisions: files of EL2, policygen or the build differ. No policy shows what they do to a guest.",
     "PG901": "A comment `# ignore ...` for something that is not reported.",
     "PG902": "A comment `# ignore ...` in the wrong form, without a reason, or for a code that cannot be ignored.",
 }

@@ -15,6 +15,7 @@ import pytest
 from encoder import Encoder
 from hvl.sequence import Sequencer
 from hvl.wire import Scanner, WeakScanner
+from test_cli import run
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "log_decode.py"
 MB = 1 << 20
@@ -106,3 +107,34 @@ def test_memory_is_constant(command: str, tmp_path: Path) -> None:
         path.write_bytes(encoder.bytes() * count + noise(MB * count // 2))
         sizes.append(peak(path, command))
     assert sizes[1] - sizes[0] < 6 * 1024, f"KiB: {sizes}"
+
+
+@pytest.mark.parametrize("command", ["html", "trace", "summary", "show"])
+def test_views_are_linear(command: str, tmp_path: Path) -> None:
+    """Four times the records, stops and refusals take about four times the CPU time."""
+    def log(count: int) -> Path:
+        encoder = Encoder(mode="text")
+        encoder.header()
+        for i in range(count):
+            if i % 50 == 0:
+                encoder.guest(b"a line of the guest's console\r\n")
+                encoder.record("S", f"dec={i} deny={i} r1={i}/{i}", cpu=i // 50 % 3)
+            if i % 200 == 7:
+                encoder.record("E", "mon+ why=key", cpu=i // 200 % 3)
+                encoder.now += 1_000_000
+                encoder.record("E", "mon- paused=0.001000000", cpu=i // 200 % 3)
+            encoder.decision(i % 40, f"msr.w R{i % 90}=0x{i:x}", "DENY" if i % 3 else "ALLOW", cost=50 + i % 977, cpu=i % 3)
+        encoder.trailer()
+        path = tmp_path / f"{count}.log"
+        path.write_bytes(encoder.bytes())
+        return path
+
+    def cpu(path: Path) -> float:
+        best = 1e9
+        for _ in range(2):
+            start = time.process_time()
+            assert run(command, str(path)).returncode == 0
+            best = min(best, time.process_time() - start)
+        return best
+    small, large = cpu(log(3000)), cpu(log(12_000))
+    assert large < 9 * small + 0.05, f"{small:.3f} s, {large:.3f} s for four times as much"

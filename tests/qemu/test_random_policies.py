@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random policies on the machine: under an accepted policy the sweep finds nothing that is not explained.
 
-RANDOM_POLICIES=40 in the environment tries more of them.
+RANDOM_POLICIES=160 in the environment tries more of them: forty on each CPU model.
 """
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ exceptions:
   WFX: { do: allow, where: { from: el1 }, log: once, else: deny }
 """
 CPUS = ("cortex-a57", "cortex-a72", "neoverse-n1", "max")
-COUNT = int(os.environ.get("RANDOM_POLICIES", "8"))
+COUNT = int(os.environ.get("RANDOM_POLICIES", "40"))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,9 @@ from .entry import Parser, guarded, say
 from .export import schema, write_csv, write_json
 from .expr import Test, compile_filter, parse_number
 from .fields import FIELDS
+from .flame import write_folded
 from .handover import hand_over
+from .progress import Progress
 from .report import BEGINS, write_html
 from .rules import Places
 from .run import Options, Output, Run
@@ -118,6 +120,9 @@ def _parser() -> argparse.ArgumentParser:
         p.add_argument("--schema", action="store_true", help="the JSON Schema, and nothing else")
     p = add("trace", "Chrome's trace form, for Perfetto", common, select)
     p.add_argument("-o", "--output", metavar="FILE")
+    p = add("folded", "stacks of the guest's functions, for flame graphs of others' tools", common, select)
+    p.add_argument("--cost", action="store_true", help="weighed by ticks in EL2 instead of decisions")
+    p.add_argument("-o", "--output", metavar="FILE")
     p = add("html", "a report in one file", common)
     p.add_argument("-o", "--output", metavar="FILE")
     p = add("check", "the judge of a run", common)
@@ -180,6 +185,8 @@ def _view(args: argparse.Namespace) -> int:
     begins = {"html": BEGINS.encode(), "trace": TRACE, "console": CAST, "monitor": CAST}
     stream = args.command in ("console", "monitor")
     out = Output(getattr(args, "output", None), b"" if stream and not args.cast else begins.get(args.command, b""))
+    streams = args.command in ("show", "json", "csv", "console", "monitor") or args.command in begins
+    out.progress = run.reader.progress = Progress(run.reader.files, streams and out.is_terminal())
     exact = stream and (args.raw or not out.is_terminal())
     views: Dict[str, Callable[[], None]] = {
         "summary": lambda: Summary(run, out, args.by, args.top, args.json).go(),
@@ -188,6 +195,7 @@ def _view(args: argparse.Namespace) -> int:
         "json": lambda: write_json(run, out, args.fields),
         "csv": lambda: write_csv(run, out, args.fields),
         "trace": lambda: Trace(run, out).go(),
+        "folded": lambda: write_folded(run, out, args.cost),
         "html": lambda: write_html(run, out),
         "check": lambda: Check(run, out, args.fail_on, args.require, args.max_lost, args.max_text, args.max_cost,
                                args.junit, args.github, args.untouched).go(),
@@ -203,7 +211,7 @@ def _main(argv: List[str]) -> int:
     if argv and argv[0] in _ALIASES:
         argv = [_ALIASES[argv[0]]] + argv[1:]
     elif argv and argv[0] not in ("-h", "--help"):
-        known = set(_POLICYGEN) | {"summary", "show", "json", "csv", "trace", "html", "check", "diff", "console",
+        known = set(_POLICYGEN) | {"summary", "show", "json", "csv", "trace", "folded", "html", "check", "diff", "console",
                                    "monitor", "live", "schema"}
         if argv[0] not in known:
             argv = ["summary"] + [a for a in argv if a != "--summary"]

@@ -12,6 +12,7 @@ from .sequence import Session
 from .symbols import Symbols
 
 Value = Union[int, str, None]
+_ADDRESS = re.compile(r"0x([0-9a-f]{1,16})\b")
 _PLACE = re.compile(r"\b(?:pc|elr|entry|lr)=0x([0-9a-f]{1,16})\b")
 
 
@@ -50,6 +51,8 @@ class View:
         """A record's text with the names of the addresses in it."""
         if self.symbols is None or "=0x" not in body:
             return body
+        if body.startswith("trace lr="):
+            return "called from " + " < ".join(self.where(int(found, 16)) for found in _ADDRESS.findall(body))
         return _PLACE.sub(lambda found: f"{found.group()}{self._behind(int(found.group(1), 16))}", body)
 
     def _behind(self, address: int) -> str:

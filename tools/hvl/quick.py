@@ -66,30 +66,23 @@ class Quick:
 
     def feed(self, data: bytes) -> Iterator[Union[Event, Block]]:
         scanner, order = self._scanner, self._order
-        if not order.settled():
-            yield from order.feed(scanner.feed(data))
-            return
         lead, *pieces = (scanner.taken() + data).split(RS)
         at, count = 0, len(pieces) - 1      # the last one may go on in the next chunk
         while at < count:
-            before = order.expected()
-            expected = dict(before)
-            lines, rest = self._row(lead, pieces, at, count, expected)
-            if len(lines) >= _LEAST:
-                yield self._accept(lines, before, expected)
-                lead, at = rest, at + len(lines)
-                if at == count:
-                    break
-                lines = []
+            lines: List[Line] = []
+            if not scanner.waits() and order.settled():
+                before = order.expected()
+                expected = dict(before)
+                lines, rest = self._row(lead, pieces, at, count, expected)
+                if len(lines) >= _LEAST:
+                    yield self._accept(lines, before, expected)
+                    lead, at = rest, at + len(lines)
+                    continue
             # The record that ended the row, and a row that is too short, go the careful way.
-            last = at + len(lines)
-            end = pieces[last].find(b"\n") + 1 if last < count else 0
-            if end:
-                yield from order.feed(scanner.feed(lead + RS + RS.join([*pieces[at:last], pieces[last][:end]])))
-                lead, at = pieces[last][end:], last + 1
-            if not end or scanner.waits() or not order.settled():
-                yield from order.feed(scanner.feed(lead + RS + RS.join(pieces[at:])))
-                return
+            last = min(at + len(lines), count - 1)
+            end = pieces[last].find(b"\n") + 1 or len(pieces[last])
+            yield from order.feed(scanner.feed(lead + RS + RS.join([*pieces[at:last], pieces[last][:end]])))
+            lead, at = pieces[last][end:], last + 1
         yield from order.feed(scanner.feed(lead + (RS + pieces[-1] if pieces else b"")))
 
     @staticmethod

@@ -213,7 +213,7 @@ def group(body: Body) -> str:
 def immediate(body: Body) -> int:
     """The immediate of a call's instruction, from its syndrome."""
     esr = body.esr or 0
-    return esr & 0xffff if esr >> 26 in _CALLS else 0
+    return esr & 0xffff if body.cls in ("hvc", "smc") and esr >> 26 in _CALLS else 0
 
 
 def call_name(body: Body) -> Optional[str]:

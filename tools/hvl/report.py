@@ -8,6 +8,7 @@ from typing import Deque, Dict, List, Optional, Tuple
 
 from .escape import Html, markup, together
 from .fields import View
+from .flame import Flame, drawing
 from .record import DECISIONS, Rec, VERDICTS, number, seconds, what
 from .run import Output, Run, changes, completeness, span
 from .sequence import End, Start
@@ -103,6 +104,7 @@ class Report:
     def __init__(self, view: View, partial: bool) -> None:
         self.view = view
         self.tally = Tally(view.session, view.places, "rule", partial)
+        self.flame = Flame()
         self.rate = Slots()
         self.heat = Slots()
         self.marks: List[Tuple[int, str]] = []
@@ -122,6 +124,7 @@ class Report:
             zero = view.session.stops.own(rec.t)
             self.rate, self.heat = Slots(zero), Slots(zero)        # earlier records are of EL2's boot
         self.tally.add(rec)
+        self.flame.add(rec)
         f = rec.f
         line = _line(rec, view)
         own = None if rec.t is None else view.session.stops.own(rec.t)
@@ -202,7 +205,16 @@ class Report:
         self._costs(out)
         self._heat(out)
         self._source(out)
+        self._flame(out)
         self._denials(out)
+
+    def _flame(self, out: Output) -> None:
+        stacks = self.flame.folded(self.view)
+        if not stacks:
+            return
+        silent = self.tally.total() - self.tally.decisions
+        of = f", of the {self.tally.decisions} decisions that are in the log" if silent > 0 else ""
+        out.line(markup("<h2>By the guest's functions{}</h2>{}", of, drawing(stacks)))
 
     def _changes(self, out: Output) -> None:
         """Changes that made this run differ from the policy's own."""

@@ -10,6 +10,7 @@ from .escape import Ready, no_command, terminal
 from .expr import Test
 from .fields import View
 from .files import UsageError, create
+from .progress import Progress
 from .quick import Block
 from .record import Rec, seconds
 from .rules import Places
@@ -20,6 +21,7 @@ from .wire import Damaged
 
 FINDING, USAGE, NO_RECORD, INCOMPLETE, MISMATCH = 1, 2, 3, 4, 5
 _SHOWN = 100  # bytes of a damaged record
+_HELD = 1 << 16     # records that wait until it is known where the guest lies
 
 
 class Output:
@@ -31,6 +33,7 @@ class Output:
             raise UsageError("no standard output")
         self._to: BinaryIO = create(str(name), begins) if self._own else sys.stdout.buffer
         self._text: List[str] = []
+        self.progress: Optional[Progress] = None    # on the same terminal: cleared before each output
 
     def line(self, text: str = "") -> None:
         """Escapes text for a terminal, unless it is Ready."""
@@ -38,24 +41,19 @@ class Output:
         if len(self._text) >= 512:
             self.flush()
 
-    def lines(self, rows: List[str]) -> None:
-        """Many of them, none of which is Ready."""
-        if rows:
-            self.flush()
-            text = "\n".join(rows) + "\n"
-            if not text.replace("\n", "").isprintable():
-                text = "".join(terminal(row) + "\n" for row in rows)
-            self._to.write(text.encode("utf-8", "backslashreplace"))
-
     def raw(self, data: bytes) -> None:
         if self._text:
             self.flush()
+        elif self.progress is not None:
+            self.progress.clear()
         self._to.write(data)
 
     def is_terminal(self) -> bool:
         return self._to.isatty()
 
     def flush(self) -> None:
+        if self.progress is not None:
+            self.progress.clear()
         if self._text:
             text, self._text = "".join(self._text), []
             self._to.write(text.encode("utf-8", "backslashreplace"))
@@ -91,6 +89,8 @@ class Run:
         self.codes: Set[int] = set()
 
     def say(self, text: str) -> None:
+        if self.reader.progress is not None:
+            self.reader.progress.clear()
         say("log_decode", no_command(text))
 
     def events(self) -> Iterator[Tuple[Event, View]]:
@@ -105,7 +105,31 @@ class Run:
                 yield event, view
 
     def blocks(self) -> Iterator[Tuple[Union[Event, Block], View]]:
-        """The same, with rows of decisions in one piece."""
+        """The same, with rows of decisions in one piece. While the place of the guest's kernel is unknown, and a name needs
+        it, events wait: totals come each second."""
+        held: List[Tuple[Union[Event, Block], View]] = []
+        left = _HELD
+        for event, view in self._wanted():
+            if isinstance(event, Start):
+                left = _HELD
+            left -= len(event.lines) if isinstance(event, Block) else 1
+            if left > 0 and self.symbols is not None and not isinstance(event, End):
+                if self.symbols.wait(view.session):
+                    held.append((event, view))
+                    continue
+                left = _HELD
+            for old, its in held:
+                if isinstance(old, Rec):
+                    its.rec = old
+                yield old, its
+            held.clear()
+            if isinstance(event, Rec):
+                view.rec = event
+            yield event, view
+        yield from held
+
+    def _wanted(self) -> Iterator[Tuple[Union[Event, Block], View]]:
+        """Events of the sessions asked for."""
         view = View(Session(""), self.places, self.symbols)
         current, inside = 0, False
         for event in self.reader.events():
@@ -114,8 +138,6 @@ class Run:
                 current, inside = event.session.number, True
             wanted = self.reader.only
             if wanted is None or wanted == (current if inside else current + 1):
-                if isinstance(event, Rec):
-                    view.rec = event
                 if self.options.show_damaged and not isinstance(event, Block):
                     self._show_damaged(event)
                 yield event, view

@@ -28,7 +28,7 @@ class _Shown:
 
     __slots__ = ("text", "call")
 
-    def __init__(self, text: str, call: bool) -> None:
+    def __init__(self, text: bytes, call: bool) -> None:
         self.text = text
         self.call = call        # its name is another one behind `hvc #1`
 
@@ -47,7 +47,7 @@ class Show:
         self._guest = b""
         self._started = False
         self._shown: Dict[bytes, _Shown] = {}
-        self._spans: Dict[int, str] = {}
+        self._spans: Dict[int, bytes] = {}
         self._calls: Set[bytes] = set()       # syndromes of HVC #0 and SMC #0
 
     def go(self) -> None:
@@ -95,15 +95,15 @@ class Show:
 
     def _block(self, block: Block, view: View) -> None:
         last, spans, shown, calls = self._last or 0, self._spans, self._shown, self._calls
-        rows: List[str] = []
+        rows: List[bytes] = []
         put = rows.append
         for line in block.lines:
             _, _, seq, cpu, time, rest = line
             end = rest.find(b" cost=")
             known = shown.get(rest[:end])
-            if known is None or b" n=" in rest or time[0] == 0x30 and time[1] != 0x2e or \
+            if known is None or rest.count(b" ", end) != 3 or time[0] == 0x30 and time[1] != 0x2e or \
                     known.call and rest[rest.find(b" esr=", end):-10] not in calls:
-                self._out.lines(rows)
+                self._out.raw(b"".join(rows))
                 rows.clear()
                 self._last = last if self._started else None
                 self._first(block, line, view)
@@ -112,8 +112,8 @@ class Show:
             t = int(time.replace(b".", b""))
             dt = spans.get(t - last) or self._span(t - last)
             last = t
-            put(f"  {f'{seq}.{cpu}' if cpu else seq:>8}  {time.decode():<14}  {dt:>8}  {known.text}")
-        self._out.lines(rows)
+            put(b"  %8b  %-14b  %b%b" % (b"%d.%d" % (seq, cpu) if cpu else b"%d" % seq, time, dt, known.text))
+        self._out.raw(b"".join(rows))
         self._last = last
 
     def _first(self, block: Block, line: Line, view: View) -> None:
@@ -123,17 +123,17 @@ class Show:
         text = self._tail(rec, view)
         rest = line[5]
         end = rest.find(b" cost=")
-        if rec.f.n > 1 or rec.kind != "D" or end < 0 or not text.isascii():
+        if rec.f.n > 1 or rec.kind != "D" or end < 0 or not (text.isascii() and text.isprintable()):
             return
         if len(self._shown) >= _MEMO:
             self._shown.clear()
         if not immediate(rec.f):
-            self._shown[rest[:end]] = _Shown(text, rec.f.cls in ("hvc", "smc"))
-            if len(self._calls) < _MEMO:
+            self._shown[rest[:end]] = _Shown(text.encode() + b"\n", rec.f.cls in ("hvc", "smc"))
+            if rec.f.cls in ("hvc", "smc") and len(self._calls) < _MEMO:
                 self._calls.add(rest[rest.find(b" esr=", end):-10])
 
-    def _span(self, ns: int) -> str:
-        text = f"+{span(ns)}" if ns >= 0 else f"-{span(-ns)}"
+    def _span(self, ns: int) -> bytes:
+        text = f"{'+' if ns >= 0 else '-'}{span(abs(ns))}".rjust(8).encode() + b"  "
         if len(self._spans) < _MEMO:
             self._spans[ns] = text
         return text

@@ -9,6 +9,7 @@ from typing import BinaryIO, Iterator, List, Optional, Union
 
 from .escape import terminal
 from .files import UsageError as UsageError, complaint
+from .progress import Progress
 from .quick import Block, Quick
 from .sequence import Event, Sequencer
 from .undo import Undo
@@ -50,7 +51,7 @@ def open_input(name: str) -> BinaryIO:
         raise complaint(name, error) from None
 
 
-def _raw(stream: BinaryIO, name: str) -> Iterator[bytes]:
+def _raw(stream: BinaryIO, name: str, progress: Optional[Progress]) -> Iterator[bytes]:
     read = getattr(stream, "read1", stream.read)
     while True:
         try:
@@ -59,6 +60,8 @@ def _raw(stream: BinaryIO, name: str) -> Iterator[bytes]:
             raise complaint(name, error) from None
         if not data:
             return
+        if progress is not None:
+            progress.add(len(data))
         yield data
 
 
@@ -113,10 +116,10 @@ def _large(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield b"".join(parts)
 
 
-def chunks_of(name: str, notes: Notes) -> Iterator[bytes]:
+def chunks_of(name: str, notes: Notes, progress: Optional[Progress] = None) -> Iterator[bytes]:
     stream = open_input(name)
     try:
-        raw = _raw(stream, name)
+        raw = _raw(stream, name, progress)
         head = b""
         for data in raw:
             head += data
@@ -141,6 +144,8 @@ def _chain(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 class Reader:
     """All inputs as one stream of events; the sessions are numbered through."""
 
+    quick = True        # whatever it is, what comes out is the same
+
     def __init__(self, files: List[str], weak: bool = False, only: Optional[int] = None) -> None:
         self.files = files or ["-"]
         self._weak = weak
@@ -149,7 +154,7 @@ class Reader:
         self.sessions = 0
         self.bare = False
         self.sentinels = 0
-        self.quick = True       # whatever it is, what comes out is the same
+        self.progress: Optional[Progress] = None
 
     def _file(self, name: str) -> Iterator[Union[Event, Block]]:
         scanner = WeakScanner() if self._weak else Scanner()
@@ -158,7 +163,7 @@ class Reader:
         undo = Undo()
         order.altered = lambda: bool(undo.told()) or scanner.mended() > 0
         quick = Quick(scanner, order) if self.quick and not self._weak else None
-        for data in chunks_of(name, self.notes):
+        for data in chunks_of(name, self.notes, self.progress):
             data = undo.feed(data)
             yield from order.feed(scanner.feed(data)) if quick is None else quick.feed(data)
             if order.sessions - before > _SESSIONS:

@@ -188,11 +188,11 @@ class Summary:
         silent = sum(tally.verdict(word) for word in _ALWAYS) - sum(
             found.count for (_, verdict, _, _), found in tally.refused.items() if verdict in _ALWAYS)
         rows = [["denied", "logged" if silent > 0 else "count", "first@seq", "last@seq", "pc (top)", "rule"]]
-        ordered = sorted(tally.refused.items(), key=lambda item: (-item[1].count, item[0][0]))
+        ordered = tally.sorted_refusals()
         for (subject, verdict, _, rule), found in ordered[:self._top]:
             pc = ""
             if found.pcs:
-                (address, el), times = max(found.pcs.items(), key=lambda item: (item[1], -(item[0][0] or 0)))
+                (address, el), times = max(found.pcs.items(), key=lambda item: (item[1], -(item[0][0] or 0), str(item)))
                 pc = f"{view.where(address or 0, el)} ({times})"
             place = "" if rule is None else view.places.place(tally.session, rule) or ""
             name = terminal(subject) + ("" if verdict == "DENY" else f" ({verdict})")
@@ -214,12 +214,13 @@ def as_dict(tally: Tally, view: View) -> Dict[str, Any]:
         costs = row.costs
         rows.append({"name": name, "count": row.count, "cost_ns": s.ns(costs.total),
                      "p50_ns": s.ns(costs.percentile(50)), "p95_ns": s.ns(costs.percentile(95)),
-                     "max_ns": s.ns(costs.most), "rules": sorted(row.rules), "verdicts": row.verdicts})
+                     "max_ns": s.ns(costs.most), "rules": sorted(row.rules), "verdicts": dict(sorted(row.verdicts.items()))})
     refused = [{"what": subject, "verdict": verdict, "class": cls, "rule": rule, "count": found.count,
                 "src": None if rule is None else view.places.place(s, rule),
-                "first": found.first, "last": found.last, "pcs": {hex(pc or 0): n for (pc, _), n in found.pcs.items()},
-                "by": {view.where(pc or 0, el): n for (pc, el), n in found.pcs.items()}}
-               for (subject, verdict, cls, rule), found in tally.refused.items()]
+                "first": found.first, "last": found.last,
+                "pcs": {hex(pc or 0): n for (pc, _), n in sorted(found.pcs.items(), key=str)},
+                "by": {view.where(pc or 0, el): n for (pc, el), n in sorted(found.pcs.items(), key=str)}}
+               for (subject, verdict, cls, rule), found in tally.sorted_refusals()]
     return {
         "session": s.number, "source": s.source, "header": s.header,
         "log": {"complete": s.complete(), "records": s.records, "first": s.first, "last": s.last, "lost": s.lost,

@@ -166,6 +166,12 @@ class Symbols:
             self._named[key] = None if table is None else Named(table, _slide(table, session))
         return self._named[key]
 
+    def wait(self, session: Session) -> bool:
+        """Must a name wait for VBAR_EL1?"""
+        table = self._table(session)
+        return table is not None and table.anchor is not None and not RAM <= table.anchor < RAM + _RAM_SIZE and \
+            not _slides(table.anchor, session)
+
     def _table(self, session: Session) -> Optional[Table]:
         if self._given is not None:
             return self._given
@@ -188,11 +194,16 @@ class Symbols:
 
 
 def _slide(table: Table, session: Session) -> Optional[int]:
-    """How far the guest was moved. With page-table isolation VBAR_EL1 is elsewhere while EL0 runs: of the values that were
-    seen, the one that moves a kernel by what kernels are moved by."""
+    """How far the guest was moved."""
     if table.anchor is None:
         return 0
-    found = [vbar - table.anchor for vbar in session.vbars if not (vbar - table.anchor) % _GRAIN]
+    found = _slides(table.anchor, session)
     if found:
         return found[0]
     return 0 if not session.vbars and table.holds(table.anchor) and table.anchor >= RAM else None
+
+
+def _slides(anchor: int, session: Session) -> List[int]:
+    """With page-table isolation VBAR_EL1 is elsewhere while EL0 runs: of the values that were seen, those that move a kernel
+    by what kernels are moved by."""
+    return [vbar - anchor for vbar in session.vbars if not (vbar - anchor) % _GRAIN]

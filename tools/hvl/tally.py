@@ -16,7 +16,7 @@ _EACH = 1 << 16     # costs and instructions told apart before they are summed u
 _PCS = 64           # instructions shown in one row of refusals
 _EL0 = " (EL0)"
 OTHER = "(other)"
-_NO_COUNTER = ("part", "rules", "waiting")
+_NO_COUNTER = ("part", "rules", "waiting", "vbar")
 
 
 class Costs:
@@ -203,10 +203,14 @@ class Tally:
                 costs = alike.costs
                 costs[cost] += 1
             except KeyError:        # the first of its kind, or the first with this cost
-                alike = memo.get(key) or self._understood(memo, key, block.record(line))
-                if not (cost.startswith(b"cost=") and cost[5:].isdigit()) or len(cost) > 24:
-                    self.add(block.record(line))        # @A, or none of EL2's
-                    continue
+                odd = not (cost.startswith(b"cost=") and cost[5:].isdigit()) or len(cost) > 24
+                if odd or key not in memo:
+                    rec = block.record(line)
+                    if odd or immediate(rec.f):
+                        self.add(rec)       # @A, or none of EL2's
+                        continue
+                    self._understood(memo, key, rec)
+                alike = memo[key]
                 costs = alike.costs
                 costs[cost] = 1
             except ValueError:
@@ -231,14 +235,13 @@ class Tally:
             self._plain.add(syndrome)
         return True
 
-    def _understood(self, memo: Dict[bytes, _Alike], key: bytes, rec: Rec) -> _Alike:
+    def _understood(self, memo: Dict[bytes, _Alike], key: bytes, rec: Rec) -> None:
         if len(memo) > _ROWS:
             self._fold()
             self._pending = True
             memo.clear()
         verdict = rec.f.verdict if rec.f.verdict in VERDICTS else "?"
         memo[key] = _Alike(rec, self._places.refuses(self.session, verdict, rec.f.rule))
-        return memo[key]
 
     def _fold(self) -> None:
         """Counts the rest of the blocks."""
@@ -254,7 +257,7 @@ class Tally:
         if not n:
             return
         verdict = body.verdict if body.verdict in VERDICTS else "?"
-        ticks_of = [(int(text[5:]), times) for text, times in alike.costs.items()]
+        ticks_of = [(int(text[5:]), times) for text, times in alike.costs.items() if times]
         total = sum(cost * times for cost, times in ticks_of)
         self.decisions += n
         since.decisions += n
@@ -418,3 +421,7 @@ class Tally:
         for key, row in self.rows.items():
             rows.setdefault(name(key), Row()).merge(row)
         return sorted(rows.items(), key=lambda item: (-item[1].count, item[0]))
+
+    def sorted_refusals(self) -> List[Tuple[Tuple[str, str, str, Optional[int]], Refusal]]:
+        """By count."""
+        return sorted(self.refused.items(), key=lambda item: (-item[1].count, *map(str, item[0])))

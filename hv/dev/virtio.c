@@ -88,7 +88,7 @@ static u64 register_read(const struct device *d, u32 reg, unsigned size)
 	u64 value;
 
 	if (reg >= REG_CONFIG)
-		return size <= 4 && reg % size == 0 && guarded_read(d->pa + reg, size, &value) ? value : 0;
+		return reg % size == 0 && guarded_read(d->pa + reg, size, &value) ? value : 0;
 	if (size != 4)
 		return 0;
 	q = d->queue_sel < QUEUES ? &d->queue[d->queue_sel] : NULL;
@@ -215,7 +215,7 @@ static void register_write(struct device *d, u32 reg, unsigned size, u64 v)
 	u32 value = (u32)v;
 
 	if (reg >= REG_CONFIG) {
-		if (!d->broken && !d->read_only && size <= 4 && reg % size == 0)
+		if (!d->broken && !d->read_only && reg % size == 0)
 			guarded_write(d->pa + reg, size, v);
 		return;
 	}

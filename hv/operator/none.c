@@ -73,6 +73,11 @@ void debug_tick(struct cpu *c)
 	(void)c;
 }
 
+void log_callers(struct cpu *c)
+{
+	(void)c;
+}
+
 enum outcome trap_debug(struct trap_frame *f)
 {
 	return trap_other(f);

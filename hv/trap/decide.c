@@ -50,7 +50,8 @@ void decide_init(struct cpu *c)
 		c->rows[i].decision = &policy_rows[i];
 		c->rows[i].header = log_row_header((u16)i);
 		c->rows[i].flags = (policy_rows[i].log != LOG_NEVER ? ROW_LOG : 0) |
-				   (policy_rows[i].log == LOG_ONCE ? ROW_FIRST : 0) |
+				   (policy_rows[i].log & LOG_ONCE ? ROW_FIRST : 0) |
+				   (policy_rows[i].log >= LOG_ONCE_TRACE ? ROW_TRACE : 0) |
 				   (policy_rows[i].limit ? ROW_LIMIT : 0) | (policy_rows[i].where ? ROW_WHERE : 0);
 		row_set_path(&c->rows[i]);
 	}
@@ -128,7 +129,7 @@ const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value
 		d = s->decision;
 		s->hits++;
 	}
-	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && decide_first(c, s, value, addr))) {
+	if (d->log && (!(d->log & LOG_ONCE) || decide_first(c, s, value, addr))) {
 		c->record = log_decision(c, s, value, addr, aux);
 		c->work |= log_silent ? WORK_RECORD : WORK_RECORD | WORK_LOG;
 	}
@@ -152,6 +153,8 @@ void complete_record(struct cpu *c)
 
 	c->record = NULL;
 	r->cost += (u32)(counter() - c->entered);
+	if (c->rows[r->row].flags & ROW_TRACE && r->info & INFO_NOTABLE)
+		log_callers(c);
 	if (policy_rows[r->row].action == ACT_DENY && INFO_VERDICT(r->info) != V_WOULD)
 		return; /* no value was read */
 	if (esr_class(r->esr) == EC_SYSREG && iss_is_read(r->esr))

@@ -23,4 +23,7 @@ void monitor_pause(struct cpu *c);
 /* While the guest runs: WORK_NOTES of `todo`: the keys that only print (^] s, ^] ?, ^] l), and ^] q. */
 void monitor_note(struct cpu *c, u32 todo);
 
+/* Logs where the guest's code was called from, behind the record of a decision. */
+void log_callers(struct cpu *c);
+
 #endif

@@ -44,7 +44,8 @@ def parts(action: Action, section: str) -> List[Yaml]:
     if action.otherwise is not None:
         out.append(pair("else: {{ {} }}", listed(parts(action.otherwise, section))))
     if action.log != ("once" if action.do in ("deny", "pause", "kill") else "never"):
-        out.append(pair("log: {}", yaml_name(action.log)))
+        word, trace, _ = action.log.partition(f"-{schema.LOG_TRACE}")
+        out.append(pair("log: {{ {}, trace }}" if trace else "log: {}", yaml_name(word)))
     if action.limit is not None:
         out += [pair("limit: {}/s", action.limit), pair("over: {}", yaml_name(action.over))]
     if section == "mmio" and action.widths != ALL_WIDTHS:

@@ -169,7 +169,7 @@ class _Layout:
     def row(self, outcome: Outcome, section: str, what: str, register: Optional[Register] = None,
             direction: str = "") -> int:
         """The row number of this outcome. A system register's row depends on the way it is replayed, too."""
-        row = Row(outcome.rule, outcome.do.upper(), outcome.verdict, outcome.log.upper(), value=outcome.value,
+        row = Row(outcome.rule, outcome.do.upper(), outcome.verdict, outcome.log.upper().replace("-", "_"), value=outcome.value,
                   mask=outcome.mask, what=what)
         if outcome.do == "deny":
             row = replace(row, arg=f"REFUSE_{outcome.refuse}")

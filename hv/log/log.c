@@ -159,7 +159,7 @@ void log_exception(struct cpu *c, u64 esr, u64 elr, u64 far)
 	r->aux = c->frame.spsr_el2;
 }
 
-const struct log_record *log_find(struct cpu *c, u64 seq)
+COLD const struct log_record *log_find(struct cpu *c, u64 seq)
 {
 	struct log_ring *l = &c->log;
 

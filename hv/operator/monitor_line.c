@@ -290,6 +290,13 @@ bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates
 	}
 }
 
+bool monitor_key(const struct monitor *m)
+{
+	int key = m->interactive ? console_getc(0) : -1;
+
+	return key >= 0 && !(key == '\n' && after_cr);
+}
+
 bool monitor_more(struct monitor *m)
 {
 	int key;

@@ -155,6 +155,10 @@ static void search(struct monitor *m, struct address from, u64 size, const char 
 		size_t want = end - from.value < sizeof(bytes) ? end - from.value : sizeof(bytes);
 		size_t got = read_memory(&from, bytes, want), i;
 
+		if (!(from.value & 0xff00) && monitor_key(m)) {
+			kprintf("ended by a key at %s0x%lx, ", space_names[from.space], from.value);
+			break;
+		}
 		if (got < n) {
 			u64 next = (from.value | 0xfff) + 1;
 

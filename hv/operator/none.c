@@ -26,6 +26,11 @@ bool monitor_run(struct cpu *c, const char *reason)
 	return false;
 }
 
+void monitor_parked(struct cpu *c)
+{
+	(void)c;
+}
+
 void monitor_init(struct cpu *c)
 {
 	(void)c;

@@ -82,7 +82,7 @@ u16 policy_where(u16 row, u32 id, u64 x1, u64 x2)
 	return d->otherwise;
 }
 
-const char *policy_sysreg_name(u16 key)
+COLD const char *policy_sysreg_name(u16 key)
 {
 	unsigned lo = 0, hi = policy_n_sysreg_names;
 

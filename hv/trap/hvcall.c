@@ -102,7 +102,7 @@ bool hvcall_console_write(struct cpu *c)
 }
 
 /* The `exceptions` entry of the reported class says whether to log the report, and whether to ask the operator. */
-bool hvcall_report_exception(struct cpu *c)
+COLD bool hvcall_report_exception(struct cpu *c)
 {
 	u64 esr = c->frame.x[1], elr = c->frame.x[2], far = c->frame.x[3];
 	const struct decision *d = &policy_rows[policy_exception[FIELD(esr, 31, 26)]];

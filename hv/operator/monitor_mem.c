@@ -149,13 +149,13 @@ static void search(struct monitor *m, struct address from, u64 size, const char 
 {
 	char bytes[FIND_CHUNK];
 	u64 end = from.value + size;
-	unsigned found = 0;
+	unsigned found = 0, looks = 0;
 
 	while (from.value < end && end - from.value >= n) {
 		size_t want = end - from.value < sizeof(bytes) ? end - from.value : sizeof(bytes);
 		size_t got = read_memory(&from, bytes, want), i;
 
-		if (!(from.value & 0xff00) && monitor_key(m)) {
+		if (!(++looks & 0xff) && monitor_key(m)) {
 			kprintf("ended by a key at %s0x%lx, ", space_names[from.space], from.value);
 			break;
 		}

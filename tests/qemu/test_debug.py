@@ -446,3 +446,45 @@ def test_traps_are_watched_until_a_key(console: Any) -> None:
     c.expect(PROMPT)
     assert "stopped: key" in c.command("status")
     off(c)
+
+
+def test_the_monitor_on_another_cpu(console: Any) -> None:
+    """Two CPUs, each with instructions of its own: registers, memory, translation and steps are those of the CPU asked for."""
+    c = console(machine(build("default"), smp=2))
+    c.expect(PROMPT)
+    assert "cpu1 does not stand still" in c.command("cpu 1"), "the guest has it off by now"
+    spin = CODE + 0x100
+    c.command(f"w4 {spin:#x} 0x91000463")              # add x3, x3, #1
+    c.command(f"w4 {spin + 4:#x} {back(1):#x}")
+    for name, value in (("x0", 0xC4000003), ("x1", 1), ("x2", spin), ("x3", 0)):
+        c.command(f"set ${name} = {value:#x}")
+    program(c, 0xD4000002, SPIN)                       # hvc #0: PSCI CPU_ON
+    c.send("cont\r")
+    c.expect("guest resumes")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    status = c.command("status")
+    assert re.search(r"^cpu0 +pc=0x40200004", status, re.M) and re.search(r"^cpu1 +pc=0x4020010[04]", status, re.M), status
+    assert pc(c) == CODE + 4
+    c.command("cpu 1")
+    there = pc(c)
+    assert there in (CODE + 0x100, CODE + 0x104) and "cpu1" in c.command("cpu")
+    assert re.search(r"^MPIDR_EL1 +0x\w*1\b", c.command("sysregs mpidr_el1"), re.M)
+    for _ in range(3):
+        c.send("step\r")
+        c.expect(PROMPT)
+        there = spin + spin + 4 - there                 # of two instructions the other one
+        assert pc(c) == there, "a step of CPU 1"
+    c.command("cpu 0")
+    assert pc(c) == CODE + 4 and re.search(r"^MPIDR_EL1 +0x\w*0\b", c.command("sysregs mpidr_el1"), re.M)
+    c.command("cpu 1")
+    c.command("set $pc = 0x40200108")
+    c.command("w4 0x40200108 0xd2800545")              # mov x5, #42
+    c.command("w4 0x4020010c 0x14000000")
+    c.send("cont\r")
+    c.expect("guest resumes")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    c.command("cpu 1")
+    assert pc(c) == 0x4020010C and re.search(r"x5 +0x0*2a\b", c.command("regs"))
+    off(c)

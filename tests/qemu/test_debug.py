@@ -488,3 +488,25 @@ def test_the_monitor_on_another_cpu(console: Any) -> None:
     c.command("cpu 1")
     assert pc(c) == 0x4020010C and re.search(r"x5 +0x0*2a\b", c.command("regs"))
     off(c)
+
+
+def test_equal_points_stop_once(console: Any) -> None:
+    """Breakpoints at one address and watchpoints of one access: the guest goes on behind them, once around its loop each time."""
+    c = paused(console, 0x91000421, 0xF9000064, back(2))       # add x1, x1, #1; str x4, [x3]; b .-8
+    c.command("set $x1 = 0")
+    c.command("set $x3 = 0x40300000")
+    c.command(f"bp {CODE + 4:#x} if $x0 == 0x123456789")
+    c.command(f"bp {CODE + 4:#x}")
+    c.command(f"bp {CODE + 4:#x}")
+    for turn in (1, 2, 3):
+        assert f" > {CODE + 4:#x}" in c.command("cont")
+        assert re.search(rf"x1 +0x0*{turn}\b", c.command("regs")), turn
+    for n in range(3):
+        c.command(f"bp -d {n}")
+    c.command("wp w 0x40300000 4")
+    c.command("wp rw 0x40300000 8")
+    assert "watchpoint: access to 0x40300000" in c.command("cont")
+    for turn in (4, 5):
+        assert "watchpoint: access to 0x40300000" in c.command("cont")
+        assert re.search(rf"x1 +0x0*{turn}\b", c.command("regs")), turn
+    off(c)

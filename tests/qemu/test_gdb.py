@@ -125,3 +125,23 @@ def test_a_gdb_that_vanishes_gives_the_prompt_back(tmp_path: Path, console: Any)
     c.expect(PROMPT)
     c.send("poweroff\r")
     c.child.expect(pexpect.EOF)
+
+
+def test_a_gdb_that_is_killed_gives_the_console_back(tmp_path: Path, console: Any) -> None:
+    """Killed while the guest runs under it."""
+    port = free_port()
+    c = console([sys.executable, str(ROOT / "tools" / "hvmux.py"), "--port", str(port), "--", *machine(build("default"))])
+    c.expect("0 failed")
+    c.expect(PROMPT)
+    c.command(f"w4 {CODE:#x} 0x14000000")
+    c.command(f"set $pc = {CODE:#x}")
+    words = ["gdb-multiarch", "-nx", "-q", "-ex", f"target remote 127.0.0.1:{port}", "-ex", "continue"]
+    child = pexpect.spawn(words[0], words[1:], timeout=TIMEOUT)
+    child.expect("Continuing")
+    child.kill(9)
+    child.wait()
+    c.expect("gdb mode ended")
+    c.expect(PROMPT)
+    assert f"pc  {CODE:#018x}" in c.command("regs")
+    c.send("poweroff\r")
+    c.child.expect(pexpect.EOF)

@@ -28,7 +28,7 @@ size_t log_ring_bytes(void)
 	return (LOG_MARGIN + LOG_RING + LOG_NOTABLE_RING) * sizeof(struct log_record) + 3 * rule_words() * sizeof(u64) + LOG_LINE;
 }
 
-void log_init(struct cpu *c, void *memory)
+COLD void log_init(struct cpu *c, void *memory)
 {
 	struct log_ring *l = &c->log;
 

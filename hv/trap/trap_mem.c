@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stage 2 aborts: accesses to MMIO windows, and aborts whose syndrome does not describe the access. */
+/* Stage 2 aborts: accesses to MMIO windows. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "dev/vgic.h"
@@ -195,6 +195,34 @@ static inline enum outcome decided(struct trap_frame *f, struct row_state *s, u6
 	return actions[d->action](f, d, ipa);
 }
 
+static enum outcome __attribute__((noinline)) decided_general(struct trap_frame *f, struct row_state *s, u64 ipa)
+{
+	return decided(f, s, ipa);
+}
+
+static struct row_state *row_of(struct trap_frame *f, u64 ipa)
+{
+	return &cpu_of(f)->rows[policy_mmio(ipa, dabt_log2_size(f->esr_el2), f->esr_el2 & DABT_WNR)];
+}
+
+COLD enum outcome trap_access(struct trap_frame *f, u64 ipa)
+{
+	void *ram = guest_ram(ipa, 1u << dabt_log2_size(f->esr_el2));
+	struct cpu *c = cpu_of(f);
+	enum outcome outcome;
+
+	if (ram)
+		return act_allow(f, NULL, (u64)ram);
+	outcome = decided_general(f, row_of(f, ipa), ipa);
+	if (outcome != NEXT)
+		return outcome; /* trap_end() does the rest */
+	c->row->cost += counter() - c->entered;
+	if (c->record)
+		complete_record(c);
+	c->entered = counter();
+	return outcome;
+}
+
 /* IPAs end at bit 51. Above stand the kind of fault, CM, S1PTW, WnR, SAS and ISV: the key has all that decides. */
 static inline u64 key_of(u64 esr, u64 ipa)
 {
@@ -207,7 +235,7 @@ static inline struct mmio_lookup *lookup_of(struct trap_frame *f, u64 ipa)
 }
 
 /* Aborts outside the windows or without a usable syndrome; and accesses that the lookup cache has not seen. */
-enum outcome trap_dabt_general(struct trap_frame *f)
+COLD enum outcome trap_dabt_general(struct trap_frame *f)
 {
 	u64 esr = f->esr_el2, ipa;
 	struct row_state *s;
@@ -215,16 +243,16 @@ enum outcome trap_dabt_general(struct trap_frame *f)
 	if (!fault_ipa(f, false, &ipa))
 		return again(f);
 	if (esr & DABT_S1PTW)
-		return trap_exception(f, EXC_DABT_WALK, ipa, FORWARD);
+		return trap_exception(f, EXC_DABT_WALK, 0, ipa, FORWARD);
 	if (esr & DABT_CM)
-		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, NEXT); /* EL2 caches nothing there */
+		return trap_exception(f, EXC_DABT_NO_SYNDROME, 0, ipa, NEXT); /* EL2 caches nothing there */
 	if (!(esr & DABT_ISV))
-		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, FORWARD);
+		return trap_insn(f, ipa);
 
-	s = &cpu_of(f)->rows[policy_mmio(ipa, dabt_log2_size(esr), esr & DABT_WNR)];
+	s = row_of(f, ipa);
 	if (abort_fault(esr) == FSC_TRANSLATION) /* for other faults the IPA may not be the key's */
 		*lookup_of(f, ipa) = (struct mmio_lookup){ key_of(esr, ipa), s };
-	return decided(f, s, ipa);
+	return decided_general(f, s, ipa);
 }
 
 /* The slow path, from the row on. */
@@ -329,9 +357,9 @@ void trap_dabt(struct trap_frame *f, u64 esr)
 		slow_path(f, lookup->row, ipa);
 }
 
-enum outcome trap_iabt(struct trap_frame *f)
+COLD enum outcome trap_iabt(struct trap_frame *f)
 {
 	u64 ipa;
 
-	return fault_ipa(f, true, &ipa) ? trap_exception(f, EC_IABT_LOW, ipa, FORWARD) : again(f);
+	return fault_ipa(f, true, &ipa) ? trap_exception(f, EC_IABT_LOW, 0, ipa, FORWARD) : again(f);
 }

@@ -16,7 +16,7 @@ from policygen.commands import cli
 from policygen.meaning.say import access_text
 from policygen.facts import virtio
 from policygen.facts.arch import ALL_BITS, load_arch
-from policygen.language import store
+from policygen.language import schema, store
 from policygen.language.model import Policy
 from policygen.language.overlap import span_of
 from policygen.language.spelling import action_text
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 HELP = "what changes in meaning between two policies, files, revisions or images"
 GATES = {"looser": (LOOSER,), "tighter": (TIGHTER, CHANGED), "any": KINDS}     # which changes of decisions trip each
+SHOWN = 8                                           # files of code that are named
 CODES = {LOOSER: "PG610", TIGHTER: "PG611", CHANGED: "PG612", REPORTING: "PG613"}
 COLOURS = {LOOSER: terminal.COLOURS["error"], TIGHTER: terminal.COLOURS["better"],
            CHANGED: terminal.COLOURS["warning"], REPORTING: terminal.COLOURS["note"]}
@@ -115,14 +116,15 @@ def whole(name: str) -> bool:
 
 
 def run_all(parsed: argparse.Namespace, options: cli.Options) -> int:
-    start, sides = time.monotonic(), []         # type: float, List[Optional[store.Store]]
-    for name in (parsed.old, parsed.new):
-        sides.append(store.revision(name) if name is not None else store.Store())
-        if sides[-1] is None:
+    start = time.monotonic()
+    sides = [store.revision(name) for name in (parsed.old, parsed.new) if name is not None]
+    for name, side in zip((parsed.old, parsed.new), sides):
+        if side is None:
             need = "required: NEW, unless OLD is a revision" if parsed.new is None else "revisions are compared with revisions"
             print(f"policygen diff: {need}; {quoted(name)} is none", file=sys.stderr)
             return cli.USAGE
-    stems = [place.stems(place.policy_dir()) for place in sides if place is not None]
+    commits = [side for side in sides if side is not None]
+    stems = [place.stems(place.policy_dir()) for place in (*commits, store.Store())[:2]]
     pairs: List[Pair] = []
     status = cli.OK
     for name in sorted({*stems[0], *stems[1]}):
@@ -136,16 +138,23 @@ def run_all(parsed: argparse.Namespace, options: cli.Options) -> int:
         else:
             pairs.append(Pair(name, difference(old, new, options.cpu)))
     tripped = any(pair.trips(parsed.gate) for pair in pairs)
+    code = store.changed_code(*commits)
     if options.format == "json":
-        cli.print_json({"old": parsed.old, "new": parsed.new, "gate": tripped,
+        cli.print_json({"old": parsed.old, "new": parsed.new, "gate": tripped, "code": code,
                         "policies": [pair_json(pair, pair.trips(parsed.gate)) for pair in pairs]})
     elif options.format != "text":
-        cli.emit(diagnostics_of(pairs, parsed.gate), options)
+        cli.emit(diagnostics_of(pairs, parsed.gate, code), options)
     elif not options.quiet or tripped:
         print("\n".join(line for pair in pairs for line in lines_of(pair, options)))
+        print(*([not_judged(code)] if code else ()), sep="\n", end="\n" if code else "")
         print(f"{len(pairs)} profiles, {sum(pair.trips(parsed.gate) for pair in pairs)} at the gate; "
               f"{time.monotonic() - start:.1f} s")
     return max(status, cli.FAILED if tripped else cli.OK)
+
+
+def not_judged(code: List[str]) -> str:
+    more = f" and {len(code) - SHOWN} more" if len(code) > SHOWN else ""
+    return f"code    {', '.join(code[:SHOWN])}{more}: what EL2 and policygen do by it is not judged here; read it"
 
 
 def pair_json(pair: Pair, tripped: bool) -> Dict[str, object]:
@@ -159,8 +168,10 @@ def lines_of(pair: Pair, options: cli.Options) -> Iterator[str]:
         yield from report(pair.found, options)
 
 
-def diagnostics_of(pairs: List[Pair], gate: Optional[str]) -> Diagnostics:
+def diagnostics_of(pairs: List[Pair], gate: Optional[str], code: List[str]) -> Diagnostics:
     out = Diagnostics()
+    if code:
+        out.note("PG615", None, not_judged(code))
     for pair in pairs:
         if pair.found is not None:
             out.items += diagnostics(pair.found, gate).items
@@ -226,8 +237,9 @@ def described(outcome: Outcome) -> str:
 
 
 def what(change: Change, found: Difference) -> str:
-    verb = change.section if change.section in ("hvc", "smc") else change.direction or "exception"
-    return f"{verb} {named(change, found.old, found.new)}" + (", for some arguments" if change.some else "")
+    verb = change.section if change.section in schema.CALLS else change.direction or "exception"
+    some = ", for some arguments" if change.section in schema.CALLS else ", for some accesses"
+    return f"{verb} {named(change, found.old, found.new)}" + (some if change.some else "")
 
 
 def sides(change: Change) -> Tuple[str, str]:

@@ -16,6 +16,7 @@ import yaml  # type: ignore[import]
 
 from policygen.facts.cpus import Cpu, Known, load_cpus
 from policygen.text import paths
+from policygen.text.diag import BrokenFacts
 
 DIRECTIONS = (("read", "r"), ("write", "w"))
 N_KEYS = 1 << 16
@@ -265,6 +266,11 @@ def _load_arch(folder: Path) -> Arch:
                for name, facts in data["classes"].items()]
     el2_names = {row["name"]: _key(row) for row in _rows("sysregs-el2.csv")}
     features, controls = _features(data["features"], fields), _controls()
+    named = {name for item in classes for name in item.controls}
+    named.update(*(part for register in by_key.values()
+                   for part in (register.read, register.write, register.read_fgt, register.write_fgt)))
+    if lost := sorted(named - controls.keys()):
+        raise BrokenFacts(f"{paths.display(folder / 'arch')}: no row of controls.csv or fgt.csv for {', '.join(lost)}")
     cpus = load_cpus(Known({column for register in by_key.values() for column in register.probes},
                            _named_features(by_key, controls), registers, features))
     return Arch(registers=registers, by_key=by_key, el2_names=el2_names, groups=_groups(by_key), features=features,

@@ -45,6 +45,8 @@ EXAMPLES: Dict[str, Tuple[str, str]] = {
     "PG121": ("exceptions: { default: forward, HVC64: pause }", "exceptions: { default: forward, SERROR: pause }"),
     "PG122": ("name: My Policy", "name: my-policy"),
     "PG123": ("extends: ../../etc/passwd", "about: no parent"),
+    "PG124": ("sysregs: { default: deny, mmu: allow, SCTLR_EL1: { do: allow, where: { M: sticky } } }",
+              "sysregs: { default: deny, mmu: allow, SCTLR_EL1: { write: { do: allow, where: { M: sticky } } } }"),
     "PG201": ("features: { pmu: hide }\nsysregs: { default: deny, pmu: allow }",
               "features: { pmu: hide }\nsysregs: { default: deny }"),
     "PG202": ("sysregs: { default: deny, core: allow, VBAR_EL1: allow }",
@@ -90,4 +92,5 @@ CAUSES: Dict[str, Tuple[str, str]] = {
     "PG612": ("policygen diff: value 1 -> value 2", "see that it is meant"),
     "PG613": ("policygen diff: log once -> log always", "see that the log is wanted"),
     "PG614": ("a row of sysregs.csv without its trap bit", "see that it is measured; `--gate looser` stops it in CI"),
+    "PG615": ("a commit that edits hv/trap/trap_call.c", "review it as code: tests judge it, a policy can not"),
 }

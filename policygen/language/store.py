@@ -17,6 +17,7 @@ from policygen.text.source import MAX_BYTES, Source, parse, read
 
 PATH = re.compile(r"[A-Za-z0-9._/-]{1,200}\Z")
 FACTS = ("arch", "platform")                        # folders of policy/
+CODE = ("hv", "policygen", "linker", "Makefile")    # all else that has a part in what a guest gets
 MAX_FACTS = 4 << 20
 
 
@@ -161,6 +162,13 @@ def _revision(text: str, top: Path, commit: bytes) -> Revision:
     """One Revision for each commit, by whichever name; a branch may move between two calls."""
     del commit
     return Revision(text, top)
+
+
+def changed_code(old: Revision, new: Optional[Revision] = None) -> List[str]:
+    """The project's files of CODE that differ between two commits, or between a commit and the working tree."""
+    command = ["diff-tree", "-r", old.revision, new.revision] if new is not None else ["diff-index", old.revision]
+    listed = _git(paths.project_root(), *command, "--name-only", "--relative", "-z", "--", *CODE)
+    return [item for item in (listed or b"").decode("utf-8", "replace").split("\0") if item]
 
 
 def _inside(path: Path, folder: Path) -> bool:

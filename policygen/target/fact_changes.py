@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Dict, Iterator, List, Mapping, Tuple
 
 from policygen.facts.arch import Arch, Register, load_arch
-from policygen.facts.board import Board, load_board
+from policygen.facts.board import Board, Model, load_board
 from policygen.facts.controls import MEMBERS
 from policygen.language.model import Policy
 from policygen.meaning.compare import SIDES
@@ -15,7 +15,7 @@ from policygen.meaning.layout_map import layout_map
 from policygen.target import traps
 from policygen.text import paths
 
-# Fields of a platform that change nothing for a guest: prose, and the machine to start.
+# Fields of a platform that change nothing for a guest, such as prose and the machine to start, or that are compared apart.
 SILENT = ("name", "file", "machine", "drivers", "cpus", "groups", "models", "gaps")
 
 
@@ -127,9 +127,18 @@ def _board(before: Board, after: Board) -> Iterator[FactChange]:
                     yield FactChange(True, f"{field.name[:-1]} {name} of the platform {what}")
         else:
             yield FactChange(True, f"{field.name} of the platform was {_told(was)} and is {_told(now)}")
+    for name, model in sorted(after.models.items()):
+        earlier = before.models.get(name)
+        if earlier is not None and _served(earlier) != _served(model):
+            yield FactChange(True, f"model {name} is served by {_served(model)}, was by {_served(earlier)}")
     for gap in after.gaps:
         if gap not in before.gaps:
             yield FactChange(True, f"a gap of {gap.control} is accepted: {gap.effect}")
+
+
+def _served(model: Model) -> str:
+    calls = (f"{part} {call}" for part, call in sorted(model.serves.items()))
+    return ", ".join([*model.registers, *calls]) + f" of {model.header}"
 
 
 def _told(value: object) -> str:

@@ -44,6 +44,9 @@ CODES: Dict[str, str] = {
     "PG122": "A name that cannot be one.",
     "PG123": "A path that a policy may not name.\n"
              "It is made of letters, digits, `.`, `_`, `-` and `/`, and stays in the tree that is reviewed.",
+    "PG124": "A condition of `where` that cannot be: about what the access has not, or one that every or no access meets.\n"
+             "Names are x1 to x3 of calls, `value` of writes, `from`, `pc`, and the fields of one register; `same` and `sticky`\n"
+             "compare a write with what the register holds.",
     "PG201": "No access gets to this entry: narrower entries or hidden features take all of them.",
     "PG202": "Without this entry everything would be decided the same. A `why:` keeps it for people.",
     "PG203": "The child repeats the parent's entry.",
@@ -72,6 +75,7 @@ CODES: Dict[str, str] = {
     "PG612": "`diff`: the guest gets something else, neither more nor less.",
     "PG613": "`diff`: the same decision, logged or counted otherwise.",
     "PG614": "`diff`: a fact about machines changed, or a profile is on one side only.",
+    "PG615": "`diff` of revisions: files of EL2, policygen or the build differ. No policy shows what they do to a guest.",
     "PG901": "A comment `# ignore ...` for something that is not reported.",
     "PG902": "A comment `# ignore ...` in the wrong form, without a reason, or for a code that cannot be ignored.",
 }

@@ -90,8 +90,22 @@ def test_the_files_own_headers_may_lie_before_ram(inputs: Path) -> None:
     whole[0x1_0000:] = CODE * 4
     made = prepare(inputs, bytes(whole))
     assert made.status == 0 and sorted(made.memory) == [RAM, FAR_DTB] and made.memory[RAM] == (CODE * 4).ljust(64, b"\0")
-    whole[0xffff] = 1
-    assert "linked at 0x3fff0000, outside guest RAM" in prepare(inputs, bytes(whole)).errors[0]
+    whole[0xfffc] = 1
+    assert "linked at 0x3ffffffc, outside guest RAM" in prepare(inputs, bytes(whole)).errors[0]
+
+
+@pytest.mark.parametrize("at, says", [(RAM + 0x8_0000, ""), (RAM, ""), (0x8_0000, "linked at 0x80000: a Raspberry Pi kernel")])
+def test_a_first_kernel_linked_by_the_compiler(inputs: Path, at: int, says: str) -> None:
+    """GCC gives it a build ID in a segment of its own at 0x400000, where a program of Linux has it."""
+    (inputs / "k.S").write_text(".global _start\n_start: b .\n")
+    subprocess.run(["aarch64-linux-gnu-gcc", "-nostdlib", "-static", f"-Wl,-Ttext={at:#x},--build-id", "k.S", "-o", "linked"],
+                   cwd=inputs, check=True)
+    made = prepare(inputs, (inputs / "linked").read_bytes())
+    if says:
+        assert says in made.errors[0] and len(made.errors) == 1, made.said
+    else:
+        assert made.status == 0 and made.memory[at][:4] == CODE, made.said
+        assert "left out: 268 bytes of headers and notes at 0x400000, outside guest RAM" in made.said or at == RAM, made.said
 
 
 HIGH = 0xffff_0000_0000_0000

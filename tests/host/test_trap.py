@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import re
+import tempfile
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -12,20 +13,24 @@ from typing import Callable, Iterator, List, Tuple
 
 import pytest
 
+import a64_access
 from hvl_host import run
-from test_tables import CROWDED, load
+from test_tables import CONDITIONAL, CROWDED, load
 from policygen.facts.arch import make_key, split_key
 from policygen.facts.board import load_board
+from policygen.facts.ranges import keys
 from policygen.facts.contract import load_contract
-from policygen.language.model import Policy
+from policygen.language.model import Access, Policy
 from policygen.language.schema import CALLS
+from policygen.meaning.evaluate import evaluator
+from policygen.meaning.regions import Inputs, asked_of, bits_of, borders
 from policygen.target import render, verify
 from trap_host import link, parts
 from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, GOLDEN, HVC, IABT, INPUT, MAINTENANCE,
                         MONITOR, MASK, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, REPLAY_READ, REPLAY_WRITE, RTC, SMC,
                         NOT_SUPPORTED, SYSREG, TICK, Trap, UNTOLD, VIRTIO, WFI, answered, differences)
 
-PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced"]
+PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced", "conditional"]
 # A policy in which everything that EL2 can do for a guest is recorded, so that it traps.
 TRACED = """\
 policy: 1
@@ -103,7 +108,7 @@ hvc: { default: deny }
 smc: { default: deny }
 exceptions: { default: forward }
 """
-OWN = {"crowded": CROWDED, "traced": TRACED, "few": FEW, "places": PLACES}
+OWN = {"crowded": CROWDED, "traced": TRACED, "few": FEW, "places": PLACES, "conditional": CONDITIONAL}
 Kind = Callable[[random.Random, Policy], Iterator[Trap]]
 ADDRESSES = (0x40000000, 0x6fffffc0, 0x6fffffff, 0x70000000, 0x3fffffff, 0x40001234, 0x9000000, 1 << 46,
              3 << 46, 1 << 44 | 0x40000100, 1 << 45 | 0x40000100, 9 << 43, 3 << 43 | 0x40000100, 3 << 46 | 1 << 43)
@@ -145,6 +150,7 @@ def host(request: pytest.FixtureRequest, common: Path, tmp_path_factory: pytest.
 
 def compare(host: Host, traps: List[Trap]) -> int:
     """The number of traps decided in each way; fails where host and model differ."""
+    host.model.learn(traps)
     wire, _ = run(host.program, b"".join(t.pack() for t in traps))
     at = len(wire) - ANSWER.size * len(traps)
     rows = list(verify.ROW.iter_unpack(wire[:at]))
@@ -272,13 +278,117 @@ def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
                     yield Trap(t.x, t.elr, spsr, t.esr, t.far & ~(dice.randrange(2) << 46), t.hpfar, entry=entry)
 
 
-KINDS: List[Kind] = [sysregs, accesses, calls, exceptions]
+# Of each kind that EL2 makes, and of those that it does not.
+FORMS = """\
+ldr w1, [x2], #4; ldr w1, [x2, #-4]!; ldr x1, [x2], #8; ldrb w1, [x2], #1; ldrh w1, [x2, #2]!; ldrsb w1, [x2], #1
+ldrsb x1, [x2, #1]!; ldrsh x1, [x2], #-2; ldrsh w1, [x2], #2; ldrsw x1, [x2], #4; ldr wzr, [x2], #4; ldr x1, [sp], #16
+str w1, [x2], #4; str x1, [x2, #8]!; strb w1, [x2], #1; strh w1, [x2, #-2]!; str wzr, [x2], #4; str x1, [sp, #-16]!
+ldp w1, w3, [x2]; ldp x1, x3, [x2, #16]; ldp x1, x3, [x2], #16; ldp w1, w3, [x2, #-8]!; ldp x1, x2, [x2]; ldp x3, xzr, [sp]
+ldpsw x1, x3, [x2]; ldpsw x1, x3, [x2], #8; ldnp w1, w3, [x2]; ldnp x1, x3, [x2, #8]
+stp w1, w3, [x2]; stp x1, x3, [x2, #16]; stp x1, x3, [x2], #16; stp w1, w1, [x2, #-8]!; stp xzr, x30, [sp, #-16]!
+stnp w1, w3, [x2]; stnp x1, x3, [x2]
+ldr b1, [x2]; ldr h1, [x2, #2]; ldr s1, [x2, #4]; ldr d1, [x2], #8; ldr q1, [x2]; ldur q31, [x2, #-16]; ldr q0, [x2, #16]!
+ldr s1, [x2, x4]; ldr d1, [x2, x4, lsl #3]; ldr s1, [x2, w5, sxtw #2]; ldr s1, [x2, w5, uxtw]; ldr q1, [x2, x4, sxtx #4]
+str b1, [x2], #1; str h1, [x2]; stur s1, [x2, #-4]; str d1, [x2, #8]; str q1, [x2], #16; str q31, [sp]; str s1, [x2, x4]
+ldp s1, s3, [x2]; ldp d1, d3, [x2], #16; ldp q1, q3, [x2]; ldp q31, q0, [sp], #32; ldnp d1, d3, [x2]; ldnp q1, q3, [x2]
+stp s1, s3, [x2]; stp d1, d3, [x2, #-16]!; stp q1, q3, [x2]; stnp s1, s3, [x2]; stnp q1, q3, [x2, #16]
+ldr w2, [x2], #4; ldp x1, x1, [x2]; ldp x1, x2, [x2], #16; stp x2, x3, [x2, #16]!; ldxr w1, [x2]; stxr w4, w1, [x2]
+ldadd w1, w3, [x2]; cas w1, w3, [x2]; swp x1, x3, [x2]; ld1 {v1.16b}, [x2]; st1 {v1.s}[1], [x2], #4; dc zva, x2
+ld1b {z1.b}, p0/z, [x2]; ldr w1, [x2]; ldtr w1, [x2]; ldxp x1, x3, [x2]; nop; prfm pldl1keep, [x2]; ldar w1, [x2]
+"""
+
+
+def instructions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
+    """Accesses without a syndrome: inside windows, around their borders and pages, with all that can stand in the way."""
+    lines = [line.strip() for line in FORMS.replace("\n", ";").split(";") if line.strip()]
+    with tempfile.TemporaryDirectory() as scratch:
+        words = a64_access.assembled(lines, Path(scratch))
+        forms = [a64_access.read(text, (0,) * 31) for text in a64_access.disassembled(words, Path(scratch))]
+    places = [w.base + at for w in policy.windows for at in (0, 4, 0x18, 0x20, 0x100, 0x3f8, 0x400, 0x7fc, 0x800)]
+    places += [w.base + w.size - at for w in policy.windows for at in (4, 8, 16)]
+    places += [low - 4 for e in policy.entries if e.section == "mmio" for low, _ in e.ranges if low][:200]
+    places += [0x40000000 - 4, 0x40000000 - 8, 0x70000000 - 4, 0x70000000 - 16, 0x70000000, 0x1000000000]
+    for (word, form), at in product(zip(words, forms), places):
+        if dice.randrange(3):
+            continue
+        odd = dice.choice((*[""] * 10, "unaligned", "bit", "far", "fault", "direction", "endian", "vectors", "pc", "state"))
+        x = list(registers(dice))
+        x[4], x[5] = dice.choice((0, 1, 2)), dice.choice((0, 1, 0xffffffff, 0xffffffff00000000))
+        first = form.first if form and form.base == 2 else 0
+        size = form.size * len(form.registers) if form else 4
+        address = at & ~(min(form.size if form else 4, 8) - 1) | dice.choice((0, 0, 1, 0x10)) << 56
+        address += dice.choice((1, 2, 4)) if odd == "unaligned" else 1 << dice.randrange(43, 47) if odd == "bit" else 0
+        x[2] = address - first & MASK
+        near, elsewhere = (0, 0, 0, min(size // 2, 8), size - 1), (size, -1, -4, 1 << 30)
+        far = address + dice.choice(elsewhere if odd == "far" else near) & MASK
+        far ^= dice.choice((0, 0, 0, 0x25)) << 56
+        write = bool(form and not form.load) != (odd == "direction")
+        esr = DABT << 26 | 1 << 25 | write << 6 | dice.choice((0x10, 0x11, 0x21) if odd == "fault" else (3, 5, 7, 0xb))
+        elr = 0x40010000 + 4 * dice.randrange(64) | (dice.choice((1 << 45, 1 << 46, 1 << 31)) if odd == "pc" else 0)
+        spsr = dice.choice((0x10, 0x30) if odd == "state" else (0x3c5, 0x3c5, 0x3c4, 0, 0x200000))
+        fpen = dice.choice((0, 1, 2, 7)) if odd == "vectors" else 3
+        sctlr = 5 | fpen << 32 | (dice.choice((1, 2, 3)) << 24 if odd == "endian" else 0)
+        yield Trap(tuple(x), elr, spsr, esr, far, (far & 0xffffffff) >> 12 << 4, x[2] - 64 * (spsr == 0x3c5) & MASK, word << 32,
+                   sctlr)
+
+
+def conditions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
+    """Of each entry with conditions: every border, every bit of what a write may not change or clear, each level and PC."""
+    reference = evaluator(policy)
+    for entry in policy.entries:
+        for direction, action in entry.actions.items():
+            if not action.where or entry.section == "features":
+                continue
+            key = next(key for key in keys(entry.ranges) if reference.entry(entry.section, key, direction) is entry)
+            for width in (1, 2, 4, 8) if entry.section == "mmio" else (4,):
+                access = Access(entry.section, key, direction, width)
+                for inputs in borders(asked_of(reference, access), bits_of(access)):
+                    yield conditional(dice, access, inputs)
+
+
+def conditional(dice: random.Random, access: Access, inputs: Inputs) -> Trap:
+    """The access with these inputs. The host chooses the value that a register holds; `value` is made from it."""
+    x, rt = list(registers(dice)), dice.randrange(4, 31)
+    far = hpfar = 0
+    if access.section == "sysregs":
+        op0, op1, crn, crm, op2 = split_key(access.key)
+        esr = SYSREG << 26 | 1 << 25 | op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1 | rt << 5
+        esr |= access.direction == "read"
+        x[rt] = inputs.value
+    elif access.section == "mmio":
+        esr = DABT << 26 | 3 << 24 | (access.width.bit_length() - 1) << 22 | rt << 16 | (access.direction == "write") << 6 | 7
+        x[rt] = inputs.value | dice.getrandbits(64) << 8 * access.width & MASK
+        far, hpfar = access.key & 0xfff, access.key >> 12 << 4
+    elif access.section in CALLS:
+        esr = (HVC if access.section == "hvc" else SMC) << 26 | 1 << 25
+        x[:4] = access.key, inputs.x1, inputs.x2, inputs.x3
+    else:
+        esr = access.key << 26 | 1 << 25
+    behind = 4 if access.section == "hvc" else 0
+    return Trap(tuple(x), (inputs.pc + behind) & MASK, 0x3c5 if inputs.level else 0x3c0, esr, far, hpfar)
+
+
+KINDS: List[Kind] = [sysregs, accesses, calls, exceptions, instructions]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trap_does_what_the_policy_says(host: Host, kind: Kind) -> None:
     traps = list(kind(random.Random(6), host.policy))
     assert compare(host, traps) > 500
+
+
+@pytest.mark.parametrize("host", [("conditional", "enforce"), ("conditional", "audit")], indirect=True, ids="-".join)
+def test_conditions_hold_up_to_their_borders(host: Host) -> None:
+    traps = list(conditions(random.Random(8), host.policy))
+    for t in [t for t in traps if t.esr >> 26 == SYSREG and not t.esr & 1]:     # each bit against the value held
+        expected = [op for op in host.model.expect(t).ops if op[0] == REPLAY_READ]
+        for bit in range(64) if expected else ():
+            rt = t.esr >> 5 & 31
+            held = expected[0][1] * GOLDEN & MASK
+            traps += [replace(t, x=(*t.x[:rt], value, *t.x[rt + 1:])) for value in (held ^ 1 << bit, held & ~(1 << bit), held)]
+    # Equal ones, one after the other, would be one record.
+    apart = {(t.esr, t.elr, t.spsr, t.far, t.hpfar, t.x[t.esr >> 5 & 31], t.x[:4], t.x[t.esr >> 16 & 31]): t for t in traps}
+    assert compare(host, list(apart.values())) > 500
 
 
 def test_a_register_that_el2_lacks_too_is_undefined_to_the_guest(host: Host) -> None:
@@ -296,7 +406,8 @@ def test_a_register_that_el2_lacks_too_is_undefined_to_the_guest(host: Host) -> 
         host.model.take(t, expected, 1 << 25)
         assert (out.x[:31], out.elr, out.spsr, out.injected) == \
             (list(t.x), expected.elr, expected.spsr, expected.injected), hex(t.esr)
-        assert [op[0] for op in out.ops] == [op[0] for op in there.ops] and out.rule == there.rule, hex(t.esr)
+        # The register reads as zero to a condition, which may then lead elsewhere.
+        assert [op[0] for op in out.ops][:len(there.ops)] == [op[0] for op in there.ops] and out.rule == there.rule, hex(t.esr)
         info = load_contract().verdicts.index("INJECT") | (t.spsr >> 2 & 3) << 4 | 0x80 | 1 << 16
         assert out.recorded == (t.xr(t.esr >> 5 & 31), 0, 0, t.elr, t.esr & 0xffffffff, info), hex(t.esr)
     assert len(traps) > 20 or host.policy.name in ("strict", "linux-strict")    # which lets few accesses pass

@@ -72,6 +72,8 @@ OPENS = [
     ("platform/qemu-virt.yaml", "size: 768M, real: 0x42000000", "size: 768M, real: 0x44000000", "backing of the platform"),
     ("platform/qemu-virt.yaml", "gaps:\n", "gaps:\n  - { control: HCR_EL2.TSW, seen: nowhere, effect: none at all }\n",
      "a gap of HCR_EL2.TSW is accepted"),
+    ("platform/qemu-virt.yaml", 'read: "vrtc_read(offset)"', 'read: "vuart_read(offset)"',
+     "model pl031 is served by read vuart_read(offset)"),
     ("strict.yaml", "  timer-virt: allow\n", "  timer-virt: allow\n  timer-phys: allow\n", "timer-phys"),
 ]
 
@@ -114,6 +116,36 @@ def test_the_working_tree_is_the_other_side(repository: Path, capsys: pytest.Cap
     assert main(["diff", "--all", "base", "nosuch"]) == 2
     assert '"nosuch" is none' in capsys.readouterr().err
     assert main(["diff", "strict"]) == 2            # one policy, and no other side
+
+
+def test_code_that_changed_is_named(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No policy shows the effect of other code: its files are named, between commits and in the working tree."""
+    for name in ("hv/trap/trap.c", "README.md", "Makefile"):
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        (repository / name).write_text("x", encoding="utf-8")
+    commit(repository, "edited")
+    assert main(["diff", "base", "edited", "--gate", "looser"]) == 0
+    out = capsys.readouterr().out
+    assert "code    Makefile, hv/trap/trap.c: what EL2" in out and "README" not in out
+    (repository / "hv/trap/trap.c").write_text("y y", encoding="utf-8")
+    assert main(["diff", "edited", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["code"] == ["hv/trap/trap.c"]
+    assert main(["diff", "base", "edited", "--format", "github"]) == 0
+    assert "PG615" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("row", ["HCR_EL2.TSC", "CPTR_EL2.TZ", "HCR_EL2.TVM"])
+def test_a_control_that_is_gone_is_named(repository: Path, capsys: pytest.CaptureFixture[str], row: str) -> None:
+    """Controls of every policy, of an exception class, of a register."""
+    path = repository / "policy" / "arch" / "controls.csv"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith(row + ",")]
+    assert len(kept) == len(lines) - 1
+    path.write_text("".join(kept), encoding="utf-8")
+    commit(repository, "edited")
+    assert main(["diff", "base", "edited", "--gate", "looser"]) > 1
+    err = capsys.readouterr().err
+    assert f"no row of controls.csv or fgt.csv for {row}" in err and "Traceback" not in err, err
 
 
 def test_facts_that_cannot_be_read_are_a_complaint(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:

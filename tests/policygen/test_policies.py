@@ -12,6 +12,7 @@ import pytest
 from policygen.language import entries, overlap
 from policygen.language.actions import ActionReader
 from policygen.language.claims import ClaimReader
+from policygen.language.conditions import ConditionReader
 from policygen.language.entries import EntryReader
 from policygen.meaning import coherence, judge
 from policygen.meaning.load import load_policy
@@ -95,7 +96,7 @@ def test_every_code_is_provoked_and_has_a_page() -> None:
     # Notes, and codes that only a broken file or another process provokes (test_policygen_source.py). test_diff.py and
     # test_image.py provoke those of images and changes, test_strength.py those of flips.
     assert used - provoked <= {"PG500", "PG606", "PG002", "PG009", "PG502", "PG012", "PG013", "PG014", "PG605", "PG610",
-                               "PG611", "PG612", "PG613", "PG614"}
+                               "PG611", "PG612", "PG613", "PG614", "PG615"}
 
 
 def _nothing(*_: object, **__: object) -> None:
@@ -115,6 +116,8 @@ FAULTS = [
     (EntryReader, "place_window", lambda *_: True, "window-on-device"),
     (ActionReader, "fits", lambda *_: True, "raw-uart"),
     (ActionReader, "check_use", _nothing, "over-nothing"),
+    (ConditionReader, "tells", lambda *_: True, "where-always"),
+    (ConditionReader, "written", lambda *_: True, "where-of-a-read"),
     (ClaimReader, "less", lambda self, operation, target, node: target.ranges, "test-of-nothing"),
 ]
 

@@ -102,8 +102,8 @@ def load_elf(where: str, data: bytes, place: Place, report: Report) -> Optional[
     if wrong:
         report.error(where, wrong)
         return None
-    segments = [_without_headers(part, data) for part in segments]
-    placed = _placed(kind, segments, place)
+    notes: List[str] = []
+    placed = _placed(kind, segments if kind == DYN else _kernels_own(segments, file, notes), place)
     if isinstance(placed, str):
         report.error(where, placed)
         return None
@@ -121,7 +121,7 @@ def load_elf(where: str, data: bytes, place: Place, report: Report) -> Optional[
         return None
     files = [(address, data[part.offset:part.offset + part.size]) for address, part in pieces if part.size]
     parts = _parts(where, files, report)
-    return Kernel(parts, spans, place.entry if place.entry is not None else starts[0], False) if parts else None
+    return Kernel(parts, spans, place.entry if place.entry is not None else starts[0], False, notes=notes) if parts else None
 
 
 def _not_an_elf(data: bytes) -> str:
@@ -165,15 +165,26 @@ def _wrong_segments(segments: List[Segment]) -> str:
     return ""
 
 
-def _without_headers(part: Segment, data: bytes) -> Segment:
-    """A linker puts the file's own headers in front of the text, a page of 64 KiB before, and that may be before RAM: there
-    is nothing in front of it that a kernel could read."""
-    cut = layout.RAM_BASE - part.address
-    headers, = struct.unpack_from("<Q", data, 32)
-    count, = struct.unpack_from("<H", data, 56)
-    if part.offset or not 0 < cut < part.size or any(data[headers + 56 * count:cut]):
-        return part
-    return Segment(layout.RAM_BASE, cut, part.size - cut, part.virtual + cut, part.memory - cut)
+def _kernels_own(segments: List[Segment], file: Elf, notes: List[str]) -> List[Segment]:
+    """The segments, less what a linker puts before RAM and no kernel there could read: the file's own headers, a page of
+    64 KiB in front of the text, and its notes (a build ID)."""
+    table, = struct.unpack_from("<Q", file.data, 32)
+    count, = struct.unpack_from("<H", file.data, 56)
+    idle = [(0, table + 56 * count)] + [(note["p_offset"], note["p_filesz"]) for note in file.file.iter_segments("PT_NOTE")]
+    data = bytearray(file.data)
+    for offset, size in idle:
+        data[offset:offset + size] = bytes(len(data[offset:offset + size]))
+    out = []
+    for part in segments:
+        cut = part.size - len(data[part.offset:part.offset + part.size].lstrip(b"\0"))
+        if not cut or part.address >= layout.RAM_BASE or layout.RAM_BASE <= part.virtual < layout.RAM_END:
+            out.append(part)
+        elif cut == part.memory:
+            notes.append(f"left out: {part.memory} bytes of headers and notes at {part.address:#x}, outside guest RAM")
+        else:
+            cut = min(cut & -4, layout.RAM_BASE - part.address)
+            out.append(Segment(part.address + cut, part.offset + cut, part.size - cut, part.virtual + cut, part.memory - cut))
+    return out
 
 
 def _placed(kind: int, segments: List[Segment], place: Place) -> "List[Tuple[int, Segment]] | str":

@@ -32,6 +32,7 @@ RS, US, ESCAPE = 0x1E, 0x1F, b"\x1d"
 BREAK = b"\x01b"  # the key of QEMU's console for a BREAK
 RECORD_MAX = 2048
 GRACE = 1.0  # seconds for the answer to a detach
+BREAKS = 4                  # of a machine that stays in gdb mode
 EARLY = 1 << 16     # bytes that gdb may send before it has the line
 UNREAD = 1 << 20    # bytes that may wait for a gdb that does not read
 UNTYPED = 1 << 16   # bytes that may wait for the machine; senders of more are not read until it has taken them
@@ -126,6 +127,7 @@ class Mux:
         self.untyped = bytearray()  # bytes that the machine has not taken yet
         self.was_gdb = False
         self.left = 0.0             # when gdb went without a detach
+        self.breaks = 0             # sent since then
         self.keys = True            # a person may type
         self.child = subprocess.Popen(args.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, start_new_session=True)
@@ -267,9 +269,12 @@ class Mux:
             self.listen()
             events = self.select.select(GRACE if self.left else None)
             if self.left and time.monotonic() - self.left >= GRACE:
-                if self.split.gdb and not self.client:
+                # The first one stops a guest that runs, the next one ends gdb mode.
+                again = self.split.gdb and not self.client and self.breaks < BREAKS
+                if again:
                     self.type(BREAK)
-                self.left = 0.0
+                self.breaks = self.breaks + 1 if again else 0
+                self.left = time.monotonic() if again else 0.0
             for key, event in events:
                 if key.fd == self.out:
                     data = os.read(self.out, 65536)

@@ -131,6 +131,19 @@ static u64 control_of(unsigned i)
 	return ((1UL << p->size) - 1) << (p->va & 7) << 5 | (u64)p->access << 3 | 3 << 1 | 1;
 }
 
+/*
+ * While the guest steps over a point, equal ones must not stop it there again: another breakpoint at this address, any
+ * watchpoint of the same access.
+ */
+static bool skipped(const struct debug_cpu *d, unsigned i)
+{
+	unsigned skip = d->skip - 1u;
+
+	if (d->skip == NO_POINT)
+		return false;
+	return skip < DEBUG_CODE ? i < DEBUG_CODE && debug_points[i].va == debug_points[skip].va : i >= DEBUG_CODE;
+}
+
 void debug_load(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];
@@ -143,7 +156,7 @@ void debug_load(struct cpu *c)
 	}
 	take_registers(c);
 	for (unsigned i = 0; i < DEBUG_POINTS; i++) {
-		bool on = debug_points[i].owner && i + 1 != d->skip;
+		bool on = debug_points[i].owner && !skipped(d, i);
 
 		if (!debug_there(i))
 			continue;
@@ -354,7 +367,7 @@ static u8 find(const struct trap_frame *f, bool data)
 			continue;
 		if (data && f->far_el2 - p->va < p->size)
 			far = 0;
-		if (far < (data ? nearest : 1)) {
+		if (far < (data ? nearest : 1) || (!far && found && !p->test && !p->log)) { /* of equal ones, one that stops */
 			nearest = far;
 			found = (u8)(i + 1);
 		}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gdb's remote protocol: the guest's CPU as one thread, its registers, its memory, its breakpoints and watchpoints. */
+/* gdb's remote protocol: a thread for each CPU, its registers, its memory, its breakpoints and watchpoints. */
 #include "operator/gdb.h"
 #include "arch/arch.h"
 #include "lib/string.h"
@@ -28,6 +28,7 @@ static bool no_ack;
 static bool running;   /* gdb waits for a stop reply */
 static bool by_ipa;    /* Qqemu.PhyMemMode */
 static unsigned bad;   /* broken packets in a row */
+static bool again;     /* the session has moved to another CPU, for the packet in `in` */
 
 /* --- the wire ------------------------------------------------------------------------------------- */
 
@@ -67,6 +68,11 @@ void gdb_text(const char *s, size_t n)
 		if (text_used == TEXT || s[i] == '\n')
 			flush_text();
 	}
+}
+
+static void __attribute__((noinline)) answer(const char *s)
+{
+	ksnprintf(out, sizeof(out), "%s", s);
 }
 
 /* --- registers ------------------------------------------------------------------------------------- */
@@ -233,21 +239,24 @@ static void drop_points(void)
 
 /* --- queries --------------------------------------------------------------------------------------- */
 
-/* "OFFSET,LENGTH" of target.xml, whose text is made anew for each request. */
+#define X(n)  "<reg name=\"x" #n "\" bitsize=\"64\"/>"
+#define X4(a, b, c, d) X(a) X(b) X(c) X(d)
+static const char xml[] =
+	"<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>"
+	"<architecture>aarch64</architecture><feature name=\"org.gnu.gdb.aarch64.core\">"
+	X4(0, 1, 2, 3) X4(4, 5, 6, 7) X4(8, 9, 10, 11) X4(12, 13, 14, 15) X4(16, 17, 18, 19) X4(20, 21, 22, 23)
+	X4(24, 25, 26, 27) X(28) X(29) X(30)
+	"<reg name=\"sp\" bitsize=\"64\" type=\"data_ptr\"/><reg name=\"pc\" bitsize=\"64\" type=\"code_ptr\"/>"
+	"<reg name=\"cpsr\" bitsize=\"32\"/></feature></target>";
+
+/* "OFFSET,LENGTH" of target.xml. */
 static void features(const char *s)
 {
-	static char xml[1800];
-	size_t n = ksnprintf(xml, sizeof(xml), "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>"
-			     "<architecture>aarch64</architecture><feature name=\"org.gnu.gdb.aarch64.core\">");
+	const u64 n = sizeof(xml) - 1;
 	u64 from, length;
 
-	for (unsigned i = 0; i < 31; i++)
-		n += ksnprintf(xml + n, sizeof(xml) - n, "<reg name=\"x%u\" bitsize=\"64\"/>", i);
-	n += ksnprintf(xml + n, sizeof(xml) - n, "<reg name=\"sp\" bitsize=\"64\" type=\"data_ptr\"/>"
-		       "<reg name=\"pc\" bitsize=\"64\" type=\"code_ptr\"/><reg name=\"cpsr\" bitsize=\"32\"/>"
-		       "</feature></target>");
 	if (!gdb_number(&s, &from) || *s++ != ',' || !gdb_number(&s, &length) || from > n) {
-		ksnprintf(out, sizeof(out), "E01");
+		answer("E01");
 		return;
 	}
 	if (length > sizeof(out) - 2)
@@ -268,41 +277,67 @@ static void command(struct monitor *m, const char *hex)
 	size_t n = strlen(hex) / 2;
 
 	if (n >= sizeof(line) || !gdb_get_bytes(hex, line, n)) {
-		ksnprintf(out, sizeof(out), "E01");
+		answer("E01");
 		return;
 	}
 	line[n] = '\0';
 	monitor_execute(m, line);
 	flush_text();
-	ksnprintf(out, sizeof(out), "OK");
+	answer("OK");
 }
+
+/* Threads are numbered from 1. Whether `thread` is a CPU that stands still, or 0: any. */
+static __attribute__((noinline)) bool alive(const struct monitor *m, u64 thread)
+{
+	return !thread || thread - 1 == m->c->index || monitor_other(thread - 1);
+}
+
+/* True: the session goes on there, with this packet. */
+static __attribute__((noinline)) bool move(struct monitor *m, u64 thread)
+{
+	if (!thread || thread - 1 == m->c->index)
+		return false;
+	m->to = monitor_other(thread - 1);
+	m->next = MONITOR_CPU;
+	again = true;
+	return true;
+}
+
+static void threads(const struct monitor *m)
+{
+	size_t n = 0;
+
+	for (u64 thread = 1; thread <= MAX_CPUS; thread++)
+		if (alive(m, thread))
+			n += ksnprintf(out + n, sizeof(out) - n, "%c%lx", n ? ',' : 'm', thread);
+}
+
+/* Packets that begin like this, and their one answer. */
+static const struct {
+	char packet[20], answer[84];
+} constant[] = {
+	{ "qSupported", "PacketSize=448;qXfer:features:read+;QStartNoAckMode+;vContSupported+" },
+	{ "qsThreadInfo", "l" }, { "qAttached", "1" }, { "QStartNoAckMode", "OK" }, { "vCont?", "vCont;c;C;s;S" },
+};
+_Static_assert(GDB_PACKET - 4 == 0x448, "PacketSize");
 
 static void query(struct monitor *m, const char *s)
 {
 	const char *rest;
 
-	if (after(s, "qSupported"))
-		ksnprintf(out, sizeof(out), "PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;vContSupported+", GDB_PACKET - 4);
-	else if ((rest = after(s, "qXfer:features:read:target.xml:")))
+	if ((rest = after(s, "qXfer:features:read:target.xml:")))
 		features(rest);
 	else if ((rest = after(s, "qRcmd,")))
 		command(m, rest);
 	else if (!strcmp(s, "qC"))
-		ksnprintf(out, sizeof(out), "QC1");
+		ksnprintf(out, sizeof(out), "QC%x", m->c->index + 1);
 	else if (!strcmp(s, "qfThreadInfo"))
-		ksnprintf(out, sizeof(out), "m1");
-	else if (!strcmp(s, "qsThreadInfo"))
-		ksnprintf(out, sizeof(out), "l");
-	else if (after(s, "qAttached"))
-		ksnprintf(out, sizeof(out), "1");
+		threads(m);
 	else if (after(s, "qqemu.PhyMemMode"))
 		ksnprintf(out, sizeof(out), "%u", by_ipa);
 	else if ((rest = after(s, "Qqemu.PhyMemMode:"))) {
 		by_ipa = *rest == '1';
-		ksnprintf(out, sizeof(out), "OK");
-	} else if (!strcmp(s, "QStartNoAckMode")) {
-		no_ack = true;
-		ksnprintf(out, sizeof(out), "OK");
+		answer("OK");
 	}
 }
 
@@ -313,9 +348,9 @@ static void stop_reply(const struct monitor *m)
 	bool key = !strcmp(m->stop_reason, "gdb") || !strcmp(m->stop_reason, "key") || !strcmp(m->stop_reason, "break");
 
 	if (!strcmp(m->stop_reason, "watchpoint"))
-		ksnprintf(out, sizeof(out), "T05watch:%lx;thread:1;", m->c->frame.far_el2);
+		ksnprintf(out, sizeof(out), "T05watch:%lx;thread:%x;", m->c->frame.far_el2, m->c->index + 1);
 	else
-		ksnprintf(out, sizeof(out), "T0%cthread:1;", key ? '2' : '5');
+		ksnprintf(out, sizeof(out), "T0%cthread:%x;", key ? '2' : '5', m->c->index + 1);
 }
 
 static void finish(struct monitor *m)
@@ -328,7 +363,7 @@ static void finish(struct monitor *m)
 
 static bool yes(bool ok)
 {
-	ksnprintf(out, sizeof(out), ok ? "OK" : "E01");
+	answer(ok ? "OK" : "E01");
 	return false;
 }
 
@@ -353,8 +388,16 @@ static bool handle(struct monitor *m, bool *silent)
 {
 	const char *s = in.data;
 	struct cpu *c = m->c;
+	u64 thread;
+	char how;
 
 	out[0] = '\0';
+	for (unsigned i = 0; i < ARRAY_SIZE(constant); i++)
+		if (after(s, constant[i].packet)) {
+			no_ack |= s[0] == 'Q';
+			answer(constant[i].answer);
+			return false;
+		}
 	switch (*s) {
 	case '?':
 		stop_reply(m);
@@ -379,7 +422,11 @@ static bool handle(struct monitor *m, bool *silent)
 		return yes(point(s + 1, *s == 'Z'));
 	case 'H':
 	case 'T':
-		return yes(true);
+		thread = 0;
+		s += 1 + (*s == 'H');
+		if (*s != '-' && (!gdb_number(&s, &thread) || !alive(m, thread)))
+			return yes(false);
+		return in.data[0] == 'H' && in.data[1] == 'g' && move(m, thread) ? true : yes(true);
 	case 'q':
 	case 'Q':
 		query(m, s);
@@ -389,14 +436,18 @@ static bool handle(struct monitor *m, bool *silent)
 		*silent = true;
 		return go(m, *s, s + 1);
 	case 'v':
-		if (!strcmp(s, "vCont?")) {
-			ksnprintf(out, sizeof(out), "vCont;c;C;s;S");
+		s = after(s, "vCont;");
+		if (!s)
 			return false;
-		}
-		if (!after(s, "vCont;"))
-			return false;
+		how = *s++;
+		if (how != 'c' && how != 's' && how != 'C' && how != 'S')
+			return yes(false);
+		gdb_number(&s, &thread); /* the signal */
+		thread = 0;
+		if (*s++ == ':' && *s != '-' && (!gdb_number(&s, &thread) || !alive(m, thread)))
+			return yes(false);
 		*silent = true;
-		return go(m, s[6], "");
+		return (how | 0x20) == 's' && move(m, thread) ? true : go(m, how, "");
 	case 'D':
 		send("OK");
 		*silent = true;
@@ -410,16 +461,28 @@ static bool handle(struct monitor *m, bool *silent)
 	return false; /* not supported: the empty answer */
 }
 
+/* As handle(), and sends the answer. */
+static __attribute__((noinline)) bool serve(struct monitor *m)
+{
+	bool silent = again = false;
+
+	if (handle(m, &silent))
+		return true;
+	if (!silent)
+		send(out);
+	return false;
+}
+
 bool gdb_session(struct monitor *m)
 {
-	bool silent;
-
 	flush_text();
 	if (running) {
 		stop_reply(m);
 		running = false;
 		send(out);
 	}
+	if (again && serve(m))
+		return true;
 	for (m->leave = false;;) {
 		int byte = console_getc(gdb_inside(&in) ? SILENCE_MS : -1);
 
@@ -441,11 +504,8 @@ bool gdb_session(struct monitor *m)
 			bad = 0;
 			if (!no_ack)
 				output_put('+');
-			silent = false;
-			if (handle(m, &silent))
+			if (serve(m))
 				return true;
-			if (!silent)
-				send(out);
 			continue;
 		default:
 			continue;

@@ -88,46 +88,47 @@ static bool is_name(char ch)
 	return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '_';
 }
 
-u64 *guest_register(struct trap_frame *f, const char *s, size_t n)
+#define IN_FRAME(member) (u16)__builtin_offsetof(struct trap_frame, member)
+
+static const struct {
+	char name[8];
+	u16 at;
+} frame_registers[] = {
+	{ "pc", IN_FRAME(elr_el2) }, { "lr", IN_FRAME(x[30]) },       { "fp", IN_FRAME(x[29]) },   { "spsr", IN_FRAME(spsr_el2) },
+	{ "sp_el0", IN_FRAME(sp_el0) }, { "sp_el1", IN_FRAME(sp_el1) },
+	{ "esr", IN_FRAME(esr_el2) },   { "far", IN_FRAME(far_el2) }, { "hpfar", IN_FRAME(hpfar_el2) }, /* only read */
+};
+#define WRITABLE 6
+
+/* The first `most` of the frame's registers, and x0 to x30. */
+static u64 *in_frame(struct trap_frame *f, const char *s, size_t n, unsigned most)
 {
-	/* SP of the guest's current mode. */
-	const struct {
-		const char *name;
-		u64 *value;
-	} named[] = {
-		{ "pc", &f->elr_el2 },    { "sp", (f->spsr_el2 & 0x1f) == 5 ? &f->sp_el1 : &f->sp_el0 },
-		{ "lr", &f->x[30] },      { "fp", &f->x[29] },      { "spsr", &f->spsr_el2 },
-		{ "sp_el0", &f->sp_el0 }, { "sp_el1", &f->sp_el1 },
-	};
 	const char *digits = s + 1;
 	u64 i;
 
-	for (i = 0; i < ARRAY_SIZE(named); i++)
-		if (!strncmp(named[i].name, s, n) && !named[i].name[n])
-			return named[i].value;
+	if (n == 2 && !strncmp(s, "sp", 2)) /* of the guest's current mode */
+		return (f->spsr_el2 & 0x1f) == 5 ? &f->sp_el1 : &f->sp_el0;
+	for (i = 0; i < most; i++)
+		if (!strncmp(frame_registers[i].name, s, n) && !frame_registers[i].name[n])
+			return (u64 *)((char *)f + frame_registers[i].at);
 	if (s[0] != 'x' || !take_number(&digits, &i) || digits != s + n || i > 30)
 		return NULL;
 	return &f->x[i];
 }
 
+u64 *guest_register(struct trap_frame *f, const char *s, size_t n)
+{
+	return in_frame(f, s, n, WRITABLE);
+}
+
 static bool register_value(struct trap_frame *f, const char *s, size_t n, u64 *value)
 {
-	const struct {
-		const char *name;
-		u64 value;
-	} only_read[] = { { "esr", f->esr_el2 }, { "far", f->far_el2 }, { "hpfar", f->hpfar_el2 }, { "xzr", 0 } };
-	const u64 *place = guest_register(f, s, n);
+	const u64 *place = in_frame(f, s, n, ARRAY_SIZE(frame_registers));
+	bool zero = n == 3 && !strncmp(s, "xzr", 3);
 
-	if (place) {
-		*value = *place;
-		return true;
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(only_read); i++)
-		if (!strncmp(only_read[i].name, s, n) && !only_read[i].name[n]) {
-			*value = only_read[i].value;
-			return true;
-		}
-	return false;
+	if (place || zero)
+		*value = zero ? 0 : *place;
+	return place || zero;
 }
 
 static bool take_term(struct monitor *m, const char **args, u64 *value)

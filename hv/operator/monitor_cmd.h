@@ -7,10 +7,14 @@
 
 #define MONITOR_LINE 120
 
-enum monitor_next { MONITOR_CONT, MONITOR_RESET, MONITOR_OFF, MONITOR_GDB };
+enum monitor_next { MONITOR_CONT, MONITOR_RESET, MONITOR_OFF, MONITOR_GDB, MONITOR_CPU };
 
 struct monitor {
-	struct cpu *c;
+	struct cpu *c;       /* whose monitor it is */
+	struct cpu *opener;  /* the CPU that stopped the others; its log says when */
+	struct cpu *to;      /* MONITOR_CPU: the next one */
+	const struct decision *asks; /* decision that waits for the operator, or NULL */
+	char answer;         /* ... 'a' 'A' 'd' 'e' */
 	const char *stop_reason;
 	u64 opened;       /* CNTPCT when the guest stopped */
 	u64 spent;        /* ticks that the trap had taken until then */
@@ -26,9 +30,13 @@ typedef void monitor_command(struct monitor *m, const char *args);
 
 /* monitor_commands.c: runs the command on the line. */
 void monitor_execute(struct monitor *m, const char *line);
-monitor_command monitor_cont;
+monitor_command monitor_cont, monitor_cpu;
+/* The CPU with this number, if its monitor can open: it is on, and stands still. */
+struct cpu *monitor_other(u64 n);
 /* True after a panic or the guest's end: it cannot go on. */
 bool monitor_gone(const struct monitor *m);
+/* False, after a message, if it is. */
+bool monitor_can_go(const struct monitor *m);
 /*
  * The i-th candidate for completion, in `word` or a constant; NULL: there are no more. A command, or behind the first
  * word of `line`, of `first` bytes (0: none), a lower-case word of that command's usage.
@@ -52,6 +60,8 @@ void monitor_end(void);
 
 /* monitor_line.c: reads one line, edited. False: ^D on an empty line. */
 bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate);
+/* A person, not a script, has pressed a key: a long command ends. */
+bool monitor_key(const struct monitor *m);
 /* Counts a printed line. False: the operator has seen enough. */
 bool monitor_more(struct monitor *m);
 monitor_command monitor_history;
@@ -116,9 +126,9 @@ unsigned rules_hit(void);
 monitor_command monitor_status, monitor_regs, monitor_el2, monitor_time;
 /* The guest goes on: saves the registers that `regs -c` and `sysregs -d` compare with. */
 void monitor_remember(struct monitor *m);
-void remember_sysregs(void);
-/* True, after a message, if there was no earlier stop. */
-bool first_stop(void);
+void remember_sysregs(const struct cpu *c);
+/* True, after a message, if the last stop was none of this CPU. */
+bool first_stop(const struct monitor *m);
 /* SP as the guest's code sees it. */
 u64 guest_sp(const struct trap_frame *f);
 

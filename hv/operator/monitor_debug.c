@@ -32,11 +32,13 @@ void say_insn_there(struct monitor *m, u64 pc)
 
 void say_place(struct monitor *m)
 {
+	static const char at_instructions[][12] = { "step", "breakpoint", "watchpoint", "until" };
+
 	if (!strcmp(m->stop_reason, "watchpoint"))
 		kprintf("watchpoint: access to 0x%lx by\n", m->c->frame.far_el2);
-	if (!strcmp(m->stop_reason, "step") || !strcmp(m->stop_reason, "breakpoint") || !strcmp(m->stop_reason, "watchpoint") ||
-	    !strcmp(m->stop_reason, "until"))
-		say_insn_there(m, m->c->frame.elr_el2);
+	for (unsigned i = 0; i < ARRAY_SIZE(at_instructions); i++)
+		if (!strcmp(m->stop_reason, at_instructions[i]))
+			say_insn_there(m, m->c->frame.elr_el2);
 }
 
 void monitor_dis(struct monitor *m, const char *args)
@@ -200,14 +202,6 @@ void monitor_wp(struct monitor *m, const char *args)
 
 /* --- going on a little ----------------------------------------------------------------------------- */
 
-static bool can_go(const struct monitor *m)
-{
-	if (strcmp(m->stop_reason, "panic") && strcmp(m->stop_reason, "kill"))
-		return true;
-	complain("the guest can not go on (%s): reset or poweroff\n", m->stop_reason);
-	return false;
-}
-
 void monitor_step(struct monitor *m, const char *args)
 {
 	bool hold = take_exactly(&args, "-i");
@@ -217,7 +211,7 @@ void monitor_step(struct monitor *m, const char *args)
 		complain("step N: at least one instruction\n");
 		return;
 	}
-	if (!no_more(args) || !can_go(m))
+	if (!no_more(args) || !monitor_can_go(m))
 		return;
 	debug_step(m->c, n, hold);
 	m->leave = m->brief = true;
@@ -248,7 +242,7 @@ void monitor_until(struct monitor *m, const char *args)
 	unsigned rule;
 	u64 n;
 
-	if (!can_go(m))
+	if (!monitor_can_go(m))
 		return;
 	if (take_exactly(&args, "trap")) {
 		debug_until(UNTIL_TRAP, 0);

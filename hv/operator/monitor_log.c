@@ -92,6 +92,8 @@ static void print(struct monitor *m, u64 first, const char *filter)
 	for (u64 seq = first; seq < c->log.seq; seq++) {
 		const struct log_record *r = log_find(c, seq);
 
+		if (filter && !(seq & 0xff) && monitor_key(m))
+			return;
 		if (!r || (filter && !speaks_of(m, r, filter)))
 			continue;
 		log_print(c, r);

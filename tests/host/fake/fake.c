@@ -229,13 +229,32 @@ void gic_route_uart(u32 cpu)
 }
 
 volatile bool smp_stopped = true;
+static bool stand;
 void smp_stop_others(struct cpu *c)
 {
 	(void)c;
+	stand = true;
 }
 
 void smp_resume_others(void)
 {
+	stand = false;
+}
+
+/* CPU `c` waits: the monitor is with any of them. */
+void monitor_parked(struct cpu *c) __attribute__((weak));
+void smp_park(struct cpu *c)
+{
+	c->parked = true;
+	while (stand && monitor_parked)
+		for (unsigned i = 0; i < MAX_CPUS && stand; i++)
+			if (cpus[i])
+				monitor_parked(cpus[i]);
+}
+
+void gic_send_sgi(u32 cpu, u32 irq)
+{
+	(void)cpu, (void)irq;
 }
 
 bool console_guest(u8 byte)

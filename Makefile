@@ -429,7 +429,7 @@ bench-compare: ## fail when an operation costs more than tests/bench/baseline.js
 
 test-linux-smoke: all ## fetch the tested Debian installer and boot it under POLICY=
 	@$(havetests)
-	$(Q)$(TESTPY) tests/linux/smoke.py $(SCENARIOS)
+	$(Q)$(TESTPY) tests/linux/smoke.py --qemu '$(QEMU)' $(SCENARIOS)
 
 .PHONY: test-matrix qemu-backports
 test-matrix: ## Linux of two versions under two profiles on each CPU model of QEMU=/path

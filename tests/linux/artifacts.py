@@ -2,6 +2,7 @@
 """Fetches Debian's packages for the Linux tests through the machine's own apt, and checks them against a pin."""
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import lzma
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
@@ -20,6 +22,7 @@ KERNEL = "linux-image-6.1.0-50-arm64"      # packages of the installer, with mod
 NEWEST_KERNEL, QEMU = "linux-image-arm64", "qemu-system-arm"   # of the suite's backports
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 APT_SECONDS = 900
+DAY = 24 * 60 * 60
 
 
 class Unavailable(Exception):
@@ -89,15 +92,23 @@ def newest_kernel(where: Path, modules: Sequence[str]) -> Package:
 
 
 def newest_qemu(where: Path) -> Path:
-    """The newest QEMU that Debian's backports have: unpacked, not installed."""
+    """The newest QEMU that Debian's backports have: unpacked, not installed. The mirror is asked once a day."""
     where.mkdir(parents=True, exist_ok=True)
-    archive = _download(QEMU, where, _private_apt(where / "apt-qemu", backports=True), must=True)
-    assert archive is not None
-    tree = where / re.sub("[^A-Za-z0-9._+-]+", "-", archive.stem)      # make takes no other characters in QEMU=
-    _unpack(archive, tree, lambda path: path == "usr/bin/qemu-system-aarch64")
-    program = tree / "usr/bin/qemu-system-aarch64"
-    program.chmod(0o755)
-    _run([str(program), "--version"])
+    known = where / "newest-qemu"
+    with open(where / "newest-qemu.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if known.is_file() and time.time() - known.stat().st_mtime < DAY:
+            program = where / known.read_text("utf-8")
+            if program.is_file():
+                return program
+        archive = _download(QEMU, where, _private_apt(where / "apt-qemu", backports=True), must=True)
+        assert archive is not None
+        tree = where / re.sub("[^A-Za-z0-9._+-]+", "-", archive.stem)      # make takes no other characters in QEMU=
+        _unpack(archive, tree, lambda path: path == "usr/bin/qemu-system-aarch64")
+        program = tree / "usr/bin/qemu-system-aarch64"
+        program.chmod(0o755)
+        _run([str(program), "--version"])
+        known.write_text(str(program.relative_to(where)), "utf-8")
     return program
 
 

@@ -45,8 +45,8 @@ def sweep(folder: Path, profile: str, cpu: str = "cortex-a57", brief: bool = Fal
 def verify(profile: str, log: Path, cpu: str = "cortex-a57") -> "subprocess.CompletedProcess[str]":
     """Gaps of the machine that ran it alone explain a difference."""
     return subprocess.run([sys.executable, "-m", "policygen", "verify", profile, "--cpu", cpu, "--run", str(log),
-                           "--qemu", vm.QEMU], cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT,
-                          check=False)
+                           "--qemu", vm.QEMU], cwd=ROOT, text=True, timeout=TIMEOUT, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 @pytest.mark.parametrize("profile", PROFILES)

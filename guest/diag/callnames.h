@@ -48,6 +48,9 @@
 	CALL(CALL_VENDOR, "function 0x86000001", hvc, VENDOR, 0, 0, 0, NOT_KNOWN) \
 	CALL(CALL_VENDOR_2, "function 0x86000002", hvc, VENDOR + 1, 0, 0, 0, NOT_KNOWN) \
 	CALL(CALL_VENDOR_3, "function 0x86000003", hvc, VENDOR + 2, 0, 0, 0, NOT_KNOWN) \
+	CALL(CALL_VENDOR_5, "function 0x86000005, x1 2", hvc, VENDOR + 4, 2, 0, 0, NOT_KNOWN) \
+	CALL(CALL_VENDOR_5_NOT, "function 0x86000005, x1 3", hvc, VENDOR + 4, 3, 0, 0, NOT_KNOWN) \
+	CALL(CALL_VENDOR_5_X3, "function 0x86000005, x1 2, x3 1", hvc, VENDOR + 4, 2, 0, 1, NOT_KNOWN) \
 	CALL(CALL_VENDOR_4, "function 0x86000004", hvc, VENDOR + 3, 0, 0, 0, NOT_KNOWN) \
 	CALL(CALL_LAST, "function 0xffffffff", hvc, 0xffffffff, 0, 0, 0, NOT_KNOWN) \
 	CALL(HVC_SMCCC_VERSION, "SMCCC_VERSION", hvc, SMCCC_VERSION, 0, 0, 0, 0x10000, 0x7fffffff) \

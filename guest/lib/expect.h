@@ -17,6 +17,7 @@ struct expect {
 	u8 over;         /* enum action beyond `limit` */
 	u32 limit;       /* decisions a second; 0 = no limit */
 	u64 value, mask; /* as in struct decision */
+	bool conditional; /* by conditions on a value that the probe does not name, or on the PC */
 };
 
 #include "guest_expect.h"
@@ -27,10 +28,10 @@ static inline bool expect_works(const struct expect *e)
 	return e->action == ACT_ALLOW || e->action == ACT_EMULATE;
 }
 
-/* Whether the guest goes on after it, without an operator. */
+/* Whether the guest goes on after it, without an operator, and the outcome is known. */
 static inline bool expect_returns(const struct expect *e)
 {
-	return e->action != ACT_PAUSE && e->action != ACT_KILL;
+	return e->action != ACT_PAUSE && e->action != ACT_KILL && !e->conditional;
 }
 
 /*

@@ -35,7 +35,7 @@ enum log_event { LOG_EVENTS(AS_ENUMERATOR) EV_COUNT };
 
 struct log_record {
 	u64 seq, time;   /* time: CNTPCT_EL0 ticks */
-	u64 pc, addr;    /* addr: IPA, or x1 of a call, or FAR */
+	u64 pc, addr;    /* addr: IPA, or x1 of a call (enum tells), or FAR, or what a register held */
 	u64 value;       /* value written or read, or x0 of a call */
 	union {
 		struct {

@@ -4,7 +4,7 @@
  *
  * The first byte is the format, 1. Each record is two bytes of flags and the fields that they announce, numbers as
  * LEB128:
- *   verdict:3 EL:2 rule:1 esr:1 pc:1, value:1 addr:1 aux:1 run:1 0:4
+ *   verdict:3 EL:2 rule:1 esr:1 pc:1, value:1 addr:1 aux:1 run:1 tells:2 0:2
  *   time, cost; then rule, esr, pc, value, addr, aux, n and the time since the first, as announced.
  * time and pc are signed differences from the record before in the line (zigzag), esr, value, addr and aux are its
  * exclusive or; the first record follows one of zeros. A field without announcement is the same as in the record
@@ -17,7 +17,7 @@
 
 #define FORMAT 1
 
-enum { F_RULE = 0x20, F_ESR = 0x40, F_PC = 0x80, F_VALUE = 0x100, F_ADDR = 0x200, F_AUX = 0x400, F_RUN = 0x800 };
+enum { F_RULE = 0x20, F_ESR = 0x40, F_PC = 0x80, F_VALUE = 0x100, F_ADDR = 0x200, F_AUX = 0x400, F_RUN = 0x800, TELLS = 12 };
 
 struct packer {
 	char *at;
@@ -83,7 +83,8 @@ static void put_record(struct packer *p, struct cpu *c, const struct log_record 
 		f.value = before->value;
 	announced |= (f.rule != before->rule ? F_RULE : 0) | (f.esr != before->esr ? F_ESR : 0) |
 		(f.pc != before->pc ? F_PC : 0) | (f.value != before->value ? F_VALUE : 0) |
-		(f.addr != before->addr ? F_ADDR : 0) | (f.aux != before->aux ? F_AUX : 0) | (r->n > 1 ? F_RUN : 0);
+		(f.addr != before->addr ? F_ADDR : 0) | (f.aux != before->aux ? F_AUX : 0) | (r->n > 1 ? F_RUN : 0) |
+		(u32)policy_rows[r->row].tells << TELLS;
 	put(p, (u8)announced);
 	put(p, (u8)(announced >> 8));
 	put_signed(p, f.time - before->time);

@@ -49,8 +49,12 @@ static size_t describe_sysreg(char *buf, size_t size, const struct log_record *r
 	char name[32];
 	const char *verb = FIELD(r->esr, 21, 20) == 1 ? "sys" : iss_is_read(r->esr) ? "msr.r" : "msr.w";
 
+	size_t n;
+
 	log_sysreg_name(name, sizeof(name), r->esr);
-	return add_value(buf, size, ksnprintf(buf, size, "%s %s", verb, name), r);
+	n = add_value(buf, size, ksnprintf(buf, size, "%s %s", verb, name), r);
+	/* The value that the register held, where a condition asks; 0 is left out. */
+	return r->addr ? n + ksnprintf(buf + n, size - n, " held=0x%lx", r->addr) : n;
 }
 
 static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
@@ -67,7 +71,13 @@ static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
 
 static size_t describe_call(char *buf, size_t size, const struct log_record *r, const char *kind)
 {
-	return ksnprintf(buf, size, "%s 0x%lx x1=0x%lx x2=0x%lx", kind, r->value, r->addr, r->aux);
+	static const char *const forms[] = {
+		[TELLS_X1_X2] = "%s 0x%lx x1=0x%lx x2=0x%lx",
+		[TELLS_X1_X3] = "%s 0x%lx x1=0x%lx x3=0x%lx",
+		[TELLS_X2_X3] = "%s 0x%lx x2=0x%lx x3=0x%lx",
+	};
+
+	return ksnprintf(buf, size, forms[policy_rows[r->row].tells], kind, r->value, r->addr, r->aux);
 }
 
 static size_t describe_exception(char *buf, size_t size, const struct log_record *r, unsigned class)

@@ -118,6 +118,14 @@ static void say_effect(const struct decision *d)
 	kprintf("\n");
 }
 
+/* The conditions from number `first` on, which have to hold together; with a record: whether each did. */
+static void say_conditions(unsigned first, const u64 *record)
+{
+	for (unsigned more = first; more; more = policy_conditions[first++].more)
+		kprintf("  where %s%s\n", policy_condition_texts[first],
+			!record ? "" : policy_holds(&policy_conditions[first], record) ? "  held" : "  did not hold");
+}
+
 static void policy_show(const char *args)
 {
 	u64 rule, hits, cost;
@@ -138,9 +146,10 @@ static void policy_show(const char *args)
 		row_sum(i, &hits, &cost);
 		kprintf("  %-6s %lu hits,", log_verdicts[d->verdict % V_COUNT], hits);
 		say_time(cost, 10);
-		kprintf(", log %s%s%s\n", d->log == LOG_ALWAYS ? "always" : d->log == LOG_ONCE ? "once" : "never",
-			d->limit ? ", with a limit" : "", d->where ? ", where its arguments match" : "");
+		kprintf(", log %s%s\n", d->log == LOG_ALWAYS ? "always" : d->log == LOG_ONCE ? "once" : "never",
+			d->limit ? ", with a limit" : "");
 		say_effect(d);
+		say_conditions(d->where, NULL);
 	}
 }
 
@@ -211,6 +220,20 @@ const struct log_record *monitor_subject(struct monitor *m)
 	return newest;
 }
 
+/* The conditions one after the other, up to those of the record's row. */
+static void why_conditions(const struct log_record *r)
+{
+	unsigned row = r->row;
+
+	while (policy_rows[row].before)
+		row = policy_rows[row].before;
+	for (; policy_rows[row].where; row = policy_rows[row].otherwise) {
+		say_conditions(policy_rows[row].where, (const u64 *)r);
+		if (row == r->row)
+			break;
+	}
+}
+
 /* The operator's ways to change this decision. */
 static void say_remedy(const struct decision *d, unsigned verdict)
 {
@@ -265,6 +288,7 @@ void monitor_why(struct monitor *m, const char *args)
 	say_insn_there(m, r->pc - (esr_class(r->esr) == EC_HVC64 ? 4 : 0)); /* only an HVC's PC is past the instruction */
 	say_rule(d->rule);
 	say_effect(d);
+	why_conditions(r);
 	row_sum(r->row, &hits, &cost);
 	kprintf("  decided so %lu times\n", hits);
 	say_remedy(d, INFO_VERDICT(r->info));

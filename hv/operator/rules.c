@@ -36,8 +36,13 @@ void rules_debug(struct cpu *c, bool on)
 		for (u32 low = 0; low < 32; low++) {
 			struct row_state *s = &c->rows[policy_sysreg(2u << 20 | op2 << 17 | low)];
 
-			s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
-			row_set_path(s);
+			for (;;) { /* with the rows that its conditions lead to */
+				s->flags = on ? s->flags | ROW_DEBUG : s->flags & ~ROW_DEBUG;
+				row_set_path(s);
+				if (!s->decision->where)
+					break;
+				s = &c->rows[s->decision->otherwise];
+			}
 		}
 	spin_unlock(&rules_lock);
 }

@@ -69,19 +69,6 @@ u16 policy_call(const struct call_table *table, u32 id)
 	return table->ranges[lo].row;
 }
 
-/* A row reached by `otherwise` has no `where` of its own: the generator nests them once. */
-u16 policy_where(u16 row, u32 id, u64 x1, u64 x2)
-{
-	const struct decision *d = &policy_rows[row];
-	const struct where *w = &policy_wheres[d->where];
-
-	x1 = policy_argument(id, x1);
-	x2 = policy_argument(id, x2);
-	if (!d->where || (x1 >= w->x1_lo && x1 <= w->x1_hi && x2 >= w->x2_lo && x2 <= w->x2_hi))
-		return row;
-	return d->otherwise;
-}
-
 COLD const char *policy_sysreg_name(u16 key)
 {
 	unsigned lo = 0, hi = policy_n_sysreg_names;

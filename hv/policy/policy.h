@@ -94,12 +94,12 @@ struct decision {
 	u8 action;     /* enum action */
 	u8 verdict;    /* enum verdict_word */
 	u8 log;        /* enum log_when */
-	u8 pad;
+	u8 tells;      /* calls: enum tells */
 	u16 arg;       /* sysreg ALLOW/MASK: replay stub; DENY: enum refusal; EMULATE: enum model */
 	u16 limit;     /* index of policy_limits[], 0 = none */
-	u16 where;     /* calls: index of policy_wheres[], 0 = none */
-	u16 otherwise; /* calls: the row if `where` does not hold */
-	u16 pad2;
+	u16 where;     /* index of policy_conditions[]: its first condition, 0 = none */
+	u16 otherwise; /* row if `where` does not hold, below this one */
+	u16 before;    /* the only row whose `otherwise` leads here; 0 = none */
 	u64 value;
 	u64 mask;      /* sysreg ALLOW, write: bits of the real register that may be written; virtio: WITHHELD, REQUESTS */
 };
@@ -114,9 +114,29 @@ struct limit {
 	u16 pad;
 };
 
-/* `where: { x1: lo..hi, x2: lo..hi }`; an absent register has 0..~0. */
-struct where {
-	u64 x1_lo, x1_hi, x2_lo, x2_hi;
+/* The 64-bit words of a record (struct log_record of cpu/log.h), which are all that conditions look at. */
+enum word { WORD_SEQ, WORD_TIME, WORD_PC, WORD_ADDR, WORD_VALUE, WORD_HEADER, WORD_COST, WORD_AUX, WORD_COUNT };
+#define HEADER_EL 52 /* of WORD_HEADER: the exception level, two bits */
+/* The word itself; or the bits that a write changes or clears in the register, whose value before is WORD_ADDR. */
+enum test { TEST_WORD, TEST_CHANGED, TEST_CLEARED };
+/* A call's record has room for two arguments: those that conditions look at. */
+enum tells { TELLS_X1_X2, TELLS_X1_X3, TELLS_X2_X3 };
+
+/* One condition of a `where`: a word, or what a write makes of the register, shifted and masked, lies in one of its spans. */
+struct condition {
+	u8 word;   /* enum word */
+	u8 test;   /* enum test */
+	u8 shift;
+	u8 more;   /* how many further ones follow that have to hold as well */
+	u16 span;  /* index of policy_spans[]: the first of them */
+	u8 spans;  /* how many numbers and ranges will do */
+	u8 pad;
+	u16 held;  /* a row's first: the replay stub that reads what the register holds, 0 = nobody asks */
+	u16 pad2[3];
+	u64 mask;
+};
+struct span {
+	u64 low, high;
 };
 
 #define MMIO_SIZE 0x40000000UL /* the windows' share of the map; guest RAM is above */
@@ -229,7 +249,9 @@ extern const struct rule_info policy_rules[];
 extern const u16 policy_n_rules;
 extern const struct limit policy_limits[];
 extern const u16 policy_n_limits;
-extern const struct where policy_wheres[];
+extern const struct condition policy_conditions[];
+extern const char *const policy_condition_texts[]; /* as written: "M: sticky" */
+extern const struct span policy_spans[];
 
 extern const u16 policy_sysreg_page[4096]; /* by ISS[21:10] */
 extern const u16 policy_sysreg_leaf[][32]; /* by ISS[4:0]: CRm, direction */
@@ -267,7 +289,7 @@ static inline const char *policy_stub(u16 arg)
 /* Writes each member of `t` into its register, if this CPU has it (build/gen/replay.S). */
 void policy_write_controls(const struct trap_controls *t);
 
-/* --- policy.c: pure --------------------------------------------------------------------------------- */
+/* --- policy.c, where.c: pure -------------------------------------------------------------------------------- */
 
 /* The register's 16 bits in architectural order: op0 op1 CRn CRm op2. */
 static inline u16 sysreg_key(u32 iss)
@@ -284,15 +306,17 @@ static inline u16 policy_sysreg(u32 iss)
 
 /* Row for a data access of 1 << `log2` bytes at IPA `ipa`. */
 u16 policy_mmio(u64 ipa, unsigned log2, bool write);
-/* Row for function `id`, before policy_where(). */
+/* Row for function `id`; like the rows above, before policy_where() applies its conditions. */
 u16 policy_call(const struct call_table *table, u32 id);
 /* An argument as function `id` takes it: a W register for SMC32 and HVC32 (SMCCC, "Function Identifiers"). */
 static inline u64 policy_argument(u32 id, u64 x)
 {
 	return id >> 30 == 2 ? (u32)x : x;
 }
-/* Follows `where`/`otherwise` to the row that decides for these arguments of function `id`. */
-u16 policy_where(u16 row, u32 id, u64 x1, u64 x2);
+/* Whether the condition holds for an access with this record. */
+bool policy_holds(const struct condition *k, const u64 record[WORD_COUNT]);
+/* Follows `where`/`otherwise` to the row that decides for an access with this record. */
+u16 policy_where(u16 row, const u64 record[WORD_COUNT]);
 /* How the operator may let this register's refusal pass, or NULL. */
 const struct passing *policy_pass(u16 key);
 /* "PMCR_EL0", or NULL for a key without a name in the table. */

@@ -120,6 +120,13 @@ bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 
 const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
 {
+	if (unlikely(s->flags & ROW_WHERE))
+		return narrow(c, s, value, addr, aux);
+	return decide_row(c, s, value, addr, aux);
+}
+
+const struct decision *decide_row(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux)
+{
 	const struct decision *d = s->decision;
 
 	if (d->limit && !within_limit(c, d->limit)) {

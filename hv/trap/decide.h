@@ -14,8 +14,12 @@ void complete_record(struct cpu *c);
 /* Decisions on this CPU so far: all of them (-1), or those of one enum verdict_word. */
 u64 decisions(const struct cpu *c, int verdict);
 
-/* Applies the log and the limit of a row that has flags. Returns the decision that holds. */
+/* Applies the conditions, the log and the limit of a row that has flags. Returns the decision that holds. */
 const struct decision *decide_slow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux);
+/* decide_slow() for a row with conditions: the row that decides by the frame and `value`, which is written, gets the hit. */
+const struct decision *narrow(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux);
+/* decide_slow() after the conditions. */
+const struct decision *decide_row(struct cpu *c, struct row_state *s, u64 value, u64 addr, u64 aux);
 
 /*
  * Makes a decision: counts it, logs it, applies its limit. value, addr, aux are the match inputs for the record;

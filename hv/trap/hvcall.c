@@ -105,8 +105,12 @@ bool hvcall_console_write(struct cpu *c)
 COLD bool hvcall_report_exception(struct cpu *c)
 {
 	u64 esr = c->frame.x[1], elr = c->frame.x[2], far = c->frame.x[3];
-	const struct decision *d = &policy_rows[policy_exception[FIELD(esr, 31, 26)]];
+	const struct decision *d;
+	u64 record[WORD_COUNT];
 
+	record[WORD_PC] = elr;
+	record[WORD_HEADER] = 1UL << HEADER_EL; /* EL1 reports */
+	d = &policy_rows[policy_where(policy_exception[FIELD(esr, 31, 26)], record)];
 	c->frame.x[0] = 0;
 	if (d->log != LOG_NEVER || d->action == ACT_PAUSE || d->action == ACT_KILL) {
 		log_exception(c, esr, elr, far);

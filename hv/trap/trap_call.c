@@ -79,14 +79,11 @@ static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct cal
 {
 	struct cpu *c = cpu_of(f);
 	u64 x0 = f->x[0];
-	u32 id = call_function(f);
-	u16 row = policy_call(table, id);
-	struct call_lookup found = { .key = x0, .row = &c->rows[row] };
+	struct call_lookup found = { .key = x0, .row = &c->rows[policy_call(table, call_function(f))] };
 
 	if (!(x0 >> 32) && !(f->esr_el2 & 0xffff) && constant(found.row, &found))
 		*lookup = found;
-	row = policy_where(row, id, f->x[1], f->x[2]);
-	trap_end(f, act(f, decide(c, &c->rows[row], x0, f->x[1], f->x[2]), done));
+	trap_end(f, act(f, decide(c, found.row, x0, f->x[1], f->x[2]), done));
 }
 
 static void __attribute__((noinline)) finish(struct trap_frame *f, struct row_state *s, u64 pc, u64 x0, u64 ticks)

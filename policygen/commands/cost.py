@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`policygen cost NAME LOG`: traps and time per entry and trap bit, and the single edit that saves most."""
+"""`policygen cost NAME [LOG]`: traps and time per entry and trap bit, and the single edit that saves most; without a log
+what a kernel that was measured would trap."""
 from __future__ import annotations
 
 import argparse
@@ -11,16 +12,20 @@ from policygen.evidence.cost import Bit, advised, by_bit, share
 from policygen.evidence.cover import Cover, covered
 from policygen.evidence.log import Log, another
 from policygen.facts.arch import load_arch
+from policygen.facts.census import WHAT
 from policygen.meaning.say import because
+from policygen.target.expected import expected
 
-HELP = "traps/s and time per entry and trap bit, and the single edit that saves most"
+HELP = "traps/s and time per entry and trap bit, and the single edit that saves most; without a log, what a kernel would trap"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    with_log.arguments(parser)
+    with_log.arguments(parser, "without it: what a boot that was measured would trap")
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
+    if parsed.log is None:
+        return run_before(parsed, options)
     found = with_log.load(parsed, options)
     if isinstance(found, int):
         return found
@@ -43,6 +48,30 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
             "advice": advice})
     else:
         print("\n".join(report(log, covers, bits, advice)))
+    return cli.OK
+
+
+def run_before(parsed: argparse.Namespace, options: cli.Options) -> int:
+    """Before anything has run."""
+    from policygen.target import traps
+    policy, status = cli.load(parsed.name, options)
+    if policy is None:
+        return status
+    found = expected(policy, traps.plan(policy, options.cpu))
+    if options.format == "json":
+        cli.print_json({"of": WHAT, "cpu": options.cpu, "bits": [
+            {"name": item.name, "hits": item.traps, "accesses": dict(item.most), "switches": list(item.switches),
+             "rules": list(item.rules), "always": item.always} for item in found]})
+        return cli.OK
+    lines = [f"{policy.name} on {options.cpu}: what traps in {WHAT}", ""]
+    rows: List[Tuple[str, ...]] = [("traps", "trap bit", "of rules", "most of them")]
+    rows += [(f"{item.traps}", item.name, " ".join(f"r{rule}" for rule in item.rules[:6]) +
+              (" ..." if len(item.rules) > 6 else "") or ("whatever the policy" if item.always else "-"),
+              ", ".join(f"{access} {count}" for access, count in item.most[:3])) for item in found]
+    lines.append(cli.table(rows))
+    lines += [f"at each switch between tasks, too: {', '.join(item.switches)} ({item.name}"
+              f"{''.join(f', {policy.entries[rule].place}' for rule in item.rules[:2])})" for item in found if item.switches]
+    print("\n".join(lines))
     return cli.OK
 
 

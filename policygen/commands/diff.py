@@ -16,7 +16,7 @@ from policygen.commands import cli
 from policygen.meaning.say import access_text
 from policygen.facts import virtio
 from policygen.facts.arch import ALL_BITS, load_arch
-from policygen.language import store
+from policygen.language import schema, store
 from policygen.language.model import Policy
 from policygen.language.overlap import span_of
 from policygen.language.spelling import action_text
@@ -237,8 +237,9 @@ def described(outcome: Outcome) -> str:
 
 
 def what(change: Change, found: Difference) -> str:
-    verb = change.section if change.section in ("hvc", "smc") else change.direction or "exception"
-    return f"{verb} {named(change, found.old, found.new)}" + (", for some arguments" if change.some else "")
+    verb = change.section if change.section in schema.CALLS else change.direction or "exception"
+    some = ", for some arguments" if change.section in schema.CALLS else ", for some accesses"
+    return f"{verb} {named(change, found.old, found.new)}" + (some if change.some else "")
 
 
 def sides(change: Change) -> Tuple[str, str]:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from dataclasses import dataclass, field
-from typing import Dict, List, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Dict, List, Mapping, Optional, Tuple
 
 from policygen.commands import cli
 from policygen.commands.pasted import mended
-from policygen.facts.arch import encoding, load_arch, make_key
+from policygen.facts.arch import ALL_BITS, encoding, load_arch, make_key
 from policygen.facts.board import load_board
 from policygen.facts.names import NO_FUNCTION, Names, function_of
 from policygen.language import schema
 from policygen.language.claims import ClaimReader
-from policygen.language.model import Access, Decision, Policy
+from policygen.language.conditions import LEVELS, fields_of
+from policygen.language.model import IN, Access, Condition, Decision, Policy, branches
 from policygen.language.overlap import spoken
-from policygen.language.spelling import action_text
+from policygen.language.spelling import action_text, condition
 from policygen.meaning.evaluate import evaluator
 from policygen.meaning.say import told
 from policygen.meaning.layout_map import layout_map
+from policygen.meaning.regions import relevant
 from policygen.meaning.say import access_text, because
 from policygen.target import traps
 from policygen.target.tables import passthrough
@@ -31,11 +33,15 @@ from policygen.text.source import Scalar
 HELP = "why one access is decided so: read NAME, write uart0+0x18, hvc NAME, an ESR value, a log line"
 
 LOG_LINE = re.compile(r"@?[DA]\+? +\d+(?:\.\d+)? +[\d.]+ +([A-Z]+) +r(\d+) +(.*)\Z")
-LOG_REGISTER = re.compile(r"(msr\.r|msr\.w|sys) +([A-Za-z0-9_]+)")
-LOG_ADDRESS = re.compile(r"mmio\.([rw]) +(\S+?)/(\d+)(?:=|\s|\Z)")
-LOG_CALL = re.compile(r"(hvc|smc) +(0x[0-9a-fA-F]+|\d+)(?: +x1=(\S+))?(?: +x2=(\S+))?")
-LOG_ESR = re.compile(r" esr=0x([0-9a-f]{1,16})\b")
+LOG_REGISTER = re.compile(r"(msr\.r|msr\.w|sys) +([A-Za-z0-9_]+)(?:=0x([0-9a-f]{1,16}))?")
+LOG_ADDRESS = re.compile(r"mmio\.([rw]) +(\S+?)/(\d+)(?:=0x([0-9a-f]{1,16})|\s|\Z)")
+LOG_CALL = re.compile(r"(hvc|smc) +(0x[0-9a-fA-F]+|\d+)")
+LOG_INPUT = re.compile(r" (x1|x2|x3|held|pc|esr)=0x([0-9a-f]{1,16})\b")
+LOG_EL0 = re.compile(r" el=0\b")
 LOG_EXCEPTION = re.compile(r"exc +(\S+)")
+
+
+INPUTS = (*schema.ARGUMENTS, "value", "held", "from", "pc")
 
 
 @dataclass
@@ -44,7 +50,7 @@ class Question:
     operation: str
     target: str
     width: int = 4
-    args: Tuple[int, int] = (0, 0)
+    inputs: Mapping[str, int] = field(default_factory=dict)     # of INPUTS
     heading: List[str] = field(default_factory=list)
     suffix: str = ""
     logged: Optional[Tuple[str, int]] = None        # verdict and rule of the log line that was given
@@ -53,8 +59,8 @@ class Question:
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the policy")
     parser.add_argument("access", nargs="+", metavar="ACCESS", help="read PMCCNTR_EL0 | write uart0+0x18/4 | "
-                        "hvc HV_PAUSE x1=1 | exception WFX | 0x62380405 | 0x5a000000 x0=3 | "
-                        "0x93800006 0x09000018 | '@D ...'")
+                        "write SCTLR_EL1 value=0x5 held=0x1 | hvc HV_PAUSE x1=1 | exception WFX from=el0 pc=0x40001000 | "
+                        "0x62380405 | 0x5a000000 x0=3 | 0x93800006 0x09000018 | '@D ...'")
 
 
 def run(parsed: argparse.Namespace, options: cli.Options) -> int:
@@ -97,19 +103,19 @@ def understand(text: str) -> "Question | str":
         if width not in ("1", "2", "4", "8"):
             return f"/{width}: a width is 1, 2, 4 or 8 bytes"
         question.width = int(width)
-    given = registers(parts[2:], "x1", "x2")
+    given = inputs(parts[2:], *INPUTS)
     if isinstance(given, str):
-        return f"{given}: after the name of a call come x1=NUMBER and x2=NUMBER"
-    question.args = (given.get("x1", 0), given.get("x2", 0))
+        return f"{given}: behind the name comes what conditions look at: {', '.join(f'{name}=' for name in INPUTS)}"
+    question.inputs = given
     return question
 
 
-def registers(parts: List[str], *known: str) -> "Dict[str, int] | str":
-    """The arguments in words such as x1=9, or the word that is wrong."""
+def inputs(parts: List[str], *known: str) -> "Dict[str, int] | str":
+    """The inputs in words such as x1=9 and from=el0, or the word that is wrong."""
     out: Dict[str, int] = {}
     for part in parts:
         name, _, text = part.partition("=")
-        value = words.number(text)
+        value = LEVELS.get(text) if name == "from" else words.number(text)
         if name not in known or value is None:
             return part
         out[name] = value
@@ -130,12 +136,12 @@ def from_esr(value: int, more: List[str]) -> "Question | str":
                         suffix=f", Rt = {'xzr' if number == 31 else f'x{number}'}")
     if ec in (0x16, 0x17):
         call = {0x16: "hvc", 0x17: "smc"}[ec]
-        given = registers(more, "x0", "x1", "x2")
+        given = inputs(more, "x0", *schema.ARGUMENTS)
         if isinstance(given, str):
-            return f"{given}: after the syndrome of a call come x0=NUMBER, x1=NUMBER and x2=NUMBER"
+            return f"{given}: after the syndrome of a call come x0=NUMBER and x1= to x3="
         heading.append(f"  {call.upper()} #{iss & 0xffff}" + ("" if given else "; which call is in x0: all of them"))
         target = f"{NO_FUNCTION:#x}" if iss & 0xffff else f"{given['x0'] & 0xffffffff:#x}" if "x0" in given else call
-        return Question(call, target, args=(given.get("x1", 0), given.get("x2", 0)), heading=heading)
+        return Question(call, target, inputs=given, heading=heading)
     if ec == 0x24 and iss >> 24 & 1:
         address = words.number(more[0]) if len(more) == 1 else None
         if more and address is None:
@@ -156,22 +162,28 @@ def from_esr(value: int, more: List[str]) -> "Question | str":
 def from_log(log: "re.Match[str]", text: str) -> "Question | str":
     verdict, rule, what = log.group(1), int(log.group(2)), log.group(3)
     question: Optional[Question] = None
+    said = {name: int(number, 16) for name, number in LOG_INPUT.findall(what)}
+    esr, given = said.get("esr"), {name: said[name] for name in ("x1", "x2", "x3", "held", "pc") if name in said}
+    given.update({"from": 0} if LOG_EL0.search(what) else {})
     if (match := LOG_REGISTER.match(what)) is not None:
         question = Question("read" if match.group(1) == "msr.r" else "write", match.group(2))
+        given["value"] = int(match.group(3) or "0", 16)
     elif (match := LOG_ADDRESS.match(what)) is not None:
         question = Question("read" if match.group(1) == "r" else "write", match.group(2), int(match.group(3)))
+        given["value"] = int(match.group(4) or "0", 16)
     elif (match := LOG_CALL.match(what)) is not None:
-        x1, x2 = (words.number(part) if part else 0 for part in match.group(3, 4))
-        esr = LOG_ESR.search(what)
-        call, suffix = function_of(words.number(match.group(2)) or 0, int(esr.group(1), 16) if esr else 0), ""
+        call, suffix = function_of(words.number(match.group(2)) or 0, esr or 0), ""
         if call == NO_FUNCTION:
             suffix = f": {match.group(1)} {match.group(2)} names no function" \
-                     + (f", with #{int(esr.group(1), 16) & 0xffff:#x} in the instruction" if esr else "")
-        question = Question(match.group(1), f"{call:#x}", args=(x1 or 0, x2 or 0), suffix=suffix)
+                     + (f", with #{esr & 0xffff:#x} in the instruction" if esr is not None else "")
+        question = Question(match.group(1), f"{call:#x}", suffix=suffix)
+        if match.group(1) == "hvc" and "pc" in given:
+            given["pc"] = (given["pc"] - 4) & ALL_BITS          # ELR stands behind an HVC
     elif (match := LOG_EXCEPTION.match(what)) is not None:
         question = Question("exception", match.group(1))
     if question is None:
         return f"nothing known in this log line: {what[:60]}"
+    question.inputs = given
     question.heading, question.logged = [text], (verdict, rule)
     return question
 
@@ -182,7 +194,7 @@ def resolve(policy: Policy, question: Question, diags: Diagnostics) -> List[Acce
     address = words.number(question.target)
     # The target, also above RAM, where no claim reaches: a guest may go there, and `default` decides.
     if question.operation in ("read", "write") and address is not None and board.ram[1] < address < 1 << 64:
-        return [Access("mmio", address, question.operation, question.width)]
+        return [asked(question, Access("mmio", address, question.operation, question.width))]
     reader = ClaimReader(board, Names(board, diags), policy.windows, diags)
     node = Scalar(Span("<access>", 1, 1, len(question.target) + 1), question.target, True)
     target = reader.target(question.operation, node)
@@ -190,8 +202,14 @@ def resolve(policy: Policy, question: Question, diags: Diagnostics) -> List[Acce
         return []
     directions = ("read", "write") if question.operation == "access" else \
         (question.operation if target.section in schema.DIRECTED else "",)
-    return [Access(target.section, low, direction, question.width, question.args)
+    return [asked(question, Access(target.section, low, direction, question.width))
             for direction in directions for low, _ in evaluator(policy).cells(target.section, target.ranges)]
+
+
+def asked(question: Question, access: Access) -> Access:
+    given = question.inputs
+    return replace(access, args=(given.get("x1", 0), given.get("x2", 0), given.get("x3", 0)), value=given.get("value", 0),
+                   held=given.get("held", 0), el=given.get("from", 1), pc=given.get("pc", 0))
 
 
 # --- the answer -------------------------------------------------------------------------------------------------
@@ -212,12 +230,14 @@ def explained(policy: Policy, accesses: List[Access], question: Question, cpu: s
 
 
 def one(policy: Policy, access: Access, question: Question, cpu: str) -> List[str]:
+    access = relevant(evaluator(policy), access)
     decision = evaluator(policy).decide(access)
     rows = [("access", access_text(policy, access) + question.suffix),
             ("decision", told(decision) + (f", logged {decision.log}" if decision.log != "never" else "")),
             ("because", because(decision.entry))]
     why = next((action.why for action in decision.entry.actions.values() if action.why), None)
     rows += [("why", why)] if why else []
+    rows += [("where", text) for text in conditions(policy, access, decision)]
     if decision.limit is not None:
         rows.append(("limit", f"{decision.limit}/s, beyond it {decision.over}"))
     if access.section == "mmio" and decision.verdict == "DENY" and "deny" not in action_text(decision.entry):
@@ -227,6 +247,30 @@ def one(policy: Policy, access: Access, question: Question, cpu: str) -> List[st
     if question.logged is not None:
         rows.append(("log says", compared(policy, decision, *question.logged)))
     return ["  " + f"{head:9} {text}" for head, text in rows]
+
+
+def conditions(policy: Policy, access: Access, decision: Decision) -> List[str]:
+    """How each condition of the entry comes out, as far as what they look at is asked about."""
+    evaluating, out = evaluator(policy), []
+    action = decision.entry.actions.get(access.direction)
+    for branch in branches(action):
+        for each in branch.where:
+            holds = evaluating.meets(each, access)
+            out.append(f"{condition(each)} {'holds' if holds else 'does not hold'}: {looked_at(each, access)}")
+        if all(evaluating.meets(each, access) for each in branch.where):
+            break
+    return out
+
+
+def looked_at(asked_of: Condition, access: Access) -> str:
+    """The part of the access that the condition saw: `M is 0, and was 1`."""
+    name = asked_of.name
+    if name in schema.PARTS and name != "value":
+        number = {"from": access.el, "pc": access.pc, **dict(zip(schema.ARGUMENTS, access.args))}[name]
+        return f"{name} is {f'el{number}' if name == 'from' else f'{number:#x}'}"
+    shift, width = (0, 64) if name == "value" else fields_of(load_arch().name(access.key))[name]
+    new, old = (bits >> shift & ((1 << width) - 1) for bits in (access.value, access.held))
+    return f"{name} is {new:#x}" + (f", and was {old:#x}" if asked_of.test != IN else "")
 
 
 def wider(policy: Policy, access: Access, decision: Decision) -> List[str]:
@@ -298,8 +342,10 @@ def compared(policy: Policy, decision: Decision, verdict: str, rule: int) -> str
 
 
 def as_json(policy: Policy, access: Access, cpu: str) -> Dict[str, object]:
+    access = relevant(evaluator(policy), access)
     decision = evaluator(policy).decide(access)
     return {"access": access_text(policy, access), "decision": told(decision), "do": decision.do,
             "verdict": decision.verdict, "rule": decision.entry.rule, "place": str(decision.entry.place),
             "entry": decision.entry.name, "action": action_text(decision.entry), "log": decision.log,
+            "where": conditions(policy, access, decision),
             "wider": wider(policy, access, decision), "enforced": enforced(policy, access, decision, cpu)}

@@ -8,8 +8,10 @@ from typing import List, Mapping, Optional, Tuple
 
 from policygen.commands import cli
 from policygen.facts.arch import Arch, load_arch
+from policygen.facts.census import WHAT
 from policygen.language.model import Policy
 from policygen.target import traps
+from policygen.target.expected import expected
 from policygen.target.traps import Access
 
 HELP = "trap bits set, what each is for, collateral, what cannot be enforced"
@@ -37,16 +39,21 @@ def report(policy: Policy, cpu: str) -> str:
     for register, value in found.controls.items():
         if value:
             lines.append(f"{register:12} {value:#018x}")
-    lines += ["", "control                    for                                        seen  replayed"]
+    boot = {item.name: item for item in expected(policy, found)}
+    lines += ["", "control                    for                                        seen  replayed  in a boot"]
     for bit in found.bits:
         if not arch.has_control(arch.controls[bit.name], cpu):
             continue
         seen, replayed = _here(bit.wanted, arch, cpu), _here(bit.collateral, arch, cpu)
         reason = bit.reason or traps.listing(sorted({arch.name(key) for key, _ in bit.wanted}, key=traps.natural), 2)
-        lines.append(f"{bit.name:26} {reason[:42]:42} {seen:5} {replayed:9}")
+        often = boot[bit.name].traps if bit.name in boot else 0
+        lines.append(f"{bit.name:26} {reason[:42]:42} {seen:5} {replayed:9} {often:10}")
     for bit in found.bits:
         if bit.classes and arch.has_control(arch.controls[bit.name], cpu):
             lines.append(f"{bit.name} takes instructions, too: " + ", ".join(map(": ".join, bit.classes)))
+    lines += [f"in a boot: traps of {WHAT}"]
+    lines += [f"{item.name} catches {', '.join(item.switches)} at each switch between tasks"
+              for item in boot.values() if item.switches]
     trapped = _here(tuple(found.traps), arch, cpu)
     lines += ["", f"{trapped} of {_here(None, arch, cpu)} register accesses of {cpu} trap"]
     for problem in found.problems:
@@ -58,13 +65,14 @@ def report(policy: Policy, cpu: str) -> str:
 
 def as_json(policy: Policy, cpu: str) -> Mapping[str, object]:
     found, arch = traps.plan(policy, cpu), load_arch()
+    boot = {item.name: item.traps for item in expected(policy, found)}
 
     def spell(accesses: Tuple[Access, ...]) -> List[str]:
         return [f"{direction} {arch.name(key)}" for key, direction in accesses]
     return {
         "policy": policy.name, "cpu": cpu, "controls": {name: f"{value:#x}" for name, value in found.controls.items()},
         "bits": [{"control": bit.name, "reason": bit.reason, "wanted": spell(bit.wanted),
-                  "replayed": spell(bit.collateral),
+                  "replayed": spell(bit.collateral), "boot": boot.get(bit.name, 0),
                   "classes": dict(bit.classes)} for bit in found.bits],
         "problems": [{"code": problem.code, "severity": problem.severity, "place": str(problem.place),
                       "entry": problem.subject, "message": problem.message, "notes": list(problem.notes),

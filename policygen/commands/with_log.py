@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 from policygen.commands import cli
 from policygen.evidence import log
@@ -13,9 +13,12 @@ from policygen.language.model import Policy
 from policygen.meaning.load import load_policy
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
+def arguments(parser: argparse.ArgumentParser, without: str = "") -> None:
+    """`without`: what a verb does that can do without a log."""
     parser.add_argument("name", metavar="NAME", help="the policy")
-    parser.add_argument("log", metavar="LOG", help="a capture of the UART, plain or gzip; -: standard input")
+    more: Dict[str, Any] = {"nargs": "?"} if without else {}
+    parser.add_argument("log", metavar="LOG", **more,
+                        help=f"a capture of the UART, plain or gzip; -: standard input{without and f'; {without}'}")
     parser.add_argument("--session", type=int, metavar="N", help="this session of the log, from 1 (default: the last)")
 
 

@@ -18,7 +18,7 @@ from policygen.facts.arch import encoding, load_arch
 from policygen.facts.board import load_board
 from policygen.facts.names import arguments
 from policygen.language import schema
-from policygen.language.model import Access, Action, Entry, Policy, Window
+from policygen.language.model import Access, Action, Condition, Entry, Policy, Window
 from policygen.language.modifiers import ALL_WIDTHS
 from policygen.language.spelling import beside, braces, pair, pairs_of, window_lines
 from policygen.language.store import Draft
@@ -106,10 +106,10 @@ def refusal(policy: Policy, evaluating: Evaluator, want: Want, least: int) -> Op
     if decision.entry.section == "features":
         name = decision.entry.name
         return f"hidden: {decision.entry.place} {name}: hide; `{name}: expose` shows all of it"
+    if decision.entry.actions[access.direction].where:
+        out = "arguments" if access.section in schema.CALLS else "accesses"
+        return f"{decision.entry.place} {decision.entry.name}: its `where` leaves these {out} out; edit it"
     if access.section in schema.CALLS:
-        entry = evaluating.entry(access.section, access.key, "")
-        if entry.actions[""].where:
-            return f"{entry.place} {entry.name}: its `where` leaves these arguments out; edit it"
         if evaluating.model(access.section, access.key) is None:
             return "nobody serves this call: allowed, it would return the same"
     if access.section == "mmio":
@@ -161,18 +161,19 @@ def propose_key(policy: Policy, wants: List[Want], learned: Learned) -> None:
 
 
 def taken(policy: Policy, access: Access) -> Tuple[str, ...]:
-    """The argument registers of a call, among those that `where` can match."""
+    """The argument registers of a call, among those that a record shows."""
     call = load_board(policy.platform).call_at(access.section, access.key)
-    return call.args if call else ()
+    return tuple(name for name in call.args if name != "x3") if call else ()
 
 
-def arguments_seen(policy: Policy, wants: List[Want]) -> Tuple[Tuple[str, int, int], ...]:
+def arguments_seen(policy: Policy, wants: List[Want]) -> Tuple[Condition, ...]:
     """From the lowest to the highest value seen, unless the log lacks some of the calls (`log: once`)."""
     if not all(want.complete for want in wants):
         return ()
     seen = {register: [arguments(want.access.key, want.access.args)[at] for want in wants]
-            for at, register in enumerate(schema.WHERE_REGISTERS)}
-    return tuple((register, min(seen[register]), max(seen[register])) for register in taken(policy, wants[0].access))
+            for at, register in enumerate(schema.ARGUMENTS)}
+    return tuple(Condition(register, ((min(seen[register]), max(seen[register])),))
+                 for register in taken(policy, wants[0].access))
 
 
 def spelled(policy: Policy, section: str, key: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from policygen.facts.arch import load_arch, make_key
@@ -12,7 +12,9 @@ from policygen.facts.names import EXCEPTIONS, function_of
 from policygen.language import schema, store
 from policygen.language.model import Access, Decision, Policy
 from policygen.meaning.digest import meaning_hash
+from policygen.meaning.evaluate import evaluator
 from policygen.meaning.load import load_policy
+from policygen.meaning.regions import Where, asked_of, inputs_of, meets, relevant
 from policygen.text import words
 from policygen.text.paths import PACKAGE
 
@@ -113,6 +115,7 @@ def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
     board = load_board(policy.platform)
     devices = [(device.base, device.size, device.name) for device in board.devices.values()]
     known, log = devices, None                                          # type: List[Range], Optional[Log]
+    telling = Telling(policy)
     try:
         run = Run(Reader([name], False, number), Places(None), None, Options())
         for event, view in run.events():
@@ -128,6 +131,7 @@ def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
                 if access is None or body.verdict is None or body.rule is None:
                     log.strange += body.n
                     continue
+                access = telling.access(access)
                 seen = log.seen.setdefault((access, body.verdict, body.rule), Seen())
                 seen.add(body.n, event.seq, body.cost or 0, body.pc)
         refusal = run.reader.refusal()
@@ -136,6 +140,26 @@ def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
     if log is None:
         raise Unreadable(f"{name}: {refusal or f'no session {number}'}")
     return log
+
+
+class Telling:
+    """Of accesses that the policy's conditions cannot tell apart the first stands for all, without what nobody asks."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.evaluating = evaluator(policy)
+        self.asked: Dict[Tuple[str, int, str], Tuple[Where, ...]] = {}
+        self.met: Dict[object, Access] = {}
+
+    def access(self, access: Access) -> Access:
+        place = access.section, access.key, access.direction
+        if place not in self.asked:
+            self.asked[place] = asked_of(self.evaluating, access)
+        if not self.asked[place]:
+            return Access(access.section, access.key, access.direction, access.width, (*access.args[:2], 0))
+        inputs, told = inputs_of(access), relevant(self.evaluating, access)
+        ways = tuple(all(meets(look, inputs) for look in where) for where in self.asked[place])
+        args = access.args if access.section in schema.CALLS else ()
+        return self.met.setdefault((place, access.width, args, ways), told)
 
 
 def windows_that_ran(policy: Policy, log: Log) -> List[Range]:
@@ -154,9 +178,11 @@ def windows_that_ran(policy: Policy, log: Log) -> List[Range]:
 def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
     """The access of a log line; None if the line does not tell (a window whose address is unknown)."""
     esr, iss = body.esr or 0, (body.esr or 0) & 0x1ffffff
+    x1, x2, x3, held = (words.number(body.kv.get(name, "")) or 0 for name in ("x1", "x2", "x3", "held"))
+    given = Access("", 0, args=(x1, x2, x3), value=body.val or 0, held=held, el=0 if body.el == 0 else 1, pc=body.pc or 0)
     if body.cls in ("msr", "sys"):
         key = make_key(iss >> 20 & 3, iss >> 14 & 7, iss >> 10 & 15, iss >> 1 & 15, iss >> 17 & 7)
-        return Access("sysregs", key, "read" if iss & 1 else "write")
+        return replace(given, section="sysregs", key=key, direction="read" if iss & 1 else "write")
     if body.cls == "mmio":
         address = body.addr
         if address is None and body.off is not None:
@@ -164,18 +190,19 @@ def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
             address = None if base is None else base + body.off
         if address is None:
             return None
-        return Access("mmio", address, "write" if body.op == "w" else "read", body.size or 4)
+        return replace(given, section="mmio", key=address, direction="write" if body.op == "w" else "read",
+                       width=body.size or 4)
     if body.cls in ("hvc", "smc"):
         x0 = words.number(body.name or "")
         if x0 is None:
             return None
-        args = [words.number(body.kv.get(name, "")) or 0 for name in ("x1", "x2")]
-        return Access(body.cls, function_of(x0, esr), args=(args[0], args[1]))
+        pc = (given.pc - 4) % (1 << 64) if body.cls == "hvc" and given.pc else given.pc     # ELR stands behind an HVC
+        return replace(given, section=body.cls, key=function_of(x0, esr), pc=pc)
     if body.cls == "exc" and body.name:
         number = words.number(body.name)
         number = load_arch().classes.get(body.name) if number is None else number
         return None if number is None or not EXCEPTIONS[0][0] <= number <= EXCEPTIONS[-1][1] else \
-            Access("exceptions", number)
+            replace(given, section="exceptions", key=number)
     return None
 
 

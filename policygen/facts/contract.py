@@ -16,7 +16,7 @@ from policygen.text.diag import BrokenFacts
 
 # enum -> prefix of its enumerators
 PREFIXES = {"action": "ACT_", "refusal": "REFUSE_", "log_when": "LOG_", "model": "MODEL_",
-            "section": "SEC_"}
+            "section": "SEC_", "word": "WORD_", "test": "TEST_", "tells": "TELLS_"}
 
 
 ROW = re.compile(r'X\(\w+, "([^"]+)"')
@@ -31,6 +31,9 @@ class Contract:
     logs: Tuple[str, ...]
     models: Tuple[str, ...]                 # the first, `none`, is no model
     sections: Tuple[str, ...]
+    words: Tuple[str, ...]                  # of a record, for conditions
+    tests: Tuple[str, ...]                  # of a condition against the register's value; the first compares the word itself
+    tells: Tuple[str, ...]                  # argument registers in the record of a call
     mmio_size: int                          # the windows' share of the IPA space
     classes: int                            # number of exception classes, including those without an EC of their own
 
@@ -70,7 +73,8 @@ def read_contract(text: str, file: str) -> Contract:
     if last is None:
         raise BrokenFacts(f"{file}: enum exception_class does not end in a number and EXC_COUNT")
     return Contract(spelled("action"), enumerators("refusal"), rows(text, "VERDICT_WORDS", file), spelled("log_when"),
-                    spelled("model"), spelled("section"), number("MMIO_SIZE"), int(last.group(1)) + 1)
+                    spelled("model"), spelled("section"), spelled("word"), spelled("test"), enumerators("tells"),
+                    number("MMIO_SIZE"), int(last.group(1)) + 1)
 
 
 def agreed(where: str, here: Collection[str], enum: str, there: Collection[str], besides: Collection[str] = ()) -> None:

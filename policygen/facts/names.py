@@ -36,9 +36,10 @@ def call_name(board: Board, conduit: str, number: int) -> str:
     return next((f"{name}+{plain - low:#x}" for name, (low, high) in load_arch().services.items() if low <= plain <= high), "")
 
 
-def arguments(number: int, given: Tuple[int, int]) -> Tuple[int, int]:
-    """x1 and x2 as function `number` takes them: a 32-bit function ignores their upper halves."""
-    return (given[0] & 0xffffffff, given[1] & 0xffffffff) if number in SMC32 else given
+def arguments(number: int, given: Tuple[int, int, int]) -> Tuple[int, int, int]:
+    """x1 to x3 as function `number` takes them: a 32-bit function ignores their upper halves."""
+    x1, x2, x3 = given
+    return (x1 & 0xffffffff, x2 & 0xffffffff, x3 & 0xffffffff) if number in SMC32 else given
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from typing import Callable, Dict, List, Optional, Tuple
 from policygen.facts import virtio
 from policygen.facts.arch import load_arch
 from policygen.facts.board import Board
-from policygen.facts.names import SMC32, Names, Target
+from policygen.facts.names import Names, Target
 from policygen.language import schema
-from policygen.language.model import Action
+from policygen.language.conditions import ConditionReader
+from policygen.language.model import Action, branches
 from policygen.language.modifiers import Modifiers, modifiers_of, read_modifiers
 from policygen.text import words
 from policygen.text.diag import Diagnostics, Span
@@ -201,20 +202,18 @@ class ActionReader:
         if not self.fits(action, span, context):
             return {}
         action = replace(action, why=modifiers.why, limit=modifiers.limit, over=modifiers.over or "deny",
-                         widths=modifiers.widths, where=modifiers.where)
+                         widths=modifiers.widths)
         action = self.finish(action, section, modifiers)
-        if modifiers.where:
-            action = replace(action, otherwise=self.otherwise(action, context, modifiers))
         if section not in schema.DIRECTED:
-            return {"": action}
+            return self.conditional({"": action}, context, modifiers, direction)
         speaks = schema.ACTIONS[action.do].directions
         if action.do == "raz-wi":
             if direction:
                 self.diags.refuse("PG110", span, f"`raz-wi` is both directions, this is `{direction}:`", "too wide",
                                   helps=["for a read: { value: 0 }; for a write: ignore"])
                 return {}
-            return {"read": replace(action, do="value", value=0, razwi=True),
-                    "write": replace(action, do="ignore", razwi=True)}
+            return self.conditional({"read": replace(action, do="value", value=0, razwi=True),
+                                     "write": replace(action, do="ignore", razwi=True)}, context, modifiers, direction)
         if direction and direction not in speaks:
             self.diags.refuse("PG110", span, f"`{action.do}` is for a {speaks[0]}, this is `{direction}:`",
                               "wrong direction")
@@ -227,7 +226,7 @@ class ActionReader:
                 self.diags.refuse("PG110", span, f"{register.name} cannot be {verb}: UNDEFINED on the CPU itself",
                                   "decides nothing")
                 return {}
-        return {side: action for side in wanted}
+        return self.conditional({side: action for side in wanted}, context, modifiers, direction)
 
     @staticmethod
     def finish(action: Action, section: str, modifiers: Modifiers) -> Action:
@@ -239,13 +238,28 @@ class ActionReader:
             refuse = None
         return replace(action, log=log, refuse=refuse)
 
-    def otherwise(self, action: Action, context: Context, modifiers: Modifiers) -> Action:
-        rest = replace(modifiers, where=(), otherwise=None, limit=None, over=None)
-        if modifiers.otherwise is not None:
-            other = self.read(modifiers.otherwise, context, rest).get("")
-            if other is not None:
-                return other
-        return self.finish(Action("deny", action.place, why=modifiers.why), context.section, rest)
+    def conditional(self, actions: Dict[str, Action], context: Context, modifiers: Modifiers,
+                    direction: str) -> Dict[str, Action]:
+        """The actions with their `where`, and with what is done when it does not hold."""
+        if modifiers.where is None:
+            return actions
+        sides = tuple(side for side in actions if side)
+        where = ConditionReader(context.section, context.target, sides, self.board, self.diags).read(modifiers.where)
+        rest = replace(modifiers, where=None, otherwise=None, limit=None, over=None)
+        node = modifiers.otherwise
+        others = self.read(node, context, rest, direction) if node is not None else {}
+        asked = {each.name for each in where} | {each.name for action in others.values() for branch in branches(action)
+                                                 for each in branch.where}
+        if asked.issuperset(schema.ARGUMENTS):
+            self.diags.refuse("PG124", modifiers.where.span, "a record has room for two arguments of a call, and these "
+                              "conditions look at three", "one too many")
+        register = context.target.register
+        missing = [side for side in sides if side not in others and (register is None or register.has(side))]
+        if others and node is not None and missing:
+            self.diags.refuse("PG110", node.span, f"`else` says nothing of a {missing[0]}, and the entry speaks of one",
+                              "half of it", helps=["write { read: ..., write: ... }, each with its `where`"])
+        return {side: replace(action, where=where, otherwise=others.get(side) or self.finish(
+            Action("deny", action.place, why=modifiers.why), context.section, rest)) for side, action in actions.items()}
 
     def fits(self, action: Action, span: Span, context: Context) -> bool:
         """Complains of an action that lacks a part: the real device, the handler."""
@@ -293,19 +307,14 @@ class ActionReader:
             elif key is not None and not ("read" in actions and virtio.speaks_of(actions["read"].model)):
                 self.diags.error("PG116", key.span, f"`{name}` without a virtio model", "decides nothing",
                                  helps=["use it beside { emulate: virtio-blk } and its like"])
-        for name, needs, there in (("over", "limit", modifiers.limit), ("else", "where", modifiers.where)):
+        for name, needs, there in (("over", "limit", modifiers.limit is not None),
+                                   ("else", "where", modifiers.where is not None)):
             key = node.key(name)
             if key is not None and not there:
                 self.diags.error("PG116", key.span, f"`{name}` without `{needs}`", "decides nothing")
-        key = node.key("where")
-        if key is not None and all(low >= SMC32[0] and high <= SMC32[-1] for low, high in context.target.ranges):
-            for register, low, _ in modifiers.where:
-                if low >> 32:
-                    self.diags.error("PG116", key.span, f"{context.target.name} takes 32 bits in {register}",
-                                     "never matches")
         key = node.key("as")
         if key is not None and not any(used.refuse for action in actions.values()
-                                       for used in (action, action.otherwise) if used):
+                                       for used in branches(action)):
             self.diags.error("PG116", key.span, "`as` without a `deny`", "decides nothing")
 
     def offer(self, node: Node, model: str) -> int:

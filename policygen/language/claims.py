@@ -10,6 +10,7 @@ from policygen.facts.board import Board
 from policygen.facts.names import CALL_IDS, ENCODING, EXCEPTIONS, SYSREGS, SPELLINGS, Names, describe_register
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
+from policygen.language.conditions import LEVELS
 from policygen.language.model import Assertion, Test, Window
 from policygen.text import words
 from policygen.text.diag import Diagnostics, Span, quoted
@@ -280,14 +281,20 @@ class ClaimReader:
     def args(self, node: Optional[Node], target: Speaks) -> Optional[Tuple[Tuple[str, int], ...]]:
         if node is None:
             return None
-        if target.section not in schema.CALLS:
-            self.diags.refuse("PG116", node.span, "`args` is for calls")
-            return None
+        known = [name for name, part in schema.PARTS.items() if target.section in part.sections and name != "value"]
+        known += ["held"] if target.section == "sysregs" else []
         out: List[Tuple[str, int]] = []
         written = as_map(node, "`args`", self.diags)
         for key, value in written.items if written else ():
-            register = pick(key, ("x1", "x2", "x3"), "PG116", "argument", self.diags)
-            number = as_number(value, "an argument", self.diags)
-            if register is not None and number is not None:
-                out.append((register, number))
+            if key.text == "value":
+                self.diags.refuse("PG116", key.span, "what is written is `given`, beside `args`", "not here")
+                continue
+            name = pick(key, known, "PG116", "argument", self.diags)
+            if name == "from" and isinstance(value, Scalar):
+                level = pick(value, LEVELS, "PG116", "exception level", self.diags)
+                number = LEVELS[level] if level is not None else None
+            else:
+                number = as_number(value, "an argument", self.diags)
+            if name is not None and number is not None:
+                out.append((name, number))
         return tuple(out)

@@ -45,6 +45,8 @@ EXAMPLES: Dict[str, Tuple[str, str]] = {
     "PG121": ("exceptions: { default: forward, HVC64: pause }", "exceptions: { default: forward, SERROR: pause }"),
     "PG122": ("name: My Policy", "name: my-policy"),
     "PG123": ("extends: ../../etc/passwd", "about: no parent"),
+    "PG124": ("sysregs: { default: deny, mmu: allow, SCTLR_EL1: { do: allow, where: { M: sticky } } }",
+              "sysregs: { default: deny, mmu: allow, SCTLR_EL1: { write: { do: allow, where: { M: sticky } } } }"),
     "PG201": ("features: { pmu: hide }\nsysregs: { default: deny, pmu: allow }",
               "features: { pmu: hide }\nsysregs: { default: deny }"),
     "PG202": ("sysregs: { default: deny, core: allow, VBAR_EL1: allow }",

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Mapping, Optional, Tuple
+from typing import Iterator, Mapping, Optional, Tuple
 
 from policygen.text.diag import Place
 
 READ, WRITE = "read", "write"
+IN, SAME, STICKY = "in", "same", "sticky"       # tests of a condition
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One line of a `where`: a part of the access, and what it has to be."""
+    name: str                                   # x1 x2 x3 value from pc, or a field of the register
+    spans: Tuple[Tuple[int, int], ...]          # the numbers that will do: sorted, inclusive, apart
+    test: str = IN                              # in; same, sticky: against what the register holds (no spans)
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,15 @@ class Action:
     why: Optional[str] = None
     razwi: bool = False                         # written as raz-wi (the log's verdict word)
     widths: Tuple[int, ...] = (1, 2, 4, 8)      # mmio: bytes
-    where: Tuple[Tuple[str, int, int], ...] = ()  # calls: (register, lowest, highest), registers x1 and x2
-    otherwise: Optional["Action"] = None        # calls: when `where` does not hold
+    where: Tuple[Condition, ...] = ()           # all of them hold, else `otherwise`; by name
+    otherwise: Optional["Action"] = None        # when `where` does not hold
+
+
+def branches(action: Optional[Action]) -> Iterator[Action]:
+    """The action, then what holds where its `where` does not, and so on."""
+    while action is not None:
+        yield action
+        action = action.otherwise
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,7 @@ class Assertion:
     expect: Optional[Mapping[str, object]] = None  # instead of never/always; as in Test
     given: Optional[int] = None
     width: Optional[int] = None                 # mmio: bytes; None = every width
-    args: Optional[Tuple[Tuple[str, int], ...]] = None
+    args: Optional[Tuple[Tuple[str, int], ...]] = None  # inputs of a `where`: x1 x2 x3 held from pc
     origin: Optional[str] = None
     spared: Tuple[str, ...] = ()                # `except`, as written
 
@@ -126,7 +142,11 @@ class Access:
     key: int
     direction: str = ""                         # read, write; "" for calls and exceptions
     width: int = 4                              # mmio: bytes
-    args: Tuple[int, int] = (0, 0)              # calls: x1, x2
+    args: Tuple[int, int, int] = (0, 0, 0)      # calls: x1, x2, x3
+    value: int = 0                              # the value written
+    held: int = 0                               # the register's value before
+    el: int = 1                                 # where it comes from
+    pc: int = 0                                 # of the instruction
 
 
 @dataclass(frozen=True)
@@ -142,3 +162,4 @@ class Decision:
     log: str = "never"
     limit: Optional[int] = None
     over: str = "deny"
+    beyond: Optional[str] = None                # how what comes too fast is refused, if not as usual

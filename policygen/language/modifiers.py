@@ -4,15 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 from policygen.facts import virtio
 from policygen.facts.board import Board
-from policygen.language import schema
-from policygen.language.shapes import NUMBER, RANGE, TEXT, Json, closed
+from policygen.language import conditions, schema
+from policygen.language.shapes import NUMBER, TEXT, Json
 from policygen.text import words
-from policygen.text.diag import Diagnostics, quoted
-from policygen.text.nodes import alternatives, as_list, as_map, as_number, as_text, pick
+from policygen.text.diag import Diagnostics
+from policygen.text.nodes import alternatives, as_list, as_number, as_text, pick
 from policygen.text.source import Node, Scalar, kind
 
 ALL_WIDTHS = (1, 2, 4, 8)
@@ -28,7 +28,7 @@ class Modifiers:
     over: Optional[str] = None
     widths: Tuple[int, ...] = ALL_WIDTHS
     refuse: Optional[str] = None
-    where: Tuple[Tuple[str, int, int], ...] = ()
+    where: Optional[Node] = None
     otherwise: Optional[Node] = None
     offer: Optional[Node] = None
     requests: Optional[int] = None
@@ -100,37 +100,6 @@ def widths(node: Node, place: Place) -> Optional[Tuple[int, ...]]:
     return tuple(sorted(set(out))) or None
 
 
-def where(node: Node, place: Place) -> Tuple[Tuple[str, int, int], ...]:
-    out: List[Tuple[str, int, int]] = []
-    written = as_map(node, "`where`", place.diags)
-    for key, value in written.items if written else ():
-        if key.text in ("x0", "x3"):
-            why = {"x0": "it selects the call", "x3": "the log does not record it, and has every match input"}
-            place.diags.refuse("PG116", key.span, f"`where` cannot match {key.text}: {why[key.text]}", "use x1 or x2")
-            continue
-        register = pick(key, schema.WHERE_REGISTERS, "PG116", "`where` register", place.diags)
-        span = argument_range(value, place)
-        if register is not None and span is not None:
-            out.append((register, *span))
-    if written is not None and not written.items:
-        place.diags.refuse("PG116", written.span, "an empty `where`")
-    return tuple(sorted(out))
-
-
-def argument_range(node: Node, place: Place) -> Optional[Tuple[int, int]]:
-    if isinstance(node, Scalar):
-        if node.text == "ram":
-            return place.board.ram
-        span = words.number_range(node.text)
-        if span is not None and span[1] < 1 << 64:
-            return span
-    shown = quoted(node.text) if isinstance(node, Scalar) else kind(node)
-    place.diags.refuse("PG109", node.span, f"an argument is a number, a range 1..3, or ram; this is {shown}",
-                       helps=["did you mean ram?"] if isinstance(node, Scalar) and words.nearest(node.text, ["ram"])
-                       else [])
-    return None
-
-
 def as_written(node: Node, _: Place) -> Node:
     """`where` and `else` are read later, together with their action."""
     return node
@@ -175,9 +144,8 @@ MODIFIERS: Dict[str, Modifier] = {
         ("mmio", *schema.CALLS), "refuse", refusal, lambda section: {"enum": list(schema.AS_WORDS[section])},
         "how a denial looks"),
     "where": Modifier(
-        schema.CALLS, "where", where, lambda _: closed({register: RANGE for register in schema.WHERE_REGISTERS}),
-        "only for these arguments: { x1: 1..3, x2: ram }"),
+        EVERY, "where", as_written, conditions.shape, "only for accesses like this: { x1: 1..3, x2: ram }, { M: sticky }"),
     "else": Modifier(
-        schema.CALLS, "otherwise", as_written, lambda section: {"$ref": f"#/$defs/{section}"},
+        EVERY, "otherwise", as_written, lambda section: {"$ref": f"#/$defs/{section}"},
         "what is done when `where` does not hold"),
 }

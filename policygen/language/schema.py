@@ -80,7 +80,24 @@ AS_WORDS: Dict[str, Dict[str, str]] = {
 AS_WORDS["smc"] = AS_WORDS["hvc"]
 REFUSAL = {"sysregs": "UNDEF", "mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED", "exceptions": "UNDEF",
            "features": "UNDEF"}
-WHERE_REGISTERS = ("x1", "x2")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of an access that a condition of a `where` may look at, beside the fields of one register."""
+    sections: Tuple[str, ...]
+    directions: Tuple[str, ...]         # in sysregs and mmio
+    about: str
+
+
+ARGUMENTS = ("x1", "x2", "x3")
+AGAINST = {"same": "changed", "sticky": "cleared"}      # bits that a write changes, clears: all have to be 0
+PARTS: Dict[str, Part] = {
+    **{name: Part(CALLS, BOTH, "an argument of the call; of a 32-bit function its lower half") for name in ARGUMENTS},
+    "value": Part(DIRECTED, ("write",), "what is written"),
+    "from": Part(("sysregs", "mmio", "exceptions"), BOTH, "the exception level that the access comes from: el0 or el1"),
+    "pc": Part(EVERY, BOTH, "the address of the instruction"),
+}
 WINDOW = {"at": "first address", "size": "bytes: 4K, 0x100", "regs": "offset or 0x10-0x1c -> action",
           "default": "the rest of the window"}
 
@@ -95,7 +112,7 @@ CLAIM: Dict[str, str] = {
     "except": "targets that are left out",
     "given": "the value that is written, or that the real register holds",
     "width": "bytes of an MMIO access",
-    "args": "x1 and x2 of a call",
+    "args": "what a `where` looks at: x1 to x3 of a call, held (what the register holds before), from, pc",
     "from": "file:line of the entry that decides",
 }
 CLAIM_WORDS = tuple(ACTIONS)

@@ -7,7 +7,8 @@ from typing import Iterable, List, Mapping, Optional, Sequence, Union
 
 from policygen.facts import virtio
 from policygen.language import schema
-from policygen.language.model import Action, Assertion, Entry, Test, Window
+from policygen.language.conditions import LEVELS
+from policygen.language.model import IN, Action, Assertion, Condition, Entry, Test, Window
 from policygen.language.modifiers import ALL_WIDTHS
 from policygen.text.diag import Place
 from policygen.text.escape import Piece, Word, Yaml, fill, hexadecimal, joined, yaml, yaml_comment, yaml_name
@@ -25,8 +26,9 @@ def listed(pieces: Iterable[Piece]) -> Yaml:
     return joined(Yaml, ", ", list(pieces))
 
 
-def parts(action: Action, section: str) -> List[Yaml]:
-    """The `key: value` pairs of one direction, the action first."""
+def parts(action: Action, section: str, outer: Optional[Action] = None) -> List[Yaml]:
+    """The `key: value` pairs of one direction, the action first. `outer`: what stands around this `else`, whose modifiers
+    hold where it has none of its own."""
     out: List[Yaml] = []
     if action.do in ("value", "mask"):
         out.append(pair("{}: {}", yaml_name(action.do), number(getattr(action, action.do) or 0)))
@@ -39,22 +41,43 @@ def parts(action: Action, section: str) -> List[Yaml]:
     else:
         out.append(pair("do: {}", yaml_name(action.do)))
     if action.where:
-        out.append(pair("where: {{ {} }}", listed(pair("{}: {}..{}", yaml_name(register), number(low), number(high))
-                                                  for register, low, high in action.where)))
+        out.append(pair("where: {{ {} }}", listed(map(condition, action.where))))
     if action.otherwise is not None:
-        out.append(pair("else: {{ {} }}", listed(parts(action.otherwise, section))))
-    if action.log != ("once" if action.do in ("deny", "pause", "kill") else "never"):
+        out.append(pair("else: {{ {} }}", listed(parts(action.otherwise, section, action))))
+    if action.log != (outer.log if outer is not None and says_log(outer) else usual_log(action)):
         out.append(pair("log: {}", yaml_name(action.log)))
     if action.limit is not None:
         out += [pair("limit: {}/s", action.limit), pair("over: {}", yaml_name(action.over))]
-    if section == "mmio" and action.widths != ALL_WIDTHS:
+    if section == "mmio" and action.widths != (outer.widths if outer is not None else ALL_WIDTHS):
         out.append(pair("width: [{}]", listed(action.widths)))
     spelled = {spelling: word for word, spelling in schema.AS_WORDS.get(section, {}).items()}
-    if action.refuse in spelled and not (action.do == "deny" and action.refuse == schema.REFUSAL[section]):
+    usual = outer.refuse if outer is not None and outer.refuse else schema.REFUSAL[section]
+    if action.refuse in spelled and not (action.do == "deny" and action.refuse == usual):
         out.append(pair("as: {}", yaml_name(spelled[action.refuse])))
-    if action.why is not None:
+    if action.why is not None and not (outer is not None and outer.why == action.why):
         out.append(pair("why: {}", yaml(action.why)))
     return out
+
+
+def usual_log(action: Action) -> str:
+    return "once" if action.do in ("deny", "pause", "kill") else "never"
+
+
+def says_log(action: Action) -> bool:
+    """Whether parts() writes its `log:`, which what stands inside takes over."""
+    return action.log != usual_log(action)
+
+
+def condition(asked: Condition) -> Yaml:
+    if asked.test != IN:
+        return pair("{}: {}", yaml_name(asked.name), yaml_name(asked.test))
+    each: List[Piece] = [level(low) if asked.name == "from" else number(low) if low == high else
+                         pair("{}..{}", number(low), number(high)) for low, high in asked.spans]
+    return pair("{}: {}", yaml_name(asked.name), each[0] if len(each) == 1 else pair("[{}]", listed(each)))
+
+
+def level(number_of: int) -> Yaml:
+    return yaml_name(next(name for name, number in LEVELS.items() if number == number_of))
 
 
 def braces(pairs: Sequence[Yaml]) -> Yaml:
@@ -67,17 +90,26 @@ def unplaced(action: Action) -> Action:
     return replace(action, place=Place("", 0, 0), otherwise=unplaced(other) if other else None)
 
 
+def together(read: Action, write: Action) -> Optional[Action]:
+    """The one action that is meant for both directions, if it is one."""
+    if read.razwi and write.razwi:
+        read, write = replace(read, do="raz-wi", value=None), replace(write, do="raz-wi")
+    inner = together(read.otherwise, write.otherwise) if read.otherwise and write.otherwise else None
+    alone = [unplaced(replace(action, otherwise=None)) for action in (read, write)]
+    if alone[0] != alone[1] or (inner is None) != (read.otherwise is None) or (inner is None) != (write.otherwise is None):
+        return None
+    return replace(read, otherwise=inner)
+
+
 def pairs_of(actions: Mapping[str, Action], section: str) -> List[Yaml]:
     """The pairs of an entry in all its directions."""
     if "" in actions:
         return parts(actions[""], section)
     read: Optional[Action] = actions.get("read")
     write: Optional[Action] = actions.get("write")
-    if read is not None and write is not None:
-        if read.razwi and write.razwi and unplaced(replace(read, do="", value=None)) == unplaced(replace(write, do="")):
-            return parts(replace(read, do="raz-wi"), section)
-        if unplaced(read) == unplaced(write):
-            return parts(read, section)
+    both = together(read, write) if read is not None and write is not None else None
+    if both is not None:
+        return parts(both, section)
     sides = [(side, of_window(action)) for side, action in (("read", read), ("write", write)) if action is not None]
     device = virtio.parts(read.model, read.mask) if read is not None and read.do == "emulate" else []
     return [*(pair("{}: {}", yaml_name(side), braces(parts(action, section))) for side, action in sides),
@@ -136,7 +168,8 @@ def claim_text(claim: Union[Assertion, Test]) -> Yaml:
     out += [pair("given: {}", number(claim.given))] if claim.given is not None else []
     out += [pair("width: {}", claim.width)] if claim.width is not None and claim.section == "mmio" else []
     if claim.args:
-        out.append(pair("args: {{ {} }}", listed(pair("{}: {}", yaml_name(k), number(v)) for k, v in claim.args)))
+        out.append(pair("args: {{ {} }}", listed(pair("{}: {}", yaml_name(k), level(v) if k == "from" else number(v))
+                                                 for k, v in claim.args)))
     return pair("{{ {} }}", listed(out))
 
 

@@ -16,7 +16,7 @@ from policygen.language.model import Action, Assertion, Entry, Policy, Window
 from policygen.text.diag import Place
 from policygen.text.strict_json import Malformed
 
-VERSION = 1
+VERSION = 2
 HASH = re.compile(r"0x[0-9a-f]{16}\Z")
 SPELLED = {"otherwise": "else", "origin": "from", "spared": "except"}       # field -> its name in the form
 # Said by the order of the list; tests, facts and their text are the sources' matter.

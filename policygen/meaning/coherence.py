@@ -2,13 +2,14 @@
 """Compares what ID registers advertise with what the policy gives (PG4xx)."""
 from __future__ import annotations
 
-from typing import Optional
+from typing import List, Optional
 
 from policygen.facts.arch import Feature, IdField, load_arch
-from policygen.language.model import Access, Policy
+from policygen.language.model import Access, Decision, Policy, branches
 from policygen.language.overlap import span_of
 from policygen.language.spelling import written_in
 from policygen.meaning.evaluate import evaluator
+from policygen.meaning.regions import asked_of, cases
 from policygen.text.diag import Diagnostics
 
 
@@ -27,16 +28,17 @@ def hidden_but_advertised(policy: Policy, feature: Feature, diags: Diagnostics) 
     for field in feature.id_fields:
         key = arch.registers[field.register].key
         entry = evaluator(policy).entry("sysregs", key, "read")
-        action = entry.actions["read"]
-        shown: Optional[int] = None
-        if action.do == "value" and action.value is not None:
-            shown = action.value >> field.shift & ((1 << field.width) - 1)
-        elif action.do == "fields" and arch.by_key[key].name == field.register:
-            shown = dict(action.fields).get(field.field)
-        if shown is not None and shown != field.hidden and entry.size == 1:
-            name = field.register if field.field == "*" else f"{field.register}.{field.field}"
-            diags.error("PG401", span_of(entry), f"{name} = {shown:#x} advertises {feature.name}, which features hide",
-                        f"hidden is {field.hidden:#x}", helps=[f"leave the field out, or expose {feature.name}"])
+        for action in branches(entry.actions["read"]) if entry.size == 1 else ():
+            shown: Optional[int] = None
+            if action.do == "value" and action.value is not None:
+                shown = action.value >> field.shift & ((1 << field.width) - 1)
+            elif action.do == "fields" and arch.by_key[key].name == field.register:
+                shown = dict(action.fields).get(field.field)
+            if shown is not None and shown != field.hidden:
+                name = field.register if field.field == "*" else f"{field.register}.{field.field}"
+                diags.error("PG401", span_of(entry), f"{name} = {shown:#x} advertises {feature.name}, which features hide",
+                            f"hidden is {field.hidden:#x}", helps=[f"leave the field out, or expose {feature.name}"])
+                break
 
 
 def hidden_but_handled(policy: Policy, feature: Feature, diags: Diagnostics) -> None:
@@ -63,9 +65,15 @@ def exposed_on_hidden(policy: Policy, feature: Feature, diags: Diagnostics) -> N
 def passes(policy: Policy, field: IdField) -> bool:
     """Whether the guest reads the real field."""
     key = load_arch().registers[field.register].key
-    decision = evaluator(policy).decide(Access("sysregs", key, "read"))
     bits = ((1 << field.width) - 1) << field.shift
-    return decision.do == "allow" or (decision.do == "mask" and decision.mask & bits == bits)
+    return any(decision.do == "allow" or decision.do == "mask" and decision.mask & bits == bits
+               for decision in ways(policy, Access("sysregs", key, "read")))
+
+
+def ways(policy: Policy, access: Access) -> List[Decision]:
+    """How the access can be decided."""
+    evaluating = evaluator(policy)
+    return [evaluating.decide(inputs.access(access)) for inputs in cases(asked_of(evaluating, access))]
 
 
 def check_denied(policy: Policy, cpu: str, diags: Diagnostics) -> None:
@@ -83,10 +91,10 @@ def denied_but_advertised(policy: Policy, feature: Feature, cpu: str, diags: Dia
         for direction in ("read", "write"):
             if not register.reaches(direction) or not register.controls(direction) + register.fgt(direction):
                 continue                                # a denial without a trap has no effect
-            decision = evaluator(policy).decide(Access("sysregs", register.key, direction))
-            if decision.do != "deny":
+            found = ways(policy, Access("sysregs", register.key, direction))
+            if any(decision.do != "deny" for decision in found):
                 return
-            blame.append(decision.entry)
+            blame.append(found[0].entry)
     if blame and advertises:
         entry = min(blame, key=lambda entry: entry.size)
         diags.error("PG402", span_of(entry), f"{advertises[0]} advertises {feature.name} on {cpu}, and the policy "

@@ -9,13 +9,14 @@ from functools import lru_cache
 from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from policygen.facts import ranges, virtio
-from policygen.facts.arch import ALL_BITS, load_arch
+from policygen.facts.arch import load_arch
 from policygen.facts.board import MMIO_SIZE, load_board
-from policygen.facts.names import SMC32, arguments
+from policygen.facts.names import SMC32
 from policygen.language import schema
 from policygen.language.model import Access, Entry, Policy
 from policygen.meaning.digest import content
 from policygen.meaning.layout_map import WIDTHS, Cell, LayoutMap, Outcome, layout_map
+from policygen.meaning.regions import BITS, cases, leaf, wheres_of
 from policygen.text import paths
 
 LOOSER, TIGHTER, CHANGED, REPORTING = KINDS = ("LOOSER", "TIGHTER", "CHANGED", "REPORTING")
@@ -37,7 +38,7 @@ class Change:
     sample: Access
     widths: Tuple[int, ...] = WIDTHS            # mmio: width of the access
     crossing: bool = False                      # mmio: an access that touches two ranges
-    some: bool = False                          # calls: for some arguments only
+    some: bool = False                          # only for some inputs of conditions, as in the sample
     outside: bool = False                       # mmio: above the map
 
     @property
@@ -125,13 +126,28 @@ class _Groups:
         key = (self.content(old), old.rule, self.content(new), new.rule, *marks)
         self.groups.setdefault(key, []).append(((old, new), part, sample))
 
+    def ways(self, old: Outcome, new: Outcome, like: Access, bits: int = BITS
+             ) -> Iterator[Tuple[Outcome, Outcome, Access, bool]]:
+        """Where they differ: in each way that the conditions of both can turn out, and whether there are others."""
+        if not self.differ(old, new):
+            return
+        found = cases(wheres_of(old, new), bits)
+        for inputs in found:
+            before, after = leaf(old, inputs), leaf(new, inputs)
+            if self.differ(before, after):
+                yield before, after, inputs.access(like), len(found) > 1
+
+    def add_each(self, old: Outcome, new: Outcome, part: Tuple[int, int], like: Access, bits: int = BITS) -> None:
+        for before, after, sample, some in self.ways(old, new, like, bits):
+            self.add(before, after, part, sample, some)
+
     def changes(self, section: str, direction: str, crossing: bool = False, outside: bool = False) -> Iterator[Change]:
-        for members in self.groups.values():
+        for key, members in self.groups.items():
             (old, new), _, _ = members[0]
             keys = ranges.merge(part for _, part, _ in members)
             best = min((sample for _, _, sample in members), key=_telling)
             yield Change(kind_of(old, new), section, direction, keys, old, new, best, crossing=crossing,
-                         outside=outside)
+                         some=bool(key[-1]), outside=outside)
 
 
 def _telling(access: Access) -> Tuple[bool, int]:
@@ -146,7 +162,7 @@ def both_ways(found: Sequence[Change]) -> List[Change]:
     pending: Dict[Tuple[object, ...], int] = {}
     for change in found:
         key = (change.section, change.keys, change.old.rule, change.new.rule, change.kind, change.widths,
-               change.crossing, change.outside, _bare(change.old), _bare(change.new))
+               change.crossing, change.outside, change.some, _bare(change.old), _bare(change.new))
         at = pending.get(key) if change.direction == "write" else None
         if at is not None and out[at].direction == "read":
             out[at] = replace(out[at], direction="access")
@@ -174,7 +190,7 @@ def _sysregs(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
             if differ is None:
                 differ = known[pair] = groups.differ(old, new)
             if differ:
-                groups.add(old, new, (key, key), Access("sysregs", key, direction))
+                groups.add_each(old, new, (key, key), Access("sysregs", key, direction))
         yield from groups.changes("sysregs", direction)
 
 
@@ -196,18 +212,19 @@ def _mmio(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         for low, high, old, new in _pieces(a, b):
-            differing: Dict[Tuple[int, int], List[int]] = {}
-            pairs: Dict[Tuple[int, int], Pair] = {}
-            for width in WIDTHS:
-                before, after = _of_width(old, side, width), _of_width(new, side, width)
-                if width <= high - low + 1 and groups.differ(before, after):
-                    differing.setdefault((id(before), id(after)), []).append(width)
-                    pairs[id(before), id(after)] = before, after
-            for pair, widths in differing.items():
-                sample = Access("mmio", low, direction, 4 if 4 in widths else widths[0])
-                groups.add(*pairs[pair], (low, high), sample, tuple(widths))
+            differing: Dict[Tuple[object, ...], List[int]] = {}
+            found: Dict[Tuple[object, ...], Tuple[Outcome, Outcome, Access, bool]] = {}
+            for width in (width for width in WIDTHS if width <= high - low + 1):
+                for before, after, sample, some in groups.ways(_of_width(old, side, width), _of_width(new, side, width),
+                                                               Access("mmio", low, direction, width), 8 * width):
+                    pair: Tuple[object, ...] = (groups.content(before), before.rule, groups.content(after), after.rule, some)
+                    differing.setdefault(pair, []).append(width)
+                    if pair not in found or width == 4:         # the usual width of an access
+                        found[pair] = before, after, sample, some
+            for pair, (before, after, sample, some) in found.items():
+                groups.add(before, after, (low, high), sample, tuple(differing[pair]), some)
         for key, change in zip(groups.groups, groups.changes("mmio", direction)):
-            widths_of = key[-1]
+            widths_of = key[-2]
             assert isinstance(widths_of, tuple)
             yield replace(change, widths=widths_of)
 
@@ -239,8 +256,7 @@ def _crossing(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
                         continue                        # counted at an earlier border
                     old = _at(olds, a.mmio_straddle[side], side, start, width)
                     new = _at(news, b.mmio_straddle[side], side, start, width)
-                    if groups.differ(old, new):
-                        groups.add(old, new, (start, start), Access("mmio", start, direction, width))
+                    groups.add_each(old, new, (start, start), Access("mmio", start, direction, width), 8 * width)
         yield from groups.changes("mmio", direction, crossing=True)
 
 
@@ -253,8 +269,7 @@ def _outside(a: LayoutMap, b: LayoutMap, above: int) -> Iterator[Change]:
     for side, direction in enumerate(SIDES):
         groups = _Groups()
         old, new = a.mmio_outside[side], b.mmio_outside[side]
-        if groups.differ(old, new):
-            groups.add(old, new, (above, (1 << 40) - 1), Access("mmio", above, direction))
+        groups.add_each(old, new, (above, (1 << 40) - 1), Access("mmio", above, direction))
         yield from groups.changes("mmio", direction, outside=True)
 
 
@@ -266,47 +281,15 @@ def _calls(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
         while low <= 0xffffffff:
             (_, old_last, old), (_, new_last, new) = olds[i], news[j]
             high = min(old_last, new_last, next(last for last in WIDTH_ENDS if last >= low))
-            if groups.differ(old, new):
-                regions = sorted({arguments(low, args) for args in _regions(old, new)})
-                for args in regions:
-                    before, after = leaf(old, *args), leaf(new, *args)
-                    if groups.differ(before, after):
-                        groups.add(before, after, (low, high), Access(section, low, "", 4, args), len(regions) > 1)
+            groups.add_each(old, new, (low, high), Access(section, low), 32 if low in SMC32 else BITS)
             i, j, low = i + (old_last == high), j + (new_last == high), high + 1
-        for key, change in zip(groups.groups, groups.changes(section, "")):
-            yield replace(change, some=bool(key[-1]))
-
-
-def _regions(old: Outcome, new: Outcome) -> Iterator[Tuple[int, int]]:
-    """One pair of arguments for each region that a `where` of either side distinguishes."""
-    cuts: Tuple[Set[int], Set[int]] = ({0}, {0})
-    for outcome in (old, new):
-        step: Optional[Outcome] = outcome
-        while step is not None:
-            if step.where is not None:
-                for register, (low, high) in enumerate((step.where[:2], step.where[2:])):
-                    cuts[register].update(value for value in (low, high + 1) if 0 <= value <= ALL_BITS)
-            step = step.otherwise
-    for x1 in sorted(cuts[0]):
-        for x2 in sorted(cuts[1]):
-            yield x1, x2
-
-
-def leaf(outcome: Outcome, x1: int, x2: int) -> Outcome:
-    """The decision for these arguments."""
-    while outcome.where is not None and outcome.otherwise is not None:
-        low1, high1, low2, high2 = outcome.where
-        if low1 <= x1 <= high1 and low2 <= x2 <= high2:
-            break
-        outcome = outcome.otherwise
-    return replace(outcome, where=None, otherwise=None)
+        yield from groups.changes(section, "")
 
 
 def _exceptions(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     groups = _Groups()
     for number, (old, new) in enumerate(zip(a.exceptions, b.exceptions)):
-        if groups.differ(old, new):
-            groups.add(old, new, (number, number), Access("exceptions", number))
+        groups.add_each(old, new, (number, number), Access("exceptions", number))
     yield from groups.changes("exceptions", "")
 
 

@@ -17,11 +17,11 @@ from policygen.facts.board import load_board
 from policygen.facts.names import CALL_IDS, EXCEPTIONS, SYSREGS, arguments
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
-from policygen.language.model import Access, Action, Decision, Entry, Policy
+from policygen.language.model import SAME, STICKY, Access, Action, Condition, Decision, Entry, Policy, branches
 from policygen.text import paths
 
 ALL = (1 << 64) - 1
-Meaning = List[Tuple[Decision, Tuple[int, ...]]]        # of a byte: its decision and its widths, read and written
+Meaning = List[Tuple[object, ...]]      # of a byte, read and written: its widths, and the decision under each condition
 
 
 class Evaluator:
@@ -108,17 +108,29 @@ class Evaluator:
             hidden = self.hidden_keys[key]
             return self.decision(hidden, hidden.actions[direction], section, key, direction)
         entry = self.entry(section, key, direction)
-        action = self.branch(entry.actions[direction], access)
-        decision = self.decision(entry, action, section, key, direction)
+        decision = self.decision(entry, self.branch(entry.actions[direction], access), section, key, direction)
         return self.cover(decision, key, direction) if section == "sysregs" else decision
 
-    @staticmethod
-    def branch(action: Action, access: Access) -> Action:
-        """The action for these arguments, by `where` and `otherwise`."""
-        values = dict(zip(schema.WHERE_REGISTERS, arguments(access.key, access.args)))
-        if action.otherwise is None or all(low <= values[register] <= high for register, low, high in action.where):
-            return action
-        return action.otherwise
+    def branch(self, action: Action, access: Access) -> Action:
+        """The action for this access: the first whose `where` holds."""
+        while action.otherwise is not None and not all(self.meets(each, access) for each in action.where):
+            action = action.otherwise
+        return action
+
+    def meets(self, asked: Condition, access: Access) -> bool:
+        """Whether the access is as the condition has it."""
+        if asked.name in schema.ARGUMENTS:
+            number = arguments(access.key, access.args)[schema.ARGUMENTS.index(asked.name)]
+        elif asked.name in ("from", "pc"):
+            number = access.el if asked.name == "from" else access.pc
+        else:
+            shift, width = (0, 64) if asked.name == "value" else self.arch.fields[self.arch.name(access.key), asked.name]
+            number, held = (bits >> shift & ((1 << width) - 1) for bits in (access.value, access.held))
+            if asked.test == SAME:
+                return number == held
+            if asked.test == STICKY:
+                return number & held == held
+        return any(low <= number <= high for low, high in asked.spans)
 
     def decision(self, entry: Entry, action: Action, section: str, key: int, direction: str) -> Decision:
         out = self.audited(plain(entry, action), section, key, direction)
@@ -173,18 +185,22 @@ class Evaluator:
         action = entry.actions[direction]
         if access.width not in action.widths:
             return self.audited(refused(entry, action), "mmio", access.key, direction)
+        written = access.value & ((1 << 8 * access.width) - 1)
+        action = self.branch(action, replace(access, value=written))
         return self.decision(entry, action, "mmio", access.key, direction)
 
     def byte(self, key: int) -> Meaning:
-        """The decision for one byte, in both directions: within a piece of the same entries the same, but in audit."""
+        """The decisions for one byte, in both directions and under each condition: within a piece of the same entries the
+        same, but in audit."""
         starts, _ = self.starts["mmio"] if "mmio" in self.starts else self.index("mmio")
         piece = key if self.policy.mode == "audit" else bisect_right(starts, key) - 1
         if piece not in self.bytes:
-            out = []
+            out: Meaning = []
             for direction in ("read", "write"):
                 entry = self.entry("mmio", key, direction)
-                action = entry.actions[direction]
-                out.append((self.decision(entry, action, "mmio", key, direction), action.widths))
+                out.append((entry.actions[direction].widths, *(
+                    (self.decision(entry, action, "mmio", key, direction), action.where)
+                    for action in branches(entry.actions[direction]))))
             self.bytes[piece] = out
         return self.bytes[piece]
 
@@ -230,7 +246,7 @@ def plain(entry: Entry, action: Action) -> Decision:
     return Decision(entry, "mask" if action.do == "fields" else action.do, verdict, value=action.value or 0,
                     mask=ALL if action.do == "fields" else action.mask or 0, model=action.model,
                     refuse=action.refuse if action.do == "deny" else None, log=action.log, limit=action.limit,
-                    over=action.over)
+                    over=action.over, beyond=action.refuse if action.limit is not None else None)
 
 
 def claim_accesses(operation: str, section: str) -> List[Tuple[str, str]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Iterator, List, Mapping, Optional, Set, Tuple, Union
+from typing import Iterator, List, Optional, Set, Tuple, Union
 
 from policygen.facts.arch import load_arch
-from policygen.language import schema
-from policygen.language.model import Access, Action, Assertion, Decision, Policy, Test
+from policygen.language.model import Access, Assertion, Decision, Policy, Test
 from policygen.language.overlap import span_of
 from policygen.meaning.evaluate import Evaluator, claim_accesses, evaluator
+from policygen.meaning.regions import asked_of, bits_of, borders
 from policygen.meaning.say import say, told
 from policygen.text.diag import Diagnostics, Span
 
@@ -70,20 +70,33 @@ def violations(policy: Policy, claim: Claim) -> Iterator[Tuple[Access, Decision]
 # --- the accesses of a claim ------------------------------------------------------------------------------------
 
 def accesses(evaluating: Evaluator, claim: Claim) -> Iterator[Access]:
-    """One access of each piece with one decision, in every width and for every branch of a `where`."""
+    """One access of each piece with one decision, in every width and on each side of every border that a `where`
+    draws."""
     for section, direction in claim_accesses(claim.operation, claim.section):
         for low, high in evaluating.cells(section, claim.ranges):
-            if section in schema.CALLS:
-                entry = evaluating.entry(section, low, "")
-                for args in arguments(claim, entry.actions[""]):
-                    yield Access(section, low, args=args)
-            elif section == "mmio":
-                for width in widths(claim, high - low + 1):
-                    yield Access(section, low, direction, width)
-            else:
-                register = load_arch().by_key.get(low) if section == "sysregs" else None
-                if low < high or register is None or register.has(direction):
-                    yield Access(section, low, direction)
+            for access in forms(claim, section, low, high, direction):
+                yield from given(claim, evaluating, access)
+
+
+def forms(claim: Claim, section: str, low: int, high: int, direction: str) -> Iterator[Access]:
+    if section == "mmio":
+        for width in widths(claim, high - low + 1):
+            yield Access(section, low, direction, width)
+        return
+    register = load_arch().by_key.get(low) if section == "sysregs" else None
+    if low < high or register is None or register.has(direction):
+        yield Access(section, low, direction)
+
+
+def given(claim: Claim, evaluating: Evaluator, access: Access) -> Iterator[Access]:
+    """The access with the inputs asked for, or with one of each kind that conditions tell apart."""
+    asked = dict(claim.args or ())
+    if asked or claim.expect or claim.given is not None:
+        yield replace(access, args=(asked.get("x1", 0), asked.get("x2", 0), asked.get("x3", 0)), value=claim.given or 0,
+                      held=asked.get("held", 0), el=asked.get("from", 1), pc=asked.get("pc", 0))
+        return
+    wheres = asked_of(evaluating, access)
+    yield from (inputs.access(access) for inputs in borders(wheres, bits_of(access))) if wheres else (access,)
 
 
 def widths(claim: Claim, room: int) -> List[int]:
@@ -91,22 +104,6 @@ def widths(claim: Claim, room: int) -> List[int]:
     if isinstance(claim, Assertion) and claim.width is None and claim.expect is None:
         return [width for width in WIDTHS if width <= room]
     return [claim.width or 4]
-
-
-def arguments(claim: Claim, action: Action) -> List[Tuple[int, int]]:
-    """The given arguments, or one pair on each side of every border that a `where` draws."""
-    if claim.args:
-        given = dict(claim.args)
-        return [(given.get("x1", 0), given.get("x2", 0))]
-    if claim.expect:
-        return [(0, 0)]
-    values: Mapping[str, Set[int]] = {"x1": {0}, "x2": {0}}
-    step: Optional[Action] = action
-    while step is not None:
-        for register, low, high in step.where:
-            values[register].update(v for v in (low - 1, low, high, high + 1) if 0 <= v < 1 << 64)
-        step = step.otherwise
-    return [(x1, x2) for x1 in sorted(values["x1"]) for x2 in sorted(values["x2"])]
 
 
 # --- what is claimed --------------------------------------------------------------------------------------------

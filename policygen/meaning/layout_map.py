@@ -5,9 +5,9 @@ Independent of evaluate.py, which decides one access at a time: `verify` compare
 """
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field as dataclass_field, replace
 from functools import lru_cache
-from typing import Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from policygen.facts import ranges
 from policygen.facts.arch import ALL_BITS, N_KEYS, Arch, load_arch
@@ -15,10 +15,22 @@ from policygen.facts.board import MMIO_SIZE, Board, load_board
 from policygen.facts.names import EXCEPTIONS
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
-from policygen.language.model import Action, Entry, Policy
+from policygen.language.spelling import condition
+from policygen.language.model import IN, Action, Entry, Policy, branches
 from policygen.text import paths
 
 WIDTHS = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, order=True)
+class Look:
+    """One condition: `(part >> shift) & ((1 << width) - 1)` lies within `spans`."""
+    part: str                                   # value x1 x2 x3 from pc; changed, cleared: by a write of what a register
+    #                                             holds, the bits that become another, and those that become 0
+    shift: int
+    width: int
+    spans: Ranges
+    text: str = dataclass_field(default="", compare=False)    # as written
 
 
 @dataclass(frozen=True)
@@ -36,13 +48,51 @@ class Outcome:
     over: Optional["Outcome"] = None            # the outcome beyond the limit
     base: int = 0                               # mmio, emulate: base of the window
     real: bool = False                          # mmio: a real device may be reached
-    where: Optional[Tuple[int, int, int, int]] = None   # x1 lowest and highest, x2 lowest and highest
+    where: Tuple[Look, ...] = ()                # all of them hold, else `otherwise` decides
     otherwise: Optional["Outcome"] = None
 
     @property
     def plain(self) -> bool:
-        """Whether the access may run without a trap: it is allowed, and neither logged nor limited."""
-        return self.do == "allow" and self.log == "never" and self.limit is None and self.verdict == "ALLOW"
+        """Whether the access may run without a trap: it is allowed, and neither conditional nor logged nor limited."""
+        return self.do == "allow" and self.log == "never" and self.limit is None and self.verdict == "ALLOW" and \
+            not self.where
+
+
+def without(bits: int, values: int) -> Callable[[Outcome], Outcome]:
+    """A change of the outcome of a read: replaces `bits` of the value shown."""
+    def change(outcome: Outcome) -> Outcome:
+        if outcome.do not in ("allow", "mask"):
+            return outcome
+        mask = ALL_BITS if outcome.do == "allow" else outcome.mask
+        return replace(outcome, do="mask", mask=mask & ~bits, value=outcome.value & ~bits | values,
+                       verdict="EMUL" if outcome.verdict == "ALLOW" else outcome.verdict)
+    return change
+
+
+def looks_of(action: Action, key: int) -> Tuple[Look, ...]:
+    """The conditions of an action, with fields where the register has them; `key`: of a register, if any speaks of one."""
+    out = []
+    for asked in action.where:
+        shift, width = 0, 64
+        if asked.name not in schema.PARTS:
+            shift, width = load_arch().fields[load_arch().name(key), asked.name]
+        part = schema.AGAINST.get(asked.test) or (asked.name if asked.name in schema.PARTS else "value")
+        out.append(Look(part, shift, width, asked.spans if asked.test == IN else ((0, 0),),
+                        condition(asked)))
+    return tuple(sorted(out))
+
+
+def leaves(outcome: Optional[Outcome]) -> Iterator[Outcome]:
+    """The outcome, then the one that holds if its conditions do not, and so on."""
+    while outcome is not None:
+        yield outcome
+        outcome = outcome.otherwise
+
+
+def each(change: Callable[[Outcome], Outcome], outcome: Outcome) -> Outcome:
+    """`change` made to the outcome and to all that its conditions lead to."""
+    other = each(change, outcome.otherwise) if outcome.otherwise is not None else None
+    return replace(change(outcome), otherwise=other)
 
 
 @dataclass(frozen=True)
@@ -123,6 +173,9 @@ class _Mapper:
                       schema.ACTIONS["raz-wi" if action.razwi else action.do].verdict, action.log,
                       refuse=refuse if action.do == "deny" else None, model=action.model, value=action.value or 0,
                       mask=action.mask or 0)
+        if action.otherwise is not None:
+            out = replace(out, where=looks_of(action, entry.ranges[0][0]),
+                          otherwise=self.outcome(entry, action.otherwise, section))
         if action.limit is not None:
             # Beyond the limit accesses are refused, even in audit mode: a limit protects the host, not the policy.
             over = Outcome(entry.rule, action.over, schema.ACTIONS[action.over].verdict,
@@ -135,6 +188,9 @@ class _Mapper:
     def would(denied: Outcome, do: str = "allow") -> Outcome:
         """A denial that audit mode lets pass."""
         return replace(denied, do=do, verdict="WOULD", refuse=None)
+
+    def relaxed(self, do: str) -> Callable[[Outcome], Outcome]:
+        return lambda leaf: self.would(leaf, do) if leaf.do == "deny" else leaf
 
     def demanded(self, section: str, direction: str) -> Ranges:
         """Accesses that assertions want denied in every mode."""
@@ -149,9 +205,9 @@ class _Mapper:
         table: List[Optional[Outcome]] = [None] * N_KEYS
         for entry, action in self.widest_first("sysregs", direction):
             outcome = self.outcome(entry, action, "sysregs")
-            if action.do == "fields":
-                for key in ranges.keys(entry.ranges):
-                    table[key] = self.with_fields(outcome, key, action.fields)
+            if any(branch.do == "fields" for branch in branches(action)):
+                (key, _), = entry.ranges                        # `fields` speaks of one register
+                self.fill(table, entry.ranges, self.with_fields(outcome, key, action), "sysregs", direction)
             else:
                 self.fill(table, entry.ranges, outcome, "sysregs", direction)
         for entry in self.hidden():
@@ -165,27 +221,30 @@ class _Mapper:
     def fill(self, table: List[Optional[Outcome]], covered: Ranges, outcome: Outcome, section: str,
              direction: str) -> None:
         """Lays an outcome out; in audit mode a denial passes, unless an assertion demands it."""
-        if outcome.do != "deny" or self.policy.mode != "audit":
+        if self.policy.mode != "audit" or all(leaf.do != "deny" for leaf in leaves(outcome)):
             _fill(table, covered, outcome)
             return
-        _fill(table, covered, self.would(outcome))
+        _fill(table, covered, each(self.relaxed("allow"), outcome))
         _fill(table, ranges.intersect(covered, self.demanded(section, direction)), outcome)
 
-    def with_fields(self, outcome: Outcome, key: int, fields: Iterable[Tuple[str, int]]) -> Outcome:
+    def with_fields(self, outcome: Outcome, key: int, action: Action) -> Outcome:
+        """The masks of `fields`, in the action and in each `else`."""
+        other = self.with_fields(outcome.otherwise, key, action.otherwise) \
+            if outcome.otherwise is not None and action.otherwise is not None else None
+        if action.do != "fields":
+            return replace(outcome, otherwise=other)
         name, bits, values = self.arch.name(key), 0, 0
-        for field, value in fields:
+        for field, value in action.fields:
             shift, width = self.arch.fields[name, field]
             bits, values = bits | ((1 << width) - 1) << shift, values | value << shift
-        return replace(outcome, mask=ALL_BITS & ~bits, value=values)
+        return replace(outcome, mask=ALL_BITS & ~bits, value=values, otherwise=other)
 
     def hide_fields(self, table: List[Optional[Outcome]]) -> None:
         """Makes the fields of hidden features in ID registers say "not implemented", whatever the entry lets through."""
         for key, (bits, values) in hidden_fields(self.policy).items():
             outcome = table[key]
-            if outcome is not None and outcome.do in ("allow", "mask"):
-                mask = ALL_BITS if outcome.do == "allow" else outcome.mask
-                table[key] = replace(outcome, do="mask", mask=mask & ~bits, value=outcome.value & ~bits | values,
-                                     verdict="EMUL" if outcome.verdict == "ALLOW" else outcome.verdict)
+            if outcome is not None:
+                table[key] = each(without(bits, values), outcome)
 
     # --- windows ------------------------------------------------------------------------------------------------
 
@@ -219,15 +278,19 @@ class _Mapper:
         rows, refuse = [], []
         for direction in ("read", "write"):
             entry, action, base = uppermost[direction]
-            outcome = self.outcome(entry, action, "mmio")
-            outcome = self.audited(low, high, direction, outcome)
-            real = self.board.real(low, high)
-            over = replace(outcome.over, real=real and outcome.over.do == "pause") if outcome.over else None
-            rows.append(replace(outcome, real=real and outcome.do in ("allow", "mask", "pause"), over=over,
-                                base=base if outcome.do == "emulate" else 0))
+            rows.append(self.placed(low, high, direction, base, self.outcome(entry, action, "mmio")))
             refuse.append(self.audited(low, high, direction, self.refusal(entry, action)))
         return Cell(low, high, (rows[0], rows[1]), (refuse[0], refuse[1]),
                     (uppermost["read"][1].widths, uppermost["write"][1].widths))
+
+    def placed(self, low: int, high: int, direction: str, base: int, outcome: Outcome) -> Outcome:
+        """The outcome with what the address adds: whether a real device may be reached, where the window starts."""
+        def here(leaf: Outcome) -> Outcome:
+            leaf, real = self.audited(low, high, direction, leaf), self.board.real(low, high)
+            over = replace(leaf.over, real=real and leaf.over.do == "pause") if leaf.over else None
+            return replace(leaf, real=real and leaf.do in ("allow", "mask", "pause"), over=over,
+                           base=base if leaf.do == "emulate" else 0)
+        return each(here, outcome)
 
     def audited(self, low: int, high: int, direction: str, outcome: Outcome) -> Outcome:
         if self.policy.mode != "audit" or outcome.do != "deny" or \
@@ -250,8 +313,7 @@ class _Mapper:
         read, write = (entry.actions[direction] for direction in ("read", "write"))
         outside = [self.outcome(entry, action, "mmio") for action in (read, write)]
         if self.policy.mode == "audit":
-            outside = [self.would(outcome, do) if outcome.do == "deny" else outcome
-                       for outcome, do in zip(outside, ("value", "ignore"))]
+            outside = [each(self.relaxed(do), outcome) for outcome, do in zip(outside, ("value", "ignore"))]
         return (outside[0], outside[1]), (self.refusal(entry, read), self.refusal(entry, write))
 
     # --- calls and exceptions -----------------------------------------------------------------------------------
@@ -278,18 +340,11 @@ class _Mapper:
         return tuple(out)
 
     def call(self, section: str, entry: Entry, action: Action, model: Optional[str], forced: bool) -> Outcome:
-        outcome = self.outcome(entry, action, section)
-        if outcome.do == "deny" and self.policy.mode == "audit" and not forced:
-            outcome = self.would(outcome) if model else replace(outcome, verdict="WOULD")   # no service
-        if outcome.do == "allow":
-            outcome = replace(outcome, model=model)     # the service; None: NOT_SUPPORTED
-        if action.where:
-            given = {register: (low, high) for register, low, high in action.where}
-            (x1_lo, x1_hi), (x2_lo, x2_hi) = given.get("x1", (0, ALL_BITS)), given.get("x2", (0, ALL_BITS))
-            other = self.call(section, entry, action.otherwise, model, forced) if action.otherwise else \
-                Outcome(entry.rule, "deny", "DENY", action.log, refuse=schema.REFUSAL[section])
-            outcome = replace(outcome, where=(x1_lo, x1_hi, x2_lo, x2_hi), otherwise=other)
-        return outcome
+        def served(leaf: Outcome) -> Outcome:
+            if leaf.do == "deny" and self.policy.mode == "audit" and not forced:
+                leaf = self.would(leaf) if model else replace(leaf, verdict="WOULD")    # no service
+            return replace(leaf, model=model) if leaf.do == "allow" else leaf   # the service; None: NOT_SUPPORTED
+        return each(served, self.outcome(entry, action, section))
 
     def exceptions(self) -> Tuple[Outcome, ...]:
         table: List[Optional[Outcome]] = [None] * (EXCEPTIONS[0][1] + 1)

@@ -15,21 +15,29 @@ from policygen.language.spelling import action_text
 def say(policy: Policy, access: Access) -> str:
     text = spoken(access.section, access.key, access.direction, policy.windows)
     if access.section == "mmio":
-        return f"{text}, {access.width} byte{'s' if access.width > 1 else ''}"
-    return f"{text} x1={access.args[0]:#x} x2={access.args[1]:#x}" if any(access.args) else text
+        return f"{text}, {access.width} byte{'s' if access.width > 1 else ''}{inputs_text(access)}"
+    return text + inputs_text(access)
 
 
 def access_text(policy: Policy, access: Access) -> str:
     text = spoken(access.section, access.key, access.direction, policy.windows)
     if access.section == "sysregs":
-        return text if text.endswith(encoding(access.key)) else f"{text} ({encoding(access.key)})"
-    if access.section == "mmio":
-        return f"{text}, {access.width} byte{'s' * (access.width > 1)} (IPA {access.key:#x})"
-    if access.section in schema.CALLS:
+        text = text if text.endswith(encoding(access.key)) else f"{text} ({encoding(access.key)})"
+    elif access.section == "mmio":
+        text = f"{text}, {access.width} byte{'s' * (access.width > 1)} (IPA {access.key:#x})"
+    elif access.section in schema.CALLS:
         call = call_name(load_board(policy.platform), access.section, access.key)
-        arguments_text = f" x1={access.args[0]:#x} x2={access.args[1]:#x}" if any(access.args) else ""
-        return f"{text}{f' ({call})' if call else ''}{arguments_text}"
-    return text
+        text += f" ({call})" if call else ""
+    return text + inputs_text(access)
+
+
+def inputs_text(access: Access) -> str:
+    """The inputs of conditions that are not zero: ` value=0x1 held=0x5 from=el0`."""
+    x1, x2, x3 = access.args
+    numbers = {"x1": x1, "x2": x2} if x1 or x2 or x3 else {}
+    numbers.update({name: number for name, number in (("x3", x3), ("value", access.value), ("held", access.held),
+                                                      ("pc", access.pc)) if number})
+    return "".join(f" {name}={number:#x}" for name, number in numbers.items()) + (" from=el0" if access.el == 0 else "")
 
 
 def told(decision: Decision) -> str:

@@ -12,10 +12,11 @@ from policygen.language.spelling import expect_text
 from policygen.facts import ranges
 from policygen.facts.arch import load_arch
 from policygen.language import schema
-from policygen.language.model import Access, Action, Assertion, Decision, Entry, Policy, Test
+from policygen.language.model import SAME, STICKY, Access, Action, Assertion, Decision, Entry, Policy, Test
 from policygen.language.overlap import spoken
 from policygen.meaning import evaluate, judge
 from policygen.meaning.evaluate import Evaluator, evaluator
+from policygen.meaning.regions import asked_of, bits_of, borders
 
 Claim = Union[Assertion, Test]
 
@@ -141,9 +142,14 @@ class _Measure:
     def sample(self, flip: Flip, other: Evaluator) -> Optional[Tuple[Access, Decision]]:
         """An access that the flip changes, preferably one whose name people know."""
         for access in self.candidates(flip):
-            before, after = self.reference.decide(access), other.decide(access)
-            if outcome(before) != outcome(after):
-                return access, before
+            if flip.entry.section != "features" and flip.entry.actions[flip.direction].where:
+                ways = [inputs.access(access) for inputs in borders(asked_of(self.reference, access), bits_of(access))]
+            else:
+                ways = [access]
+            for way in ways:
+                before, after = self.reference.decide(way), other.decide(way)
+                if outcome(before) != outcome(after):
+                    return way, before
         return None
 
     def candidates(self, flip: Flip) -> Iterator[Access]:
@@ -162,10 +168,7 @@ class _Measure:
             yield from (Access("sysregs", key, flip.direction) for key in (*known, *others))
             return
         for low, high in self.cells(entry):
-            if entry.section in schema.CALLS:
-                for args in judge.arguments(_nobody(entry), entry.actions[""]):
-                    yield Access(entry.section, low, args=args)
-            elif entry.section == "mmio":
+            if entry.section == "mmio":
                 widths = [width for width in (4, 8, 2, 1) if width <= high - low + 1]
                 yield from (Access("mmio", low, flip.direction, width) for width in widths)
             else:
@@ -194,11 +197,6 @@ class _Measure:
         yield from (Access("exceptions", arch.classes[name]) for name in feature.classes)
 
 
-def _nobody(entry: Entry) -> Assertion:
-    """For a claim without arguments: both sides of every `where`."""
-    return Assertion("", entry.place, entry.section, "", never="allow")
-
-
 def changed(action: Action, section: str) -> Iterator[Tuple[str, Action]]:
     """Changed actions: a refusal for a grant, a grant for a refusal; another number or branch."""
     plain = replace(action, do="allow", value=None, mask=None, fields=(), model=None, refuse=None, razwi=False,
@@ -217,6 +215,12 @@ def changed(action: Action, section: str) -> Iterator[Tuple[str, Action]]:
         yield f"deny as {action.refuse} -> plain deny", replace(action, refuse=schema.REFUSAL[section])
     if action.where and action.otherwise is not None:
         yield "where -> everything", replace(action, where=(), otherwise=None)
+        for asked in action.where if len(action.where) > 1 else ():
+            yield f"where without {asked.name}", replace(action, where=tuple(one for one in action.where if one != asked))
+        for asked in action.where:
+            if asked.test == STICKY:
+                yield f"where {asked.name}: sticky -> same", replace(action, where=tuple(
+                    replace(one, test=SAME) if one == asked else one for one in action.where))
         for what, other in changed(action.otherwise, section):
             yield f"else: {what}", replace(action, otherwise=other)
 
@@ -240,8 +244,13 @@ def suggested(policy: Policy, entry: Entry, access: Access, decision: Decision) 
     pairs = [f"{operation}: {name}"]
     if access.section == "mmio" and access.width != 4:
         pairs.append(f"width: {access.width}")
-    if any(access.args):
-        pairs.append(f"args: {{ x1: {access.args[0]:#x}, x2: {access.args[1]:#x} }}")
+    if access.value:
+        pairs.append(f"given: {access.value:#x}")
+    args = [f"{name}: {number:#x}" for name, number in (*zip(schema.ARGUMENTS, access.args), ("held", access.held),
+                                                        ("pc", access.pc)) if number]
+    args += [] if access.el else ["from: el0"]
+    if args:
+        pairs.append(f"args: {{ {', '.join(args)} }}")
     return f"- {{ {', '.join(pairs)}, expect: {expected(entry, access, decision)} }}"
 
 
@@ -279,8 +288,9 @@ def paired(survivors: Sequence[Tuple[Flip, str]]) -> List[Tuple[Flip, str]]:
     out: List[Tuple[Flip, str]] = []
     for flip, test in survivors:
         before = out[-1] if out else None
-        if before is not None and flip.direction == "write" and before[0].entry is flip.entry and \
-                test == before[1].replace("{ read:", "{ write:", 1) and not test.endswith("} }"):
+        if before is not None and (before[0].direction, flip.direction) == ("read", "write") and \
+                before[0].entry is flip.entry and not test.endswith("} }") and \
+                test == before[1].replace("{ read:", "{ write:", 1):
             both = test.replace("{ write:", "{ access:", 1).replace("expect:", "always:", 1)
             out[-1] = (replace(flip, direction="access"), both)
         elif before is None or before[1] != test:

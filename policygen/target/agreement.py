@@ -21,6 +21,7 @@ def check_agreement() -> None:
            "verdict_word", words.verdicts)
     agreed(f"LOG_WORDS of {SCHEMA}", schema.LOG_WORDS, "log_when", words.logs)
     agreed(f"SECTIONS of {SCHEMA}", schema.SECTIONS, "section", words.sections)
+    agreed(f"AGAINST of {SCHEMA}", ("word", *schema.AGAINST.values()), "test", words.tests)
     refusals = {*schema.REFUSAL.values(), *(word for spelled in schema.AS_WORDS.values() for word in spelled.values())}
     agreed(f"REFUSAL and AS_WORDS of {SCHEMA}", sorted(refusals), "refusal", words.refusals)
     boards = (paths.PACKAGE.parent / "hv" / "board").glob("*")          # none of an installed policygen

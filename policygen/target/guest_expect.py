@@ -10,6 +10,7 @@ from policygen.facts.arch import load_arch, make_key
 from policygen.facts.board import load_board
 from policygen.language.model import Access, Decision, Policy
 from policygen.meaning import evaluate
+from policygen.meaning.regions import asked_of
 from policygen.text import paths, words
 
 PROBES = "guest/lib/probes.txt"
@@ -28,6 +29,7 @@ class Expectation:
     limit: int
     value: int
     mask: int
+    conditional: bool           # another value would be decided otherwise, and the probe names none
     what: str
 
 
@@ -48,21 +50,26 @@ def expectations(policy: Policy) -> List[Expectation]:
             access = parse(match.group(2), policy)
         except (KeyError, ValueError, IndexError) as problem:
             raise ValueError(f"{PROBES}:{number}: {text}: {problem}") from problem
-        out.append(_expectation(match.group(1), match.group(2), evaluate.decide(policy, access)))
+        looked = {look.part for where in asked_of(evaluate.evaluator(policy), access) for look in where}
+        named = {"value", "changed", "cleared"} if " value=" in text else set()
+        out.append(_expectation(match.group(1), match.group(2), evaluate.decide(policy, access),
+                                bool(looked - named & {"value", "changed", "cleared", "pc"})))
     return out
 
 
 def parse(text: str, policy: Policy) -> Access:
-    """`read REG`, `mmio-write uart0+0x18/4`, `hvc NAME x1=1`, `exception WFX`."""
+    """`read REG`, `write REG value=1 held=0`, `mmio-write uart0+0x18/4 value=1`, `hvc NAME x1=1`, `exception WFX`."""
     operation, target, *rest = text.split()
+    given: Dict[str, int] = {key: _given(value, policy) for key, value in (item.split("=") for item in rest)}
+    value, held = given.get("value", 0), given.get("held", 0)
     if operation in ("read", "write"):
-        return Access("sysregs", _register(target), operation)
+        return Access("sysregs", _register(target), operation, value=value, held=held)
     if operation in ("mmio-read", "mmio-write"):
         place, _, width = target.partition("/")
-        return Access("mmio", _address(place, policy), operation[5:], int(width))
+        return Access("mmio", _address(place, policy), operation[5:], int(width), value=value)
     if operation in ("hvc", "smc"):
-        given: Dict[str, int] = {key: _given(value, policy) for key, value in (item.split("=") for item in rest)}
-        return Access(operation, _function(target, policy, given), "", 4, (given.get("x1", 0), given.get("x2", 0)))
+        args = given.get("x1", 0), given.get("x2", 0), given.get("x3", 0)
+        return Access(operation, _function(target, policy, given), "", 4, args)
     if operation == "exception":
         number = words.number(target)
         return Access("exceptions", load_arch().classes[target] if number is None else number)
@@ -101,11 +108,12 @@ def _enumerator(prefix: str, name: str) -> str:
     return f"{prefix}_{name.upper().replace('-', '_')}"
 
 
-def _expectation(name: str, what: str, decision: Decision) -> Expectation:
+def _expectation(name: str, what: str, decision: Decision, conditional: bool) -> Expectation:
     refusal, model = "0", "MODEL_NONE"
     if decision.do == "deny" and decision.refuse:
         refusal = _enumerator("REFUSE", decision.refuse)
     if decision.model:
         model = _enumerator("MODEL", decision.model)
     over: Tuple[str, int] = (_enumerator("ACT", decision.over), decision.limit) if decision.limit else ("0", 0)
-    return Expectation(name, decision.do.upper(), refusal, model, over[0], over[1], decision.value, decision.mask, what)
+    return Expectation(name, decision.do.upper(), refusal, model, over[0], over[1], decision.value, decision.mask,
+                       conditional, what)

@@ -14,22 +14,23 @@ from typing import Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from policygen.facts.arch import N_KEYS, make_key, split_key
 from policygen.facts.board import MMIO_SIZE
-from policygen.facts.names import arguments
 from policygen.facts.contract import load_contract
 from policygen.language.model import Access
+from policygen.target.tables import HEADER_EL
 from policygen.target.verify import CONTROLS, FREE, LIMIT, ROW, Row, Said, Tables, row_at
 from policygen.text.elf import Elf
 from policygen.text.strict_json import Malformed
 
 PAGE, BLOCK = 1 << 12, 1 << 21
-RANGE, SLOT, SPAN, CALLS, WHERE, RULE, WINDOW = (struct.Struct(f"<{form}") for form in (
-    "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "4Q", "QQQQ", "IIQHBx4x"))
+RANGE, SLOT, SPAN, CALLS, CONDITION, NUMBERS, RULE, WINDOW = (struct.Struct(f"<{form}") for form in (
+    "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "BBBBHBxH6xQ", "QQ", "QQQQ", "IIQHBx4x"))
 MAX_TEXT, MAX_MAP = 1 << 16, 16 << 20
 RET, ON_X0 = 0xd65f03c0, 0x1f
 MAP_SYMBOL = re.compile(r"^ {16}0x([0-9a-f]{16}) {16}(__text_start|policy_[a-z_]+)$", re.M)
 MAP_TEXT = re.compile(r"^\.text +0x([0-9a-f]{16}) ", re.M)
-NEEDED = ("policy_rows", "policy_n_rows", "policy_limits", "policy_n_limits", "policy_wheres", "policy_sysreg_page",
-          "policy_sysreg_leaf", "policy_mmio_root", "policy_mmio_leaf", "policy_mmio_ranges", "policy_mmio_default",
+NEEDED = ("policy_rows", "policy_n_rows", "policy_limits", "policy_n_limits", "policy_conditions", "policy_spans",
+          "policy_sysreg_page", "policy_sysreg_leaf", "policy_mmio_root", "policy_mmio_leaf", "policy_mmio_ranges",
+          "policy_mmio_default",
           "policy_mmio_straddle", "policy_hvc", "policy_smc", "policy_exception", "policy_passthrough",
           "policy_n_passthrough", "policy_traps", "policy_replay", "policy_hash", "policy_name", "policy_rules",
           "policy_n_rules", "policy_windows", "policy_n_windows")
@@ -140,8 +141,8 @@ class Reader:
         rows = tuple(row_at(raw, at, words) for at in range(0, len(raw), ROW.size))
         limits = memory.structs(symbols["policy_limits"], LIMIT, self.number("policy_n_limits", "H"))
         free = memory.structs(symbols["policy_passthrough"], FREE, self.number("policy_n_passthrough", "H"))
-        look = self.lookups(rows)
-        answers = array("H", [look[access.section](access) for access in questions])
+        look, narrow = self.lookups(rows), self.conditions(rows)
+        answers = array("H", [narrow(look[access.section](access), access) for access in questions])
         answers.extend(map(look["mmio"], pages))
         return Said(Tables(rows, tuple((rate, over) for rate, over, _ in limits), self.stubs(rows)), self.controls,
                     free, answers)
@@ -151,7 +152,7 @@ class Reader:
     def lookups(self, rows: Tuple[Row, ...]) -> Dict[str, Callable[[Access], int]]:
         exceptions = self.memory.numbers(self.symbols["policy_exception"], "H", load_contract().classes)
         registers = self.registers()
-        calls = {name: self.calls(name, rows) for name in ("hvc", "smc")}
+        calls = {name: self.calls(name) for name in ("hvc", "smc")}
         return {"sysregs": lambda access: registers[access.direction][access.key], "mmio": self.addresses(),
                 "hvc": calls["hvc"], "smc": calls["smc"], "exceptions": lambda access: exceptions[access.key]}
 
@@ -202,7 +203,42 @@ class Reader:
             return found[2 + write] if listed else found[4 + write]
         return look
 
-    def calls(self, section: str, rows: Tuple[Row, ...]) -> Callable[[Access], int]:
+    def conditions(self, rows: Tuple[Row, ...]) -> Callable[[int, Access], int]:
+        """As policy_where(), which hv/trap/narrow.c asks."""
+        memory, words, tests = self.memory, load_contract().words, load_contract().tests
+        known: Dict[int, Tuple[Tuple[int, ...], List[Tuple[int, ...]]]] = {}
+
+        def at(number: int) -> Tuple[Tuple[int, ...], List[Tuple[int, ...]]]:
+            if number not in known:
+                found = memory.structs(self.symbols["policy_conditions"] + number * CONDITION.size, CONDITION, 1)[0]
+                known[number] = found, memory.structs(self.symbols["policy_spans"] + found[4] * NUMBERS.size, NUMBERS, found[5])
+            return known[number]
+
+        def holds(number: int, asked: Mapping[str, int]) -> bool:
+            (word, test, shift, more, _, _, _, mask), spans = at(number)
+            if word >= len(words) or test >= len(tests) or words[word] not in asked:
+                raise Malformed("a condition looks at nothing that there is")
+            value, held = asked[words[word]], asked["addr"]
+            value = {"changed": value ^ held, "cleared": held & ~value}.get(tests[test], value) >> shift & mask
+            return any(low <= value <= high for low, high in spans) and (not more or holds(number + 1, asked))
+
+        def narrow(row: int, access: Access) -> int:
+            while row < len(rows) and rows[row].where:
+                value = access.value & (1 << 8 * access.width) - 1 if access.section == "mmio" else access.value
+                x1, x2, x3 = access.args
+                first, second = {0: (x1, x2), 1: (x1, x3)}.get(rows[row].tells, (x2, x3))
+                asked = {"value": value, "pc": access.pc + (4 if access.section == "hvc" else 0),
+                         "header": access.el << HEADER_EL, "aux": second,
+                         "addr": first if access.section in ("hvc", "smc") else access.held}
+                if holds(rows[row].where, asked):
+                    break
+                if rows[row].otherwise >= row:
+                    raise Malformed("its conditions have no end")
+                row = rows[row].otherwise
+            return row
+        return narrow
+
+    def calls(self, section: str) -> Callable[[Access], int]:
         memory = self.memory
         disp_at, slots_at, spans_at, disp_mask, slot_mask, count, _ = memory.structs(
             self.symbols[f"policy_{section}"], CALLS, 1)[0]
@@ -212,7 +248,6 @@ class Reader:
         disp = memory.numbers(disp_at, "H", disp_mask + 1)
         slots = memory.structs(slots_at, SLOT, slot_mask + 1)
         spans = memory.structs(spans_at, SPAN, count)
-        wheres = memory.structs(self.symbols["policy_wheres"], WHERE, max((row.where for row in rows), default=0) + 1)
 
         def asked(access: Access) -> int:
             mixed = (access.key ^ access.key >> 16) * 0x9e3779b1 & 0xffffffff
@@ -224,16 +259,13 @@ class Reader:
                     middle = low + (high - low + 1) // 2
                     low, high = (middle, high) if spans[middle][0] <= access.key else (low, middle - 1)
                 row = spans[low][2]
-            if row >= len(rows) or not rows[row].where:
-                return row
-            x1_low, x1_high, x2_low, x2_high = wheres[rows[row].where]
-            x1, x2 = arguments(access.key, access.args)
-            return row if x1_low <= x1 <= x1_high and x2_low <= x2 <= x2_high else rows[row].otherwise
+            return row
         return asked
 
     def stubs(self, rows: Tuple[Row, ...]) -> Tuple[Tuple[Optional[int], Optional[int]], ...]:
         """The registers that each stub reads and writes, decoded from its instructions, for stubs that rows name."""
-        used = [row.arg for row in rows if row.action in ("allow", "mask", "pause")]
+        held = self.memory.structs(self.symbols["policy_conditions"], CONDITION, max((row.where for row in rows), default=0) + 1)
+        used = [row.arg for row in rows if row.action in ("allow", "mask", "pause")] + [found[6] for found in held]
         code = self.memory.structs(self.symbols["policy_replay"], struct.Struct("<2I"), max(used, default=0) + 2)
         return tuple((_register(first[0], first[1], True), _register(second[0], second[1], False))
                      for first, second in zip(code, code[1:]))

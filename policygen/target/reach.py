@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, List, Tuple
 
 from policygen.facts import ranges
-from policygen.facts.arch import load_arch
+from policygen.facts.arch import Register, load_arch
 from policygen.language.model import Access, Policy
 from policygen.meaning.compare import SIDES, Change, both_ways
-from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map
+from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map, leaves
 from policygen.target import traps
 from policygen.target.tables import passthrough
 from policygen.text import paths
@@ -74,18 +74,24 @@ class _Reach:
                 control = self.taken(key, direction)
                 virtual = {"MIDR_EL1": "VPIDR_EL2", "MPIDR_EL1": "VMPIDR_EL2"}.get(register.name, "")
                 if direction == "read" and self.plan.controls.get(virtual):
-                    way, by = "answered", virtual
+                    self.add("answered", virtual, "sysregs", direction, outcome, key, key)
                 elif not control:
-                    way, by = "native", "" if outcome.do == "allow" else "not enforced"
-                elif outcome.do in ENDS or outcome.do in traps.GIVEN and not register.gives(outcome.do, direction):
-                    way, by = "refused", control
-                elif outcome.do in ("value", "ignore"):
-                    way, by = "answered", control
-                elif outcome.do == "emulate" or register.replay != "plain":
-                    way, by = "handler", outcome.model or register.replay
+                    by = "" if outcome.do == "allow" and not outcome.where else "not enforced"
+                    self.add("native", by, "sysregs", direction, outcome, key, key)
                 else:
-                    way, by = "through", control
-                self.add(way, by, "sysregs", direction, outcome, key, key)
+                    for part in leaves(outcome):
+                        self.add(*self.caught(register, direction, part, control), "sysregs", direction, part, key, key)
+
+    @staticmethod
+    def caught(register: Register, direction: str, outcome: Outcome, control: str) -> Tuple[str, str]:
+        """The way of a register's access that the control takes, and by what."""
+        if outcome.do in ENDS or outcome.do in traps.GIVEN and not register.gives(outcome.do, direction):
+            return "refused", control
+        if outcome.do in ("value", "ignore"):
+            return "answered", control
+        if outcome.do == "emulate" or register.replay != "plain":
+            return "handler", outcome.model or register.replay
+        return "through", control
 
     def taken(self, key: int, direction: str) -> str:
         """The control that takes the access to EL2 on this CPU; empty if it runs, by the plan or by a gap of the machine."""
@@ -111,22 +117,16 @@ class _Reach:
                     self.window(outcome, direction, at, cell.last)
 
     def window(self, outcome: Outcome, direction: str, low: int, high: int) -> None:
-        way = "refused" if outcome.do in ENDS else "handler" if outcome.do == "emulate" else \
-            "through" if outcome.do in traps.GIVEN and outcome.real else "answered"
-        self.add(way, outcome.model or "stage 2", "mmio", direction, outcome, low, high)
+        for part in leaves(outcome):
+            way = "refused" if part.do in ENDS else "handler" if part.do == "emulate" else \
+                "through" if part.do in traps.GIVEN and part.real else "answered"
+            self.add(way, part.model or "stage 2", "mmio", direction, part, low, high)
 
     def calls(self) -> None:
         for section in ("hvc", "smc"):
             for low, high, outcome in self.layout.calls[section]:
-                for part in branches(outcome):
+                for part in leaves(outcome):
                     served = part.do == "emulate" or part.do == "allow" and part.model is not None
                     way = "handler" if served or part.do == "pause" else "refused" if part.do in ENDS else "answered"
                     by = (part.model or "monitor") if way == "handler" else section.upper()
                     self.add(way, by, section, "", part, low, high)
-
-
-def branches(outcome: Outcome) -> Iterator[Outcome]:
-    """An outcome for each answer to `where`."""
-    yield outcome
-    if outcome.otherwise is not None:
-        yield from branches(outcome.otherwise)

@@ -7,8 +7,10 @@ from typing import Iterable, Iterator, List, Optional, Set, Tuple
 
 from policygen.facts.arch import load_arch, make_key
 from policygen.facts.board import MMIO_SIZE, load_board
-from policygen.language.model import Access, Action, Policy
-from policygen.meaning.evaluate import evaluator, whole
+from policygen.language import schema
+from policygen.language.model import Access, Action, Decision, Policy, branches
+from policygen.meaning.evaluate import Evaluator, evaluator, whole
+from policygen.meaning.regions import asked_of, bits_of, borders, cases
 from policygen.text.escape import C, c_comment, fill, hexadecimal, word
 
 PAGE = 4096
@@ -18,6 +20,8 @@ WHOLE, BRIEF, SAMPLE = 0, 1, 2  # how much is tried: all; one page in SPARSE; of
 PASS_OVER, SAME, ZERO = 1, 2, 4  # as in guest/sweep/plan.h
 WIDTHS = (1, 2, 4, 8)
 SIGNS = {sign: C(sign) for sign in "smhcrw-"}
+AGAINST = {*schema.AGAINST.values()}
+STARTING = "psci-cpu-on"
 # Calls that end the guest or put it to sleep when they are served.
 ENDING = ("psci-cpu-off", "psci-cpu-suspend", "psci-system-off", "psci-system-reset")
 # Function numbers (SMCCC, DEN 0028): Charter's own, all that standards have given out, and the numbers around them.
@@ -106,14 +110,13 @@ class _Planner:
     def sysreg(self, key: int, direction: str) -> Tuple[int, int]:
         """A write is preceded by a read that gives what there is to write. A constant might not: it could turn a register of
         the sweep's own CPU into anything."""
-        read = self.reference.decide(Access("sysregs", key, "read"))
+        reads = ways(self.reference, Access("sysregs", key, "read"))
         if direction == "r":
-            return _treat(read.do, read.limit)
-        write = self.reference.decide(Access("sysregs", key, "write"))
-        flags, pace = _treat(write.do, write.limit)
-        if read.do != "allow" or read.limit is not None and read.over == "kill":
+            return _treat_all(reads)
+        flags, pace = _treat_all(ways(self.reference, Access("sysregs", key, "write")))
+        if not gives_back(reads):
             return flags | ZERO, pace
-        return flags, pace + _treat(read.do, read.limit)[1]
+        return flags, pace + _treat_all(reads)[1]
 
     # --- memory -------------------------------------------------------------------------------------------------
 
@@ -155,7 +158,7 @@ class _Planner:
             count = min(span.count - number, (high - at) // span.step + 1)
             sides = ["read"] if span.direction == "r" else ["read", "write"] if span.flags & SAME else ["write"]
             actions = [self.reference.entry("mmio", low, side).actions[side] for side in sides]
-            found = [_treat(action.do, action.limit) for action in actions]
+            found = [_treat(action.do, action.limit) for each in actions for action in branches(each)]
             part = replace(span, first=at, count=count, flags=span.flags | max(flags for flags, _ in found),
                            pace=sum(pace for _, pace in found))
             yield part
@@ -172,7 +175,7 @@ class _Planner:
         plain = sorted(point for point in points if 0 <= point < 1 << 32)
         yield from _runs(Span(kind, "-", 0, 1, 1), ((point, 1, self.call(section, point)) for point in plain))
         for point in plain:
-            for x1, x2 in arguments(self.reference.entry(section, point, "").actions[""]):
+            for x1, x2 in arguments(self.reference, Access(section, point)):
                 yield from _runs(Span(kind, "-", point, 1, 1, x1=x1, x2=x2), [(point, 1, self.call(section, point))])
 
     def call(self, section: str, number: int) -> Tuple[int, int]:
@@ -189,17 +192,30 @@ class _Planner:
         return flags, pace
 
 
-def arguments(action: Action) -> List[Tuple[int, int]]:
-    """Pairs of x1 and x2 on both sides of `where`'s borders, none of which starts a CPU."""
-    if action.otherwise is None:
-        return []
-    given = {register: (low, high) for register, low, high in action.where}
-    out = []
-    for x1 in sorted({edge for edge in given.get("x1", (0, 0))} | {given.get("x1", (0, 0))[1] + 1, 1 << 63}):
-        for x2 in sorted({given.get("x2", (1, 0))[0] - 1, given.get("x2", (0, 0))[1] + 1, (1 << 64) - 1}):
-            if 0 <= x1 < 1 << 64 and 0 <= x2 < 1 << 64:
-                out.append((x1, x2))
-    return out
+def arguments(reference: Evaluator, access: Access) -> List[Tuple[int, int]]:
+    """Pairs of x1 and x2 on both sides of `where`'s borders, with x3 zero, none of which starts a CPU."""
+    wheres = asked_of(reference, access)
+    found = [inputs.access(access) for inputs in borders(wheres, bits_of(access))] if wheres else []
+    return sorted({each.args[:2] for each in found if not each.args[2] and reference.decide(each).model != STARTING})
+
+
+def ways(reference: Evaluator, access: Access) -> List[Decision]:
+    """The decisions that the sweep's access may meet: at EL1, at any PC, for a write with any value; a register that the
+    sweep writes holds the same value, if it could be read."""
+    if access.section == "sysregs" and access.key in reference.hidden_keys:
+        return [reference.decide(access)]
+    asked, known = asked_of(reference, access), {"x1", "x2", "x3", "from"}
+    same = any(look.part in AGAINST for where in asked for look in where) and \
+        gives_back(ways(reference, replace(access, direction="read")))
+    known |= AGAINST if same else set()
+    wheres = [tuple(look for look in where if look.part not in known) for where in asked]
+    found = [replace(inputs.access(access), args=access.args) for inputs in cases(wheres, bits_of(access))]
+    return [reference.decide(replace(each, held=each.value) if same else each) for each in found]
+
+
+def gives_back(reads: List[Decision]) -> bool:
+    """Whether the sweep writes what it has read."""
+    return all(read.do == "allow" and (read.limit is None or read.over != "kill") for read in reads)
 
 
 def _window(base: int, size: int, brief: bool) -> Iterator[Span]:
@@ -225,6 +241,12 @@ def _treat(do: str, limit: Optional[int]) -> Tuple[int, int]:
     """(flags, pace): an access that would stop the guest is left out; a rate limit sets the pace, with a tenth to
     spare."""
     return (PASS_OVER if do == "kill" else 0), (1100000 // limit if limit else 0)
+
+
+def _treat_all(found: List[Decision]) -> Tuple[int, int]:
+    """(flags, pace) for an access with any of these decisions."""
+    each = [_treat(decision.do, decision.limit) for decision in found]
+    return max(flags for flags, _ in each), max(pace for _, pace in each)
 
 
 def _runs(like: Span, treated: Iterable[Tuple[int, int, Tuple[int, int]]]) -> Iterator[Span]:

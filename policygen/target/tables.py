@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
+from policygen.facts import ranges
 from policygen.facts.arch import ALL_BITS, Arch, Register, encoding, load_arch, make_key, split_key
 from policygen.facts.board import MMIO_SIZE
+from policygen.facts.names import SMC32
+from policygen.facts.ranges import Ranges
+from policygen.language import schema
 from policygen.language.model import Policy
-from policygen.meaning.layout_map import Cell, LayoutMap, Outcome, hidden_fields, layout_map
+from policygen.meaning.layout_map import Cell, LayoutMap, Look, Outcome, hidden_fields, layout_map, leaves
 from policygen.target.traps import Plan
 from policygen.text import escape
 from policygen.text.escape import C
@@ -17,6 +21,8 @@ PAGE = 4096
 BLOCK = 1 << 21
 MAX_U16 = 0xffff
 ISS_PAGES = 1 << 12
+HEADER_EL = 52                  # as in hv/policy/policy.h
+NARROW = "32-bit call"
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,8 @@ class Row:
     limit: int = 0
     where: int = 0
     otherwise: int = 0
+    before: int = 0
+    tells: str = "X1_X2"
     value: int = 0
     mask: int = 0
     what: str = field(default="", compare=False)    # for the comment
@@ -67,6 +75,20 @@ class Passing:
 
 
 @dataclass(frozen=True)
+class Condition:
+    """struct condition."""
+    word: str                                       # enum word
+    test: str                                       # enum test
+    shift: int
+    mask: int
+    more: int                                       # how many further ones of the same `where` follow
+    span: int                                       # the first of its spans
+    spans: int
+    text: str                                       # as written
+    held: int                                       # of a row's first: the stub that reads what the register holds
+
+
+@dataclass(frozen=True)
 class CallTable:
     disp: Tuple[int, ...]
     slots: Tuple[Optional[Tuple[int, int]], ...]    # (id, row)
@@ -98,7 +120,8 @@ class Image:
     """The content of policy_tables.c and replay.S."""
     rows: Tuple[Row, ...]
     limits: Tuple[Tuple[int, int], ...]             # (rate, over row); [0] is unused
-    wheres: Tuple[Tuple[int, int, int, int], ...]   # [0] is unused
+    conditions: Tuple[Condition, ...]               # [0] is unused
+    spans: Tuple[Tuple[int, int], ...]
     page: Tuple[int, ...]
     leaves: Tuple[Tuple[int, ...], ...]
     stubs: Tuple[Stub, ...]
@@ -139,8 +162,12 @@ class _Layout:
         self.arch: Arch = load_arch()
         self.layout: LayoutMap = layout_map(policy)
         self.rows: Dict[Row, int] = {}
+        self.chains: Dict[Tuple[Row, ...], int] = {}            # rows that lead one to the other -> the first's number
         self.limits: Dict[Tuple[int, int, int], int] = {}       # (rule, rate, over row) -> index
-        self.wheres: Dict[Tuple[int, int, int, int], int] = {}
+        self.wheres: Dict[Tuple[object, ...], int] = {}
+        self.conditions: List[Condition] = [Condition("VALUE", "WORD", 0, 0, 0, 0, 0, "", 0)]
+        self.spans: Dict[Ranges, int] = {}                      # the numbers of a condition -> where they begin
+        self.span_list: List[Tuple[int, int]] = []
         self.stubs: Dict[int, Stub] = {}
         self.number_stubs()
 
@@ -150,14 +177,15 @@ class _Layout:
         default, straddle = self.pair(self.layout.mmio_outside), self.pair(self.layout.mmio_straddle)
         calls = {section: self.calls(section) for section in ("hvc", "smc")}
         exceptions = tuple(self.row(outcome, "exceptions", "") for outcome in self.layout.exceptions)
-        sizes = {"rows": len(self.rows), "rules": len(self.policy.entries), "ranges": len(mmio_ranges)}
+        sizes = {"rows": len(self.rows), "rules": len(self.policy.entries), "ranges": len(mmio_ranges),
+                 "conditions": len(self.conditions), "numbers in conditions": len(self.span_list)}
         for what, count in sizes.items():
             if count > MAX_U16:
                 raise TooLarge(f"{count} {what}: the tables hold {MAX_U16}")
         if len(mmio_leaves) > 256:
             raise TooLarge(f"{len(mmio_leaves)} different 2 MiB blocks of windows: the tables hold 256")
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
-                     ((0, 0, 0, 0), *self.wheres), page, leaves, tuple(self.placed()),
+                     tuple(self.conditions), tuple(self.span_list), page, leaves, tuple(self.placed()),
                      tuple(self.passing()), root, mmio_leaves, mmio_ranges, default, straddle, calls, exceptions,
                      passthrough(self.layout))
 
@@ -167,10 +195,32 @@ class _Layout:
         return self.rows.setdefault(row, len(self.rows))
 
     def row(self, outcome: Outcome, section: str, what: str, register: Optional[Register] = None,
-            direction: str = "") -> int:
-        """The row number of this outcome. A system register's row depends on the way it is replayed, too."""
+            direction: str = "", told: str = "") -> int:
+        """The row number of this outcome. A system register's row depends on the way it is replayed, too. `told`: the
+        arguments in the record of a call, if conditions that led here say so."""
+        if outcome.otherwise is not None:
+            found, held = tells(outcome), self.held(outcome, register)
+            rows = [self.alone(leaf, section, what, register, direction, found) for leaf in leaves(outcome)]
+            return self.chain([replace(row, where=self.where(leaf, section, found, held, what)) if leaf.where else row
+                               for row, leaf in zip(rows, leaves(outcome))])
+        return self.number(self.alone(outcome, section, what, register, direction, told or tells(outcome)))
+
+    def chain(self, rows: List[Row]) -> int:
+        """The first of rows that lead one to the other. No other chain shares them, so each knows what led to it."""
+        key = tuple(rows)
+        if key not in self.chains:
+            last = len(self.rows)                       # the first row gets the highest number
+            for at, row in enumerate(reversed(rows)):
+                self.number(replace(row, otherwise=last + at - 1 if at else 0,
+                                    before=last + at + 1 if at < len(rows) - 1 else 0))
+            self.chains[key] = last + len(rows) - 1
+        return self.chains[key]
+
+    def alone(self, outcome: Outcome, section: str, what: str, register: Optional[Register], direction: str,
+              told: str) -> Row:
+        """The row without its place among others."""
         row = Row(outcome.rule, outcome.do.upper(), outcome.verdict, outcome.log.upper(), value=outcome.value,
-                  mask=outcome.mask, what=what)
+                  mask=outcome.mask, tells=told, what=what)
         if outcome.do == "deny":
             row = replace(row, arg=f"REFUSE_{outcome.refuse}")
         elif outcome.do == "emulate":
@@ -182,15 +232,51 @@ class _Layout:
         elif section == "mmio" and outcome.do == "pause":
             row = replace(row, arg=str(int(outcome.real)))
         if outcome.limit is not None and outcome.over is not None:
-            row = replace(row, limit=self.limit(outcome, section))
-        if outcome.where is not None and outcome.otherwise is not None:
-            other = self.row(outcome.otherwise, section, what)
-            row = replace(row, where=self.wheres.setdefault(outcome.where, len(self.wheres) + 1), otherwise=other)
-        return self.number(row)
+            row = replace(row, limit=self.limit(outcome, section, told))
+        return row
 
-    def limit(self, outcome: Outcome, section: str) -> int:
+    def held(self, outcome: Outcome, register: Optional[Register]) -> int:
+        """The stub that reads what the register holds, if any condition asks."""
+        asked = any(look.part in schema.AGAINST.values() for leaf in leaves(outcome) for look in leaf.where)
+        stub = self.stubs.get(register.key) if asked and register is not None else None
+        return stub.number if stub is not None and stub.read else 0
+
+    def where(self, outcome: Outcome, section: str, told: str, held: int, what: str) -> int:
+        """The number of its first condition. `what` of a call: whether its arguments are W registers."""
+        looks = [self.look(look, section, told, what == NARROW) for look in outcome.where]
+        place = (*looks, held)
+        if place not in self.wheres:
+            self.wheres[place] = len(self.conditions)
+            for number, (look, text) in enumerate(zip(looks, (look.text for look in outcome.where))):
+                if look.spans not in self.spans:
+                    self.spans[look.spans] = len(self.span_list)
+                    self.span_list += look.spans
+                word, test = look.part.split("/")
+                self.conditions.append(Condition(word, test, look.shift, look.width, len(looks) - number - 1,
+                                                 self.spans[look.spans], len(look.spans), text, 0 if number else held))
+        return self.wheres[place]
+
+    @staticmethod
+    def look(look: Look, section: str, told: str, narrow: bool) -> Look:
+        """As EL2 looks at it: `part` is enum word and enum test, `width` the mask."""
+        mask, shift, spans = (1 << look.width) - 1, look.shift, look.spans
+        if look.part in schema.ARGUMENTS:
+            word = "ADDR" if told.split("_")[0].lower() == look.part else "AUX"
+            mask = 0xffffffff if narrow else mask
+        elif look.part == "from":
+            word, shift, mask = "HEADER", HEADER_EL, 3
+        elif look.part == "pc":
+            word = "PC"                         # which stands behind an HVC
+            spans = tuple((low + 4, high + 4) for low, high in spans) if section == "hvc" else spans
+        else:
+            word = "VALUE"
+        test = look.part if look.part in schema.AGAINST.values() else "word"
+        return replace(look, part=f"{word}/{test.upper()}", shift=shift, width=mask,
+                       spans=tuple((low, min(high, ALL_BITS)) for low, high in spans if low <= ALL_BITS))
+
+    def limit(self, outcome: Outcome, section: str, told: str) -> int:
         assert outcome.limit is not None and outcome.over is not None
-        over = self.row(outcome.over, section, "beyond the limit")
+        over = self.row(outcome.over, section, "beyond the limit", told=told)
         return self.limits.setdefault((outcome.rule, outcome.limit, over), len(self.limits) + 1)
 
     def pair(self, outcomes: Tuple[Outcome, Outcome]) -> Tuple[int, int]:
@@ -208,6 +294,11 @@ class _Layout:
             return (direction,) if direction == "read" or register.write_mask else ()
         return ()
 
+    def asks(self, register: Register, direction: str, outcome: Outcome) -> Tuple[str, ...]:
+        """The half that its conditions use, where they are about what the register holds."""
+        against = any(look.part in ("changed", "cleared") for look in outcome.where)
+        return ("read",) if against and (register.key, direction) in self.plan.traps else ()
+
     def number_stubs(self) -> None:
         known = {**self.arch.by_key, **{key: self.unnamed(key) for key in self.arch.groups["id"]
                                         if key not in self.arch.by_key}}
@@ -215,7 +306,8 @@ class _Layout:
             register = known[key]
             for direction in ("read", "write"):
                 if register.reaches(direction):
-                    for half in self.needs(register, direction, self.layout.sysregs[direction][key]):
+                    for half in (half for leaf in leaves(self.layout.sysregs[direction][key]) for half in
+                                 (*self.needs(register, direction, leaf), *self.asks(register, direction, leaf))):
                         stub = self.stubs.setdefault(key, Stub(key, register.name))
                         stub.read, stub.write = stub.read or half == "read", stub.write or half == "write"
         for register, direction in self.passable():     # stubs that no row uses stand behind the others
@@ -360,8 +452,8 @@ class _Layout:
     def calls(self, section: str) -> CallTable:
         exact: List[Tuple[int, int]] = []
         spans: List[Tuple[int, int, int]] = []
-        for first, last, outcome in self.layout.calls[section]:
-            row = self.row(outcome, section, section)
+        for first, last, outcome in (part for cell in self.layout.calls[section] for part in by_width(cell)):
+            row = self.row(outcome, section, NARROW if first in SMC32 else section)
             if first == last:
                 exact.append((first, row))      # a slot finds it before any span is searched
             elif spans and spans[-1][2] == row:
@@ -373,6 +465,22 @@ class _Layout:
         spans[-1] = (spans[-1][0], 0xffffffff, spans[-1][2])
         disp, slots = perfect_hash(exact)
         return CallTable(disp, slots, tuple(spans))
+
+
+def by_width(cell: Tuple[int, int, Outcome]) -> Iterator[Tuple[int, int, Outcome]]:
+    """The cell, cut where the width of arguments changes if conditions look at them."""
+    first, last, outcome = cell
+    if any(look.part in schema.ARGUMENTS for leaf in leaves(outcome) for look in leaf.where):
+        for low, high in ranges.cells(((first, last),), [((SMC32[0], SMC32[-1]),)]):
+            yield low, high, outcome
+    else:
+        yield cell
+
+
+def tells(outcome: Outcome) -> str:
+    """enum tells: the arguments that the record of a call has room for. The reader of conditions lets no three be asked."""
+    asked = {look.part for leaf in leaves(outcome) for look in leaf.where}
+    return "X1_X2" if "x3" not in asked else "X2_X3" if "x2" in asked else "X1_X3"
 
 
 def _model(name: Optional[str]) -> str:

@@ -7,8 +7,8 @@ its CPU lacks. Only the search for parts that cannot be enforced is about one mo
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from dataclasses import dataclass, replace
+from typing import Dict, Iterator, List, Mapping, Optional, Set, Tuple
 from weakref import WeakKeyDictionary
 
 from policygen.facts import controls as floor
@@ -19,11 +19,12 @@ from policygen.text import paths
 from policygen.text.diag import BrokenFacts, Place
 from policygen.language.model import Entry, Policy
 from policygen.language.spelling import written_in
-from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map
+from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map, leaves
 
 Access = Tuple[int, str]                        # register key, direction
+GIVES = {"allow", "mask"}                       # actions that reach the register
 ENDS = ("deny", "kill")                         # outcomes that an exception without a register can have, too
-GIVEN = ("allow", "mask", "pause")              # actions that reach the register
+GIVEN = ("allow", "mask", "pause")              # actions that reach the register, if the operator lets them
 MPIDR_RES1 = 1 << 31
 HOT_GROUPS = ("core", "mmu", "cache", "tlb", "at", "timer-virt", "gic", "fp")
 HOT_REGISTERS = ("CTR_EL0", "DCZID_EL0")
@@ -151,7 +152,7 @@ class _Planner:
         for name in ("MIDR_EL1", "MPIDR_EL1"):
             register = self.arch.registers[name]
             outcome = self.outcome(register, "read")
-            quiet = outcome.do == "value" and outcome.log == "never" and outcome.limit is None
+            quiet = outcome.do == "value" and outcome.log == "never" and outcome.limit is None and not outcome.where
             if quiet and outcome.value and (name == "MIDR_EL1" or outcome.value & MPIDR_RES1):
                 self.vpidr[register.key] = outcome.value
 
@@ -192,7 +193,7 @@ class _Planner:
             return True
         exposed = any(info.name in self.arch.features[feature].classes
                       for feature, what in self.policy.features.items() if what == "expose")
-        return self.outcome(register, direction).do in ENDS and not exposed
+        return does(self.outcome(register, direction)) <= set(ENDS) and not exposed
 
     def nameless(self, name: str) -> str:
         info = self.arch.reports[name]
@@ -202,7 +203,7 @@ class _Planner:
     def blocker(self, name: str) -> str:
         """A register of the control that the policy allows and EL2 cannot replay."""
         for register, direction in self.members[name]:
-            if register.replay == "none" and self.outcome(register, direction).do in ("allow", "mask"):
+            if register.replay == "none" and does(self.outcome(register, direction)) & GIVES:
                 return f"{register.name}, which the policy allows and EL2 cannot replay"
         return ""
 
@@ -238,7 +239,8 @@ class _Planner:
         for number, outcome in enumerate(self.layout.exceptions):
             entry = self.policy.entries[outcome.rule]
             info = self.arch.class_info.get(number)
-            quiet = outcome.do in ("allow", "forward") and outcome.log == "never" and outcome.limit is None
+            quiet = outcome.do in ("allow", "forward") and outcome.log == "never" and outcome.limit is None and \
+                not outcome.where
             if info and entry.section == "exceptions" and entry.size == 1 and not quiet:
                 yield _Class(info.name, number, info.origin, info.controls), entry
 
@@ -264,7 +266,7 @@ class _Planner:
             if catching and all(name in self.arch.reports for name in catching):
                 info = self.arch.reports[catching[0]]
                 decided = self.layout.exceptions[info.number]
-                if outcome.do in ("allow", "mask") or outcome.do in ENDS and outcome.do == decided.do:
+                if does(outcome) & GIVES or outcome.do in ENDS and does(outcome) == does(decided) == {outcome.do}:
                     continue                        # unreplayed() complains of allow and mask
                 why = f"{self.nameless(catching[0])}: exceptions say {_said(decided)}"
             elif catching and None in gaps:
@@ -311,7 +313,7 @@ class _Planner:
             lost = [(key, side) for side in ("read", "write") if side in entry.actions for low, high in entry.ranges
                     for key in range(low, high + 1) if (key, side) not in arriving]
             lost = [(key, side) for key, side in lost if self.layout.sysregs[side][key].rule == entry.rule and
-                    self.layout.sysregs[side][key].do not in ("allow", "deny")]
+                    does(self.layout.sysregs[side][key]) - {"allow", "deny"}]
             if lost and len(lost) == sum(high - low + 1 for low, high in entry.ranges) * len(entry.actions):
                 problems.append(Problem(
                     "error", entry.place, entry.name, f"this rule decides nothing: {entry.name} is UNDEFINED at EL1 "
@@ -325,7 +327,7 @@ class _Planner:
         missed: Dict[int, List[Tuple[Register, str]]] = {}
         for register, direction in self.accesses():
             outcome = self.outcome(register, direction)
-            if outcome.do in GIVEN and not register.gives(outcome.do, direction) and \
+            if any(do in GIVEN and not register.gives(do, direction) for do in does(outcome)) and \
                     traps.get((register.key, direction), "") not in told and \
                     self.arch.exists(register, direction, self.cpu) and \
                     self.gap_for(traps[register.key, direction], register) is None:
@@ -347,7 +349,7 @@ class _Planner:
 
     def keeps_nothing(self, found: List[Tuple[Register, str]]) -> Tuple[str, ...]:
         """Why `mask` is more than `allow` asks for."""
-        deaf = next((register.name for register, direction in found if self.outcome(register, direction).do == "mask"
+        deaf = next((register.name for register, direction in found if "mask" in does(self.outcome(register, direction))
                      and direction == "write" and register.access != "rw"), "")
         return (f"a mask keeps the other bits of what is there, and {deaf} cannot be read",) if deaf else ()
 
@@ -377,7 +379,7 @@ class _Planner:
         """Complains of registers that the policy gives, while the controls of a class take all instructions of that
         class."""
         found = [(register, direction) for register, direction in self.accesses()
-                 if self.outcome(register, direction).do in ("allow", "mask") and
+                 if does(self.outcome(register, direction)) & GIVES and
                  self.arch.exists(register, direction, self.cpu) and
                  any(name in info.controls and name in self.arch.reports and
                      self.arch.has_control(self.arch.controls[name], self.cpu) for name in register.controls(direction))]
@@ -430,7 +432,14 @@ def listing(names: List[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def does(outcome: Outcome) -> Set[str]:
+    """Its action, and those that its conditions lead to."""
+    return {leaf.do for leaf in leaves(outcome)}
+
+
 def _said(outcome: Outcome) -> str:
+    if outcome.otherwise is not None:
+        return f"{_said(replace(outcome, where=(), otherwise=None))} where conditions hold, else {_said(outcome.otherwise)}"
     if outcome.do == "allow":
         return "allow, and wants to know" if not outcome.plain else "allow"
     return {"value": f"value {outcome.value:#x}", "mask": "mask", "emulate": f"emulate {outcome.model}"}.get(

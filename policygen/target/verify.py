@@ -25,9 +25,10 @@ from policygen.facts.arch import ALL_BITS, DEFAULT_CPU, N_KEYS, Register, load_a
 from policygen.facts.board import MMIO_SIZE
 from policygen.facts.contract import Contract, load_contract
 from policygen.language import schema
-from policygen.language.model import Access, Action, Decision, Policy
+from policygen.language.model import Access, Decision, Policy
 from policygen.language.overlap import spoken
 from policygen.meaning.evaluate import Evaluator, evaluator, whole
+from policygen.meaning.regions import asked_of, bits_of, borders
 from policygen.target import render
 from policygen.target.traps import plan
 from policygen.text import paths
@@ -39,7 +40,9 @@ COUNTS = struct.Struct("<HHH")
 CONTROLS = struct.Struct(f"<{len(controls.MEMBERS)}Q")
 FREE = struct.Struct("<IIBBBBHH")
 QUESTION = struct.Struct("<IIQQQ")
+INPUTS = struct.Struct("<7Q")                   # of conditions: follows a question whose second word is 1
 STUB = re.compile(r"(mrs\s+x0, |msr\s+|sys\s+)(S\d_\d_C\d+_C\d+_\d|#\d, C\d+, C\d+, #\d)(, x0)?\Z")
+PLAIN = (0, 0, 0, 0, 0, 1, 0)                   # the inputs of a question without any
 PAGE = 4096
 TIMEOUT = 120       # seconds; a corrupt table may make the lookup run away
 CFLAGS = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror")
@@ -59,7 +62,8 @@ class Row:
     mask: int
     where: int
     otherwise: int
-    pad: int
+    before: int
+    tells: int
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,7 @@ def build(generated: Path, program: Path, sanitize: bool = False) -> Path:
         raise Unbuilt("verify takes gcc, and hv/ of a clone of the project")
     command = ["gcc", "-no-pie", *CFLAGS, *(SANITIZE if sanitize else ()), f"-I{root / 'hv'}", "-o", str(program),
                str(paths.PACKAGE / "target" / "templates" / "verify.c"), str(root / "hv/policy/policy.c"),
+               str(root / "hv/policy/where.c"),
                str(generated / "policy_tables.c")]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -154,7 +159,9 @@ class Verifier:
         self.reference: Evaluator = evaluator(policy)
         self.arch = load_arch()
         self.words = load_contract()
-        self.cases = [(access, self.reference.decide(access)) for section in KINDS for access in self.accesses(section)]
+        self.conditional = {entry.section for entry in policy.entries for action in entry.actions.values() if action.where}
+        self.cases = [(access, self.reference.decide(access)) for section in KINDS for each in self.accesses(section)
+                      for access in self.ways(each)]
         self.inner = list(self.pages())
         kinds: Dict[Tuple[object, ...], int] = {}       # properties that decide whether an answer is right -> their number
         self.kinds = [kinds.setdefault(self.kind(access, expected), len(kinds)) for access, expected in self.cases]
@@ -211,6 +218,7 @@ class Verifier:
                                    for why in self.without_questions(said.controls, said.free)]
         if tables.limits[:1] != ((0, 0),):
             found.append(Difference(*self.cases[0], None, "policy_limits[0], which means no limit, is one"))
+        found += [Difference(*self.cases[0], None, why) for why in self.chains(tables)]
         wrong = {pair: why for pair in set(zip(self.kinds, answers))
                  for why in [self.mismatch(*self.examples[pair[0]], pair[1], tables)] if why}
         if wrong:
@@ -226,6 +234,14 @@ class Verifier:
                 found += [Difference(access, expected, tables.row(here[at]), why)] if why else []
             first += 2 * pages
         return found
+
+    @staticmethod
+    def chains(tables: Tables) -> Iterator[str]:
+        """Rows that conditions lead to know from where, so that the monitor can say which of them did not hold."""
+        led = {row.otherwise: number for number, row in enumerate(tables.rows) if row.where}
+        for number, row in enumerate(tables.rows):
+            if row.before != led.get(number, 0) or row.where and row.otherwise >= number:
+                yield f"policy_rows[{number}] is not where conditions of policy_rows[{row.before}] lead to"
 
     def without_questions(self, values: Tuple[int, ...], free: List[Tuple[int, ...]]) -> Iterator[str]:
         """Differences in the controls that trap and the pages that do not, which no question asks."""
@@ -267,6 +283,11 @@ class Verifier:
         else:
             yield from self.calls(section)
 
+    def ways(self, access: Access) -> Iterator[Access]:
+        """The access at both sides of every border that its conditions draw."""
+        wheres = asked_of(self.reference, access) if access.section in self.conditional else ()
+        yield from (inputs.access(access) for inputs in borders(wheres, bits_of(access))) if wheres else (access,)
+
     def addresses(self) -> Iterator[Access]:
         """Both sides of every border: each byte within a double word of it, in each width."""
         points = {point for low, high in self.reference.cells("mmio", whole("mmio", self.policy.platform))
@@ -293,9 +314,7 @@ class Verifier:
         for point in sorted(points):
             if not 0 <= point <= 0xffffffff:
                 continue
-            entry = self.reference.entry(section, point, "")
-            for args in _arguments(entry.actions[""]):
-                yield Access(section, point, "", 4, args)
+            yield Access(section, point)
 
     # --- one answer ---------------------------------------------------------------------------------------------
 
@@ -304,7 +323,7 @@ class Verifier:
         replays = access.section == "sysregs" and (access.key in self.arch.by_key or
                                                    expected.do in ("allow", "mask", "pause"))
         return (access.section, expected.entry.rule, expected.do, expected.verdict, expected.value, expected.mask,
-                expected.model, expected.refuse, expected.log, expected.limit, expected.over,
+                expected.model, expected.refuse, expected.log, expected.limit, expected.over, expected.beyond,
                 access.key if replays else 0, access.direction, access.width if access.section == "mmio" else 0)
 
     def mismatch(self, access: Access, expected: Decision, number: int, tables: Tables) -> str:
@@ -332,7 +351,7 @@ class Verifier:
         beyond = tables.rows[over]
         if beyond.rule != expected.entry.rule or beyond.action != expected.over or beyond.limit:
             return f"{beyond.action} beyond the limit instead of {expected.over}"
-        refuse = expected.refuse or schema.REFUSAL[access.section]
+        refuse = expected.beyond or schema.REFUSAL[access.section]
         if expected.over == "deny" and beyond.arg != self.words.refusals.index(refuse):
             return "another refusal beyond the limit"
         log = row.log if row.log != "never" else "once"
@@ -409,19 +428,20 @@ def _left_over(row: Row, section: str) -> str:
     if section == "mmio":
         used += {"emulate": ("value", "mask"), "pause": ("arg",)}.get(row.action, ())
     if section in ("hvc", "smc"):
-        used += ("where", "otherwise") if row.where else ()
-    spare = [name for name in ("value", "mask", "arg", "where", "otherwise", "pad")
+        used += ("tells",)
+    used += ("before",) + (("where", "otherwise") if row.where else ())      # Verifier.chains() looks at them
+    spare = [name for name in ("value", "mask", "arg", "where", "otherwise", "before", "tells")
              if getattr(row, name) and name not in used]
     return f"{spare[0]} in a row that does not use it" if spare else ""
 
 
 def row_at(data: bytes, at: int, words: Contract) -> Row:
-    rule, action, verdict, log, pad, arg, limit, where, otherwise, pad2, value, mask = ROW.unpack_from(data, at)
+    rule, action, verdict, log, tells, arg, limit, where, otherwise, before, value, mask = ROW.unpack_from(data, at)
 
     def word(known: Sequence[str], number: int) -> str:
         return known[number] if number < len(known) else f"number {number}"
     return Row(rule, word(words.actions, action), word(words.verdicts, verdict), word(words.logs, log), arg, limit,
-               value, mask, where, otherwise, pad | pad2)
+               value, mask, where, otherwise, before, tells)
 
 
 def _question(access: Access) -> bytes:
@@ -432,22 +452,10 @@ def _question(access: Access) -> bytes:
         a |= (access.key * 7 & 31) << 5            # the row must not depend on Rt
     elif access.section == "mmio":
         b, c = access.width.bit_length() - 1, int(access.direction == "write")
-    else:
-        b, c = access.args
-    return QUESTION.pack(KINDS[access.section], 0, a, b, c)
-
-
-def _arguments(action: Action) -> Iterator[Tuple[int, int]]:
-    """x1 and x2 around the borders of `where`."""
-    given = {register: (low, high) for register, low, high in action.where}
-    choices = []
-    for register in ("x1", "x2"):
-        low, high = given.get(register, (0, ALL_BITS))
-        around = (low - 1, low, high, high + 1, low ^ 1 << 63, high ^ 1 << 32)
-        choices.append(sorted({value for value in around if 0 <= value <= ALL_BITS}))
-    for x1 in choices[0]:
-        for x2 in choices[1]:
-            yield x1, x2
+    given = (access.value, access.held, *access.args, access.el, access.pc)
+    if given == PLAIN:
+        return QUESTION.pack(KINDS[access.section], 0, a, b, c)
+    return QUESTION.pack(KINDS[access.section], 1, a, b, c) + INPUTS.pack(*given)
 
 
 def shown(difference: Difference, policy: Policy) -> str:

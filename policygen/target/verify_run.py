@@ -15,7 +15,7 @@ from policygen.facts import controls
 from policygen.facts.arch import ExceptionClass, Register, encoding, load_arch
 from policygen.facts.board import MMIO_SIZE, Gap, load_board
 from policygen.facts.names import SYSREGS
-from policygen.language.model import Access, Decision, Policy
+from policygen.language.model import Access, Decision, Policy, branches
 from policygen.language.overlap import spoken
 from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.target import sweep
@@ -114,7 +114,7 @@ class Judge:
                          for key, side in problem.accesses if problem.severity == "note" or policy.accepted}
         self.verdict = Verdict()
         self.starts = [low for low, _ in self.reference.cells("sysregs", SYSREGS)]
-        self.registers: Dict[Tuple[int, str], Decision] = {}    # by the start of the piece in which one decision holds
+        self.registers: Dict[Tuple[int, str], List[Decision]] = {}      # by the start of the piece in which one decision holds
 
     def judge(self, text: str) -> Verdict:
         text, out = console(text), self.verdict
@@ -170,10 +170,30 @@ class Judge:
     # --- one outcome --------------------------------------------------------------------------------------------
 
     def note(self, seen: Seen, key: int, count: int) -> None:
+        """Counts one outcome. Inputs of conditions that the sweep does not tell make several decisions possible."""
+        found: List[Tuple[Decision, str, str, str]] = []
+        for expected in self.expected(seen, key):
+            found.append((expected, *self.outcome(seen, key, expected)))
+            if not found[-1][2]:
+                break
+        expected, what, why, gap = found[-1]
+        if not why:
+            self.verdict.add(what, count)
+        elif gap:
+            self.verdict.covered[gap] = self.verdict.covered.get(gap, 0) + count
+        else:
+            self.verdict.differences.append(Difference(seen, key, expected, why))
+
+    def expected(self, seen: Seen, key: int) -> List[Decision]:
+        if seen.section == "sysregs":
+            return self.register(key, seen.direction)
+        if seen.section == "mmio" and key >= MMIO_SIZE:
+            return self.outside(seen)
+        return sweep.ways(self.reference, Access(seen.section, key, seen.direction, seen.width, (*seen.args, 0)))
+
+    def outcome(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str, str]:
+        """(its heading, a complaint, the gap that explains it), each may be empty."""
         ram = seen.section == "mmio" and MMIO_SIZE <= key < sweep.ram_end(self.policy)
-        expected = self.register(key, seen.direction) if seen.section == "sysregs" else self.outside(seen) \
-            if seen.section == "mmio" and key >= MMIO_SIZE else \
-            self.reference.decide(Access(seen.section, key, seen.direction, seen.width, seen.args))
         gap = ""
         if ram:
             what, why = ORDER[1], "" if (seen.letter, seen.flag) == ("o", "") else "RAM is the guest's own"
@@ -186,24 +206,20 @@ class Judge:
             what, why = self.memory(seen, key, expected)
         else:
             what, why = self.call(seen, key, expected)
-        if not why:
-            self.verdict.add(what, count)
-        elif gap:
-            self.verdict.covered[gap] = self.verdict.covered.get(gap, 0) + count
-        else:
-            self.verdict.differences.append(Difference(seen, key, expected, why))
+        return what, why, gap
 
-    def register(self, key: int, direction: str) -> Decision:
+    def register(self, key: int, direction: str) -> List[Decision]:
         piece = self.starts[bisect_right(self.starts, key) - 1], direction
         if piece not in self.registers:
-            self.registers[piece] = self.reference.decide(Access("sysregs", *piece))
+            self.registers[piece] = sweep.ways(self.reference, Access("sysregs", *piece))
         return self.registers[piece]
 
-    def outside(self, seen: Seen) -> Decision:
+    def outside(self, seen: Seen) -> List[Decision]:
         """Above the windows and RAM: `default`, or a refusal if it could only be answered by a device."""
         entry = self.reference.defaults["mmio"]
         end = sweep.ram_end(self.policy)
-        return self.reference.decision(entry, entry.actions[seen.direction], "mmio", end, seen.direction)
+        return [self.reference.decision(entry, action, "mmio", end, seen.direction)
+                for action in branches(entry.actions[seen.direction])]
 
     @staticmethod
     def answer(seen: Seen, expected: Decision) -> str:

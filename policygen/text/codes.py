@@ -44,6 +44,9 @@ CODES: Dict[str, str] = {
     "PG122": "A name that cannot be one.",
     "PG123": "A path that a policy may not name.\n"
              "It is made of letters, digits, `.`, `_`, `-` and `/`, and stays in the tree that is reviewed.",
+    "PG124": "A condition of `where` that cannot be: about what the access has not, or one that every or no access meets.\n"
+             "Names are x1 to x3 of calls, `value` of writes, `from`, `pc`, and the fields of one register; `same` and `sticky`\n"
+             "compare a write with what the register holds.",
     "PG201": "No access gets to this entry: narrower entries or hidden features take all of them.",
     "PG202": "Without this entry everything would be decided the same. A `why:` keeps it for people.",
     "PG203": "The child repeats the parent's entry.",

@@ -31,7 +31,7 @@ LOG = ["locks", "lock_text", "log", "log_text", "log_batch", "log_describe", "cr
 MONITOR = LOG + ["monitor", "monitor_line", "monitor_args", "monitor_state", "monitor_sysregs", "monitor_mem", "xlat",
                  "monitor_xlat", "monitor_map", "monitor_policy", "monitor_traps", "monitor_log", "monitor_change",
                  "monitor_debug", "monitor_answer", "monitor_commands", "monitor_say", "overrule", "rules", "dis", "gdb",
-                 "gdb_packet"]
+                 "gdb_packet", "where"]
 VIRTIO = ["virtio", "virtio_queue", "virtio_blk", "guestmem", "locks"]
 FLAGS = ["-std=gnu11", "-g", "-O1", "-fno-builtin", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
          "-Wall", "-Wextra", "-Werror", "-iquote", "hv", "-iquote", "tests/host/fake", "-iquote", rendered(),

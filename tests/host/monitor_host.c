@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Opens the monitor on stdin and stdout; see test_monitor.py. Arguments: the reason, then NAME=VALUE for system
- * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM; row= of the decision before (silent=1: it
- * left no record). Behind `--` the same for a second stop. The reason "stop" is that of a rule that asks first, whose
- * outcome goes to stderr. Exit: 0 resumed, 1 skipped, 2 powered off or reset, 3 the input ended. With -DFUZZED
- * (fuzz_host.py) bytes are the input, gdb's packets among it.
+ * registers, xN=VALUE, pc=, and @OFFSET=VALUE for 64-bit words of guest RAM; row=, value= and held= of the decision before
+ * (silent=1: it left no record). Behind `--` the same for a second stop. The reason "stop" is that of a rule that asks
+ * first, whose outcome goes to stderr. Exit: 0 resumed, 1 skipped, 2 powered off or reset, 3 the input ended. With
+ * -DFUZZED (fuzz_host.py) bytes are the input, gdb's packets among it.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "operator/rules.h"
 
 static unsigned row = 1;
+static u64 value, held;
 static bool silent;
 static struct log_record *last;
 
@@ -37,7 +38,7 @@ static void decide_something(struct cpu *c)
 	c->rows[2].hits = 9733;
 	c->rows[2].cost = 58700;
 	c->row = &c->rows[row];
-	last = silent ? NULL : log_decision(c, c->row, 0, 0, 0);
+	last = silent ? NULL : log_decision(c, c->row, value, held, 0);
 	if (last)
 		last->cost = 388;
 }
@@ -83,6 +84,10 @@ static void set(struct cpu *c, char *word)
 		c->frame.far_el2 = v;
 	else if (!strcmp(word, "row"))
 		row = (unsigned)v;
+	else if (!strcmp(word, "value"))
+		value = v;
+	else if (!strcmp(word, "held"))
+		held = v;
 	else if (!strcmp(word, "silent"))
 		silent = v;
 	else if (!strcmp(word, "unattended"))

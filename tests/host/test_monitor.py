@@ -456,6 +456,17 @@ def test_why_finds_the_decision_that_is_meant(host: Path) -> None:
     assert nothing.startswith("no rule with 'frob'") and "r9 decides nothing by itself" in rule
 
 
+def test_why_says_which_condition_did_not_hold(host: Path) -> None:
+    write = f"esr={0x18 << 26 | 1 << 25 | 3 << 20 | 1 << 10:#x}"
+    for row, value, held, sticky, zero in (("14", "0", "1", "did not hold", "held"), ("15", "1", "1", "held", "held"),
+                                           ("14", "0x2000001", "0", "held", "did not hold")):
+        why, = say(host, "why", args=(f"row={row}", write, f"value={value}", f"held={held}"))
+        assert re.findall(r"where (.*)", why.replace("\r", "")) == [f"M: sticky  {sticky}", f"EE: 0  {zero}"], why
+        assert (" held=0x1 " in why) == (held == "1") and f"={int(value, 0):#x} " in why
+    show, = say(host, "policy show r8")
+    assert re.findall(r"where (.*)", show.replace("\r", "")) == ["M: sticky", "EE: 0"], show
+
+
 def test_a_second_stop_is_compared_with_the_first(host: Path) -> None:
     _, text = type_(host, b"cont\nregs -c\nsysregs -d\ncont\n", "x7=1", "--", "step", "x7=2",
                     "tpidr_el0=0x55", "pc=0x1004")

@@ -11,7 +11,7 @@ from typing import Dict, List, Optional, Sequence, Set, Tuple
 from a64_access import Form, disassembled, read
 from policygen.facts.arch import load_arch, make_key
 from policygen.facts.contract import load_contract
-from policygen.language.model import Access, Decision, Policy
+from policygen.language.model import IN, Access, Decision, Policy, branches
 from policygen.meaning.evaluate import Evaluator, evaluator, refused
 from policygen.target.traps import plan
 
@@ -153,6 +153,12 @@ class Model:
                 self.exception(t, out, ec, ec, ipa)
         return out
 
+    def asked(self, t: Trap, section: str, key: int, direction: str = "", width: int = 4, value: int = 0) -> Access:
+        """The access with all that conditions look at; the caller knows the value that the register holds."""
+        behind = 4 if t.esr >> 26 & 0x3f == HVC and t.entry != 2 else 0
+        return Access(section, key, direction, width, (t.x[1], t.x[2], t.x[3]), value, 0, t.spsr >> 2 & 3,
+                      (t.elr - behind) & MASK)
+
     def decided(self, out: Outcome, decision: Decision, t: Trap, value: int, addr: int, aux: int) -> None:
         out.hits += 1
         out.rule, out.verdict = (decision.entry.rule, decision.verdict) if out.hits == 1 else (-1, "")
@@ -182,7 +188,7 @@ class Model:
 
     def exception(self, t: Trap, out: Outcome, ec: int, key: int, addr: int, allowed: str = "forward", value: int = 0
                   ) -> None:
-        decision = self.reference.decide(Access("exceptions", key))
+        decision = self.reference.decide(self.asked(t, "exceptions", key))
         self.decided(out, decision, t, value, addr, t.far)
         if ec == WFX:
             allowed = "next"
@@ -260,10 +266,13 @@ class Model:
         iss = t.esr
         key = make_key(iss >> 20 & 3, iss >> 14 & 7, iss >> 10 & 15, iss >> 1 & 15, iss >> 17 & 7)
         read, rt = iss & 1, iss >> 5 & 31
-        d = self.reference.decide(Access("sysregs", key, "read" if read else "write"))
-        do, value = d.do, t.xr(rt)
+        direction, value = "read" if read else "write", t.xr(rt)
+        held = self.held(out, key, direction)
+        access = replace(self.asked(t, "sysregs", key, direction, value=value), held=held)
+        d = self.reference.decide(access)
+        do = d.do
         given: Optional[int] = None
-        reached = self.reached(key, "read" if read else "write", do)
+        reached = self.reached(key, direction, do)
         if do == "pause":
             out.ops.append((MONITOR, ord("r"), 0, 0))
             do = "allow"
@@ -272,10 +281,12 @@ class Model:
         if do == "value":
             given = d.value
         elif do in ("allow", "mask"):
-            given = self.replayed(out, d if do == "mask" else None, key, bool(read), value)
+            action = self.reference.entry("sysregs", key, direction).actions[direction]
+            first = self.reference.branch(action, access) is action
+            given = self.replayed(out, d if do == "mask" else None, key, bool(read), value, first)
         elif do in ("dc-va", "dc-zva"):
             if self.by_address(t, out, do == "dc-zva", value):
-                return self.decided(out, d, t, value, 0, 0)
+                return self.decided(out, d, t, value, held, 0)
         elif do == "ic-va":
             out.ops.append((IC, 0, 0, 0))
         elif do == "pmswinc":
@@ -287,7 +298,7 @@ class Model:
         if given is not None:
             out.x[rt] = given
         # the record shows the value written, or the value read
-        self.decided(out, d, t, out.x[rt], 0, 0)
+        self.decided(out, d, t, out.x[rt], held, 0)
         if do == "undef" or do == "deny":
             self.take(t, out, 1 << 25)
         elif do == "kill":
@@ -295,6 +306,16 @@ class Model:
         else:
             self.step(t, out)
         return None
+
+    def held(self, out: Outcome, key: int, direction: str) -> int:
+        """The register's value: EL2 reads it before it decides, if any condition of the entry is about it."""
+        if key in self.reference.hidden_keys or (key, direction) not in self.plan.traps:
+            return 0
+        action = self.reference.entry("sysregs", key, direction).actions[direction]
+        if all(each.test == IN for branch in branches(action) for each in branch.where):
+            return 0
+        out.ops.append((REPLAY_READ, self.stub[key], 0, 0))
+        return self.stub[key] * GOLDEN & MASK
 
     def reached(self, key: int, direction: str, do: str) -> str:
         """EL2's way to the real register: a stub, a model, or none."""
@@ -306,11 +327,12 @@ class Model:
             return register.model or ("undef" if register.write_mask else "ignore")
         return "undef"
 
-    def replayed(self, out: Outcome, mask: Optional[Decision], key: int, read: bool, value: int) -> Optional[int]:
+    def replayed(self, out: Outcome, mask: Optional[Decision], key: int, read: bool, value: int,
+                 first: bool) -> Optional[int]:
         stub = self.stub[key]
         register = self.arch.by_key.get(key)
         real = stub * GOLDEN & MASK
-        at_boot = read and 0xc008 <= key <= 0xc03f      # S3_0_C0_C1_0 to S3_0_C0_C7_7, which HCR_EL2.TID3 traps
+        at_boot = read and 0xc008 <= key <= 0xc03f and first    # S3_0_C0_C1_0 to S3_0_C0_C7_7, which HCR_EL2.TID3 traps
         if (read or mask) and not at_boot:
             out.ops.append((REPLAY_READ, stub, 0, 0))
         if read:
@@ -374,8 +396,8 @@ class Model:
 
     def access(self, t: Trap, out: Outcome, ipa: int, size: int, write: bool, register: int) -> Optional[int]:
         """One that the syndrome describes: its register afterwards; None: refused."""
-        d = self.beyond(ipa, size, write)
         written = register & WORD[size]
+        d = self.beyond(t, ipa, size, write, written)
         got: Optional[int] = None
         do = d.do
         if do == "pause":
@@ -477,15 +499,16 @@ class Model:
             status = 0xd
         return status
 
-    def beyond(self, ipa: int, size: int, write: bool) -> Decision:
+    def beyond(self, t: Trap, ipa: int, size: int, write: bool, written: int) -> Decision:
         """Above the windows the default decides; an access that touches both is refused."""
         direction = "write" if write else "read"
         entry = self.reference.defaults["mmio"]
+        access = self.asked(t, "mmio", ipa, direction, size, written)
         if ipa + size <= 1 << 30:
-            return self.reference.decide(Access("mmio", ipa, direction, size))
+            return self.reference.decide(access)
         if ipa < 1 << 30:
             return refused(entry, entry.actions[direction])
-        return self.reference.decision(entry, entry.actions[direction], "mmio", ipa, direction)
+        return self.reference.decision(entry, self.reference.branch(entry.actions[direction], access), "mmio", ipa, direction)
 
     def device(self, t: Trap, out: Outcome, d: Decision, ipa: int, size: int, written: int, write: bool) -> int:
         base = next(w.base for w in self.policy.windows if w.base <= ipa < w.base + w.size)
@@ -522,8 +545,11 @@ class Model:
         x0 = t.x[0]
         number = 0xffffffff if t.esr & 0xffff or (x0 >> 32 and not x0 >> 31 & 1) else x0 & 0xffffffff
         section = "hvc" if hvc else "smc"
-        d = self.reference.decide(Access(section, number, args=(t.x[1], t.x[2])))
-        self.decided(out, d, t, x0, t.x[1], t.x[2])
+        d = self.reference.decide(self.asked(t, section, number))
+        asked = {each.name for branch in branches(self.reference.entry(section, number, "").actions[""])
+                 for each in branch.where}
+        first, second = (2 if {"x2", "x3"} <= asked else 1), (3 if "x3" in asked else 2)
+        self.decided(out, d, t, x0, t.x[first], t.x[second])
         if not hvc:
             self.step(t, out)
         if d.do == "deny" and d.refuse == "UNDEF":
@@ -612,7 +638,7 @@ class Model:
             out.ops.append((CONSOLE, size, total, 0))
 
     def report(self, t: Trap, out: Outcome) -> None:
-        d = self.reference.decide(Access("exceptions", t.x[1] >> 26 & 0x3f))
+        d = self.reference.decide(Access("exceptions", t.x[1] >> 26 & 0x3f, pc=t.x[2]))     # EL1 reports
         out.x[0] = 0
         if not out.recorded and (d.log != "never" or d.do in ("pause", "kill")):
             out.recorded = (t.x[2], t.x[3], t.spsr, t.elr, t.x[1] & 0xffffffff, 0x80 | 2 << 8 | 1 << 16)

@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import time
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Callable, List, Set, Tuple
@@ -52,10 +53,10 @@ def effect(decision: Decision) -> Tuple[object, ...]:
             decision.limit, decision.over if decision.limit else None)
 
 
-def covered(changes: List[Change], access: Access, crossing: bool) -> bool:
-    return any(change.section == access.section and contains(change.keys, access.key) and change.crossing == crossing
-               and change.direction in ("access", access.direction)
-               and (crossing or access.section != "mmio" or access.width in change.widths) for change in changes)
+def covered(changes: List[Change], access: Access, crossing: bool) -> List[Change]:
+    return [change for change in changes if change.section == access.section and contains(change.keys, access.key)
+            and change.crossing == crossing and change.direction in ("access", access.direction)
+            and (crossing or access.section != "mmio" or access.width in change.widths)]
 
 
 def probes(old: Policy, new: Policy, pick: random.Random) -> List[Access]:
@@ -68,9 +69,9 @@ def probes(old: Policy, new: Policy, pick: random.Random) -> List[Access]:
             for key in {low, high, pick.randint(low, high), max(low - pick.randint(1, 7), 0)}:
                 direction = pick.choice(("read", "write")) if section in ("sysregs", "mmio") else ""
                 width = pick.choice((1, 2, 4, 8)) if section == "mmio" else 4
-                args = (pick.choice((0, 1, 3, 4, 9)), pick.choice((0, 0x40000000, 1 << 40)))
+                args = (pick.choice((0, 1, 3, 4, 9)), pick.choice((0, 0x40000000, 1 << 40)), 0)
                 if section != "mmio" or key + width <= 1 << 30:
-                    out.append(Access(section, key, direction, width, args if section in ("hvc", "smc") else (0, 0)))
+                    out.append(Access(section, key, direction, width, args if section in ("hvc", "smc") else (0, 0, 0)))
     return out
 
 
@@ -86,12 +87,16 @@ def test_every_difference_of_decisions_is_reported(seed: int, names: Tuple[str, 
         before, after = decide(old, access), decide(new, access)
         crosses = access.section == "mmio" and any(access.key < border < access.key + access.width
                                                    for border in borders)
-        told = covered(changes, access, crosses) or crosses and covered(changes, access, False)
+        told = covered(changes, access, crosses) or (covered(changes, access, False) if crosses else [])
         differs = effect(before) != effect(after)
-        if access.section in ("hvc", "smc") or crosses:
-            assert told or not differs, access          # some arguments or starts only: others may be alike
+        for change in told:
+            if change.some and not crosses:             # inputs of conditions that differ
+                seen = replace(change.sample, key=access.key, direction=access.direction, width=access.width)
+                assert effect(decide(old, seen)) != effect(decide(new, seen)), seen
+        if crosses or any(change.some for change in told):
+            assert told or not differs, access          # some inputs or starts only: others may be alike
         else:
-            assert told == differs, (access, before, after)
+            assert bool(told) == differs, (access, before, after)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -277,7 +282,7 @@ def test_revisions_and_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     data = elf.read_bytes()
     name = image.SECTION.encode() + b"\0"
     for damage in (data[:200], data.replace(name, b".charter.polics\0"), b"\x7fELF" + bytes(100),
-                   data.replace(b'"canonical":1', b'"canonical":7'), data.replace(b'"sysregs"', b'"sysregz"'),
+                   data.replace(b'"canonical":2', b'"canonical":7'), data.replace(b'"sysregs"', b'"sysregz"'),
                    data.replace(b'"rule"', b'"rulx"').replace(b'"actions"', b'"actionz"')):
         elf.write_bytes(damage)
         assert main(["diff", "strict", str(elf)]) == 2

@@ -149,7 +149,7 @@ def accesses(policy: Policy, seed: int, count: int) -> List[Access]:
             out.append(Access(section, chance.choice(numbers)))
         else:
             out.append(Access(section, chance.choice([*calls, chance.randrange(1 << 32)]),
-                              args=(chance.choice((0, 1, 3, 4)), chance.choice((0, 0x40000000, 0x70000000)))))
+                              args=(chance.choice((0, 1, 3, 4)), chance.choice((0, 0x40000000, 0x70000000)), 0)))
     return out
 
 
@@ -233,7 +233,7 @@ def test_learn_says_what_it_leaves_refused_and_why(make_log: Any) -> None:
     policy = profile("strict", "audit")
     keys = {name: load_arch().registers[name].key for name in ("PMCCNTR_EL0", "MDSCR_EL1", "CNTPCT_EL0")}
     log = make_log(policy, [Access("sysregs", key, "read") for key in keys.values()] * 3
-                   + [Access("hvc", 0x86000001), Access("hvc", 0xc4000003, args=(9, 0)),
+                   + [Access("hvc", 0x86000001), Access("hvc", 0xc4000003, args=(9, 0, 0)),
                       Access("mmio", 0x0c000000, "write"), Access("mmio", 0x0c000000, "read")])
     text = policygen("learn", "strict", str(log)).stdout
     assert "CNTPCT_EL0: allow  # 3 x, seq 3..9, pc 0x40001000 (3)" in text
@@ -250,10 +250,10 @@ def test_a_call_is_learned_with_the_arguments_that_were_seen(policy_file: Any, t
     for hidden in (0, 1):                   # a call of the entry of HV_PAUSE and PSCI_CPU_ON that the log lacks
         log = Wire(policy)
         for x1 in (2, 0, 2):
-            log.decide(Access("hvc", 0, args=(x1, 0x999)))
-        log.decide(Access("hvc", 3, args=(7, 7)))
+            log.decide(Access("hvc", 0, args=(x1, 0x999, 0)))
+        log.decide(Access("hvc", 3, args=(7, 7, 0)))
         for x1 in (1, 3):
-            log.decide(Access("hvc", cpu_on, args=(x1, 0x40080000 + x1)))
+            log.decide(Access("hvc", cpu_on, args=(x1, 0x40080000 + x1, 0)))
         log.hits[evaluator(policy).decide(Access("hvc", 3)).entry.rule] += hidden
         target = tmp_path / f"learned{hidden}.yaml"
         done = policygen("learn", path, str(log.end(tmp_path / "uart.log")), "--format", "json", "-o", str(target))

@@ -244,20 +244,20 @@ hvc:
     assert says("exceptions", 60) == "forward"
     assert says("mmio", 0x09000018, "write") == "emulate pl011"
     up, there, nowhere = 0xdeadbeef << 32, 0x40001000, 0x3ffff000       # SMC32 functions take W registers
-    assert says("hvc", 0x84000003, args=(up | 1, up | there)) == "allow" == says("hvc", 0xc4000003, args=(1, there))
+    assert says("hvc", 0x84000003, args=(up | 1, up | there, 0)) == "allow" == says("hvc", 0xc4000003, args=(1, there, 0))
     for number, args in ((0x84000003, (up | 4, there)), (0x84000003, (1, up | nowhere)), (0xc4000003, (up | 1, there)),
                          (0xc4000003, (1, up | there))):
-        assert says("hvc", number, args=args) == "deny (DENIED)", (hex(number), args)
+        assert says("hvc", number, args=(*args, 0)) == "deny (DENIED)", (hex(number), args)
     assert says("mmio", 0x09000018, "write", width=2) == "deny (SEA)"
     assert says("mmio", 0x09010000, "write") == "deny (SERROR)" and says("mmio", 0x09010000, "read") == "allow"
     assert says("mmio", 0x0b000010, "read") == "value 0x9" and says("mmio", 0x0b000010, "write") == "raz-wi"
     assert says("mmio", 0x0b00002c, "read") == "kill" and says("mmio", 0x0b000030, "read") == "raz-wi"
     assert says("mmio", 0x0b00000e, "read", width=4) == "deny (SEA)"        # touches two
     assert says("mmio", 0x0b000ffe, "read", width=4) == "deny (SEA)"        # leaves the window
-    assert says("hvc", 0xc4000003, args=(1, 0x40000000)) == "allow"
-    assert says("hvc", 0xc4000003, args=(4, 0x40000000)) == "deny (DENIED)"
+    assert says("hvc", 0xc4000003, args=(1, 0x40000000, 0)) == "allow"
+    assert says("hvc", 0xc4000003, args=(4, 0x40000000, 0)) == "deny (DENIED)"
     assert says("hvc", 0x86000001) == "value 0xfffffffffffffffe"
-    assert decide(policy, Access("hvc", 0xc4000003, args=(1, 0x40000000))).model == "psci-cpu-on"
+    assert decide(policy, Access("hvc", 0xc4000003, args=(1, 0x40000000, 0))).model == "psci-cpu-on"
 
 
 def test_audit_performs_what_no_assertion_forbids(policy_file: Callable[[str], str]) -> None:

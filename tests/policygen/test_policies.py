@@ -12,6 +12,7 @@ import pytest
 from policygen.language import entries, overlap
 from policygen.language.actions import ActionReader
 from policygen.language.claims import ClaimReader
+from policygen.language.conditions import ConditionReader
 from policygen.language.entries import EntryReader
 from policygen.meaning import coherence, judge
 from policygen.meaning.load import load_policy
@@ -115,6 +116,8 @@ FAULTS = [
     (EntryReader, "place_window", lambda *_: True, "window-on-device"),
     (ActionReader, "fits", lambda *_: True, "raw-uart"),
     (ActionReader, "check_use", _nothing, "over-nothing"),
+    (ConditionReader, "tells", lambda *_: True, "where-always"),
+    (ConditionReader, "written", lambda *_: True, "where-of-a-read"),
     (ClaimReader, "less", lambda self, operation, target, node: target.ranges, "test-of-nothing"),
 ]
 

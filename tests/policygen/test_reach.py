@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Dict, List, Set, Tuple
 
 import pytest
@@ -37,12 +38,18 @@ def test_each_access_has_one_way(name: str, cpu: str) -> None:
     for item in of(name, cpu):
         for side in sides(item):
             seen.setdefault((item.accesses.section, side), []).extend(item.accesses.keys)
-    for side in ("read", "write"):
+    policy, _ = load_policy(name)
+    assert policy is not None
+    layout = layout_map(policy)
+    for at, side in enumerate(("read", "write")):
         here = sorted(key for key, register in arch.by_key.items() if arch.exists(register, side, cpu))
-        assert sorted(key for low, high in seen["sysregs", side] for key in range(low, high + 1)) == here
+        found = sorted(key for low, high in seen["sysregs", side] for key in range(low, high + 1))
+        assert sorted(set(found)) == here
+        assert all(layout.sysregs[side][key].where for key in here if found.count(key) > 1)
         assert ranges.merge(seen["mmio", side]) == ((0, (1 << 30) - 1),)
-        assert sum(high - low + 1 for low, high in seen["mmio", side]) == 1 << 30
-    for section in ("hvc", "smc"):          # a call whose arguments decide may end by two ways
+        twice = sum(high - low + 1 for low, high in seen["mmio", side]) - (1 << 30)
+        assert twice == sum(cell.last - cell.base + 1 for cell in layout.mmio if cell.rows[at].where)
+    for section in ("hvc", "smc"):          # an access with conditions may end by two ways
         assert ranges.merge(seen[section, ""]) == ((0, (1 << 32) - 1),)
 
 
@@ -84,3 +91,17 @@ def test_the_verb(capsys: pytest.CaptureFixture[str]) -> None:
     assert found.pop("version") == 1 and list(found) == ["policy", "cpu", "ways"]
     assert {item["way"] for item in found["ways"]} == set(WAYS) - {"refused"}
     assert main(["reach", "strict", "sideways"]) == 2 and '"sideways" is no way' in capsys.readouterr().err
+
+
+def test_conditions_may_lead_to_two_ways(tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text("policy: 1\nname: two\nplatform: qemu-virt\nextends: strict\nsysregs:\n"
+                    "  SCTLR_EL1: { write: { do: allow, where: { M: sticky }, else: deny } }\nmmio:\n"
+                    "  gpio: { do: raz-wi, where: { from: el1 }, else: deny }\n", encoding="utf-8")
+    ways: Dict[str, Set[Tuple[str, str]]] = {}
+    for item in of(str(path)):
+        for section, name, at in (("sysregs", "SCTLR_EL1", load_arch().registers["SCTLR_EL1"].key), ("mmio", "gpio", 0x09030000)):
+            if item.accesses.section == section and "write" in sides(item) and ranges.contains(item.accesses.keys, at):
+                ways.setdefault(name, set()).add((item.way, item.by))
+    assert ways["SCTLR_EL1"] == {("through", "HCR_EL2.TVM"), ("refused", "HCR_EL2.TVM")}
+    assert ways["gpio"] == {("answered", "stage 2"), ("refused", "stage 2")}

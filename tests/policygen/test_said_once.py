@@ -105,7 +105,7 @@ def test_tools_without_policygen_have_its_words() -> None:
 # Modifier -> the text beside an action, with a value that is not the usual one.
 BESIDE = {"log": "log: always", "why": "why: because", "limit": "limit: 7/s", "over": "limit: 7/s, over: kill",
           "width": "width: [4]", "as": "as: serror", "offer": "offer: 0", "requests": "requests: 9/s",
-          "where": "where: { x1: 1 }", "else": "where: { x1: 1 }, else: kill"}
+          "where": "where: { pc: 1 }", "else": "where: { pc: 1 }, else: kill"}
 
 
 def test_every_modifier_has_its_field_and_every_field_its_modifier() -> None:

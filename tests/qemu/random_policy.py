@@ -21,7 +21,8 @@ NEEDED = ("ESR_EL1", "ELR_EL1", "SPSR_EL1", "VBAR_EL1", "SCTLR_EL1", "CPACR_EL1"
 SURE = ("core", "timer-virt")
 PARENTS = ("default", "strict", "permissive", "")
 BROKEN = re.compile(r"assertion (\S+) does not hold")
-ROUNDS = 12
+ROUNDS = 16
+PLAIN = ("do: allow", "do: deny", "do: allow")
 BASE = """\
 features: {{ {features} }}
 mmio: {{ default: {mmio} }}
@@ -119,6 +120,23 @@ def modifiers(pick: random.Random, limits: Tuple[int, ...] = (5000, 10000)) -> s
     return out + pick.choice(("", "", f", why: because of {pick.randrange(99)}"))
 
 
+def conditional(pick: random.Random, said: str, *inputs: str) -> str:
+    """An action with a condition on one of these inputs, and another action, which may have a condition as well. The sweep
+    comes from EL1, at a PC that the generator does not know."""
+    known = {"from": "el1", "from ": "[el0]", "pc": pick.choice(("0x40000000..0x40004fff", "0..0xffff", "[0x40001000, ram]")),
+             "value": pick.choice(("0", "1..0xffffffff", "[0, 2, 0x80000000..0xffffffffffff]", "ram")),
+             "x1": pick.choice(("0", "1..3", "[0, 0x100000000]", "ram")), "x2": pick.choice(("0", "1", "0..0xffff"))}
+    parts = {name.strip(): f"{name.strip()}: {known.get(name, name)}" for name in pick.sample(inputs, min(len(inputs), 2))}
+    return f"{said}, where: {{ {', '.join(parts.values())} }}"
+
+
+def chained(pick: random.Random, actions: Tuple[str, ...], *inputs: str) -> str:
+    """`do: A, where: ..., else: B`, with or without one more step."""
+    one, two, three = (pick.choice(actions) for _ in range(3))
+    end = f"{{ {conditional(pick, two, *inputs)}, else: {{ {three} }} }}" if pick.random() < 0.3 else f"{{ {two} }}"
+    return f"{conditional(pick, one, *inputs)}{pick.choice(('', ', log: always', ', log: once'))}, else: {end}"
+
+
 def registers(pick: random.Random) -> List[str]:
     arch, out = load_arch(), []
     named = [register for register in arch.by_key.values() if register.name not in NEEDED]
@@ -126,10 +144,36 @@ def registers(pick: random.Random) -> List[str]:
         out.append(f"  {group}: {{ do: {pick.choice(('allow', 'deny', 'raz-wi', 'allow', 'deny'))}{modifiers(pick)} }}")
     for register in pick.sample(named, 24):
         out.append(f"  {register.name}: {action(pick, register)}")
+    readable = [register for register in named if register.access == "rw" and register.replay == "plain"]
+    for register in pick.sample(readable, 8):
+        out.append(f"  {register.name}: {written_where(pick, register)}")
+    for register in pick.sample(named, 4):
+        out.append(f"  {register.name}: {{ {chained(pick, (*PLAIN, 'do: raz-wi'), *levels(register), 'pc')} }}")
     for _ in range(2):
         space = f"S3_{pick.randrange(4)}_C15_C{pick.randrange(16)}_*"
         out.append(f"  {space}: {pick.choice(('raz-wi', 'deny', '{ write: { mask: 0x1 } }', '{ read: { value: 5 } }'))}")
     return out
+
+
+def levels(register: Register) -> Tuple[str, ...]:
+    return ("from", "from ") if "w" in register.el0 else ()
+
+
+def written_where(pick: random.Random, register: Register) -> str:
+    """Conditions on the value that is written, and on the value that it replaces."""
+    fields = [field for name, field in load_arch().fields if name == register.name]
+    inputs = ["value", "pc", *levels(register)]
+    if pick.random() < 0.6:
+        part = pick.choice([*fields, "value"])
+        wanted = pick.choice(("same", "sticky", "0", "1", "[0, 1]"))
+        inputs = [f"{part}: {wanted}", pick.choice(inputs)] if part != "value" or wanted[0] == "s" else inputs
+    actions = (*PLAIN, f"mask: {pick.getrandbits(64):#x}", "do: ignore")
+    plain = [name for name in inputs if ":" not in name]
+    text = chained(pick, actions, *plain)
+    special = [name for name in inputs if ":" in name]
+    if special and f"{special[0].split(':')[0]}:" not in text:
+        text = text.replace("where: {", f"where: {{ {special[0]},", 1)
+    return f"{{ write: {{ {text} }} }}"
 
 
 def action(pick: random.Random, register: Register) -> str:
@@ -156,9 +200,13 @@ def devices(pick: random.Random, depth: int) -> List[str]:
         kind = pick.choice(kinds)
         said = f"emulate: {kind.split()[1]}" if kind.startswith("emulate") else f"do: {kind}"
         out.append(f"  {device.name}: {{ {said}{modifiers(pick)}{pick.choice(('', ', width: [4]', ', width: [1, 4]'))} }}")
+    for device in pick.sample(list(board.devices.values()), 2):
+        actions = ("do: deny", "do: raz-wi", *([f"emulate: {device.model}"] * 2 if device.model else []))
+        out.append(f"  {device.name}: {{ {chained(pick, actions, 'from', 'from ', 'pc')} }}")
     at = 0x0b000000 + 0x100000 * depth + pick.randrange(64) * 0x1000 + pick.choice((0, 0, 0x1a0))
-    out.append(f"  w{depth}: {{ at: {at:#x}, size: {pick.choice((4, 0x100, 0x1000))}, default: {{ read: {{ value: "
-               f"{pick.randrange(1 << 8)} }}, write: {pick.choice(('deny', 'ignore'))} }}, regs: {{ 0x0: raz-wi }} }}")
+    out.append(f"  w{depth}: {{ at: {at:#x}, size: {pick.choice((0x20, 0x100, 0x1000))}, default: {{ read: {{ value: "
+               f"{pick.randrange(1 << 8)} }}, write: {pick.choice(('deny', 'ignore'))} }}, regs: {{ 0x0: raz-wi, "
+               f"0x8-0x10: {{ write: {{ {chained(pick, ('do: ignore', 'do: deny'), 'value', 'from', 'pc')} }} }} }} }}")
     return out
 
 
@@ -170,6 +218,8 @@ def calls(pick: random.Random, section: str) -> List[str]:
              "{ value: 7, limit: 100/s }", "{ value: 0x123456789abcdef }", "{ do: kill }")
     for name in pick.sample(names, 4):
         out.append(f"  {name}: {pick.choice(kinds)}")
+    out.append(f"  {pick.choice((0x8600, 0xc600)):#x}{pick.randrange(0x20, 0x30):04x}: "
+               f"{{ {chained(pick, ('value: 3', 'do: deny', 'value: 0x100000000'), 'x1', 'x2', 'pc')} }}")
     first = pick.choice((0x86000000, 0xc6000000, 0x80000000)) + pick.randrange(32, 200)
     return [*out, f"  {first:#x}..{first + pick.choice((1, 4, 255)):#x}: {pick.choice(kinds[1:])}"]
 
@@ -177,7 +227,8 @@ def calls(pick: random.Random, section: str) -> List[str]:
 def exceptions(pick: random.Random) -> List[str]:
     names = [name for name, number in load_arch().classes.items() if number < 64]
     return [f"  {name}: {{ do: {pick.choice(('forward', 'deny', 'allow'))}{modifiers(pick, ())} }}"
-            for name in pick.sample(names, 3)]
+            for name in pick.sample(names, 3)] + \
+        [f"  {pick.choice(names)}: {{ {chained(pick, ('do: forward', 'do: deny', 'do: allow'), 'from', 'pc')} }}"]
 
 
 def claims(pick: random.Random, depth: int) -> List[str]:

@@ -149,6 +149,8 @@ FIELDS: Dict[str, Field] = {
     "addr": _hex(lambda v: v.rec.f.addr, "intermediate physical address"),
     "x1": _hex(_kv_number("x1"), "argument of a call"),
     "x2": _hex(_kv_number("x2"), "argument of a call"),
+    "x3": _hex(_kv_number("x3"), "argument of a call, where a condition of the policy looks at it"),
+    "held": _hex(_kv_number("held"), "what the register held, where a condition of the policy looks at it and it is not 0"),
     "pc": _hex(lambda v: v.rec.f.pc, "the guest's instruction"),
     "sym": Field(lambda v: v.sym(v.rec.f.pc, v.rec.f.el), "its place in a function: do_idle+0x1c"),
     "fn": Field(lambda v: v.function(v.rec.f.pc, v.rec.f.el), "the function"),
@@ -178,7 +180,7 @@ FIELDS: Dict[str, Field] = {
 TIMES = {"t": 1_000_000_000, "last": 1_000_000_000}
 # Fields of a decision in JSON, in order, and the columns of CSV unless told otherwise.
 JSON_FIELDS = ["s", "cpu", "seq", "t", "ticks", "kind", "verdict", "rule", "src", "class", "op", "name", "reg", "off",
-               "size", "esr", "val", "addr", "x1", "x2", "pc", "sym", "el", "cost_ns", "n", "last", "auth"]
+               "size", "esr", "val", "held", "addr", "x1", "x2", "x3", "pc", "sym", "el", "cost_ns", "n", "last", "auth"]
 JSON_OTHER = ["s", "cpu", "seq", "t", "ticks", "kind", "event", "mark", "auth", "body"]
 CSV_FIELDS = ["s", "cpu", "seq", "t", "kind", "verdict", "rule", "src", "class", "op", "name", "val", "addr", "pc",
               "el", "cost_ns", "n", "auth"]

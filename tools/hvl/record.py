@@ -233,7 +233,8 @@ def what(body: Body) -> str:
     refused = body.verdict in REFUSED and body.op == "r"  # logs of older builds have the register's old value here
     value = "" if body.val is None or refused else f" = 0x{body.val:x}"
     if body.cls == "msr":
-        return f"{'mrs' if body.op == 'r' else 'msr'} {body.name}{value}"
+        held = f" over {body.kv['held']}" if "held" in body.kv else ""
+        return f"{'mrs' if body.op == 'r' else 'msr'} {body.name}{value}{held}"
     if body.cls == "mmio":
         off = "" if body.off is None else f"+0x{body.off:x}"
         return f"{body.name}{off} {body.op or '?'}{'' if body.size is None else body.size}{value}"
@@ -244,5 +245,5 @@ def what(body: Body) -> str:
         words.append(f"#{immediate(body)}")
     if body.name:
         words.append((body.name + value) if body.cls == "sys" else (call_name(body) or body.name))
-    words += [f"{k}={body.kv[k]}" for k in ("ipa", "far", "insn", "x0", "x1", "x2") if k in body.kv]
+    words += [f"{k}={body.kv[k]}" for k in ("ipa", "far", "insn", "x0", "x1", "x2", "x3") if k in body.kv]
     return " ".join(words)

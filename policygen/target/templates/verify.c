@@ -7,12 +7,15 @@
 
 /* One question, as verify.py packs it. */
 struct question {
-	u32 kind; /* 0 sysreg (a: ISS), 1 mmio (a: IPA, b: log2, c: write), 2 hvc, 3 smc (a: id, b: x1, c: x2), 4 class */
-	u32 pad;
+	u32 kind; /* 0 sysreg (a: ISS), 1 mmio (a: IPA, b: log2, c: write), 2 hvc, 3 smc (a: id), 4 class */
+	u32 more; /* struct inputs follow; else they are zero, but for the level */
 	u64 a, b, c;
 };
+struct inputs {
+	u64 value, held, x1, x2, x3, level, pc;
+};
 
-static u16 ask(const struct question *q)
+static u16 first_row(const struct question *q)
 {
 	switch (q->kind) {
 	case 0:
@@ -20,12 +23,29 @@ static u16 ask(const struct question *q)
 	case 1:
 		return policy_mmio(q->a, (unsigned)q->b, q->c);
 	case 2:
-		return policy_where(policy_call(&policy_hvc, (u32)q->a), (u32)q->a, q->b, q->c);
+		return policy_call(&policy_hvc, (u32)q->a);
 	case 3:
-		return policy_where(policy_call(&policy_smc, (u32)q->a), (u32)q->a, q->b, q->c);
+		return policy_call(&policy_smc, (u32)q->a);
 	default:
 		return policy_exception[q->a % EXC_COUNT];
 	}
+}
+
+/* With the words of the record that hv/trap/narrow.c would make: those that conditions look at. */
+static u16 ask(const struct question *q, const struct inputs *in)
+{
+	u16 row = first_row(q);
+	unsigned tells = policy_rows[row].tells;
+	bool call = q->kind == 2 || q->kind == 3;
+	const u64 record[WORD_COUNT] = {
+		[WORD_PC] = in->pc + (q->kind == 2 ? 4 : 0),
+		[WORD_ADDR] = !call ? in->held : tells == TELLS_X2_X3 ? in->x2 : in->x1,
+		[WORD_VALUE] = q->kind == 1 && q->b < 3 ? in->value & ((1UL << (8u << q->b)) - 1) : in->value,
+		[WORD_HEADER] = in->level << HEADER_EL,
+		[WORD_AUX] = tells ? in->x3 : in->x2,
+	};
+
+	return policy_where(row, record);
 }
 
 static void put(const void *data, size_t size)
@@ -38,6 +58,7 @@ static void put(const void *data, size_t size)
 int main(void)
 {
 	struct question q;
+	struct inputs in;
 
 	put(&policy_n_rows, sizeof(policy_n_rows));
 	put(&policy_n_limits, sizeof(policy_n_limits));
@@ -47,8 +68,12 @@ int main(void)
 	put(&policy_traps, sizeof(policy_traps));
 	put(policy_passthrough, policy_n_passthrough * sizeof(policy_passthrough[0]));
 	while (fread(&q, sizeof(q), 1, stdin) == 1) {
-		u16 row = ask(&q);
+		u16 row;
 
+		in = (struct inputs){ .level = 1 };
+		if (q.more && fread(&in, sizeof(in), 1, stdin) != 1)
+			exit(1);
+		row = ask(&q, &in);
 		put(&row, sizeof(row));
 	}
 	return 0;

@@ -38,6 +38,10 @@ const struct decision policy_rows[] = {
 	{ .rule = 1, .action = ACT_ALLOW, .verdict = V_WOULD, .log = LOG_ONCE },
 	{ .rule = 5, .action = ACT_FORWARD, .verdict = V_INJECT, .log = LOG_ONCE },
 	{ .rule = 8, .action = ACT_MASK, .verdict = V_EMUL, .mask = 0xff, .value = 0x100 },
+	{ .rule = 4, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ALWAYS, .tells = TELLS_X1_X3, .arg = REFUSE_NOT_SUPPORTED },
+	{ .rule = 4, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ALWAYS, .tells = TELLS_X2_X3, .arg = REFUSE_NOT_SUPPORTED },
+	{ .rule = 8, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ALWAYS, .before = 15, .arg = REFUSE_UNDEF },
+	{ .rule = 8, .action = ACT_ALLOW, .verdict = V_ALLOW, .log = LOG_ALWAYS, .where = 1, .otherwise = 14 },
 };
 const u16 policy_n_rows = ARRAY_SIZE(policy_rows);
 
@@ -70,5 +74,11 @@ const u8 policy_mmio_root[512];
 const u16 policy_mmio_leaf[1][512];
 const struct mmio_range policy_mmio_ranges[1];
 const u16 policy_mmio_default[2], policy_mmio_straddle[2];
-const struct where policy_wheres[1];
+const struct condition policy_conditions[] = {
+	{ .word = WORD_VALUE },
+	{ .word = WORD_VALUE, .test = TEST_CLEARED, .more = 1, .spans = 1, .mask = 1 },
+	{ .word = WORD_VALUE, .shift = 25, .spans = 1, .mask = 1 },
+};
+const struct span policy_spans[] = { { 0, 0 } };
+const char *const policy_condition_texts[] = { "", "M: sticky", "EE: 0" };
 const u16 policy_sysreg_page[4096], policy_sysreg_leaf[1][32];

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conditions: which row of a chain decides for one access. Pure: reads constants only. */
+#include "policy/policy.h"
+
+bool policy_holds(const struct condition *k, const u64 record[WORD_COUNT])
+{
+	const struct span *s = &policy_spans[k->span];
+	u64 v = record[k->word], held = record[WORD_ADDR];
+
+	if (k->test)
+		v = k->test == TEST_CHANGED ? v ^ held : held & ~v;
+	v = v >> k->shift & k->mask;
+	for (unsigned i = 0; i < k->spans; i++)
+		if (v - s[i].low <= s[i].high - s[i].low)
+			return true;
+	return false;
+}
+
+/* `otherwise` leads to a lower row each time: the generator numbers it first. */
+u16 policy_where(u16 row, const u64 record[WORD_COUNT])
+{
+	while (policy_rows[row].where) {
+		const struct condition *k = &policy_conditions[policy_rows[row].where];
+
+		for (; policy_holds(k, record); k++)
+			if (!k->more)
+				return row;
+		row = policy_rows[row].otherwise;
+	}
+	return row;
+}

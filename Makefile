@@ -193,7 +193,7 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 # Code on which a guest waits is made fast, the rest small. Fast code without x29 was measured to be faster.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
 	policy/policy vm/inject dev/vgic dev/vuart board/$(DRIVERS)/uart log/log
-QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu board/$(DRIVERS)/gic vm/guestmem vm/cache
+QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu board/$(DRIVERS)/gic
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)
 $(SMALL:%.c=$(B)/%.o): private HV_CFLAGS += $(SMALL_CFLAGS)
@@ -429,7 +429,7 @@ bench-compare: ## fail when an operation costs more than tests/bench/baseline.js
 
 test-linux-smoke: all ## fetch the tested Debian installer and boot it under POLICY=
 	@$(havetests)
-	$(Q)$(TESTPY) tests/linux/smoke.py $(SCENARIOS)
+	$(Q)$(TESTPY) tests/linux/smoke.py --qemu '$(QEMU)' $(SCENARIOS)
 
 .PHONY: test-matrix qemu-backports
 test-matrix: ## Linux of two versions under two profiles on each CPU model of QEMU=/path

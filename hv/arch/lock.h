@@ -82,22 +82,22 @@ static inline u32 atomic_take(volatile u32 *from)
 		     : "memory");
 	return v;
 }
-/* Stores `v` if `old` is there; false: another value was. */
-static inline bool atomic_replace(volatile u64 *at, u64 old, u64 v)
+/* The earlier of the time there and `when`; 0 there is none, which is later than all. */
+static inline void atomic_earlier(volatile u64 *at, u64 when)
 {
 	u64 was;
-	u32 failed = 1;
+	u32 failed;
 
-	asm volatile("1:	ldaxr	%0, %2\n"
+	asm volatile("1:	ldxr	%0, %2\n"
+		     "	sub	%0, %0, #1\n"
 		     "	cmp	%0, %3\n"
-		     "	b.ne	2f\n"
-		     "	stlxr	%w1, %4, %2\n"
+		     "	b.lo	2f\n"
+		     "	stxr	%w1, %3, %2\n"
 		     "	cbnz	%w1, 1b\n"
 		     "2:\n"
-		     : "=&r"(was), "+&r"(failed), "+Q"(*at)
-		     : "r"(old), "r"(v)
+		     : "=&r"(was), "=&r"(failed), "+Q"(*at)
+		     : "r"(when)
 		     : "memory", "cc");
-	return !failed;
 }
 /* Takes the lock if it is free; false: it was busy. */
 static inline bool lock_try(volatile u32 *busy)

@@ -36,10 +36,7 @@ void alarm_set(enum alarm which, u64 when)
 
 void alarm_set_earlier(enum alarm which, u64 when)
 {
-	u64 was = deadlines[which];
-
-	while ((!was || when < was) && !atomic_replace(&deadlines[which], was, when))
-		was = deadlines[which];
+	atomic_earlier(&deadlines[which], when);
 	arm(first());
 }
 

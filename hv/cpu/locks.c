@@ -16,9 +16,9 @@ bool locks_void;
 
 static u32 restarts;
 
-COLD void lock_add_virtio(struct spinlock *l, const char *name)
+COLD void lock_add_virtio(struct spinlock *l)
 {
-	l->name = name;
+	l->name = "virtio";
 	l->order = ORDER_VIRTIO;
 	l->behind = rtc_lock.behind;
 	rtc_lock.behind = l;

@@ -20,8 +20,8 @@ enum lock_order {
 extern struct spinlock cpus_lock, log_lock, line_lock, rtc_lock, dist_lock, rules_lock;
 extern struct spinlock *const locks; /* the first one; `behind` leads to the last, in their order */
 
-/* Adds a virtio device's lock, all zeros, at boot; of several of one order a CPU holds one at a time. `name` stays in use. */
-void lock_add_virtio(struct spinlock *l, const char *name);
+/* Adds a virtio device's lock, all zeros, at boot, before those added earlier; a CPU holds one of them at a time. */
+void lock_add_virtio(struct spinlock *l);
 
 /* Set by a panic: the holder of a lock may be gone, so locks are no longer waited for. */
 extern bool locks_void;

@@ -257,11 +257,13 @@ void vgic_physical(struct cpu *c, u32 irq)
 
 void vgic_send(struct cpu *c, u32 irq)
 {
-	if (here(c))
-		c->vgic.local.pending |= 1u << irq; /* if a list register holds it already, vgic_flush() adds the pending bit there */
-	else
+	if (here(c)) { /* if a list register holds it already, vgic_flush() adds the pending bit there */
+		c->vgic.local.pending |= 1u << irq;
+		c->work |= WORK_VGIC;
+	} else {
 		atomic_or(&c->vgic.sent, 1u << irq);
-	vgic_attend(c);
+		gic_send_sgi(c->index, SGI_KICK);
+	}
 }
 
 COLD void vgic_set_pending(struct cpu *c, u32 irq)
@@ -385,32 +387,32 @@ struct found {
 	u32 n;
 };
 
-static inline void find(struct cpu *c, const struct vgic_bank *b, u32 first, struct found *f)
+/* `busy`: the banks of SPIs to look at, too. */
+static inline void find(struct cpu *c, u32 busy, struct found *f)
 {
-	u32 waits = ready(b, vgic_dist.ctlr);
+	const struct vgic_bank *b = &c->vgic.local;
 
-	for (u32 v = waits | b->running; v; v &= v - 1) {
-		u32 bit = (u32)__builtin_ctz(v), irq = first + bit;
-		bool waiting = waits & 1u << bit;
+	for (u32 first = 0;;) {
+		u32 waits = ready(b, vgic_dist.ctlr);
 
-		if (irq >= 32 && (waiting ? vgic_dist.target[irq] : vgic_dist.holder[irq]) != c->index)
-			continue;
-		c->vgic.waits |= waiting;
-		if (f->n < c->vgic.n_lrs)
-			f->irq[f->n] = (u16)irq;
-		f->n++;
-	}
-}
+		for (u32 v = waits | b->running; v; v &= v - 1) {
+			u32 bit = (u32)__builtin_ctz(v), irq = first + bit;
+			bool waiting = waits & 1u << bit;
 
-static COLD void __attribute__((noinline)) find_spis(struct cpu *c, struct found *f)
-{
-	for (u32 busy = vgic_dist.busy; busy; busy &= busy - 1) {
-		u32 n = (u32)__builtin_ctz(busy);
-		const struct vgic_bank *b = &vgic_dist.spi[n];
-
-		find(c, b, 32 * n + 32, f);
-		if (!(b->pending | b->level | b->running | b->in_lr))
-			vgic_dist.busy &= ~(1u << n);
+			if (irq >= 32 && (waiting ? vgic_dist.target[irq] : vgic_dist.holder[irq]) != c->index)
+				continue;
+			c->vgic.waits |= waiting;
+			if (f->n < c->vgic.n_lrs)
+				f->irq[f->n] = (u16)irq;
+			f->n++;
+		}
+		if (first && !(b->pending | b->level | b->running | b->in_lr))
+			vgic_dist.busy &= ~(1u << (first / 32 - 1));
+		if (likely(!busy))
+			return;
+		first = (u32)__builtin_ctz(busy) * 32 + 32;
+		b = &vgic_dist.spi[first / 32 - 1];
+		busy &= busy - 1;
 	}
 }
 
@@ -441,9 +443,7 @@ void vgic_flush(struct cpu *c)
 	receive(c);
 	c->vgic.waits = false;
 	f.n = 0;
-	find(c, &c->vgic.local, 0, &f);
-	if (spis)
-		find_spis(c, &f);
+	find(c, spis ? vgic_dist.busy : 0, &f);
 	if (likely(f.n <= c->vgic.n_lrs)) {
 		for (u32 i = 0; i < f.n; i++)
 			load(c, i, f.irq[i]);

@@ -281,15 +281,17 @@ u64 vgic_redist_read(u32 offset, unsigned size)
 	struct cpu *t = frame_of(offset);
 	u32 reg = offset % GICR_STRIDE;
 	u64 value;
+	bool other;
 
 	if (!t)
 		return 0;
 	if (!redist_has_bits(reg, size))
 		return redist_peek(t, reg, size);
-	if (t != this_cpu())
+	other = t != this_cpu();
+	if (other)
 		spin_lock(&dist_lock);
 	value = bits_read(t, &t->vgic.local, reg - 0x10000);
-	if (t != this_cpu())
+	if (other)
 		spin_unlock(&dist_lock);
 	return value;
 }
@@ -297,13 +299,15 @@ u64 vgic_redist_read(u32 offset, unsigned size)
 void vgic_redist_write(u32 offset, unsigned size, u64 value)
 {
 	struct cpu *t = frame_of(offset);
+	bool other;
 
 	if (!t)
 		return;
-	if (t != this_cpu())
+	other = t != this_cpu();
+	if (other)
 		spin_lock(&dist_lock);
 	redist_write(t, offset % GICR_STRIDE, size, value);
-	if (t != this_cpu())
+	if (other)
 		spin_unlock(&dist_lock);
 }
 

@@ -13,7 +13,6 @@
 #include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/virtio_device.h"
-#include "lib/string.h"
 #include "log/evidence.h"
 
 #define MAGIC               0x74726976 /* "virt" */
@@ -322,10 +321,7 @@ static void probe_transport(unsigned n, const struct decision *row, u32 version,
 {
 	struct device *d = boot_alloc(sizeof(*d), 64);
 
-	memcpy(d->lock_name, "virtio", 6);
-	d->lock_name[6] = (char)('0' + n / 10);
-	d->lock_name[7] = (char)('0' + n % 10);
-	lock_add_virtio(&d->lock, d->lock_name);
+	lock_add_virtio(&d->lock);
 	d->pa = VIRTIO_PA + n * VIRTIO_STRIDE;
 	d->irq = VIRTIO_IRQ + n;
 	d->version = version;

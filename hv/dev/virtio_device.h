@@ -92,7 +92,6 @@ _Static_assert(QUEUE_MAX * 16 + 6 + QUEUE_MAX * 2 <= 2 * PAGE && 6 + QUEUE_MAX *
 
 struct device {
 	struct spinlock lock;      /* of the members that change, the queues and the real device */
-	char lock_name[9];         /* "virtio31" */
 	u64 pa;
 	u32 irq, version, type, vendor;
 	bool read_only;

@@ -297,9 +297,9 @@ static inline void finish_fast(struct trap_frame *f, struct row_state *s)
 		finish(f, s, pc, ticks);
 }
 
-static void __attribute__((noinline)) fast_uart_write(struct trap_frame *f, struct row_state *s, u32 offset, u64 value)
+static void __attribute__((noinline)) fast_uart_write(struct trap_frame *f, struct row_state *s, u64 esr, u64 offset)
 {
-	vuart_write(offset, value);
+	vuart_write((u32)offset, low_bits(f->x[dabt_rt(esr)], dabt_log2_size(esr)));
 	finish_fast(f, s);
 }
 
@@ -315,7 +315,7 @@ static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr,
 		*reg = vuart_flags;
 		finish_fast(f, s);
 	} else if (esr & DABT_WNR) {
-		fast_uart_write(f, s, (u32)offset, low_bits(*reg, dabt_log2_size(esr)));
+		fast_uart_write(f, s, esr, offset);
 	} else {
 		slow_path(f, s, ipa);
 	}

@@ -104,8 +104,8 @@ static void list(void)
 {
 	unsigned n = 0;
 
-	lock_add_virtio(&devices[1], "second");
-	lock_add_virtio(&devices[0], "first");
+	lock_add_virtio(&devices[1]);
+	lock_add_virtio(&devices[0]);
 	for (struct spinlock *l = locks; l; l = l->behind) {
 		if (n == ARRAY_SIZE(all) || l->order != n - (n > ORDER_VIRTIO) || !l->name)
 			abort();

@@ -16,7 +16,7 @@ CHANGES = [                                     # file of hv/dev, text, other te
     ("vgic.c", "atomic_or(&c->vgic.sent, 1u << irq)", "c->vgic.local.pending |= 1u << irq"),
     ("vgic.c", "c->vgic.lr_spis && lock_enter(&dist_lock)", "false"),
     ("vgic.c", "c->vgic.stands = false;", ""),
-    ("vgic_regs.c", "\tif (t != this_cpu())\n\t\tspin_lock(&dist_lock);\n\tredist_write", "\tredist_write"),
+    ("vgic_regs.c", "\tif (other)\n\t\tspin_lock(&dist_lock);\n\tredist_write", "\tredist_write"),
 ]
 
 

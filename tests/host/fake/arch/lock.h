@@ -43,12 +43,10 @@ static inline u32 atomic_take(volatile u32 *from)
 	*from = 0;
 	return v;
 }
-static inline bool atomic_replace(volatile u64 *at, u64 old, u64 v)
+static inline void atomic_earlier(volatile u64 *at, u64 when)
 {
-	if (*at != old)
-		return false;
-	*at = v;
-	return true;
+	if (!*at || when < *at)
+		*at = when;
 }
 static inline bool lock_try(u32 *busy) { return *busy ? false : (*busy = 1); }
 static inline void lock_pause(const u32 *busy)

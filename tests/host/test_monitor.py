@@ -416,7 +416,8 @@ def test_a_rule_may_ask_first(host: Path) -> None:
             ("a", 1, mmio, 0, IGNORE, None), ("a", 1, "0x93810007", 0, VALUE, None), ("a", 1, blind, 0, ALLOW, None),
             ("a", 8, brk, 0, ALLOW, None), ("d", 8, brk, 0, KILL, None)):
         early = b"A\nregs\rA" if key != "a" else b""
-        wire, said = run(host, early + PAUSE + f"why\nx\n{key}{key}\n{key}\n".encode(), ["stop", f"row={row}", f"esr={esr}", f"x0={x0:#x}"])
+        wire, said = run(host, early + PAUSE + f"why\nx\n{key}{key}\n{key}\n".encode(),
+                         ["stop", f"row={row}", f"esr={esr}", f"x0={x0:#x}"])
         records, raw = decode(wire)
         text, what = raw.decode(), (key, row, esr, hex(x0))
         m = re.fullmatch(r"action (\d+) model (\d+) value (\w+)\n", said)
@@ -450,7 +451,8 @@ def test_what_a_user_of_gdb_types(host: Path) -> None:
 def test_the_monitor_moves_to_another_cpu(host: Path) -> None:
     cpus = ("pc=0x40001000", "second=0x40002000")
     out = say(host, "cpu", "cpu 2", "cpu x", "cpu 0", "regs", args=cpus)
-    assert out[0].startswith("cpu0") and "cpu2 does not stand still" in out[1] and not out[3] and "pc  0x0000000040001000" in out[4]
+    assert out[0].startswith("cpu0") and "cpu2 does not stand still" in out[1] and not out[3]
+    assert "pc  0x0000000040001000" in out[4]
     keys = b"cpu 1\nregs\nstatus\n" + b"cpu 0\nregs\ncpu 1\n" * 60 + b"set $x3 = 7\ncont\n"
     wire, _ = run(host, keys, ["key", *cpus], RESUMED)
     records, raw = decode(wire)

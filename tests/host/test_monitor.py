@@ -387,6 +387,18 @@ def test_words_behind_what_is_whole_are_complaints_and_change_nothing(host: Path
     assert "0 rules changed" in text and "0 of 6 breakpoints in use" in text and "mode text" in text
 
 
+def test_a_key_ends_a_long_search(host: Path) -> None:
+    """A person's, not the next line of a script."""
+    look = b"find 0x40000000 64M zzzz\n"
+    for keys in (b"k", b"\x03", BREAK):
+        _, text = type_(host, PAUSE + look + PAUSE * 2 + keys + b"cont\n")
+        ended = re.search(r"ended by a key at 0x(\w+), 0 found", text)
+        assert ended and RAM < int(ended[1], 16) < RAM + (64 << 20), keys
+        assert text.endswith("hv> cont\r\n-- guest resumes --\r\n")
+    _, text = type_(host, look + b"cont\n")
+    assert "\r\n0 found" in text and "ended by a key" not in text
+
+
 def test_until_and_step_let_the_guest_go_on(host: Path) -> None:
     for command in ("until trap", "until rule r1", "until seq 999", "until 1.5s", "until lr", "until 0x40001000",
                     "step", "step -i 3"):

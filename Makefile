@@ -99,7 +99,7 @@ HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fomit-fram
 FAST_CFLAGS := -ffixed-x29
 # Of -Os what makes this code larger, measured one by one, is left out.
 SMALL_CFLAGS := -Os -fno-expensive-optimizations -fno-move-loop-invariants -fno-shrink-wrap -fno-tree-loop-im -fno-tree-scev-cprop \
-	-fno-guess-branch-probability -fno-caller-saves
+	-fno-guess-branch-probability -fno-caller-saves -fno-tree-forwprop
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
@@ -305,17 +305,15 @@ BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))
 write_bootargs = printf '%s%s\0' '$(BOOTARGS)' "$${HVINIT:+ hv.init=\"$$HVINIT\"}" > $(1) && if [ $$(wc -c < $(1)) -gt 4096 ]; then \
 	echo 'HVINIT= is too long: EL2 reads 4096 bytes of boot arguments' >&2; exit 2; fi
 
-# Without a terminal, `poweroff` is typed, for the monitor when it opens; again until QEMU ends, since newer QEMUs lose
-# input from before EL2 runs.
-TYPE_POWEROFF = while echo poweroff 2>/dev/null; do sleep 1; done
-RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on
+# Behind the end of an input that is no terminal `poweroff` is typed, for the monitor when it opens.
+RUN_DIAG = $(PYTHON) tools/piped.py $(if $(UNATTENDED),,--then poweroff )$(QEMU) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on
 .PHONY: run run-linux run-guest
 run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
 	@$(call write_bootargs,$(B)/bootargs)
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
 ifeq ($(UNATTENDED),)
 	$(Q)$(keep_log)
-	$(Q)if [ /dev/stdin -ef /dev/null ]; then $(TYPE_POWEROFF) | $(RUN_DIAG); else $(RUN_DIAG); fi
+	$(Q)$(RUN_DIAG)
 	$(say_log)
 else
 	$(Q)$(keep_log)

@@ -186,7 +186,7 @@ void debug_off(struct cpu *c)
 
 /* --- one instruction ------------------------------------------------------------------------------ */
 
-static bool insn_at(u64 pc, u32 *insn)
+static truth insn_at(u64 pc, u32 *insn)
 {
 	return guest_read_va(pc, insn, sizeof(*insn)) == sizeof(*insn);
 }
@@ -195,7 +195,7 @@ static bool insn_at(u64 pc, u32 *insn)
  * Bridges a load-exclusive at the PC, whose store-exclusive would always fail when stepped: sets breakpoints behind it
  * and where branches leave the sequence. False: no such sequence, or too few free breakpoints.
  */
-static bool bridge(u64 pc)
+static truth bridge(u64 pc)
 {
 	struct debug_point p = { .owner = POINT_ONCE };
 	u32 insn;
@@ -238,7 +238,7 @@ static void begin_step(struct cpu *c, enum step step)
 }
 
 /* The instruction at d->pc is done. True: the operator's last step. */
-static bool stepped(struct cpu *c)
+static truth stepped(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];
 	enum step step = d->step;
@@ -340,7 +340,7 @@ void debug_tick(struct cpu *c)
 	alarm_set(ALARM_UNTIL, until == UNTIL_TIME ? until_value + vtime_hidden() : 0);
 }
 
-static bool holds(const struct cpu *c, const struct debug_point *p)
+static truth holds(const struct cpu *c, const struct debug_point *p)
 {
 	u64 v = c->frame.x[p->reg & 31];
 
@@ -376,7 +376,7 @@ static u8 find(const struct trap_frame *f, bool data)
 }
 
 /* The guest has reached a point. True: it stops; false: it goes on after it. */
-static bool hit(struct cpu *c, u8 i)
+static truth hit(struct cpu *c, u8 i)
 {
 	struct debug_cpu *d = &state[c->index];
 	struct debug_point *p = &debug_points[i - 1];

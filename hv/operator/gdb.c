@@ -95,7 +95,7 @@ static u64 reg_read(struct cpu *c, unsigned n)
 }
 
 /* False: PSTATE would be of a mode that the guest may not be in. */
-static bool reg_write(struct cpu *c, unsigned n, u64 v)
+static truth reg_write(struct cpu *c, unsigned n, u64 v)
 {
 	if (n == REG_CPSR && (v & 0x1f) != 0 && (v & 0x1f) != 4 && (v & 0x1f) != 5)
 		return false;
@@ -117,7 +117,7 @@ static void read_all(struct cpu *c)
 	}
 }
 
-static bool write_all(struct cpu *c, const char *s)
+static truth write_all(struct cpu *c, const char *s)
 {
 	for (unsigned n = 0; n < N_REGS; n++) {
 		u64 v = 0;
@@ -129,7 +129,7 @@ static bool write_all(struct cpu *c, const char *s)
 	return true;
 }
 
-static bool one_reg(struct cpu *c, const char *s, bool write)
+static truth one_reg(struct cpu *c, const char *s, bool write)
 {
 	u64 n, v = 0;
 
@@ -145,7 +145,7 @@ static bool one_reg(struct cpu *c, const char *s, bool write)
 /* --- memory ---------------------------------------------------------------------------------------- */
 
 /* "ADDR,LENGTH", and ':' where data follows. */
-static bool take_range(const char **s, struct address *a, u64 *n)
+static truth take_range(const char **s, struct address *a, u64 *n)
 {
 	a->space = by_ipa ? SPACE_IPA : SPACE_VA;
 	if (!gdb_number(s, &a->value) || *(*s)++ != ',' || !gdb_number(s, n))
@@ -153,7 +153,7 @@ static bool take_range(const char **s, struct address *a, u64 *n)
 	return true;
 }
 
-static bool read_range(const char *s)
+static truth read_range(const char *s)
 {
 	struct address a;
 	u8 bytes[64];
@@ -177,7 +177,7 @@ static bool read_range(const char *s)
 	return at > 0;
 }
 
-static bool write_range(struct cpu *c, const char *s, bool binary)
+static truth write_range(struct cpu *c, const char *s, bool binary)
 {
 	struct address a;
 	u64 n, first = 0;
@@ -203,7 +203,7 @@ static bool write_range(struct cpu *c, const char *s, bool binary)
 /* --- points ---------------------------------------------------------------------------------------- */
 
 /* "TYPE,ADDR,KIND" of Z and z: 0 and 1 breakpoints, 2 write, 3 read, 4 access. */
-static bool point(const char *s, bool insert)
+static truth point(const char *s, bool insert)
 {
 	static const u8 accesses[] = { 0, 0, 2, 1, 3 };
 	struct debug_point p = { .owner = POINT_GDB };
@@ -287,13 +287,13 @@ static void command(struct monitor *m, const char *hex)
 }
 
 /* Threads are numbered from 1. Whether `thread` is a CPU that stands still, or 0: any. */
-static __attribute__((noinline)) bool alive(const struct monitor *m, u64 thread)
+static __attribute__((noinline)) truth alive(const struct monitor *m, u64 thread)
 {
 	return !thread || thread - 1 == m->c->index || monitor_other(thread - 1);
 }
 
 /* True: the session goes on there, with this packet. */
-static __attribute__((noinline)) bool move(struct monitor *m, u64 thread)
+static __attribute__((noinline)) truth move(struct monitor *m, u64 thread)
 {
 	if (!thread || thread - 1 == m->c->index)
 		return false;
@@ -368,7 +368,7 @@ static bool yes(bool ok)
 }
 
 /* 's' and 'c' with an address, vCont's first action. True: the guest goes on. */
-static bool go(struct monitor *m, char how, const char *s)
+static truth go(struct monitor *m, char how, const char *s)
 {
 	u64 pc;
 
@@ -384,7 +384,7 @@ static bool go(struct monitor *m, char how, const char *s)
  * Handles a packet. True: leave the session, for the guest or the prompt. `out` is the answer, unless it is empty or
  * `silent`.
  */
-static bool handle(struct monitor *m, bool *silent)
+static truth handle(struct monitor *m, bool *silent)
 {
 	const char *s = in.data;
 	struct cpu *c = m->c;
@@ -462,7 +462,7 @@ static bool handle(struct monitor *m, bool *silent)
 }
 
 /* As handle(), and sends the answer. */
-static __attribute__((noinline)) bool serve(struct monitor *m)
+static __attribute__((noinline)) truth serve(struct monitor *m)
 {
 	bool silent = again = false;
 
@@ -473,7 +473,7 @@ static __attribute__((noinline)) bool serve(struct monitor *m)
 	return false;
 }
 
-bool gdb_session(struct monitor *m)
+truth gdb_session(struct monitor *m)
 {
 	flush_text();
 	if (running) {

@@ -35,7 +35,7 @@ static void leave(struct monitor *m)
 }
 
 /* False: unattended. Else the guest stands still, this CPU has the line, and the log says so. */
-static bool enter(struct monitor *m)
+static truth enter(struct monitor *m)
 {
 	struct cpu *c = m->c;
 
@@ -111,7 +111,7 @@ static void hand_over(const struct monitor *m)
 }
 
 /* The next command of hv.init; false: there are no more. */
-static bool script_line(char line[MONITOR_LINE])
+static truth script_line(char line[MONITOR_LINE])
 {
 	size_t n = 0;
 	char ch = 0;

@@ -18,7 +18,7 @@ const char *skip_blanks(const char *s)
 	return s;
 }
 
-bool take_word(const char **args, const char *word)
+truth take_word(const char **args, const char *word)
 {
 	const char *s = *args;
 	size_t n = 0;
@@ -31,7 +31,7 @@ bool take_word(const char **args, const char *word)
 	return true;
 }
 
-bool take_exactly(const char **args, const char *word)
+truth take_exactly(const char **args, const char *word)
 {
 	size_t n = strlen(word);
 
@@ -54,7 +54,7 @@ static unsigned suffix_shift(char ch)
 	return ch == 'k' || ch == 'K' ? 10 : ch == 'M' ? 20 : ch == 'G' ? 30 : 0;
 }
 
-bool take_number(const char **args, u64 *value)
+truth take_number(const char **args, u64 *value)
 {
 	const char *s = *args, *start;
 	unsigned base = 10, shift;
@@ -121,7 +121,7 @@ u64 *guest_register(struct trap_frame *f, const char *s, size_t n)
 	return in_frame(f, s, n, WRITABLE);
 }
 
-static bool register_value(struct trap_frame *f, const char *s, size_t n, u64 *value)
+static truth register_value(struct trap_frame *f, const char *s, size_t n, u64 *value)
 {
 	const u64 *place = in_frame(f, s, n, ARRAY_SIZE(frame_registers));
 	bool zero = n == 3 && !strncmp(s, "xzr", 3);
@@ -131,7 +131,7 @@ static bool register_value(struct trap_frame *f, const char *s, size_t n, u64 *v
 	return place || zero;
 }
 
-static bool take_term(struct monitor *m, const char **args, u64 *value)
+static truth take_term(struct monitor *m, const char **args, u64 *value)
 {
 	const char *s = *args;
 	size_t n = 0;
@@ -153,7 +153,7 @@ static bool take_term(struct monitor *m, const char **args, u64 *value)
 	return true;
 }
 
-bool take_address(struct monitor *m, const char **args, struct address *out)
+truth take_address(struct monitor *m, const char **args, struct address *out)
 {
 	const char *s = skip_blanks(*args);
 	u64 term;
@@ -182,7 +182,7 @@ bool take_address(struct monitor *m, const char **args, struct address *out)
 	return true;
 }
 
-bool no_more(const char *args)
+truth no_more(const char *args)
 {
 	if (!*args)
 		return true;
@@ -275,7 +275,7 @@ void say_unreadable(const struct address *a)
 		kprintf("ipa 0x%lx is no RAM\n", ipa);
 }
 
-bool take_rule(const char **args, unsigned *rule)
+truth take_rule(const char **args, unsigned *rule)
 {
 	const char *s = **args == 'r' ? *args + 1 : *args;
 	u64 n;

@@ -161,7 +161,7 @@ static size_t name_length(const char *s)
 	return n;
 }
 
-bool monitor_gone(const struct monitor *m)
+truth monitor_gone(const struct monitor *m)
 {
 	return !strcmp(m->stop_reason, "panic") || !strcmp(m->stop_reason, "kill");
 }
@@ -198,9 +198,9 @@ static void leave_for(struct monitor *m, enum monitor_next next)
 	m->next = next;
 }
 
-bool monitor_can_go(const struct monitor *m)
+truth monitor_can_go(const struct monitor *m)
 {
-	bool gone = monitor_gone(m);
+	truth gone = monitor_gone(m);
 
 	if (gone)
 		complain("the guest can not go on (%s): reset or poweroff\n", m->stop_reason);

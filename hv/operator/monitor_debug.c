@@ -11,7 +11,7 @@
 
 #define LINES_MAX 1000
 
-static bool say_insn(struct monitor *m, u64 pc)
+static truth say_insn(struct monitor *m, u64 pc)
 {
 	struct address a = { SPACE_VA, pc };
 	char text[64];
@@ -105,7 +105,7 @@ static void delete(const char *args, bool data)
 }
 
 /* [if $xN == VALUE] [log], to the end of the line. */
-static bool take_options(const char **args, struct debug_point *p)
+static truth take_options(const char **args, struct debug_point *p)
 {
 	static const char tests[4][3] = { "==", "!=", "<", ">" };
 	u64 n;
@@ -144,7 +144,7 @@ static void add(const struct debug_point *p, bool data)
 }
 
 /* "-l", "-d N": true if the arguments are one of these. */
-static bool manage(const char *args, bool data)
+static truth manage(const char *args, bool data)
 {
 	if (!*args || take_exactly(&args, "-l"))
 		list(data);
@@ -204,7 +204,7 @@ void monitor_wp(struct monitor *m, const char *args)
 
 void monitor_step(struct monitor *m, const char *args)
 {
-	bool hold = take_exactly(&args, "-i");
+	truth hold = take_exactly(&args, "-i");
 	u64 n = 1;
 
 	if (*args && (!take_number(&args, &n) || !n)) {
@@ -218,7 +218,7 @@ void monitor_step(struct monitor *m, const char *args)
 }
 
 /* "13.0s" or "13": seconds of guest time, as in @D without hidden time. */
-static bool take_seconds(const char **args, u64 *ticks)
+static truth take_seconds(const char **args, u64 *ticks)
 {
 	u64 f = sysreg_read(cntfrq_el0), whole, part = 0, scale = 1;
 	const char *s = *args;

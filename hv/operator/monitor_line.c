@@ -265,7 +265,7 @@ static void edit(struct editor *e, int key)
 	}
 }
 
-bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate)
+truth monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate)
 {
 	struct editor e = { .text = line, .candidate = candidate };
 
@@ -294,7 +294,7 @@ bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates
 	}
 }
 
-bool monitor_key(const struct monitor *m)
+truth monitor_key(const struct monitor *m)
 {
 	int key = m->interactive ? console_getc(0) : -1;
 
@@ -322,7 +322,7 @@ static void ask_size(void)
 	columns = n[1];
 }
 
-bool monitor_more(struct monitor *m)
+truth monitor_more(struct monitor *m)
 {
 	int key;
 
@@ -344,7 +344,7 @@ bool monitor_more(struct monitor *m)
 
 void monitor_echo(struct monitor *m, const char *args)
 {
-	bool on = take_exactly(&args, "on");
+	truth on = take_exactly(&args, "on");
 
 	(void)m;
 	if ((on || take_exactly(&args, "off")) && !*args)

@@ -21,7 +21,7 @@ struct format {
 };
 
 /* "/8b": a count and a letter; `x` is 8 bytes, the machine's word. */
-static bool take_format(const char **args, struct format *f)
+static truth take_format(const char **args, struct format *f)
 {
 	static const char letters[] = "bhwgx";
 	static const u8 units[] = { 1, 2, 4, 8, 8 };

@@ -101,7 +101,7 @@ void monitor_cpu(struct monitor *m, const char *args)
 
 void monitor_time(struct monitor *m, const char *args)
 {
-	bool change = take_word(&args, "hide"), on = change && take_exactly(&args, "on");
+	truth change = take_word(&args, "hide"), on = change && take_exactly(&args, "on");
 
 	if (change && !on && !take_exactly(&args, "off")) {
 		complain("time hide on | off\n");
@@ -158,7 +158,7 @@ static void changed_regs(const struct trap_frame *f)
 void monitor_regs(struct monitor *m, const char *args)
 {
 	const struct trap_frame *f = &m->c->frame;
-	bool changed = take_word(&args, "-c");
+	truth changed = take_word(&args, "-c");
 
 	if (!no_more(args))
 		return;

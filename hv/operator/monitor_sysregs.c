@@ -145,7 +145,7 @@ static void say_list_registers(const struct cpu *c)
 }
 
 /* `want` is a group, `all`, nothing (the usual groups), or a part of a register's name in either case. */
-static bool selected(unsigned i, const char *want)
+static truth selected(unsigned i, const char *want)
 {
 	const char *group = registers[i].group, *name = registers[i].name;
 	char lower[24];
@@ -172,7 +172,7 @@ void remember_sysregs(const struct cpu *c)
 	remembered = c;
 }
 
-bool first_stop(const struct monitor *m)
+truth first_stop(const struct monitor *m)
 {
 	bool first = remembered != m->c;
 

@@ -81,7 +81,8 @@ def test_a_thread_for_each_cpu(tmp_path: Path, console: Any) -> None:
     assert re.search(r"^\* 1 +Thread 1 .*0x0*40200004 in .*\n +2 +Thread 2 .*0x0*4020010[04] in ", said, re.M), said
     pcs = re.findall(r"^pc +0x402(\w+)", said, re.M)
     assert pcs[0] == "00004" and pcs[1] in ("00100", "00104") and pcs[2:5] == ["00104", "00100", "00004"], said
-    assert pcs[5] == "00104" and re.search(r"Thread 2 hit Breakpoint 1", said) and re.search(r"^x3 +0x500000\w{4}\b", said, re.M), said
+    assert pcs[5] == "00104" and re.search(r"Thread 2 hit Breakpoint 1", said), said
+    assert re.search(r"^x3 +0x500000\w{4}\b", said, re.M), said
     assert said.count('received: "E01"') == 2, said
     c.expect("guest resumes")
     c.send("\x1dm")

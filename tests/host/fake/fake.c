@@ -292,7 +292,7 @@ void console_flush(void)
 {
 }
 
-bool console_midline(void)
+truth console_midline(void)
 {
 	return midline;
 }
@@ -343,7 +343,7 @@ void *guest_ram(u64 ipa, u64 size)
 	return fake_ram + offset;
 }
 
-bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
+truth guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 {
 	fake_at(va, as & AS_WRITE, false);
 	*par = fake_sysreg_read("par_el1");

@@ -327,7 +327,7 @@ class Bench:
                            test_bounds.ram_cases(), list(test_bounds.loads()), test_bounds.parse_cases())]),
             "insn": (["tests/host/insn_host.c", "hv/trap/insn_access.c"],
                      lambda: [golden(test_insn.wire(list(test_insn.encodings())))]),
-            "write": (["tests/host/write_host.c", *map(src, ("hvcall", "guestmem", "locks", "where"))], lambda: [writes_hold]),
+            "write": (["tests/host/write_host.c", *map(src, ("hvcall", "guestmem", "locks"))], lambda: [writes_hold]),
             "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
                      *map(src, LOG)],
                     lambda: [golden("\n".join([*test_log.history(seed), "w 0 0", "z\n"]).encode()) for seed in SEEDS]),

@@ -46,5 +46,5 @@ def test_a_lock_left_out_is_told(tmp_path: Path, name: str, text: str, other: st
             assert text in code
             code = code.replace(text, other)
         (tmp_path / part).write_text(code, encoding="utf-8")
-    done = subprocess.run([str(build(tmp_path, str(tmp_path))), "1", "3000", "2"], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(build(tmp_path, str(tmp_path))), "1", "3000"], capture_output=True, text=True, check=False)
     assert done.returncode, done

@@ -100,32 +100,31 @@ const char *monitor_candidate(const char *line, size_t first, unsigned i, char w
 	return NULL;
 }
 
+#define ENDS "`cont` lets the guest go on, `poweroff` ends it"
 /* Words of gdb and other tools: a command, or what to say. */
 static const struct {
 	char word[6];
 	const char *means;
 } others[] = {
 	{ "?", "help" }, { "c", "cont" }, { "s", "step" }, { "si", "step" }, { "b", "bp" },
-	{ "q", "`cont` lets the guest go on, `poweroff` ends it" }, { "quit", NULL }, { "exit", NULL },
+	{ "q", ENDS }, { "quit", ENDS }, { "exit", ENDS },
 	{ "info", "`regs`, `bp -l`, `wp -l`, `status`, `bt`, `map`" },
 };
 
 /* The command that the first `n` bytes of `word` name, in full or by a unique prefix; else NULL, after a message. */
 static const struct command *find(const char *word, size_t n)
 {
-	const char *means = NULL;
 	const struct command *found = NULL;
 	unsigned matches = 0;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
-		means = others[i].means ? others[i].means : means;
 		if (strncmp(others[i].word, word, n) || others[i].word[n])
 			continue;
-		if (*means == '`') {
-			complain("%s\n", means);
+		if (*others[i].means == '`') {
+			complain("%s\n", others[i].means);
 			return NULL;
 		}
-		word = means;
+		word = others[i].means;
 		n = strlen(word);
 		break;
 	}

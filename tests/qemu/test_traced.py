@@ -4,7 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from vm import bootargs, build, decode, machine, run
+from vm import DECODER, bootargs, build, decode, machine, run
 
 POLICY = """\
 policy: 1
@@ -47,4 +47,7 @@ def test_who_did_it_is_in_the_log(tree: Path, tmp_path: Path) -> None:
     assert re.search(r"^EL1;\w+;main;sysregs_run;read_AFSR0_EL1;DENY msr\.r AFSR0_EL1 1$", folded, re.M), folded
     shown = decode(log, "show", *symbols).stdout
     assert re.search(r"@E +called from sysregs_run\+0x\w+ < main\+0x\w+ < \w+\+0x\w+$", shown, re.M), shown[:3000]
+    asked = [*DECODER, "why", traced[0][0].decode(), str(log), *symbols, "--policy", str(tree / "policy/traced.yaml")]
+    why = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert re.search(r"^  callers   sysregs_run\+0x\w+ < main\+0x\w+ < \w+\+0x\w+$", why, re.M), why
     assert decode(log, "check").returncode == 0

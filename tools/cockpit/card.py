@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What there is to say about one record, and what can be done about it."""
+from __future__ import annotations
+
+from typing import List
+
+from hvl.record import DECISIONS
+from hvl.run import Output
+from hvl.why import explain
+
+from .state import Item
+
+
+class Kept(Output):
+    """An output that is a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: List[str] = []
+
+    def line(self, text: str = "") -> None:
+        self.lines.append(text)
+
+
+def card(item: Item, recording: bool = False) -> List[str]:
+    """Why, who, and what would change it."""
+    rec, view = item.rec, item.view
+    if rec.kind not in DECISIONS:
+        return [rec.text(), "", view.told(rec.body)]
+    rule = None if rec.f.rule is None else view.places.rule(view.session, rec.f.rule)
+    if rule is None:
+        by = "" if rec.f.pc is None else f", by {view.where(rec.f.pc, rec.f.el)}"
+        out = [rec.text(), f"  decision  {rec.f.verdict} by r{rec.f.rule}{by}",
+               "  because   no rules of the policy that ran are at hand"]
+    else:
+        kept = Kept()
+        explain(rec, view.of(rec), rule, kept)
+        out = kept.lines
+    return out

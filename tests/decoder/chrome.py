@@ -40,7 +40,7 @@ def viewer() -> List[Path]:
 class Browser:
     """One page."""
 
-    def __init__(self, home: Path, page: Path) -> None:
+    def __init__(self, home: Path, page: "Path | str") -> None:
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
 
@@ -54,7 +54,7 @@ class Browser:
         os.close(to_read)
         os.close(to_write)
         self._rest, self._number, self._session = b"", 0, ""
-        target = self._ask("Target.createTarget", url=page.as_uri())["targetId"]
+        target = self._ask("Target.createTarget", url=page if isinstance(page, str) else page.as_uri())["targetId"]
         self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 
     def __enter__(self) -> "Browser":

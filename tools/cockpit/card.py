@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to say about one record, and what can be done about it."""
+"""One record: reason, function, and the acts that would change its decision."""
 from __future__ import annotations
 
 from typing import List
@@ -22,7 +22,7 @@ class Kept(Output):
         self.lines.append(text)
 
 
-def card(item: Item, recording: bool = False) -> List[str]:
+def card(item: Item) -> List[str]:
     """Why, who, and what would change it."""
     rec, view = item.rec, item.view
     if rec.kind not in DECISIONS:
@@ -36,4 +36,5 @@ def card(item: Item, recording: bool = False) -> List[str]:
         kept = Kept()
         explain(rec, view.of(rec), rule, kept)
         out = kept.lines
-    return out
+    seq = f"{rec.seq}.{rec.cpu}" if rec.cpu else str(rec.seq)
+    return [*out, f"  back      of a run by `make record`: `make replay SEQ={seq}` opens the monitor before it"]

@@ -32,7 +32,7 @@ _HINTS = {"console": "keys go to the guest", "monitor": "Tab completes, arrows: 
 
 
 def key_bytes(key: str) -> bytes:
-    """What a terminal sends for a key of urwid's."""
+    """The bytes that a terminal sends for a key of urwid's."""
     if key in _SEQUENCES:
         return _SEQUENCES[key]
     if key.startswith("ctrl ") and len(key) == 6:

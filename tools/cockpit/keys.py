@@ -35,7 +35,7 @@ class Typist:
         self._typed, self._opening = None, False
 
     def next(self) -> bytes:
-        """What is to be typed now."""
+        """The bytes to be typed now."""
         state = self._state
         if state.ended is not None:
             self.clear()
@@ -85,7 +85,7 @@ class History:
 
 
 def commands(lines: List[str]) -> Set[str]:
-    """Those that the monitor's own `help` lists: no image's list is kept here."""
+    """Commands that the monitor's own `help` lists: no image's list is kept here."""
     return {word for line in lines for found in [_COMMANDS.match(line)] if found for word in found.group(1).split()}
 
 

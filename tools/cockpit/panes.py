@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each part of the screen shows, as lines of marked text; no terminal is needed to make them."""
+"""Contents of each part of the screen, as lines of marked text; no terminal is needed to make them."""
 from __future__ import annotations
 
 from typing import List, Optional, Tuple, Union
@@ -73,7 +73,7 @@ def rules(rows: List[RuleRow], count: int, chosen: Optional[int]) -> List[Markup
     for at, row in enumerate(rows[first:first + max(0, count - 1)], first):
         number = f"r{row.rule}"
         text = (f"{number:>5} {row.rate:>7.0f} {row.hits:>9} {'-' if row.ns is None else span(row.ns):>8}  "
-                f"{_last(row)}{row.changed and f'[{row.changed}] '}{row.place}  {row.text}")
+                f"{row.changed and f'[{row.changed}] '}{_last(row)}{row.place}  {row.text}")
         style = "chosen" if at == chosen else "deny" if row.last is not None else ""
         out.append((style, text) if style else text)
     return out

@@ -64,7 +64,7 @@ class Proposal:
                 *self.differs, *self.why]
 
     def write(self) -> str:
-        """Into the policy's file, if it is still the one that was read; what to say then."""
+        """Writes the policy's file, if it is still the one that was read; a message for the person."""
         if self.written:
             return f"{self.shown} has it already"
         try:
@@ -81,7 +81,7 @@ class Proposal:
 
 
 def read(data: bytes, errors: bytes) -> Proposal:
-    """What propose.py said."""
+    """The answer of propose.py."""
     try:
         said = json.loads(data[:_LARGEST])
         if isinstance(said, dict):

@@ -52,8 +52,9 @@ def proposed(name: str, log: str, options: Options) -> Dict[str, Any]:
     if errors or edited is None:
         return {"why": ["as an edit of the file it has complaints:", *errors[:_MOST]]}
     changed: List[str] = report(difference(policy, edited, options.cpu), options)
+    notes = [] if found.ran(ran) else [f"note: {display(base)} is another policy today than the one that ran"]
     return {"path": str(base.resolve()), "shown": display(base), "before": before, "after": after,
-            "differs": changed[:_MOST], "why": [proposal.evidence for proposal in learned.proposals]}
+            "differs": changed[:_MOST], "why": notes}
 
 
 def main(argv: List[str]) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the cockpit knows of a machine, from the bytes of its line. No terminal, no process, no clock of its own."""
+"""The cockpit's knowledge of a machine, from the bytes of its line. No terminal, no process, no clock of its own."""
 from __future__ import annotations
 
 from collections import deque
@@ -19,6 +19,7 @@ from .text import Lines
 
 KEPT = 20_000           # records, and refusals that pass a filter
 _RULES = 10_000         # of which the last refusal is kept
+_SAMPLES = 7            # of how often rules decided, one every half second
 _PATIENCE = 1 << 12     # bytes that wait for a doubtful record
 _REFUSALS = (b"DENY ", b"KILL ", b"WOULD", b"RAZWI", b"INJEC")
 _BRIEF = ("keys", "watch")      # a table on the line: nobody stands
@@ -129,9 +130,6 @@ class State:
         self.ended: Optional[str] = None
         self.bytes = 0
         self._begin(Session("-"))
-        self._before: Tuple[float, Dict[int, Tuple[int, int]]] = (0.0, {})
-        self._rates: Dict[int, float] = {}
-        self.rate = 0.0
 
     # --- in ------------------------------------------------------------------------------------------------------
 
@@ -158,7 +156,9 @@ class State:
         self.changed: Dict[int, str] = {}
         self.header: Optional[Rec] = None
         self.reason = ""
-        self._before, self._rates, self.rate = (0.0, {}), {}, 0.0
+        self._samples: Deque[Tuple[float, Dict[int, Tuple[int, int]]]] = deque(maxlen=_SAMPLES)
+        self._rates: Dict[int, float] = {}
+        self.rate = 0.0
 
     def _events(self, events: Iterable[Union[Event, Block]]) -> None:
         for event in events:
@@ -235,15 +235,16 @@ class State:
         self.shown.add([item for item in self.records if test(item.view)])
 
     def sample(self, now: float) -> None:
-        """To be called about once a second: how often each rule decides."""
+        """To be called twice a second: how often each rule decided in the last few seconds. Totals of what is not logged come
+        once a second."""
         self.tally.settle()
         counts = self.tally.rule_counts()
-        since, before = self._before
-        passed = now - since
-        if since and passed > 0:
+        if self._samples:
+            since, before = self._samples[0]
+            passed = max(1e-3, now - since)
             self._rates = {rule: (hits - before.get(rule, (0, 0))[0]) / passed for rule, (hits, _) in counts.items()}
             self.rate = sum(self._rates.values())
-        self._before = now, counts
+        self._samples.append((now, counts))
 
     def rules(self) -> List[RuleRow]:
         """The busiest first; where none is, by what they cost so far."""
@@ -267,14 +268,14 @@ class State:
         return self.asking and self.monitor.row.endswith("> ") and self.monitor.column == len(self.monitor.row)
 
     def health(self) -> str:
-        """What the log lacks; empty: nothing so far."""
+        """Gaps of the log; empty: none so far."""
         s = self.session
         parts = [f"{name} {count}" for name, count in (("lost", s.lost), ("missing", s.missing), ("damaged", s.damaged),
                                                        ("suspect", s.suspect)) if count]
         return ", ".join(parts)
 
     def doing(self) -> str:
-        """What the machine does."""
+        """The machine's state, in a word or two."""
         if self.ended is not None:
             return self.ended
         if self.stands is not None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a stream of the line shows on a terminal, as lines: the end of each, after returns, backspaces and the escape
-sequences of line editors. A program that draws the whole screen needs a terminal of its own."""
+"""A stream of the line, as the lines that a terminal shows in the end, after returns, backspaces and the escape sequences
+of line editors. A program that draws the whole screen needs a terminal of its own."""
 from __future__ import annotations
 
 import codecs
@@ -43,7 +43,7 @@ class Lines:
             return
         self._end()
         over = len(more) - 1 - (self.rows.maxlen or 0)
-        if over > 0:                # nobody will see them
+        if over > 0:                # lines that nobody will see
             self.total += over
             more = more[over:]
         for line in more[:-1]:
@@ -75,7 +75,7 @@ class Lines:
             elif piece == "\b":
                 self.column = max(0, self.column - 1)
             elif piece == "\t":
-                self._put(" " * (8 - self.column % 8))
+                self.column = min(_WIDEST - 1, self.column + 8 - self.column % 8)
             elif piece[0] >= " " and piece != "\x7f":
                 self._put(piece)
 

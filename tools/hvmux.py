@@ -109,7 +109,7 @@ def open_log(name: str, append: bool) -> BinaryIO:
 
 
 class Machine:
-    """The command that runs the machine: a process group of its own, whose console is a pair of pipes that never block its owner."""
+    """The command that runs the machine: a process group of its own, whose console is a pair of pipes that never block."""
 
     def __init__(self, command: List[str]) -> None:
         self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

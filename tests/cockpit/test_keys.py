@@ -45,6 +45,29 @@ def test_commands_are_typed_one_by_one_and_only_at_the_prompt() -> None:
     assert typist.next() == b"" and not typist.busy
 
 
+def test_a_question_of_the_monitor_is_left_for_its_prompt() -> None:
+    """`rule rN stop` asks before the decision; its words, from the monitor's source."""
+    text = (ROOT / "hv/operator/monitor.c").read_text(encoding="utf-8")
+    asked = re.search(r'"(\[a\]llow .*?)"', text)
+    assert asked and asked.group(1).endswith("? ")
+    log, state = Encoder(), State(Places(None), None)
+    typist = Typist(state)
+    log.header()
+    log.decision(1, "msr.r PMCR_EL0")
+    log.enter_monitor("rule")
+    log.guest(b"r1 is about to DENY\r\n" + asked.group(1).encode())
+    state.feed(log.bytes())
+    state.idle()
+    assert state.question() and not state.prompt()
+    typist.want("rule r1 reset")
+    assert typist.next() == b"m" and typist.next() == b""
+    log.wire.clear()
+    log.guest(b"m\r\nhv> ")
+    state.feed(log.bytes())
+    state.idle()
+    assert not state.question() and typist.next() == b"rule r1 reset\r"
+
+
 def test_without_the_key_the_monitor_is_opened_by_a_break() -> None:
     log, state = Encoder(), State(Places(None), None)
     log.record("H", "hvl=1 build=x policy=p#00000000 guest=g#00000000 cpu=1 cntfrq=62500000 ring=16384 esc=none log=text")

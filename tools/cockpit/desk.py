@@ -137,8 +137,8 @@ class Desk(urwid.Widget):  # type: ignore[misc]
 
     def _key_monitor(self, size: Tuple[int, int], key: str) -> None:
         state, edit = self.state, self._command
-        if state.asking and not state.prompt() and not self.typist.busy and not edit.edit_text:
-            self._send(key_bytes(key))      # a question of one key, a table that is drawn again
+        if state.question() and not self.typist.busy and not edit.edit_text:
+            self._send(key_bytes(key))
         elif key == "enter":
             if edit.edit_text.strip():
                 self._history.add(edit.edit_text)
@@ -152,6 +152,7 @@ class Desk(urwid.Widget):  # type: ignore[misc]
             self._send(self.typist.next())
         elif key == "ctrl c":
             edit.set_edit_text("")
+            self.typist.clear()
         elif key in ("up", "down"):
             edit.set_edit_text(self._history.up(edit.edit_text) if key == "up" else self._history.down(edit.edit_text))
             edit.set_edit_pos(len(edit.edit_text))
@@ -282,11 +283,13 @@ class Desk(urwid.Widget):  # type: ignore[misc]
         if name == "console":
             body: Sequence[Any] = self._wrapped(state.console.last(inner + self._above, 0), width, inner, "console")
         elif name == "monitor":
-            rows = self._wrapped(state.monitor.last(inner + self._above, 0), width, max(0, inner - 1), "monitor")
+            asked = state.question() and not self.typist.busy and not self._command.edit_text
+            room = inner if asked else max(0, inner - 1)
+            rows: List[Any] = list(self._wrapped(state.monitor.last(inner + self._above, 0), width, room, name))
             if rows and state.prompt():
                 rows = rows[:-1]
-            body = [*rows, self._edited(self._command, self.focus_on == "monitor")]
-            title = "monitor" if state.asking else "monitor (the guest runs)"
+            body = rows if asked else [*rows, self._edited(self._command, self.focus_on == "monitor")]
+            title = "monitor (a key answers)" if asked else "monitor" if state.asking else "monitor (the guest runs)"
         elif name == "rules":
             body = panes.rules(state.rules(), inner, self._row if self.focus_on == "rules" else None)
             title = "the policy's lines"

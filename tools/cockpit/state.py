@@ -267,6 +267,10 @@ class State:
         """Does the monitor wait for a command?"""
         return self.asking and self.monitor.row.endswith("> ") and self.monitor.column == len(self.monitor.row)
 
+    def question(self) -> bool:
+        """Does it wait for one key: the answer to a question, the end of a table?"""
+        return self.asking and not self.prompt()
+
     def health(self) -> str:
         """Gaps of the log; empty: none so far."""
         s = self.session

@@ -42,6 +42,13 @@ def key_bytes(key: str) -> bytes:
     return key.encode("utf-8", "replace") if len(key) == 1 else b""
 
 
+def harmless(markup: Any) -> Any:
+    """Marked text without control characters."""
+    if isinstance(markup, str):
+        return terminal(markup)
+    return (markup[0], harmless(markup[1])) if isinstance(markup, tuple) else [harmless(part) for part in markup]
+
+
 class Desk(urwid.Widget):  # type: ignore[misc]
     """`to_machine` takes bytes for the line; `propose` begins a proposal about a decision; `leave` ends all."""
 
@@ -270,7 +277,7 @@ class Desk(urwid.Widget):  # type: ignore[misc]
             parts.append(self._left(width, room) if one in ("console", "monitor") else self._pane(one, width, room))
         if height > 1:
             hint = "^] and a key ..." if self._prefix else self.message or _HINTS[self.focus_on]
-            parts.append(self._lines([terminal(hint)], width, 1, "key"))
+            parts.append(self._lines([hint], width, 1, "key"))
         return urwid.CanvasCombine([(part, None, False) for part in parts])
 
     def _left(self, width: int, height: int) -> urwid.CompositeCanvas:
@@ -302,7 +309,7 @@ class Desk(urwid.Widget):  # type: ignore[misc]
         elif name == "card":
             lines = self.proposal.lines() if self.proposal is not None else card(self._item) if self._item is not None else []
             self._above = min(self._above, max(0, len(lines) - inner))
-            body = [terminal(line) for line in lines[self._above:self._above + inner]]
+            body = lines[self._above:self._above + inner]
             title = "a proposal" if self.proposal is not None else "why"
         else:
             body = panes.HELP
@@ -330,9 +337,9 @@ class Desk(urwid.Widget):  # type: ignore[misc]
 
     @staticmethod
     def _lines(body: Sequence[Any], width: int, height: int, style: str = "") -> urwid.CompositeCanvas:
-        """So many rows of marked text."""
+        """So many rows of marked text. It is made harmless here, wherever it comes from."""
         markup: List[Any] = []
         for line in list(body[:height]) + [""] * (height - len(body)):
-            markup += [line, "\n"]
+            markup += [harmless(line), "\n"]
         text = urwid.Text(markup[:-1], wrap="clip")
         return urwid.AttrMap(text, style).render((width,)) if style else urwid.CompositeCanvas(text.render((width,)))

@@ -11,7 +11,7 @@ from .state import State
 ESCAPE, BREAK = b"\x1d", b"\x01b"       # EL2's key; a BREAK, by QEMU's own
 _HISTORY = 500
 _ASKED = "[m]onitor? "
-_COMMANDS = re.compile(r"  (?:state|memory|policy|log|run|session) {2,}([a-z0-9/ ]+)\Z")
+_COMMANDS = re.compile(r"  [a-z]+ {2,}([a-z0-9/]+(?: [a-z0-9/]+)*)\Z")
 _WORD = re.compile(r"[^\s]*\Z")
 
 

@@ -84,6 +84,11 @@ class Browser:
             assert select.select([self._from], [], [], end - time.monotonic())[0], "Chromium does not answer"
             self._rest += os.read(self._from, 1 << 16)
 
+    def look_like(self, width: int, dark: bool) -> None:
+        """A page of that width, for a person who likes it dark or light."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+
     def value(self, expression: str) -> Any:
         answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer

@@ -359,6 +359,14 @@ run-guest: $(ELF) $(filter $(B)/hello.elf,$(GUEST_ELF)) ## boot GUEST_ELF= or GU
 		$(if $(GUEST_DISK),--disk '$(GUEST_DISK)') $(if $(GUEST_NET),--net '$(GUEST_NET)') $(PREPARED) --out $(B)/guest
 	$(call run_prepared,guest)
 
+# The machine of the cockpit is one of these targets, by what is given, in a make of its own.
+COCKPIT_RUNS = $(MAKE) -s --no-print-directory $(if $(LINUX_IMAGE),run-linux,$(if $(GUEST_ELF)$(GUEST_BIN),run-guest,run))
+.PHONY: cockpit
+cockpit: ## run, run-linux or run-guest, by what is given, in a terminal program: console, policy, records, monitor [WEB=1]
+	$(Q)$(call have,$(QEMU),qemu-system-arm)
+	@test -n '$(DESKPY)' || { echo 'no python3 with urwid: run make setup (Debian package python3-urwid)' >&2; exit 2; }
+	$(Q)$(DESKPY) tools/cockpit --kept $(UART_LOG) $(if $(WEB),--web )-- $(COCKPIT_RUNS)
+
 # A recording has all that a second run needs but QEMU: image, boot arguments, machine, QEMU's events, the log.
 R ?= $(B)/record
 .PHONY: record replay
@@ -378,10 +386,11 @@ replay: ## run the recording up to decision SEQ= again, and open the monitor the
 # The first Python with these modules: $(PYTHON), or Debian's.
 python_with = $(shell for p in $(PYTHON) /usr/bin/python3; do $$p -c 'import $(1)' 2>/dev/null && { echo $$p; break; }; done)
 FDTPY = $(eval FDTPY := $(call python_with,libfdt))$(FDTPY)
+DESKPY = $(eval DESKPY := $(call python_with,urwid$(comma) yaml))$(DESKPY)
 have = command -v $(1) >/dev/null || { echo '$(1) is missing: run make setup (Debian package $(2))' >&2; exit 2; }
-TEST_MODULES = pytest, hypothesis, pexpect, libfdt, jsonschema
+TEST_MODULES = pytest, hypothesis, pexpect, libfdt, jsonschema, urwid, pyte
 TESTPY = $(eval TESTPY := $(call python_with,$(TEST_MODULES)))$(TESTPY)
-havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, pexpect, libfdt, jsonschema: run make setup' >&2; exit 2; }
+havetests = test -n '$(TESTPY)' || { echo 'no python3 with $(TEST_MODULES): run make setup' >&2; exit 2; }
 
 FLAKE8 = flake8 --max-line-length 130 policygen tools tests
 MYPY = mypy --strict --ignore-missing-imports --cache-dir $(B)/mypy policygen tools

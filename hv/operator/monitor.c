@@ -17,6 +17,8 @@
 #include "operator/gdb.h"
 #include "operator/monitor_cmd.h"
 
+#define EARLY_MS 50 /* without a byte: what was sent before has come */
+
 /* The last records: the decoder takes them for the end of the monitor's text. */
 static void leave(struct monitor *m)
 {
@@ -263,7 +265,7 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 
 	if (gdb_active || !enter(&m))
 		return 'd';
-	while (!monitor_machine && console_getc(0) >= 0) /* typed for the guest */
+	while (!monitor_machine && console_getc(EARLY_MS) >= 0) /* typed for the guest */
 		;
 	stand(&m);
 	return m.answer;

@@ -240,13 +240,14 @@ def test_a_rule_changed_at_run_time(console: Any, tmp_path: Path) -> None:
     c.command(f"rule {r} stop")
     c.command(f"set $pc = {CODE:#x}")
     for key, there in (("e", True), ("a", True), ("d", False)):
-        c.send("cont\r")
+        c.send("cont\rA\rA")      # but for the command this was typed for the guest
         c.expect("is about to DENY msr.r PMCCNTR_EL0")
-        c.expect("onitor")
-        c.send("w")
+        c.expect(PROMPT)
+        c.send("why\r")
         c.expect("policy/default.yaml")
-        c.expect("onitor")
-        c.send(key)
+        c.expect("is about to DENY msr.r PMCCNTR_EL0")
+        c.expect(PROMPT)
+        c.send(key + "\r")
         c.expect("guest resumes")
         if there:
             c.send("\x1dm")

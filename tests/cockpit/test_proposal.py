@@ -152,7 +152,7 @@ def test_an_access_that_the_file_allows_needs_no_edit(tmp_path: Path) -> None:
     mine = tmp_path / "mine.yaml"
     mine.write_text(MINE, encoding="utf-8")
     state = state_of(mine, BODIES["an entry that refuses"][0])
-    mine.write_text(MINE.replace("{ do: deny, log: always }", "allow"), encoding="utf-8")
+    mine.write_text(MINE.replace("  AFSR0_EL1: { do: deny, log: always }   # a remark\n", ""), encoding="utf-8")    # mmu has it
     proposal = ask(mine, state, tmp_path)
     assert not proposal.after and "refused for its rate alone" in proposal.lines()[1]
 

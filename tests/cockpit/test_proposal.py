@@ -148,6 +148,15 @@ def test_an_assertion_that_forbids_it_is_named(tmp_path: Path) -> None:
     assert not proposal.after and any("assertion no-afsr" in line for line in proposal.lines()), proposal.lines()
 
 
+def test_an_access_that_the_file_allows_needs_no_edit(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(MINE, encoding="utf-8")
+    state = state_of(mine, BODIES["an entry that refuses"][0])
+    mine.write_text(MINE.replace("  AFSR0_EL1: { do: deny, log: always }   # a remark\n", ""), encoding="utf-8")    # mmu has it
+    proposal = ask(mine, state, tmp_path)
+    assert not proposal.after and "refused for its rate alone" in proposal.lines()[1]
+
+
 def test_a_file_that_changed_meanwhile_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("policy: 2\n", encoding="utf-8")

@@ -42,7 +42,7 @@ def proposed(name: str, log: str, options: Options) -> Dict[str, Any]:
     settle(replace(ran, mode="enforce"), base, (policy.name + "-learned")[:31], learned, options.cpu)
     if not learned.proposals:
         return {"why": [f"{what}: {why}" for what, why in learned.kept] or [
-            "the policy's files of today do not refuse it; build it and run again"]}
+            "it was refused for its rate alone (`limit:`), or the policy's files of today allow it"]}
     before = after = base.read_text(encoding="utf-8")
     for proposal in learned.proposals:
         after = with_entry(after, proposal.section, proposal.name, [str(line) for line in proposal.lines])

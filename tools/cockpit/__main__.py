@@ -38,18 +38,14 @@ def run(argv: List[str]) -> int:
         import urwid  # noqa: F401
     except ImportError:
         raise UsageError("urwid is missing: run `make setup` (Debian package python3-urwid)") from None
-    from cockpit.app import Cockpit, guard
+    from cockpit.app import Cockpit
     cockpit = Cockpit(args.command, Places(args.policy), Symbols(args.map), args.log, args.append, args.kept,
                       args.port if args.web else None)
-    status = guard(cockpit)
     try:
         cockpit.run()
-    except KeyboardInterrupt:
-        pass
     finally:
         cockpit.close()
-    status()
-    return 0
+    return 128 + cockpit.caught[0] if cockpit.caught else 0
 
 
 def _port(text: str) -> int:

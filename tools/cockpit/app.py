@@ -11,7 +11,7 @@ import termios
 import time
 import tty
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, List, Optional
+from typing import Any, BinaryIO, List, Optional
 
 import urwid
 
@@ -56,11 +56,13 @@ class Cockpit:
             self.desk.message = f"the report: {self.web.address}"
         self.loop = urwid.MainLoop(self.desk, PALETTE, handle_mouse=False, event_loop=urwid.SelectEventLoop())
         self.loop.screen.register_palette(PALETTE)
+        self.caught: List[int] = []     # signals
         self._watch: Any = None
         self._last = 0.0                # when something came
         self._asked: Optional["subprocess.Popen[bytes]"] = None
 
     def run(self) -> None:
+        self._guard()
         saved = termios.tcgetattr(0)
         self._listen()
         self.loop.set_alarm_in(_TICK, self._tick)
@@ -72,6 +74,22 @@ class Cockpit:
             pass
         finally:
             termios.tcsetattr(0, termios.TCSAFLUSH, saved)
+
+    def _guard(self) -> None:
+        """A signal that ends the cockpit leaves by the same way as F10, so that the terminal is as it was: its handler only
+        notes it, and a byte wakes the loop."""
+        woken, wake = os.pipe()
+        os.set_blocking(woken, False)
+        os.set_blocking(wake, False)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda number, _: self.caught.append(number))
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+
+        def look() -> None:
+            os.read(woken, _CHUNK)      # other signals, as of a new size, wake too
+            if self.caught:
+                self._leave()
+        self.loop.watch_file(woken, look)
 
     def close(self) -> int:
         if self._asked is not None and self._asked.poll() is None:
@@ -188,19 +206,3 @@ class Cockpit:
 
     def _proposed(self, proposal: Proposal) -> None:
         self.desk.proposed(proposal)
-
-
-def guard(cockpit: Cockpit) -> Callable[[], None]:
-    """Signals that end the cockpit leave by the same way as F10, so that the terminal is as it was."""
-    caught: List[int] = []
-
-    def leave(number: int, _: Any) -> None:
-        caught.append(number)
-        raise KeyboardInterrupt
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, leave)
-
-    def status() -> None:
-        if caught:
-            sys.exit(128 + caught[0])
-    return status

@@ -172,7 +172,7 @@ int monitor_ask(struct cpu *c, const struct decision *d)
 	for (key = 0; key != 'a' && key != 'A' && key != 'd' && key != 'e';) {
 		kprintf("r%u %s is about to %s %s\n"
 			"[a]llow once [d]o it [e]mulate 0 [A]lways allow [w]hy [m]onitor? ", d->rule,
-			policy_rules[d->rule].place, log_verdicts[d->verdict % V_COUNT], text);
+			policy_far_rules[d->rule].place, log_verdicts[d->verdict % V_COUNT], text);
 		key = console_getc(-1);
 		kprintf("%c\n", key >= ' ' && key < 0x7f ? key : '?');
 		if (key == 'w')

@@ -197,6 +197,8 @@ QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu board/$(DRIVERS)/gic
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)
 $(SMALL:%.c=$(B)/%.o): private HV_CFLAGS += $(SMALL_CFLAGS)
+# Its texts are not aligned, and not merged with those of the code, which must be near.
+$(B)/gen/policy_tables.o: private HV_CFLAGS += -Os -fno-merge-constants
 
 $(B)/hv/%.o: hv/%.S $(B)/flags
 	$(call say,AS,$<)

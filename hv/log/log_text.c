@@ -239,7 +239,7 @@ static bool wanted(const struct log_record *r)
 	case LOG_QUIET:
 		return r->kind != REC_DECISION;
 	case LOG_NOTABLE:
-		return r->info & INFO_NOTABLE || log_text_sections >> policy_rules[policy_rows[r->row].rule].section & 1;
+		return r->info & INFO_NOTABLE || log_text_sections >> policy_far_rules[policy_rows[r->row].rule].section & 1;
 	default:
 		return true;
 	}

@@ -138,7 +138,7 @@ static void ask(struct monitor *m)
 	describe_frame(text, sizeof(text), &m->c->frame);
 	kprintf("r%u %s is about to %s %s\n"
 		"[a]llow once  [d]o it  [e]mulate 0  [A]lways allow  and Enter; or a command, such as why\n", m->asks->rule,
-		policy_rules[m->asks->rule].place, log_verdicts[m->asks->verdict % V_COUNT], text);
+		policy_far_rules[m->asks->rule].place, log_verdicts[m->asks->verdict % V_COUNT], text);
 }
 
 /* The answer that the line is to ask(), or 0. */

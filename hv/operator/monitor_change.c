@@ -43,7 +43,7 @@ static void list_rules(void)
 		if (!flags)
 			continue;
 		n++;
-		kprintf("r%-4u %-6s %-24s %.40s\n", i, flags_word(flags, ""), policy_rules[i].place, policy_rules[i].text);
+		kprintf("r%-4u %-6s %-24s %.40s\n", i, flags_word(flags, ""), policy_far_rules[i].place, policy_far_rules[i].text);
 	}
 	kprintf("%u rules changed at run time\n", n);
 }
@@ -68,7 +68,7 @@ void monitor_rule(struct monitor *m, const char *args)
 		return;
 	}
 	if (no_more(args) && change_rule(m->c, rule, set, clear & ~set))
-		kprintf("r%u %s: %s\n", rule, policy_rules[rule].place, flags_word(set, "as built"));
+		kprintf("r%u %s: %s\n", rule, policy_far_rules[rule].place, flags_word(set, "as built"));
 }
 
 /* --- set ------------------------------------------------------------------------------------------ */

@@ -81,7 +81,7 @@ static void say_devices(const struct window_info *w)
 
 static void say_window(const struct window_info *w)
 {
-	kprintf("ipa 0x%08x-0x%08x  trap  %-10s r%u %s", w->base, w->last, w->name, w->rule, policy_rules[w->rule].place);
+	kprintf("ipa 0x%08x-0x%08x  trap  %-10s r%u %s", w->base, w->last, w->name, w->rule, policy_far_rules[w->rule].place);
 	say_hits(w->rule);
 	say_devices(w);
 }
@@ -97,7 +97,7 @@ static void say_range(const struct range *r)
 	kprintf("ipa 0x%08lx-0x%08lx  %c%c%c   ", r->first, r->last, d & BIT(6) ? 'R' : '-', d & BIT(7) ? 'W' : '-',
 		d & BIT(54) ? '-' : 'X');
 	if (p)
-		kprintf("%-10s r%u %s", "direct", p->rule, policy_rules[p->rule].place);
+		kprintf("%-10s r%u %s", "direct", p->rule, policy_far_rules[p->rule].place);
 	else
 		kprintf("%-10s pa 0x%lx", r->first == GUEST_IPA ? "ram" : "?", d & ADDRESS);
 	if (r->blocks)

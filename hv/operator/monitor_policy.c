@@ -58,8 +58,8 @@ static void hits_line(unsigned rule, u64 hits, u64 all)
 
 	ksnprintf(name, sizeof(name), "r%u", rule);
 	say_share(hits, all);
-	kprintf("  %-7s %-4s %-24s %.22s\n", rule_verdict(rule), name, policy_rules[rule].place,
-		policy_rules[rule].text);
+	kprintf("  %-7s %-4s %-24s %.22s\n", rule_verdict(rule), name, policy_far_rules[rule].place,
+		policy_far_rules[rule].text);
 }
 
 /* Most hits first. Rules beyond RULES_SORTED are counted together, but not listed. */
@@ -98,7 +98,7 @@ static void policy_hits(struct monitor *m)
 
 static void say_rule(unsigned rule)
 {
-	const struct rule_info *info = &policy_rules[rule];
+	const struct rule_info *info = &policy_far_rules[rule];
 
 	kprintf("r%u  %s  (%s)\n  %s\n", rule, info->place, info->section < SEC_COUNT ? policy_sections[info->section] : "?",
 		info->text);
@@ -163,7 +163,7 @@ static void policy_find(struct monitor *m, const char *word)
 		return;
 	}
 	for (unsigned i = 0; i < policy_n_rules; i++) {
-		const struct rule_info *r = &policy_rules[i];
+		const struct rule_info *r = &policy_far_rules[i];
 
 		if (!strstr(r->text, word) && !strstr(r->place, word) && !(r->why && strstr(r->why, word)))
 			continue;
@@ -242,7 +242,7 @@ static void say_remedy(const struct decision *d, unsigned verdict)
 	if (d->action == ACT_DENY || d->action == ACT_KILL || d->action == ACT_FORWARD) /* as let_pass() decides */
 		kprintf("  to let it pass: `rule r%u would`\n", d->rule);
 	kprintf("  to be asked first, next time: `rule r%u stop`\n"
-		"  for good: an entry for it beside %s, and build again\n", d->rule, policy_rules[d->rule].place);
+		"  for good: an entry for it beside %s, and build again\n", d->rule, policy_far_rules[d->rule].place);
 }
 
 /* The trap that stopped the guest, by a rule that does not log. */

@@ -186,7 +186,7 @@ static void say_trail(struct cpu *c)
 
 		if (r)
 			kprintf("%c", r->kind == REC_DECISION && r->row < policy_n_rows ?
-				*policy_sections[policy_rules[policy_rows[r->row].rule].section % SEC_COUNT] : '-');
+				*policy_sections[policy_far_rules[policy_rows[r->row].rule].section % SEC_COUNT] : '-');
 	}
 	kprintf("  newest last: sysreg mmio hvc c(smc) exception feature -(event)\n");
 }

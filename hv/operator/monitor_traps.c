@@ -60,7 +60,7 @@ static void gather(const struct log_record *r, u64 seq)
 
 	if (r->seq != seq || r->kind != REC_DECISION || r->row >= policy_n_rows || r->time < cleared || !r->n)
 		return;
-	s = &spreads[policy_rules[policy_rows[r->row].rule].section % SEC_COUNT];
+	s = &spreads[policy_far_rules[policy_rows[r->row].rule].section % SEC_COUNT];
 	each = r->cost / r->n;
 	s->bucket[bucket(each)] += r->n;
 	s->n += r->n;
@@ -122,7 +122,7 @@ static void by_class(u64 all, u64 now)
 		for (unsigned i = 0; i < policy_n_rows; i++) {
 			u64 h = 0, t = 0;
 
-			if (policy_rules[policy_rows[i].rule].section != n)
+			if (policy_far_rules[policy_rows[i].rule].section != n)
 				continue;
 			row_sum(i, &raw, &raw_cost);
 			row_recent(i, &h, &t);
@@ -172,7 +172,7 @@ static void by_rule(struct monitor *m, u64 all)
 		say_share(hits, all);
 		say_time(cost, 10);
 		say_time(cost / hits, 10);
-		kprintf("  %s\n", policy_rules[rule].place);
+		kprintf("  %s\n", policy_far_rules[rule].place);
 		if (!monitor_more(m))
 			return;
 	}

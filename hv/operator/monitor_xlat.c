@@ -119,7 +119,7 @@ static void say_owner(u64 ipa)
 		kprintf("  no window of the policy: `default` under mmio decides\n");
 		return;
 	}
-	rule = &policy_rules[w->rule];
+	rule = &policy_far_rules[w->rule];
 	kprintf("  window \"%s\"+0x%lx  r%u %s\n    %s\n", w->name, ipa - w->base, w->rule, rule->place, rule->text);
 }
 

@@ -10,7 +10,7 @@
 static const struct mmio_range *mmio_find(u64 ipa)
 {
 	unsigned first = policy_mmio_leaf[policy_mmio_root[FIELD(ipa, 29, 21)]][FIELD(ipa, 20, 12)];
-	const struct mmio_range *r = &policy_mmio_ranges[first];
+	const struct mmio_range *r = &policy_far_ranges[first];
 
 	while (r->more && ipa > r->last)
 		r++;

@@ -246,7 +246,7 @@ extern const u64 policy_hash; /* meaning hash: equal iff the decisions are equal
 extern const u32 policy_wording; /* equal iff rules have the same numbers and stand in the same text */
 extern const struct decision policy_rows[];
 extern const u16 policy_n_rows;
-extern const struct rule_info policy_rules[];
+extern const struct rule_info *const policy_far_rules; /* policy_rules[], beyond the reach of a PC-relative address */
 extern const u16 policy_n_rules;
 extern const struct limit policy_limits[];
 extern const u16 policy_n_limits;
@@ -259,7 +259,7 @@ extern const u16 policy_sysreg_leaf[][32]; /* by ISS[4:0]: CRm, direction */
 
 extern const u8 policy_mmio_root[512];     /* by IPA[29:21] */
 extern const u16 policy_mmio_leaf[][512];  /* by IPA[20:12]: index of the page's first range */
-extern const struct mmio_range policy_mmio_ranges[];
+extern const struct mmio_range *const policy_far_ranges; /* policy_mmio_ranges[], as policy_far_rules */
 extern const u16 policy_mmio_default[2];   /* rows: a read, a write above 1 GiB */
 extern const u16 policy_mmio_straddle[2];  /* rows: a read, a write that touches ranges with different rows */
 

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from test_debug import CODE, SPIN, program
-from vm import PROMPT, QEMU, ROOT, arm64_image, bootargs, build, machine, run
+from vm import PROMPT, QEMU, ROOT, arm64_image, bootargs, build, machine, make, run
+
+sys.path.insert(0, str(ROOT / "tests" / "bench"))
+from bench import larger_policy  # noqa: E402
 
 # A kernel that prints for three places in its RAM whether they hold data (D) or zero (Z), and that it runs.
 LOOK = """
@@ -114,3 +117,15 @@ def test_exposed_vectors_have_every_length_that_the_cpu_has(tree: Path, console:
         assert re.search(rf"\b{name} +0x0*100\b", regs), "2048 bits are QEMU's most"
     c.send("poweroff\r")
     assert c.end() == 0
+
+
+def test_twenty_thousand_entries(tmp_path: Path) -> None:
+    """Tables beyond the reach of EL2's PC-relative addresses: each is linked where the code finds it."""
+    policy = ROOT / "build" / "20k.yaml"
+    policy.write_text(larger_policy(20000), encoding="utf-8")
+    make("all", f"POLICY={policy.relative_to(ROOT)}", "B=build/test/20k")
+    elf = ROOT / "build" / "test" / "20k" / "hypervisor.elf"
+    said = run(machine(elf, *bootargs(tmp_path, "unattended=1"))).stdout.decode(errors="replace")
+    total = re.search(r"diagnostic guest: (\d+) passed, 0 failed", said)
+    assert total and int(total[1]) > 100, said[-3000:]
+    assert re.search(r" rules=(\d+) ", said)[1] == "20001", said[-3000:]      # type: ignore[index]

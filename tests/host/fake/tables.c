@@ -19,6 +19,7 @@ const struct rule_info policy_rules[] = {
 	{ "policy/test.yaml:13", "core: allow", NULL, SEC_SYSREGS },
 	{ "policy/test.yaml:21", "rtc: { direct: rw }", NULL, SEC_MMIO },
 };
+const struct rule_info *const policy_far_rules = policy_rules;
 const u16 policy_n_rules = ARRAY_SIZE(policy_rules);
 
 const char *const policy_class_names[EXC_COUNT] = {
@@ -73,6 +74,7 @@ const char policy_sysreg_text[] = "TLBI VMALLE1\0SCTLR_EL1\0PMCR_EL0";
 const u8 policy_mmio_root[512];
 const u16 policy_mmio_leaf[1][512];
 const struct mmio_range policy_mmio_ranges[1];
+const struct mmio_range *const policy_far_ranges = policy_mmio_ranges;
 const u16 policy_mmio_default[2], policy_mmio_straddle[2];
 const struct condition policy_conditions[] = {
 	{ .word = WORD_VALUE },

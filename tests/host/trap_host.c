@@ -688,7 +688,7 @@ int main(void)
 		answer.end = trap(c, &q) ? 0 : (u8)why_off[0];
 		must(answer.end || midline || !c->work, "something is left to do");
 		must(answer.end || !c->record, "a record is still to be completed");
-		if (!answer.end && log_mode != LOG_QUIET && log_notable_waiting(&c->log))
+		if (!answer.end && log_mode != LOG_QUIET && decisions(c, V_DENY) > denied && log_notable_waiting(&c->log))
 			must(due > fake_now ? c->log_due == due : due ? c->log_due > fake_now :
 			     c->log_due > entered + HZ / 2 && c->log_due <= fake_now + HZ / 2,
 			     "a refusal waits, and the alarm is not half a second after its trap");

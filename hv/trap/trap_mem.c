@@ -94,7 +94,7 @@ static enum outcome act_ignore(struct trap_frame *f, const struct decision *d, u
 	return NEXT;
 }
 
-static enum outcome act_mask(struct trap_frame *f, const struct decision *d, u64 ipa)
+static COLD enum outcome act_mask(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	const struct access acc = access_of(f, ipa), *a = &acc;
 	unsigned size = 1u << a->log2_size;

@@ -433,7 +433,7 @@ void vgic_flush(struct cpu *c)
 	u32 stale;
 
 	/* SGI_KICK follows each later change of these: an SPI that becomes pending, a CPU that recalls SPIs. */
-	spis = vgic_dist.busy || c->vgic.lr_spis || c->vgic.asked != c->vgic.served;
+	spis = vgic_dist.busy || c->vgic.asked != c->vgic.served;
 	if (spis)
 		spin_lock(&dist_lock);
 	vgic_fold(c);

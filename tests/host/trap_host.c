@@ -52,6 +52,7 @@ enum op {
 #define OPS 8
 #define ABSENT 7 /* CPUs from this index on do not exist; those with odd numbers have not been started */
 #define ZVA  5 /* DCZID_EL0.BS: 128 bytes; DZP is set */
+#define HZ    62500000UL
 #define SLEEP 62500 /* ticks */
 /* More bits of question.sp_el0 with WORK, besides the work itself. */
 #define STOPS  BIT(16) /* the debugger wants the monitor */
@@ -150,7 +151,7 @@ u64 fake_sysreg_read(const char *name)
 	if (name[0] == 't' && !strcmp(name, "tpidr_el2"))
 		return (u64)cpus[0];
 	if (!strcasecmp(name, "cntfrq_el0"))
-		return 62500000;
+		return HZ;
 	return *sysreg(name);
 }
 void fake_sysreg_write(const char *name, u64 value) { *sysreg(name) = value; }
@@ -650,7 +651,7 @@ int main(void)
 	while (fread(&q, sizeof(q), 1, stdin) == 1) {
 		u64 hits = decisions(c, -1), denied = decisions(c, V_DENY), seq = c->log.seq;
 		const struct log_record *r;
-		u64 cost = 0, entered;
+		u64 cost = 0, entered, due = c->log_due;
 
 		for (unsigned i = 0; i < policy_n_rows; i++)
 			cost += c->rows[i].cost;
@@ -658,7 +659,7 @@ int main(void)
 		if (!(q.entry & KEEP)) {
 			memset(c->logged_once, 0, LOGGED_SLOTS * sizeof(u64));
 			memset(c->limit_time, 0, policy_n_limits * sizeof(u64));
-			fake_now += 62500000; /* `log: once` and rate limits start afresh */
+			fake_now += HZ; /* `log: once` and rate limits start afresh */
 		} else {
 			fake_now += q.entry & (WORK | CHANGES) ? 0 : q.sp_el0;
 		}
@@ -693,6 +694,10 @@ int main(void)
 		answer.end = trap(c, &q) ? 0 : (u8)why_off[0];
 		must(answer.end || midline || !c->work, "something is left to do");
 		must(answer.end || !c->record, "a record is still to be completed");
+		if (!answer.end && log_mode != LOG_QUIET && decisions(c, V_DENY) > denied && log_notable_waiting(&c->log))
+			must(due > fake_now ? c->log_due == due : due ? c->log_due > fake_now :
+			     c->log_due > entered + HZ / 2 && c->log_due <= fake_now + HZ / 2,
+			     "a refusal waits, and the alarm is not half a second after its trap");
 		answer.hits = decisions(c, -1) - hits;
 		answer.cost = -cost;
 		answer.lost = c->log.lost;

@@ -525,6 +525,8 @@ static void sgi(void)
 	vgic_sgi(cpus[me], v, group1);
 	spin_unlock(&rules_lock);
 	m_sgi(me, v, group1);
+	v = any(n_cpus) * 0x20000 + 0x10200; /* before its CPU comes into EL2 */
+	same(vgic_redist_read((u32)v, 4), m_redist_read((u32)v, 4), "GICR", (u32)v);
 }
 
 static void wire(unsigned irq, bool high)

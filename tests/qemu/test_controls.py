@@ -26,6 +26,7 @@ EVERYWHERE = [register for register in controls.MEMBERS if register not in contr
 TURNED = {"HCR_EL2": 1 << 13, "MDCR_EL2": 1 << 6, "CPTR_EL2": 1 << 20}
 # Written in addition to the plan: HPMN, HPMD, HCCD; TZ and TSM where RES1; MIDR_EL1 in place of 0; MPIDR_EL1.
 ADDED = {"MDCR_EL2": 0x1f | 1 << 17 | 1 << 23, "CPTR_EL2": 1 << 12 | 1 << 8, "VPIDR_EL2": ALL_BITS, "VMPIDR_EL2": ALL_BITS}
+PMU = '\tkprintf("PMUVer %lu\\n", sysreg_read(id_aa64dfr0_el1) >> 8 & 15);\n'
 # FEAT_MTE2, which the machine lacks without tag memory.
 TAGS = {"HCR_EL2": 1 << 58 | 1 << 56}
 
@@ -46,7 +47,7 @@ def planted(tree: Path) -> Path:
     text = text.replace("\tvcpu_controls();\n", "\tvcpu_controls();\n\tturn();\n\tlook(\"before\");\n"
                         "\tvcpu_controls();\n\tlook(\"after\");\n")
     main.write_text(text.replace("\nvoid main(void)\n{", f"\nstatic void turn(void)\n{{\n{turn}}}\n"
-                                 f"static void look(const char *when)\n{{\n{look}}}\n\nvoid main(void)\n{{"))
+                                 f"static void look(const char *when)\n{{\n{look}{PMU}}}\n\nvoid main(void)\n{{"))
     return build("default", tree=tree)
 
 
@@ -80,3 +81,7 @@ def test_each_control_reads_back(tree: Path, tmp_path: Path, request: pytest.Fix
         assert (value ^ wanted[name]) & kept == 0, f"{name} reads {value:#x}, the plan is {wanted[name]:#x}"
         assert before[name] != value or name == "HCRX_EL2", f"{name} was not turned over: it proves nothing"
     assert after["MDCR_EL2"] & 0x1f and after["VPIDR_EL2"] and after["VMPIDR_EL2"]
+    # HPMD is of FEAT_PMUv3p1, HCCD of FEAT_PMUv3p5: nothing counts at EL2 (Arm ARM, ID_AA64DFR0_EL1.PMUVer).
+    version = int(re.findall(r"PMUVer (\d+)", text)[0])
+    assert [after["MDCR_EL2"] >> bit & 1 for bit in (17, 23)] == [4 <= version < 15, 6 <= version < 15], version
+    assert version >= 6 or cpu != "max"

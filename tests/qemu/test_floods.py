@@ -2,7 +2,6 @@
 """Guests that flood EL2 from all CPUs at once, in real threads: EL2 does not panic, obeys the operator, and its log is
 whole."""
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any, List
@@ -31,17 +30,24 @@ def flooding(profile: str, key: str, smp: int, tmp_path: Path, console: Any, log
     return c
 
 
-def heard(c: Any) -> float:
-    """Seconds until the key opens the monitor. The host may be busy: the best of three."""
+def used(c: Any) -> float:
+    """Seconds of the host's CPUs that the machine has had."""
+    fields = Path(f"/proc/{c.child.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def heard(c: Any, smp: int) -> float:
+    """Seconds until the key opens the monitor, on a host with two cores: the machine's CPUs are all busy, and on a host that
+    does other work what they have had tells how long it was. The best of three."""
     waits: List[float] = []
     while not waits or (waits[-1] > SOON and len(waits) < 3):
         if waits:
             c.send("cont\r")
             c.expect("guest resumes")
-        start = time.monotonic()
+        start, before = time.monotonic(), used(c)
         c.send("\x1dm")
         c.expect(PROMPT)
-        waits.append(time.monotonic() - start)
+        waits.append(min(time.monotonic() - start, (used(c) - before) / min(smp, 2)))
     return min(waits)
 
 
@@ -52,13 +58,10 @@ def test_a_flood_ends_where_the_operator_says(tmp_path: Path, console: Any, prof
     """Calls of 4096 bytes, bytes to the PL011, refusals within a line, a mix of floods, and the GIC of each CPU from all."""
     c = flooding(profile, key, smp, tmp_path, console)
     assert c.child.expect([pexpect.TIMEOUT, "panic", pexpect.EOF], timeout=SECONDS) == 0, c.child.before[-3000:]
-    soon = heard(c)
+    soon = heard(c, smp)
     c.child.searchwindowsize = None
-    said = c.command("el2")
-    assert "text, constants and tables as at boot" in said
-    waits = re.findall(r"lock +(\w+) +wait (\d+) us, hold (\d+) us at most", said)
-    print(f"{profile} {key} SMP={smp}: prompt after {soon:.2f} s", *(f"{n}: wait {w} us, hold {h} us;" for n, w, h in waits))
-    assert waits and soon < SOON, (soon, said)
+    said = c.el2(f"{profile} {key} SMP={smp}: prompt after {soon:.2f} s")
+    assert soon < SOON, (soon, said)
     c.send("poweroff\r")
     assert c.end() == 0
     log = tmp_path / "uart.log"

@@ -154,6 +154,15 @@ class Console:
     def send(self, text: str) -> None:
         self.child.send(text)
 
+    def el2(self, what: str) -> str:
+        """EL2 is as booted, by the monitor's `el2`; prints how long its locks were awaited and held in the run of `what`."""
+        said = self.command("el2")
+        assert "text, constants and tables as at boot" in said, said
+        waits = re.findall(r"lock +(\w+) +wait (\d+) us, hold (\d+) us at most", said)
+        assert waits, said
+        print(what, *(f"{name}: wait {wait} us, hold {hold} us;" for name, wait, hold in waits))
+        return said
+
     def end(self) -> Optional[int]:
         """Waits for QEMU to end by itself; its exit status."""
         self.child.expect(pexpect.EOF)

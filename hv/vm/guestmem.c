@@ -15,7 +15,7 @@ void *guest_ram(u64 ipa, u64 size)
 	return (void *)(GUEST_PA + offset);
 }
 
-bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
+truth guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 {
 	u64 saved = sysreg_read(par_el1), result;
 

@@ -27,6 +27,8 @@ ELSEWHERE = {
     "make setup test": ".ci/run",
     "make run POLICY=strict": "tests/qemu/test_diag.py",
     "make run POLICY=strict MODE=audit": "tests/qemu/test_diag.py",
+    "make cockpit POLICY=strict": "tests/cockpit/test_terminal.py",
+    "make cockpit POLICY=strict WEB=1": "tests/cockpit/test_web.py",
     "make run 2>&1 | tee uart.log": "tests/qemu/test_operator.py",
     "python3 tools/log_decode.py --summary < uart.log": "tests/qemu/test_operator.py",
     "make run-linux LINUX_IMAGE=Image LINUX_INITRD=initrd.gz SMP=4": "tests/linux/smoke.py",

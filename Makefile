@@ -192,7 +192,7 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 
 # Code on which a guest waits is made fast, the rest small. Fast code without x29 was measured to be faster.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
-	policy/policy vm/inject dev/vgic dev/vuart board/$(DRIVERS)/uart log/log
+	policy/policy vm/inject dev/vuart board/$(DRIVERS)/uart log/log
 QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu board/$(DRIVERS)/gic
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)

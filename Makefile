@@ -99,7 +99,7 @@ HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fomit-fram
 FAST_CFLAGS := -ffixed-x29
 # Of -Os what makes this code larger, measured one by one, is left out.
 SMALL_CFLAGS := -Os -fno-expensive-optimizations -fno-move-loop-invariants -fno-shrink-wrap -fno-tree-loop-im -fno-tree-scev-cprop \
-	-fno-guess-branch-probability -fno-caller-saves -fno-tree-forwprop
+	-fno-guess-branch-probability -fno-caller-saves -fno-tree-forwprop -fno-tree-bit-ccp
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
@@ -193,7 +193,7 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 # Code on which a guest waits is made fast, the rest small. Fast code without x29 was measured to be faster.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
 	policy/policy vm/inject dev/vgic dev/vuart board/$(DRIVERS)/uart log/log
-QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu board/$(DRIVERS)/gic
+QUICK := cpu/vtime cpu/locks board/mmu board/$(DRIVERS)/gic
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)
 $(SMALL:%.c=$(B)/%.o): private HV_CFLAGS += $(SMALL_CFLAGS)

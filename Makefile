@@ -99,7 +99,7 @@ HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fomit-fram
 FAST_CFLAGS := -ffixed-x29
 # Of -Os what makes this code larger, measured one by one, is left out.
 SMALL_CFLAGS := -Os -fno-expensive-optimizations -fno-move-loop-invariants -fno-shrink-wrap -fno-tree-loop-im -fno-tree-scev-cprop \
-	-fno-guess-branch-probability -fno-caller-saves -fno-tree-forwprop
+	-fno-guess-branch-probability -fno-caller-saves -fno-tree-forwprop -fno-tree-bit-ccp
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
@@ -150,7 +150,7 @@ $(B)/flags $(B)/choice $(B)/objects: FORCE
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 ATTACK = -DATTACK_FLOODS=$(or $(FLOODS),0)
 FUZZ = -DFUZZ_SEED=$(SEED)UL -DFUZZ_COUNT=$(COUNT)UL -DFUZZ_STORM=$(or $(STORM),0)
-STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST_CFLAGS)' '$(SMALL_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
+STAMP_flags = '$(GUEST)' '$(if $(filter fuzz,$(GUEST)),$(FUZZ))' '$(if $(filter attack,$(GUEST)),$(ATTACK))' '$(CC) $(HV_CFLAGS)' '$(FAST) $(FAST_CFLAGS)' '$(QUICK)' '$(SMALL_CFLAGS)' '$(GUEST_CFLAGS)' '$(HV_LDFLAGS)'
 STAMP_objects = '$(HV_OBJ)' '$(GUEST_OBJ)' '$(GUEST_LIB)'
 STAMP_choice = '$(POLICY) $(MODE) $(FACTS) $(BOARD) $(BRIEF)'
 # The CPU model as policygen's facts have it: on a machine with memory for tags it has more.
@@ -192,7 +192,7 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 
 # Code on which a guest waits is made fast, the rest small. Fast code without x29 was measured to be faster.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
-	policy/policy vm/inject dev/vuart board/$(DRIVERS)/uart log/log
+	policy/policy vm/inject dev/vgic dev/vuart board/$(DRIVERS)/uart log/log
 QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu board/$(DRIVERS)/gic
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)

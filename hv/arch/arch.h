@@ -167,8 +167,8 @@ static inline void mmio_write64(u64 pa, u64 v)
 }
 
 /* guarded.S: a device access that may fault. Size is 1, 2, 4 or 8. False: the device answered with an abort. */
-bool guarded_read(u64 pa, unsigned size, u64 *value);
-bool guarded_write(u64 pa, unsigned size, u64 value);
+truth guarded_read(u64 pa, unsigned size, u64 *value);
+truth guarded_write(u64 pa, unsigned size, u64 value);
 
 /* Calls a replay stub (policy_replay): `mrs x0, REG; ret` or `msr REG, x0; ret`. */
 static inline u64 replay_read(const char *stub)

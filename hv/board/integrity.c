@@ -29,7 +29,7 @@ void integrity_seal(void)
 	sealed = tables();
 }
 
-bool integrity_holds(void)
+truth integrity_holds(void)
 {
 	u32 image = sum(sum(0, __text_start, __text_end), __rodata_start, image_end) | 1;
 

@@ -7,6 +7,6 @@
 /* Takes the checksum of all translation tables, which stay as they are from here on. */
 void integrity_seal(void);
 /* True if tables, text and constants are unchanged, or were never sealed. */
-bool integrity_holds(void);
+truth integrity_holds(void);
 
 #endif

@@ -98,7 +98,7 @@ COLD const struct spinlock *lock_held(const struct cpu *c)
 	return found;
 }
 
-COLD bool lock_awaits_another(const struct cpu *c)
+COLD truth lock_awaits_another(const struct cpu *c)
 {
 	const struct cpu *at = c;
 

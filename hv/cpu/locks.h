@@ -42,7 +42,7 @@ static inline void lock_leave(struct spinlock *l, bool entered)
 /* The lock that CPU `c` has held for the longest time, or NULL. */
 const struct spinlock *lock_held(const struct cpu *c);
 /* Whether `c` waits for a lock that another CPU uses. False also for a circle of CPUs that wait for each other. */
-bool lock_awaits_another(const struct cpu *c);
+truth lock_awaits_another(const struct cpu *c);
 /* Restarts the measurement of a hold: the time in a monitor session does not count. */
 void lock_restart(struct spinlock *l);
 /* Prints a line for each lock: longest wait, longest hold, holder. */

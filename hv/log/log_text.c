@@ -232,7 +232,7 @@ static size_t append(struct cpu *c, struct batch *b, const struct log_record *r)
 	return used;
 }
 
-static bool wanted(const struct log_record *r)
+static truth wanted(const struct log_record *r)
 {
 	_Static_assert(LOG_MODE_COUNT == 4, "wanted() has a case for each enum log_mode but LOG_TEXT and LOG_FULL, which log all");
 	switch (log_live ? LOG_TEXT : log_mode) {

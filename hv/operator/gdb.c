@@ -292,6 +292,13 @@ static __attribute__((noinline)) truth alive(const struct monitor *m, u64 thread
 	return !thread || thread - 1 == m->c->index || monitor_other(thread - 1);
 }
 
+/* A thread's number, 0 for -1 (all); false: there is none like it. */
+static __attribute__((noinline)) truth thread_of(const struct monitor *m, const char *s, u64 *thread)
+{
+	*thread = 0;
+	return *s == '-' || (gdb_number(&s, thread) && alive(m, *thread));
+}
+
 /* True: the session goes on there, with this packet. */
 static __attribute__((noinline)) truth move(struct monitor *m, u64 thread)
 {
@@ -422,9 +429,7 @@ static truth handle(struct monitor *m, bool *silent)
 		return yes(point(s + 1, *s == 'Z'));
 	case 'H':
 	case 'T':
-		thread = 0;
-		s += 1 + (*s == 'H');
-		if (*s != '-' && (!gdb_number(&s, &thread) || !alive(m, thread)))
+		if (!thread_of(m, s + 1 + (*s == 'H'), &thread))
 			return yes(false);
 		return in.data[0] == 'H' && in.data[1] == 'g' && move(m, thread) ? true : yes(true);
 	case 'q':
@@ -444,7 +449,7 @@ static truth handle(struct monitor *m, bool *silent)
 			return yes(false);
 		gdb_number(&s, &thread); /* the signal */
 		thread = 0;
-		if (*s++ == ':' && *s != '-' && (!gdb_number(&s, &thread) || !alive(m, thread)))
+		if (*s == ':' && !thread_of(m, s + 1, &thread))
 			return yes(false);
 		*silent = true;
 		return (how | 0x20) == 's' && move(m, thread) ? true : go(m, how, "");

@@ -298,28 +298,22 @@ truth monitor_key(const struct monitor *m)
 {
 	int key = m->interactive ? console_getc(0) : -1;
 
-	return key >= 0 && !(key == '\n' && after_cr);
+	return key >= 0 && key != '\n'; /* of the line's CR LF */
 }
 
-/* Asks for the terminal's size: the cursor goes as far as it can, says where it is, and comes back. */
+/* Asks for the terminal's height: the cursor goes as far as it can, says where it is, and comes back. */
 static void ask_size(void)
 {
-	unsigned n[2] = { 0, 0 }, i = 0;
+	unsigned n = 0;
 	int ch = 0;
 
-	rows = PAGE_LINES;
 	kprintf("\0337\033[999;999H\033[6n\0338");
-	if (console_getc(ASK_MS) != ESC)
-		return;
-	while (ch != 'R' && (ch = console_getc(ESCAPE_MS)) >= 0)
-		if (ch == ';')
-			i = 1;
-		else if (ch >= '0' && ch <= '9')
-			n[i] = n[i] * 10 + (unsigned)(ch - '0');
-	if (n[0] < ASK_AFTER || n[1] < COLUMNS_MIN || n[1] > COLUMNS_MAX)
-		return;
-	rows = n[0];
-	columns = n[1];
+	while (ch != ';' && (ch = console_getc(ASK_MS)) >= 0)
+		if (ch >= '0' && ch <= '9')
+			n = n * 10 + (unsigned)(ch - '0');
+	while (ch >= 0 && ch != 'R')
+		ch = console_getc(ESCAPE_MS);
+	rows = ch < 0 || n < ASK_AFTER ? PAGE_LINES : n;
 }
 
 truth monitor_more(struct monitor *m)

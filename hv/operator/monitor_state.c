@@ -79,24 +79,19 @@ struct cpu *monitor_other(u64 n)
 
 void monitor_cpu(struct monitor *m, const char *args)
 {
-	u64 n;
+	u64 n = m->c->index;
 
-	if (!*args) {
-		kprintf("cpu%u; `status` has a line for each\n", m->c->index);
+	if ((*args && !take_number(&args, &n)) || !no_more(args))
 		return;
+	m->to = monitor_other(n);
+	if (n == m->c->index) {
+		kprintf("cpu%lu\n", n);
+	} else if (m->to && !gdb_active) {
+		m->leave = true;
+		m->next = MONITOR_CPU;
+	} else {
+		complain("cpu%lu does not stand still: it is off, or waits inside EL2 (gdb: thread)\n", n);
 	}
-	if (!take_number(&args, &n) || !no_more(args))
-		return;
-	m->to = n == m->c->index ? m->c : monitor_other(n);
-	if (!m->to || gdb_active) {
-		complain(gdb_active ? "gdb: thread %lu\n" : "cpu%lu does not stand still: it is off, or waits inside EL2\n",
-			 gdb_active ? n + 1 : n);
-		return;
-	}
-	if (m->to == m->c)
-		return;
-	m->leave = true;
-	m->next = MONITOR_CPU;
 }
 
 void monitor_time(struct monitor *m, const char *args)

@@ -315,7 +315,7 @@ static inline u64 policy_argument(u32 id, u64 x)
 	return id >> 30 == 2 ? (u32)x : x;
 }
 /* Whether the condition holds for an access with this record. */
-bool policy_holds(const struct condition *k, const u64 record[WORD_COUNT]);
+truth policy_holds(const struct condition *k, const u64 record[WORD_COUNT]);
 /* Follows `where`/`otherwise` to the row that decides for an access with this record. */
 u16 policy_where(u16 row, const u64 record[WORD_COUNT]);
 /* How the operator may let this register's refusal pass, or NULL. */

@@ -2,7 +2,7 @@
 /* Conditions: which row of a chain decides for one access. Pure: reads constants only. */
 #include "policy/policy.h"
 
-bool policy_holds(const struct condition *k, const u64 record[WORD_COUNT])
+truth policy_holds(const struct condition *k, const u64 record[WORD_COUNT])
 {
 	const struct span *s = &policy_spans[k->span];
 	u64 v = record[k->word], held = record[WORD_ADDR];

@@ -101,7 +101,7 @@ static u64 access_tag(const struct cpu *c, unsigned row, u64 value, u64 addr)
 }
 
 /* May say true again after another access has taken the slot, but never false before the first. */
-bool decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
+truth decide_first(struct cpu *c, const struct row_state *s, u64 value, u64 addr)
 {
 	unsigned row = (unsigned)(s - c->rows);
 	u64 tag, *slot;

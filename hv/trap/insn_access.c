@@ -63,7 +63,7 @@ static u64 low(u64 v, unsigned bits, bool sign)
 	return sign ? (u64)((s64)v >> (64 - bits)) : v >> (64 - bits);
 }
 
-bool insn_access(u32 insn, const u64 *x, struct insn_access *a)
+truth insn_access(u32 insn, const u64 *x, struct insn_access *a)
 {
 	const struct format *f = formats;
 	u64 offset;

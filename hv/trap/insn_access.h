@@ -25,6 +25,6 @@ struct insn_access {
  * SIMD&FP registers. `x`: the guest's, x[31] being 0, for a register offset. False: any other instruction, and those
  * that are CONSTRAINED UNPREDICTABLE: writeback into a register that is transferred, two loads into one.
  */
-bool insn_access(u32 insn, const u64 *x, struct insn_access *a);
+truth insn_access(u32 insn, const u64 *x, struct insn_access *a);
 
 #endif

@@ -12,7 +12,7 @@
 
 extern const char replay_begin[], replay_end[]; /* hv.ld: the stubs, and resetregs.S, which vcpu_reset() calls */
 
-bool replay_faulted(struct trap_frame *f)
+truth replay_faulted(struct trap_frame *f)
 {
 	struct cpu *c = this_cpu();
 

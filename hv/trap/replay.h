@@ -9,7 +9,7 @@
  * For EL2's own exception, saved in `f`. True: it came from a replay stub, which returns as if it had read zero, and
  * WORK_UNDEFINED is set. An instruction abort in a stub is EL2's fault: false.
  */
-bool replay_faulted(struct trap_frame *f);
+truth replay_faulted(struct trap_frame *f);
 /*
  * WORK_UNDEFINED: restores the registers that the trap has changed, injects UNDEFINED, and makes the record say INJECT.
  * Returns the work that the record needs: WORK_LOG or 0.

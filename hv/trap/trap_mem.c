@@ -162,7 +162,7 @@ static inline u64 reported_ipa(const struct trap_frame *f)
  * made the access ("HPFAR_EL2, Hypervisor IPA Fault Address Register"): FAR_EL2 is then translated by the guest's
  * tables. False: they no longer translate it.
  */
-static bool fault_ipa(const struct trap_frame *f, bool code, u64 *ipa)
+static truth fault_ipa(const struct trap_frame *f, bool code, u64 *ipa)
 {
 	u64 esr = f->esr_el2, par;
 	unsigned as = 0; /* EL1 can read all code, even if only EL0 may execute it */

@@ -217,13 +217,13 @@ void fp_save(u64 v[64])
 void fp_load(unsigned n, const u64 v[2]) { note(OP_VECTOR, n, v[0], v[1]); }
 
 static bool is_ram(u64 pa, unsigned size) { return pa >= GUEST_PA && pa <= GUEST_PA + GUEST_SIZE - size; }
-bool guarded_read(u64 pa, unsigned size, u64 *value)
+truth guarded_read(u64 pa, unsigned size, u64 *value)
 {
 	note(OP_DEVICE_READ, pa, size, 0);
 	*value = (pa * 0x9e3779b97f4a7c15UL) >> (64 - 8 * size);
 	return !(pa & BIT(11));
 }
-bool guarded_write(u64 pa, unsigned size, u64 value)
+truth guarded_write(u64 pa, unsigned size, u64 value)
 {
 	if (!is_ram(pa, size))
 		reachable(pa, size, true);
@@ -312,7 +312,7 @@ bool debug_work(struct cpu *c)
 void debug_tick(struct cpu *c) { (void)c; note(OP_DEBUG, 1, 0, 0); }
 const struct decision *debug_shadow(struct cpu *c, const struct decision *d) { (void)c; (void)d; return NULL; }
 void gdb_text(const char *s, size_t n) { (void)s; (void)n; }
-bool integrity_holds(void) { return true; }
+truth integrity_holds(void) { return true; }
 void alarm_set(enum alarm which, u64 when) { (void)which; (void)when; }
 void alarm_log(u64 when) { cpus[0]->log_due = when; }
 void alarm_sleep(u64 until) { (void)until; }

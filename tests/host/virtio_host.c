@@ -279,7 +279,7 @@ void mmio_write32(u64 pa, u32 v)
 
 u64 mmio_read64(u64 pa) { (void)pa; abort(); }
 void mmio_write64(u64 pa, u64 v) { (void)pa; (void)v; abort(); }
-bool guarded_read(u64 pa, unsigned size, u64 *value)
+truth guarded_read(u64 pa, unsigned size, u64 *value)
 {
 	CHECK(pa >= BASE && pa + size <= BASE + VIRTIO_STRIDE && size <= 8);
 	if (!answers)
@@ -287,7 +287,7 @@ bool guarded_read(u64 pa, unsigned size, u64 *value)
 	*value = pa < BASE + 0x100 ? mmio_read32(pa) : 0x1234;
 	return true;
 }
-bool guarded_write(u64 pa, unsigned size, u64 value)
+truth guarded_write(u64 pa, unsigned size, u64 value)
 {
 	note_write((u32)(pa - BASE), value);
 	CHECK(pa >= BASE + 0x100 && pa + size <= BASE + VIRTIO_STRIDE && size <= 8 && !hostile_ro);

@@ -73,7 +73,7 @@ u64 smc(u64 function, u64 x1, u64 x2, u64 x3)
 	return function + x1 + x2 + x3;
 }
 
-bool guarded_read(u64 pa, unsigned size, u64 *value)
+truth guarded_read(u64 pa, unsigned size, u64 *value)
 {
 	*value = 0;
 	if (pa - GUEST_PA > FAKE_RAM - size)
@@ -420,7 +420,7 @@ bool virtio_describe(unsigned transport, struct virtio_status *s)
 }
 
 /* EL2's memory does not change on a host. */
-bool integrity_holds(void)
+truth integrity_holds(void)
 {
 	return true;
 }

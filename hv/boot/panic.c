@@ -86,7 +86,7 @@ static void say_calls(const u64 *p)
 
 void el2_panic(struct trap_frame *f, u64 kind)
 {
-	static const char *const vectors[4] = { "synchronous exception", "IRQ", "watchdog: no end for 3 s", "SError" };
+	static const char *const vectors[4] = { "synchronous exception", "IRQ", "watchdog: no end for 4 s", "SError" };
 
 	if ((kind == EL2_FIQ && !watchdog_expired(f)) || (kind == EL2_SYNC && replay_faulted(f)))
 		return;

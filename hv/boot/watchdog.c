@@ -9,7 +9,9 @@
 #include "cpu/locks.h"
 #include "cpu/smp.h"
 
+/* Looks without progress, a second apart; and then some a millisecond apart, so that a CPU which the host starves has run. */
 #define MISSES 3
+#define CLOSE  1000
 
 extern char guest_return[], guest_returned[]; /* vectors.S */
 
@@ -21,7 +23,7 @@ void watchdog_start(struct cpu *c)
 }
 
 /*
- * Whether this CPU has been in one trap for three looks without progress. A CPU that waits for a lock is not blamed:
+ * Whether this CPU has been in one trap for all looks without progress. A CPU that waits for a lock is not blamed:
  * the lock's holder has its own looks.
  */
 static bool is_stuck(struct cpu *c)
@@ -31,10 +33,10 @@ static bool is_stuck(struct cpu *c)
 
 	c->watch_last = seen;
 	c->watch_misses = same && !lock_awaits_another(c) ? c->watch_misses + 1 : 0;
-	return c->watch_misses == MISSES;
+	return c->watch_misses == MISSES + CLOSE;
 }
 
-/* Whether this CPU has held the same lock for three looks and printed nothing, so that others wait for ever. */
+/* Whether this CPU has held the same lock for all looks and printed nothing, so that others wait for ever. */
 static bool holds_on(struct cpu *c)
 {
 	const struct spinlock *l = lock_held(c);
@@ -43,7 +45,7 @@ static bool holds_on(struct cpu *c)
 
 	c->watch_held = seen;
 	c->watch_holds = same && !lock_awaits_another(c) ? c->watch_holds + 1 : 0;
-	return c->watch_holds == MISSES;
+	return c->watch_holds == MISSES + CLOSE;
 }
 
 bool watchdog_expired(struct trap_frame *f)
@@ -57,7 +59,7 @@ bool watchdog_expired(struct trap_frame *f)
 	if (now >= c->watch_due) {
 		bool holding = holds_on(c), stuck = is_stuck(c);
 
-		c->watch_due = now + sysreg_read(cntfrq_el0);
+		c->watch_due = now + sysreg_read(cntfrq_el0) / (c->watch_misses < MISSES && c->watch_holds < MISSES ? 1 : CLOSE);
 		if (smp_stopped)
 			c->watch_misses = c->watch_holds = 0;
 		else if (holding || stuck)

@@ -8,8 +8,8 @@
 /* Starts watching this CPU: a look a second, whether the guest or EL2 runs. */
 void watchdog_start(struct cpu *c);
 /*
- * One look, by interrupt; `f` is the interrupted EL2 code. True: three looks have found the same trap at the same
- * place.
+ * One look, by interrupt; `f` is the interrupted EL2 code. True: no progress in the same trap, or with the same lock
+ * held, for three seconds and a thousand looks more.
  */
 bool watchdog_expired(struct trap_frame *f);
 

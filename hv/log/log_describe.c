@@ -68,6 +68,17 @@ static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
 	return add_value(buf, size, n, r);
 }
 
+/* `held`: the value that a store replaces; in a run its field holds the time of the last one. */
+static size_t describe_ram(char *buf, size_t size, const struct log_record *r)
+{
+	bool store = esr_class(r->esr) == EC_DABT_LOW;
+	size_t n = ksnprintf(buf, size, "mem.%c 0x%lx", store ? 'w' : 'x', r->addr);
+
+	if (store && r->esr & DABT_ISV)
+		n += ksnprintf(buf + n, size - n, "/%u=0x%lx", 1u << dabt_log2_size(r->esr), r->value);
+	return store && r->aux && r->n == 1 ? n + ksnprintf(buf + n, size - n, " held=0x%lx", r->aux) : n;
+}
+
 static size_t describe_call(char *buf, size_t size, const struct log_record *r, const char *kind)
 {
 	static const char *const forms[] = {
@@ -96,6 +107,8 @@ size_t log_describe(char *buf, size_t size, const struct log_record *r)
 {
 	unsigned class = esr_class(r->esr);
 
+	if (policy_rows[r->row].tells == TELLS_RAM)
+		return describe_ram(buf, size, r);
 	switch (class) {
 	case EC_SYSREG:
 		return describe_sysreg(buf, size, r);

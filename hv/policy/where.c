@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conditions: which row of a chain decides for one access. Pure: reads constants only. */
+/* Guest RAM; conditions: the row of a chain that decides for one access. Pure: reads constants only. */
 #include "policy/policy.h"
+
+u16 policy_ram(u64 ipa, bool exec)
+{
+	for (unsigned i = 0; i < policy_n_memory; i++) {
+		const struct memory *m = &policy_memory[i];
+
+		if (ipa >= m->base && ipa <= m->last)
+			return m->may >> exec & 1 ? NO_ROW : m->row[exec];
+	}
+	return NO_ROW;
+}
 
 bool policy_holds(const struct condition *k, const u64 record[WORD_COUNT])
 {

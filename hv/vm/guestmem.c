@@ -2,6 +2,7 @@
 /* EL2's only way into guest memory. */
 #include "vm/guestmem.h"
 #include "arch/arch.h"
+#include "policy/policy.h"
 
 void *guest_ram(u64 ipa, u64 size)
 {
@@ -10,6 +11,17 @@ void *guest_ram(u64 ipa, u64 size)
 	if (ipa < GUEST_IPA || offset > GUEST_SIZE || size > GUEST_SIZE - offset)
 		return NULL;
 	return (void *)(GUEST_PA + offset);
+}
+
+bool guest_may_write(u64 ipa, u64 size)
+{
+	for (unsigned i = 0; i < policy_n_memory; i++) {
+		const struct memory *m = &policy_memory[i];
+
+		if (!(m->may & MAY_WRITE) && policy_rows[m->row[0]].verdict != V_WOULD && ipa <= m->last && ipa + size > m->base)
+			return false;
+	}
+	return true;
 }
 
 bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)

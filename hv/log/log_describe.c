@@ -71,12 +71,11 @@ static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
 /* `held`: the value that a store replaces; in a run its field holds the time of the last one. */
 static size_t describe_ram(char *buf, size_t size, const struct log_record *r)
 {
-	bool store = esr_class(r->esr) == EC_DABT_LOW;
-	size_t n = ksnprintf(buf, size, "mem.%c 0x%lx", store ? 'w' : 'x', r->addr);
+	static const char *const stores[] = { "mem.w 0x%lx/%u=0x%lx", "mem.w 0x%lx/%u=0x%lx held=0x%lx" };
 
-	if (store && r->esr & DABT_ISV)
-		n += ksnprintf(buf + n, size - n, "/%u=0x%lx", 1u << dabt_log2_size(r->esr), r->value);
-	return store && r->aux && r->n == 1 ? n + ksnprintf(buf + n, size - n, " held=0x%lx", r->aux) : n;
+	if (esr_class(r->esr) != EC_DABT_LOW || !(r->esr & DABT_ISV))
+		return ksnprintf(buf, size, "mem.%c 0x%lx", esr_class(r->esr) == EC_DABT_LOW ? 'w' : 'x', r->addr);
+	return ksnprintf(buf, size, stores[r->aux && r->n == 1], r->addr, 1u << dabt_log2_size(r->esr), r->value, r->aux);
 }
 
 static size_t describe_call(char *buf, size_t size, const struct log_record *r, const char *kind)

@@ -321,6 +321,8 @@ static inline u16 policy_sysreg(u32 iss)
 
 /* Row for a data access of 1 << `log2` bytes at IPA `ipa`. */
 u16 policy_mmio(u64 ipa, unsigned log2, bool write);
+/* The part of guest RAM that holds `ipa` and that stage 2 does not give whole, or NULL. */
+const struct memory *policy_guard(u64 ipa);
 /* Row for a write or an instruction at IPA `ipa` of guest RAM; NO_ROW: stage 2 gives it. */
 u16 policy_ram(u64 ipa, bool exec);
 /* Row for function `id`; like the rows above, before policy_where() applies its conditions. */

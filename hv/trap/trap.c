@@ -243,7 +243,7 @@ void trap_serror(struct trap_frame *f)
 	trap_sync(f, f->esr_el2);
 }
 
-enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum outcome allowed)
+COLD enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum outcome allowed)
 {
 	struct cpu *c = cpu_of(f);
 	const struct decision *d = decide(c, &c->rows[policy_exception[class]], 0, addr, f->far_el2);
@@ -264,7 +264,7 @@ enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum
 	}
 }
 
-enum outcome trap_other(struct trap_frame *f)
+COLD enum outcome trap_other(struct trap_frame *f)
 {
 	/*
 	 * These classes have nothing for EL2 to serve: ALLOW and FORWARD both give EL1 the exception that it would get

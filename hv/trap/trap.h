@@ -19,6 +19,7 @@ enum outcome trap_send_sgi(struct trap_frame *f, u64 value);
 
 enum outcome trap_dabt_general(struct trap_frame *f);
 enum outcome trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
+enum outcome trap_ram(struct trap_frame *f, u64 ipa, bool exec); /* permission fault in guest RAM */
 enum outcome trap_wfx(struct trap_frame *f);
 enum outcome trap_other(struct trap_frame *f);  /* all other classes, by the policy's `exceptions` */
 

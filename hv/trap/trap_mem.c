@@ -4,13 +4,11 @@
 #include "cpu/esr.h"
 #include "dev/vgic.h"
 #include "dev/vuart.h"
-#include "lib/string.h"
 #include "models.h"
 #include "trap/operator.h"
 #include "trap/fast_path.h"
 #include "vm/guestmem.h"
 #include "vm/inject.h"
-#include "vm/stage2.h"
 
 #define UART_DR 0x00
 #define UART_FR 0x18
@@ -197,56 +195,6 @@ static inline enum outcome decided(struct trap_frame *f, struct row_state *s, u6
 	return actions[d->action](f, d, ipa);
 }
 
-/* The store, made by EL2; false: the syndrome does not describe it, or it lies in two pages. */
-static bool store(const struct trap_frame *f, u64 ipa)
-{
-	unsigned size = 1u << dabt_log2_size(f->esr_el2);
-
-	return f->esr_el2 & DABT_ISV && ipa % 0x1000 + size <= 0x1000 &&
-	       guarded_write((u64)guest_ram(ipa, size), size, f->x[dabt_rt(f->esr_el2)]);
-}
-
-/*
- * A write or an instruction in guest RAM that stage 2 refuses. `mode: audit` and the operator let all of the page or block
- * pass from then on. A store that EL2 cannot make is refused, and its record says INJECT.
- */
-static COLD enum outcome trap_ram(struct trap_frame *f, u64 ipa, bool exec)
-{
-	struct cpu *c = cpu_of(f);
-	u16 row = policy_ram(ipa, exec);
-	u64 value = 0, held = 0;
-	const struct decision *d;
-
-	if (row == NO_ROW)
-		return again(f);
-	if (!exec && f->esr_el2 & DABT_ISV) {
-		struct access a = access_of(f, ipa);
-		void *p = guest_ram(ipa, 1u << a.log2_size);
-
-		value = a.value;
-		if (p)
-			memcpy(&held, p, 1u << a.log2_size);
-	}
-	d = decide(c, &c->rows[row], value, ipa, held);
-	switch (d->action) {
-	case ACT_KILL:
-		return STOP;
-	case ACT_IGNORE:
-		return NEXT;
-	case ACT_ALLOW:
-		if (d->verdict != V_ALLOW) {
-			stage2_open(ipa, exec);
-			return AGAIN;
-		}
-		if (store(f, ipa))
-			return NEXT;
-		if (c->record)
-			c->record->info = (u8)((c->record->info & ~0xfu) | V_INJECT | INFO_NOTABLE);
-	}
-	inject_permission(f);
-	return AGAIN;
-}
-
 static bool in_ram(const struct trap_frame *f, u64 ipa)
 {
 	return abort_fault(f->esr_el2) == FSC_PERMISSION && guest_ram(ipa, 1);
@@ -264,7 +212,7 @@ static inline struct mmio_lookup *lookup_of(struct trap_frame *f, u64 ipa)
 }
 
 /* Aborts outside the windows or without a usable syndrome; and accesses that the lookup cache has not seen. */
-enum outcome trap_dabt_general(struct trap_frame *f)
+COLD enum outcome trap_dabt_general(struct trap_frame *f)
 {
 	u64 esr = f->esr_el2, ipa;
 	struct row_state *s;
@@ -388,7 +336,7 @@ void trap_dabt(struct trap_frame *f, u64 esr)
 		slow_path(f, lookup->row, ipa);
 }
 
-enum outcome trap_iabt(struct trap_frame *f)
+COLD enum outcome trap_iabt(struct trap_frame *f)
 {
 	u64 ipa;
 

@@ -62,10 +62,8 @@ enum outcome cache_dc_zva(struct trap_frame *f, u64 va)
 	if (!guest_translate(va, as, &ipa, &par))
 		return abort_at(f, va, status_of(par));
 	p = guest_ram(ipa, size);
-	if (!p) /* device memory: an alignment fault on the machine, a refusal here */
+	if (!p || !guest_may_write(ipa, size)) /* device memory: an alignment fault on the machine, a refusal here */
 		return abort_at(f, va, FSC_EXTERNAL);
-	if (!guest_may_write(ipa, size))
-		return abort_at(f, va, FSC_PERMISSION | 3);
 	for (u64 i = 0; i < size / 8; i++)
 		p[i] = 0;
 	return NEXT;

@@ -13,14 +13,11 @@ void *guest_ram(u64 ipa, u64 size)
 	return (void *)(GUEST_PA + offset);
 }
 
-bool guest_may_write(u64 ipa, u64 size)
+COLD bool guest_may_write(u64 ipa, u64 size)
 {
-	for (unsigned i = 0; i < policy_n_memory; i++) {
-		const struct memory *m = &policy_memory[i];
-
+	for (const struct memory *m = policy_memory; m < policy_memory + policy_n_memory; m++)
 		if (!(m->may & MAY_WRITE) && policy_rows[m->row[0]].verdict != V_WOULD && ipa <= m->last && ipa + size > m->base)
 			return false;
-	}
 	return true;
 }
 

@@ -67,23 +67,14 @@ void inject_undef(struct trap_frame *f)
 	take_undef(f);
 }
 
-static void abort_with(struct trap_frame *f, u64 status)
+void inject_abort(struct trap_frame *f)
 {
 	bool code = esr_class(f->esr_el2) == EC_IABT_LOW;
 	u64 ec = code ? (take_from_el0(f->spsr_el2) ? EC_IABT_LOW : EC_IABT_CUR) : (take_from_el0(f->spsr_el2) ? EC_DABT_LOW : EC_DABT_CUR);
+	u64 status = f->esr_el2 & DABT_S1PTW ? FSC_EXTERNAL_WALK | (f->esr_el2 & 3) : FSC_EXTERNAL;
 
 	/* The guest's ISS: WnR and CM stay; ISV and S1PTW are EL2's alone; IL is 1 for an abort of unknown syndrome. */
 	inject(f, ec << 26 | ESR_IL | (code ? 0 : f->esr_el2 & (DABT_WNR | DABT_CM)) | status, &f->far_el2);
-}
-
-void inject_abort(struct trap_frame *f)
-{
-	abort_with(f, f->esr_el2 & DABT_S1PTW ? FSC_EXTERNAL_WALK | (f->esr_el2 & 3) : FSC_EXTERNAL);
-}
-
-COLD void inject_permission(struct trap_frame *f)
-{
-	abort_with(f, FSC_PERMISSION | 3);
 }
 
 COLD void inject_forward(struct trap_frame *f)

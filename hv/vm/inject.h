@@ -13,8 +13,6 @@ void inject(struct trap_frame *f, u64 esr, const u64 *far);
 void inject_undef(struct trap_frame *f);
 /* Synchronous external abort for the access that trapped (data or instruction, walk or not). */
 void inject_abort(struct trap_frame *f);
-/* Permission fault, level 3, for the access that trapped. */
-void inject_permission(struct trap_frame *f);
 /* The exception that EL2 took, as EL1 would have taken it. */
 void inject_forward(struct trap_frame *f);
 /* Virtual SError (HCR_EL2.VSE): taken when the guest unmasks it. */

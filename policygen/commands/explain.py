@@ -25,7 +25,7 @@ from policygen.meaning.layout_map import layout_map
 from policygen.meaning.regions import relevant
 from policygen.meaning.say import access_text, because
 from policygen.target import traps
-from policygen.target.verify import free
+from policygen.target.verify import given as given_by_stage2
 from policygen.target.tables import passthrough
 from policygen.text import words
 from policygen.text.diag import Diagnostics, Span
@@ -297,7 +297,7 @@ def enforced(policy: Policy, access: Access, decision: Decision, cpu: str) -> Li
             return ["stage 2 does not map it" + (" for writing" if free and free.read else "") + ": each access faults"]
         return ["stage 2 maps the real device: runs without a trap"]
     if access.section == "memory":
-        return ["stage 2 gives it: runs without a trap"] if free(access, decision) else \
+        return ["stage 2 gives it: runs without a trap"] if given_by_stage2(access, decision) else \
             [f"stage 2 does not let the guest {'write' if access.direction == 'write' else 'execute'} there: each access faults"]
     if access.section in schema.CALLS:
         return ["HCR_EL2.TSC=1" if access.section == "smc" else "HVC always comes to EL2"]

@@ -209,13 +209,13 @@ class EntryReader:
         actions: Dict[str, Action] = {}
         may, do = parts.get("may"), parts.get("do")
         if may is not None:
-            letters = pick(may, schema.MAY, "PG106", "permission", self.diags,
-                           helps=[f"here: {alternatives(list(schema.MAY))}"]) if isinstance(may, Scalar) else None
             if not isinstance(may, Scalar):
                 self.diags.refuse("PG109", may.span, f"`may` is letters, this is {kind(may)}")
-            if letters is None:
                 return {}
-            actions = self.letters(letters, may, target, modifiers, do)
+            letters = pick(may, schema.MAY, "PG106", "permission", self.diags, helps=[f"here: {alternatives(list(schema.MAY))}"])
+            actions = self.letters(letters, may, target, modifiers, do) if letters is not None else {}
+            if not actions:
+                return {}
         elif do is not None:
             self.diags.refuse("PG113", do.span, "`do` without `may`: for which accesses?", "of what?", helps=["may: rx"])
             return {}

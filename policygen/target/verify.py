@@ -343,7 +343,7 @@ class Verifier:
 
     def mismatch(self, access: Access, expected: Decision, number: int, tables: Tables) -> str:
         """The reason why row `number` does not mean the reference's decision; empty if it does."""
-        if access.section == "memory" and (number == NO_ROW) != free(access, expected):
+        if access.section == "memory" and (number == NO_ROW) != given(access, expected):
             return "stage 2 gives it" if number == NO_ROW else "stage 2 does not give it"
         if access.section == "memory" and number == NO_ROW:
             return ""
@@ -439,7 +439,7 @@ class Verifier:
         return self.words.models.index(name)
 
 
-def free(access: Access, expected: Decision) -> bool:
+def given(access: Access, expected: Decision) -> bool:
     """Whether stage 2 gives the access, so that EL2 never sees it."""
     return (expected.do, expected.verdict, expected.log, expected.limit) == ("allow", "ALLOW", "never", None) and \
         not expected.entry.actions[access.direction].where

@@ -128,7 +128,8 @@ def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
                     continue
                 body = event.f
                 access = access_of(body, [*log.session.windows, *known])
-                if access is None or body.verdict is None or body.rule is None:
+                if access is None or body.verdict is None or body.rule is None or \
+                        access.section == "memory" and not telling.evaluating.by_section["memory"]:
                     log.strange += body.n
                     continue
                 access = telling.access(access)

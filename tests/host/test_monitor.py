@@ -59,7 +59,7 @@ def test_every_line_end_and_ctrl_d_let_the_guest_go_on(host: Path, keys: bytes) 
 
 def test_a_script_of_commands_can_be_piped(host: Path) -> None:
     records, text = type_(host, b"status\npoweroff\n", expect=OFF)
-    assert "policy  lockdown#3b1c77aa  10 rules, 2 hit" in text
+    assert "policy  lockdown#3b1c77aa  11 rules, 2 hit" in text
     assert [r.kind for r in records][-2:] == ["S", "Z"] and "mon-" in [r.body[:4] for r in records]
 
 

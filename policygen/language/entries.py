@@ -239,7 +239,7 @@ class EntryReader:
         out: Dict[str, Action] = {}
         for side in schema.SIDES["memory"]:
             if side in schema.MAY[letters]:
-                out[side] = Action("allow", node.span.place)
+                out[side] = Action("allow", node.span.place, why=modifiers.why)
                 continue
             found = self.actions.read(word, Context("memory", target), modifiers, side)
             if not found:

@@ -120,13 +120,14 @@ def pairs_of(actions: Mapping[str, Action], section: str) -> List[Yaml]:
 
 def permissions(actions: Mapping[str, Action]) -> List[Yaml]:
     """`may: rx` where the rest is refused in one way, else each direction."""
-    free = [side for side, action in actions.items() if action.do == "allow" and action.log == "never" and not action.where
-            and action.why is None]
+    free = [side for side, action in actions.items() if action.do == "allow" and action.log == "never" and not action.where]
     held = [unplaced(action) for side, action in actions.items() if side not in free]
-    if len(actions) == 2 and all(action == held[0] and not action.where and action.do != "allow" for action in held):
+    whys = {action.why for action in actions.values()}
+    if len(actions) == 2 and len(whys) == 1 and \
+            all(action == held[0] and not action.where and action.do != "allow" for action in held):
         letters = next(word for word, sides in schema.MAY.items() if set(sides) == set(free))
-        said = parts(held[0], "memory") if held else []
-        return [pair("may: {}", yaml_name(letters)), *(each for each in said if each != "do: deny")]
+        said = parts((held or list(actions.values()))[0], "memory")
+        return [pair("may: {}", yaml_name(letters)), *(each for each in said if each not in ("do: deny", "do: allow"))]
     return [pair("{}: {}", yaml_name(side), braces(parts(actions[side], "memory")))
             for side in schema.SIDES["memory"] if side in actions]
 

@@ -77,9 +77,8 @@ def _access(verdict: str, esr: int, value: int, addr: int, aux: int, run: bool, 
     """log_describe() of the hypervisor in Python."""
     ec = esr >> 26 & 0x3f
     if args == _RAM:
-        return f"mem.{'w' if ec == 0x24 else 'x'} {addr:#x}" + \
-            (f"/{1 << (esr >> 22 & 3)}={value:#x}" if ec == 0x24 and esr >> 24 & 1 else "") + \
-            (f" held={aux:#x}" if ec == 0x24 and aux and not run else "")
+        store = f"/{1 << (esr >> 22 & 3)}={value:#x}" + (f" held={aux:#x}" if aux and not run else "")
+        return f"mem.{'w' if ec == 0x24 else 'x'} {addr:#x}" + (store if ec == 0x24 and esr >> 24 & 1 else "")
     if ec == 0x18:
         op = "sys" if esr >> 20 & 3 == 1 else "msr.r" if esr & 1 else "msr.w"
         return f"{op} {sysreg_name(esr)}" + ("" if op == "msr.r" and verdict in REFUSED else f"={value:#x}") + \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Guest RAM under `memory:`: a store to each page, and a call of the code in it. What is refused is a permission fault of
+ * Guest RAM under `memory:`: a store to each page, and a call of the code in it. A refusal is a permission fault of
  * EL1's own, and leaves memory as it was. Without such a section both work everywhere.
  */
 #include "check.h"

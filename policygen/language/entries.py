@@ -231,7 +231,7 @@ class EntryReader:
 
     def letters(self, letters: str, node: Scalar, target: Target, modifiers: Modifiers, do: Optional[Node]
                 ) -> Dict[str, Action]:
-        """What `may` leaves out is refused, or as `do` says."""
+        """Accesses that `may` leaves out are refused, or as `do` says."""
         word = do if do is not None else Scalar(node.span, "deny", True)
         if isinstance(do, Scalar) and do.text == "allow":
             self.diags.refuse("PG110", do.span, "`do` is for accesses that `may` leaves out", "allowed all the same")

@@ -85,7 +85,7 @@ def parts(pick: random.Random) -> List[str]:
     for number in range(pick.randint(1, 6)):
         at += pick.choice((0, 0x1000, 0x200000, 0x345000))
         pages = pick.choice((1, 2, 511, 512, 513, 1024, 2000))
-        out.append(f"p{number}: {{ at: {at:#x}, size: {pages * 4096:#x}, {action(pick)} }}")
+        out.append(f"p{number}: {{ at: {at:#x}, size: {pages * 4096:#x}, {action(pick)}, why: outside }}")
         if pages > 2 and pick.random() < 0.5:
             out.append(f"p{number}-in: {{ at: {at + pick.randrange(pages - 1) * 4096:#x}, size: 4K, {action(pick)}, why: inside }}")
         at += pages * 4096

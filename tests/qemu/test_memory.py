@@ -62,7 +62,7 @@ def test_a_refusal_is_the_fault_of_a_guests_own_tables(tmp_path: Path, cpu: str)
     assert ours == native
     log = tmp_path / "log"
     log.write_bytes(done.stdout)
-    rows = decode(log, "--csv", "--fields", "verdict,class,op,addr").stdout.splitlines()
+    rows = decode(log, "csv", "--fields", "verdict,class,op,addr").stdout.splitlines()
     stores = [row for row in rows if row.startswith("DENY,mem,w")]
     calls = [row for row in rows if row.startswith("DENY,mem,x")]
     refused: Dict[str, int] = {"stores": sum(int(line.split(" ")[4], 16) for line in native[:-1] if "call" not in line),
@@ -83,7 +83,7 @@ def test_the_diagnostic_guest_finds_what_the_policy_says(tmp_path: Path, cpu: st
     assert "RAM: 0x6e000000: stores " + ("refused" if mode == "enforce" else "allowed") in text
     log = tmp_path / "log"
     log.write_bytes(done.stdout)
-    rows = decode(log, "--csv", "--fields", "verdict,rule,class,op,addr,val").stdout.splitlines()
+    rows = decode(log, "csv", "--fields", "verdict,rule,class,op,addr,val").stdout.splitlines()
     mine = [row.split(",") for row in rows if ",mem," in row]
     verdict = "DENY" if mode == "enforce" else "WOULD"
     assert {(row[0], row[3]) for row in mine} == {(verdict, "w"), (verdict, "x"), ("ALLOW", "w")}

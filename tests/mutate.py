@@ -34,6 +34,7 @@ sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / folder) for folder in ("host",
 
 import bench as cost  # noqa: E402
 import test_bounds  # noqa: E402
+import test_insn  # noqa: E402
 import test_log  # noqa: E402
 import test_trap  # noqa: E402
 import test_virtio  # noqa: E402
@@ -45,10 +46,10 @@ from policygen.target import render, verify  # noqa: E402
 from trap_host import TRAP  # noqa: E402
 from trap_model import ANSWER, Model, Trap, answered, differences  # noqa: E402
 
-CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_call.c", "trap/trap_wait.c", "trap/hvcall.c",
-        "trap/psci.c", "trap/decide.c", "trap/decide.h", "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c",
-        "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h", "policy/policy.h", "trap/fast_path.h", "vm/el1_exception.h",
-        "log/record.h"]
+CORE = ["trap/trap.c", "trap/trap_sysreg.c", "trap/trap_mem.c", "trap/trap_insn.c", "trap/insn_access.c",
+        "trap/trap_call.c", "trap/trap_wait.c", "trap/hvcall.c", "trap/psci.c", "trap/decide.c", "trap/decide.h",
+        "trap/replay.c", "policy/policy.c", "vm/inject.c", "vm/cache.c", "vm/guestmem.c", "cpu/esr.h", "cpu/cpu.h",
+        "policy/policy.h", "trap/fast_path.h", "vm/el1_exception.h", "log/record.h"]
 VGIC, VIRTIO = ([f"dev/{p.name}" for p in sorted((ROOT / "hv/dev").glob(form))] for form in ("vgic*.c", "virtio*.c"))
 OTHERS = [*VGIC, "dev/vgic.h", *VIRTIO, "boot/guestload.c", "cpu/bootargs.c", "log/console.c", "dev/vuart.c"]
 # Outside the way of a trap: functions by which the monitor and the log describe things, with tests of their own.
@@ -324,6 +325,8 @@ class Bench:
             "bounds": (["tests/host/bounds_host.c", *map(src, ("guestload", "guestmem", "crc32", "bootargs"))],
                        lambda: [golden(packed(cases)) for cases in (
                            test_bounds.ram_cases(), list(test_bounds.loads()), test_bounds.parse_cases())]),
+            "insn": (["tests/host/insn_host.c", "hv/trap/insn_access.c"],
+                     lambda: [golden(test_insn.wire(list(test_insn.encodings())))]),
             "write": (["tests/host/write_host.c", *map(src, ("hvcall", "guestmem", "locks"))], lambda: [writes_hold]),
             "log": (["tests/host/log_host.c", "tests/host/fake/fake.c", "tests/host/fake/tables.c",
                      *map(src, LOG)],
@@ -352,6 +355,7 @@ class Bench:
             stubs = verify.stubs_of((self.gen(name) / "replay.S").read_text())
             model = Model(policy, stubs)
             questions = Questions([t for kind in test_trap.KINDS for t in kind(random.Random(6), policy)], model)
+            model.learn(questions.traps)
             return [partial(questions.holds, every=8), questions.holds]
         return Suite(sources, make, self.scratch / name, self.scratch / name / "tables.o", like)
 

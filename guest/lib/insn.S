@@ -137,8 +137,9 @@ leave:
 	single	insn_hvc_1, hvc #1
 	single	insn_smc, smc #0
 	single	insn_smc_1, smc #1
-	single	insn_ldp, ldp x3, x4, [x1]
-	single	insn_stp, stp x3, x4, [x1]
+	single	insn_ldp, ldp w3, w4, [x1]
+	single	insn_ldp_post, ldp w3, w4, [x1], #8
+	single	insn_stp, stp w3, w4, [x1]
 	single	insn_ldr_post, ldr w3, [x1], #4
 	single	insn_str_pre, str w3, [x1, #4]!
 	single	insn_ldxr, ldxr w3, [x1]

@@ -25,7 +25,7 @@ static inline insn_fn *insn_rt(insn_fn *family, unsigned rt)
 
 /* Single ones. The address register of the loads and stores is x1. */
 extern insn_fn insn_hvc, insn_hvc_1, insn_smc, insn_smc_1;
-extern insn_fn insn_ldp, insn_stp, insn_ldr_post, insn_str_pre, insn_ldxr;
+extern insn_fn insn_ldp, insn_ldp_post, insn_stp, insn_ldr_post, insn_str_pre, insn_ldxr;
 
 /* A value that names its register. */
 static inline u64 insn_pattern(unsigned n)

@@ -71,7 +71,11 @@ static inline void at_s1e0w(u64 va)
 {
 	asm volatile("at s1e0w, %0; isb" : : "r"(va) : "memory");
 }
-/* AT S1E1WP, of FEAT_PAN2, heeds PSTATE.PAN, which no exception to EL2 changes. */
+/* AT S1E1RP and S1E1WP, of FEAT_PAN2, heed PSTATE.PAN, which no exception to EL2 changes. */
+static inline void at_s1e1rp(u64 va)
+{
+	asm volatile("sys #0, c7, c9, #0, %0; isb" : : "r"(va) : "memory");
+}
 static inline void at_s1e1wp(u64 va)
 {
 	asm volatile("sys #0, c7, c9, #1, %0; isb" : : "r"(va) : "memory");
@@ -181,6 +185,10 @@ static inline void relax(void)
 {
 	asm volatile("yield" : : : "memory");
 }
+
+/* fpregs.S: V0 to V31, lower halves first; and Vn alone, as a load leaves it. CPTR_EL2 must not trap. */
+void fp_save(u64 v[64]);
+void fp_load(unsigned n, const u64 v[2]);
 
 u64 gich_lr_read(unsigned n);
 void gich_lr_write(unsigned n, u64 value);

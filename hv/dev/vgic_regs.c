@@ -8,7 +8,7 @@
 
 #define CTLR_FIXED 0x50u /* ARE and DS: RAO */
 #define IIDR       0x43bu
-#define PIDR2      0x3bu /* architecture revision 3 */
+#define ID         0xffd0u /* PIDR and CIDR of a frame of 64 KiB */
 
 /* Enables the physical interrupts of guest PPIs `v`, or disables them. */
 static void mirror_enable(struct cpu *c, u32 changed, bool on)
@@ -127,6 +127,15 @@ static void config_write(struct cpu *c, struct vgic_bank *b, unsigned half, u32 
 	vgic_release(recalled);
 }
 
+/* A byte a word: GICv3 (PIDR2), by Arm, of one part number for GICD and of the next for GICR. */
+static u32 identification(u32 offset, bool redist)
+{
+	static const u8 id[] = { 0x44, 0, 0, 0, 0x92, 0xb4, 0x3b, 0, 0x0d, 0xf0, 0x05, 0xb1 };
+	u32 n = (offset - ID) / 4;
+
+	return n < sizeof(id) ? id[n] + (redist && n == 4) : 0;
+}
+
 static u64 dist_read(u32 offset, unsigned size)
 {
 	if (size == 4) {
@@ -134,7 +143,6 @@ static u64 dist_read(u32 offset, unsigned size)
 		case 0x0000: return vgic_dist.ctlr | CTLR_FIXED;
 		case 0x0004: return VGIC_TYPER;
 		case 0x0008: return IIDR;
-		case 0xffe8: return PIDR2;
 		}
 		if (has_bits(offset)) {
 			u32 word = offset % 0x80 / 4;
@@ -151,7 +159,7 @@ static u64 dist_read(u32 offset, unsigned size)
 		return priority_read(&vgic_dist.spi[(offset - 0x400) / 32 - 1], offset, size);
 	if (offset >= 0x6100 && offset < 0x6000 + 8 * VGIC_IRQS && size >= 4 && offset % 8 == 0)
 		return vgic_dist.target[(offset - 0x6000) / 8];
-	return 0;
+	return size == 4 ? identification(offset, false) : 0;
 }
 
 u64 vgic_dist_read(u32 offset, unsigned size)
@@ -249,7 +257,6 @@ static u64 redist_read(u32 offset, unsigned size)
 		typer = (u64)index << 32 | index << 8 | (index + 1 == n_cpus ? BIT(4) : 0);
 		return size == 8 ? typer : reg == 0x000c ? typer >> 32 : typer & 0xffffffff;
 	case 0x0014: return t->vgic.waker;
-	case 0xffe8: return PIDR2;
 	case 0x10c00: return config_read(b, 0);
 	case 0x10c04: return config_read(b, 1);
 	}
@@ -257,7 +264,7 @@ static u64 redist_read(u32 offset, unsigned size)
 		return bits_read(t, b, reg - 0x10000);
 	if (reg >= 0x10400 && reg < 0x10420 && size < 8)
 		return priority_read(b, reg, size);
-	return 0;
+	return size == 4 ? identification(reg, true) : 0;
 }
 
 u64 vgic_redist_read(u32 offset, unsigned size)

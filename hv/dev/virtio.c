@@ -91,7 +91,7 @@ static u64 register_read(u64 ipa, unsigned size)
 	if (!d) /* the transport is empty, or the model does not serve its device */
 		return size == 4 ? reg == REG_MAGIC ? MAGIC : reg == REG_VERSION : 0;
 	if (reg >= REG_CONFIG)
-		return size <= 4 && reg % size == 0 && guarded_read(d->pa + reg, size, &value) ? value : 0;
+		return reg % size == 0 && guarded_read(d->pa + reg, size, &value) ? value : 0;
 	if (size != 4)
 		return 0;
 	q = d->queue_sel < QUEUES ? &d->queue[d->queue_sel] : NULL;
@@ -217,7 +217,7 @@ static void register_write(u64 ipa, unsigned size, u64 v)
 	if (!d)
 		return;
 	if (reg >= REG_CONFIG) {
-		if (!d->broken && !d->read_only && size <= 4 && reg % size == 0)
+		if (!d->broken && !d->read_only && reg % size == 0)
 			guarded_write(d->pa + reg, size, v);
 		return;
 	}

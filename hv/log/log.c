@@ -28,7 +28,7 @@ size_t log_ring_bytes(void)
 	return (LOG_MARGIN + LOG_RING + LOG_NOTABLE_RING) * sizeof(struct log_record) + 3 * rule_words() * sizeof(u64) + LOG_LINE;
 }
 
-void log_init(struct cpu *c, void *memory)
+COLD void log_init(struct cpu *c, void *memory)
 {
 	struct log_ring *l = &c->log;
 
@@ -159,7 +159,7 @@ void log_exception(struct cpu *c, u64 esr, u64 elr, u64 far)
 	r->aux = c->frame.spsr_el2;
 }
 
-const struct log_record *log_find(struct cpu *c, u64 seq)
+COLD const struct log_record *log_find(struct cpu *c, u64 seq)
 {
 	struct log_ring *l = &c->log;
 

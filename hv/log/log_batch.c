@@ -59,7 +59,7 @@ struct fields {
 
 static bool shows_aux(const struct log_record *r)
 {
-	if (policy_rows[r->row].tells == TELLS_RAM)
+	if (POLICY_MEMORY && policy_rows[r->row].tells == TELLS_RAM)
 		return r->n == 1;
 	switch (esr_class(r->esr)) {
 	case 0x12:

@@ -33,7 +33,8 @@ bool log_unread(const struct log_record *r)
 {
 	unsigned class = esr_class(r->esr), verdict = INFO_VERDICT(r->info);
 
-	if (class == EC_SYSREG ? FIELD(r->esr, 21, 20) == 1 || !iss_is_read(r->esr) : class != EC_DABT_LOW || r->esr & DABT_WNR)
+	if (class == EC_SYSREG ? FIELD(r->esr, 21, 20) == 1 || !iss_is_read(r->esr) :
+				 class != EC_DABT_LOW || (r->esr & (DABT_ISV | DABT_WNR)) != DABT_ISV)
 		return false;
 	return verdict == V_DENY || verdict == V_KILL || (class == EC_SYSREG && verdict == V_INJECT); /* replay.c */
 }
@@ -99,6 +100,8 @@ static size_t describe_exception(char *buf, size_t size, const struct log_record
 	/* In a run, FAR's field holds the time of the last one. */
 	if (class >= EXC_EC_COUNT && r->n == 1)
 		n += ksnprintf(buf + n, size - n, " far=0x%lx", r->aux);
+	if (class == EXC_DABT_NO_SYNDROME && r->value) /* the instruction, where it could be read */
+		n += ksnprintf(buf + n, size - n, " insn=0x%lx", r->value);
 	return n;
 }
 
@@ -106,7 +109,7 @@ size_t log_describe(char *buf, size_t size, const struct log_record *r)
 {
 	unsigned class = esr_class(r->esr);
 
-	if (policy_rows[r->row].tells == TELLS_RAM)
+	if (POLICY_MEMORY && policy_rows[r->row].tells == TELLS_RAM)
 		return describe_ram(buf, size, r);
 	switch (class) {
 	case EC_SYSREG:

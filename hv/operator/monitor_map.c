@@ -89,7 +89,7 @@ static void say_window(const struct window_info *w)
 static void say_range(const struct range *r)
 {
 	const struct passthrough *p = NULL;
-	const struct memory *m = policy_guard(r->first);
+	const struct memory *m = POLICY_MEMORY ? policy_guard(r->first) : NULL;
 	u64 d = r->descriptor;
 
 	for (unsigned i = 0; i < policy_n_passthrough; i++)

@@ -109,7 +109,7 @@ static void say_stage1(u64 va, struct xlat *x)
 static void say_owner(u64 ipa)
 {
 	const struct window_info *w = policy_window(ipa);
-	const struct memory *m = policy_guard(ipa);
+	const struct memory *m = POLICY_MEMORY ? policy_guard(ipa) : NULL;
 	const struct rule_info *rule;
 
 	if (m) {

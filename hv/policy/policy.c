@@ -69,7 +69,7 @@ u16 policy_call(const struct call_table *table, u32 id)
 	return table->ranges[lo].row;
 }
 
-const char *policy_sysreg_name(u16 key)
+COLD const char *policy_sysreg_name(u16 key)
 {
 	unsigned lo = 0, hi = policy_n_sysreg_names;
 
@@ -86,7 +86,7 @@ const char *policy_sysreg_name(u16 key)
 	return &policy_sysreg_text[policy_sysreg_names[lo].name];
 }
 
-const struct passing *policy_pass(u16 key)
+COLD const struct passing *policy_pass(u16 key)
 {
 	for (unsigned i = 0; i < policy_n_passing; i++)
 		if (policy_passing[i].key == key)
@@ -94,7 +94,7 @@ const struct passing *policy_pass(u16 key)
 	return NULL;
 }
 
-const struct window_info *policy_window(u64 ipa)
+COLD const struct window_info *policy_window(u64 ipa)
 {
 	for (unsigned i = 0; i < policy_n_windows; i++)
 		if (ipa >= policy_windows[i].base && ipa <= policy_windows[i].last)
@@ -102,7 +102,7 @@ const struct window_info *policy_window(u64 ipa)
 	return NULL;
 }
 
-u64 policy_place(u64 ipa)
+COLD u64 policy_place(u64 ipa)
 {
 	const struct window_info *w = policy_windows, *const end = w + policy_n_windows;
 	u64 from = 0;

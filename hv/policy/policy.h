@@ -274,6 +274,10 @@ extern const struct mmio_range policy_mmio_ranges[];
 extern const u16 policy_mmio_default[2];   /* rows: a read, a write above 1 GiB */
 extern const u16 policy_mmio_straddle[2];  /* rows: a read, a write that touches ranges with different rows */
 
+/* Whether the policy speaks of guest RAM (gen/board.mk): an image of one that does not has no code for it. */
+#ifndef POLICY_MEMORY
+#define POLICY_MEMORY 1
+#endif
 extern const struct memory policy_memory[];
 extern const u16 policy_n_memory;
 

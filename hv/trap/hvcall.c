@@ -49,7 +49,7 @@ static u64 status_of(const struct cpu *c, u64 selector)
 	return ERROR(PSCI_INVALID_PARAMETERS);
 }
 
-bool hvcall_get_status(struct cpu *c)
+COLD bool hvcall_get_status(struct cpu *c)
 {
 	return answer(c, status_of(c, c->frame.x[1]));
 }
@@ -65,7 +65,7 @@ static bool may_write(struct cpu *c)
 	return true;
 }
 
-bool hvcall_dump_log(struct cpu *c)
+COLD bool hvcall_dump_log(struct cpu *c)
 {
 	u64 before = c->log.written;
 

@@ -243,10 +243,10 @@ void trap_serror(struct trap_frame *f)
 	trap_sync(f, f->esr_el2);
 }
 
-COLD enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum outcome allowed)
+COLD enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 value, u64 addr, enum outcome allowed)
 {
 	struct cpu *c = cpu_of(f);
-	const struct decision *d = decide(c, &c->rows[policy_exception[class]], 0, addr, f->far_el2);
+	const struct decision *d = decide(c, &c->rows[policy_exception[class]], value, addr, f->far_el2);
 
 	_Static_assert(ACT_COUNT == 9, "trap_exception() has a case for each enum action that an exception may have");
 	switch (d->action) {
@@ -270,5 +270,5 @@ COLD enum outcome trap_other(struct trap_frame *f)
 	 * These classes have nothing for EL2 to serve: ALLOW and FORWARD both give EL1 the exception that it would get
 	 * without EL2.
 	 */
-	return trap_exception(f, esr_class(f->esr_el2), 0, FORWARD);
+	return trap_exception(f, esr_class(f->esr_el2), 0, 0, FORWARD);
 }

@@ -17,6 +17,13 @@ void trap_smc(struct trap_frame *f, u64 esr);
 /* Serves ICC_SGI1R_EL1, ICC_ASGI1R_EL1 and ICC_SGI0R_EL1, `value` as written. */
 enum outcome trap_send_sgi(struct trap_frame *f, u64 value);
 
+/*
+ * One access of several, which the frame's syndrome describes (ISV), to `ipa`: by the policy, counted and recorded; one to
+ * RAM is simply made.
+ */
+enum outcome trap_access(struct trap_frame *f, u64 ipa);
+/* trap_insn.c: one that it does not describe. */
+enum outcome trap_insn(struct trap_frame *f, u64 ipa);
 enum outcome trap_dabt_general(struct trap_frame *f);
 enum outcome trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
 enum outcome trap_ram(struct trap_frame *f, u64 ipa, bool exec); /* permission fault in guest RAM */
@@ -30,8 +37,11 @@ void trap_next32(struct trap_frame *f);
 /* trap_end()'s last step: the pending work. */
 void trap_work(struct cpu *c);
 
-/* Applies the policy's answer for exception class `class`; `allowed` is the outcome of ALLOW. */
-enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 addr, enum outcome allowed);
+/*
+ * Applies the policy's answer for exception class `class`; `allowed` is the outcome of ALLOW. `value` and `addr` are its
+ * record's.
+ */
+enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 value, u64 addr, enum outcome allowed);
 
 /* Called by vectors.S. */
 void trap_sync(struct trap_frame *f, u64 esr); /* esr: of the frame */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stage 2 aborts: accesses to MMIO windows, and aborts whose syndrome does not describe the access. */
+/* Stage 2 aborts: accesses to MMIO windows. */
 #include "arch/arch.h"
 #include "cpu/esr.h"
 #include "dev/vgic.h"
@@ -195,9 +195,39 @@ static inline enum outcome decided(struct trap_frame *f, struct row_state *s, u6
 	return actions[d->action](f, d, ipa);
 }
 
-static bool in_ram(const struct trap_frame *f, u64 ipa)
+static inline bool in_ram(const struct trap_frame *f, u64 ipa)
 {
 	return abort_fault(f->esr_el2) == FSC_PERMISSION && guest_ram(ipa, 1);
+}
+
+static enum outcome __attribute__((noinline)) decided_general(struct trap_frame *f, struct row_state *s, u64 ipa)
+{
+	return decided(f, s, ipa);
+}
+
+static struct row_state *row_of(struct trap_frame *f, u64 ipa)
+{
+	return &cpu_of(f)->rows[policy_mmio(ipa, dabt_log2_size(f->esr_el2), f->esr_el2 & DABT_WNR)];
+}
+
+COLD enum outcome trap_access(struct trap_frame *f, u64 ipa)
+{
+	void *ram = guest_ram(ipa, 1u << dabt_log2_size(f->esr_el2));
+	struct cpu *c = cpu_of(f);
+	enum outcome outcome;
+
+	if (POLICY_MEMORY && ram && f->esr_el2 & DABT_WNR && policy_ram(ipa, false) != NO_ROW)
+		return trap_ram(f, ipa, false);
+	if (ram)
+		return act_allow(f, NULL, (u64)ram);
+	outcome = decided_general(f, row_of(f, ipa), ipa);
+	if (outcome != NEXT)
+		return outcome; /* trap_end() does the rest */
+	c->row->cost += counter() - c->entered;
+	if (c->record)
+		complete_record(c);
+	c->entered = counter();
+	return outcome;
 }
 
 /* IPAs end at bit 51. Above stand the kind of fault, CM, S1PTW, WnR, SAS and ISV: the key has all that decides. */
@@ -220,18 +250,18 @@ COLD enum outcome trap_dabt_general(struct trap_frame *f)
 	if (!fault_ipa(f, false, &ipa))
 		return again(f);
 	if (esr & DABT_S1PTW)
-		return trap_exception(f, EXC_DABT_WALK, ipa, FORWARD);
+		return trap_exception(f, EXC_DABT_WALK, 0, ipa, FORWARD);
 	if (esr & DABT_CM)
-		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, NEXT); /* EL2 caches nothing there */
-	if (in_ram(f, ipa))
+		return trap_exception(f, EXC_DABT_NO_SYNDROME, 0, ipa, NEXT); /* EL2 caches nothing there */
+	if (POLICY_MEMORY && in_ram(f, ipa))
 		return trap_ram(f, ipa, false);
 	if (!(esr & DABT_ISV))
-		return trap_exception(f, EXC_DABT_NO_SYNDROME, ipa, FORWARD);
+		return trap_insn(f, ipa);
 
-	s = &cpu_of(f)->rows[policy_mmio(ipa, dabt_log2_size(esr), esr & DABT_WNR)];
+	s = row_of(f, ipa);
 	if (abort_fault(esr) == FSC_TRANSLATION) /* for other faults the IPA may not be the key's */
 		*lookup_of(f, ipa) = (struct mmio_lookup){ key_of(esr, ipa), s };
-	return decided(f, s, ipa);
+	return decided_general(f, s, ipa);
 }
 
 /* The slow path, from the row on. */
@@ -342,5 +372,6 @@ COLD enum outcome trap_iabt(struct trap_frame *f)
 
 	if (!fault_ipa(f, true, &ipa))
 		return again(f);
-	return in_ram(f, ipa) && !(f->esr_el2 & DABT_S1PTW) ? trap_ram(f, ipa, true) : trap_exception(f, EC_IABT_LOW, ipa, FORWARD);
+	return POLICY_MEMORY && in_ram(f, ipa) && !(f->esr_el2 & DABT_S1PTW) ? trap_ram(f, ipa, true) :
+							     trap_exception(f, EC_IABT_LOW, 0, ipa, FORWARD);
 }

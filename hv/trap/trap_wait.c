@@ -41,7 +41,7 @@ void wait_for_interrupt(struct cpu *c)
 enum outcome trap_wfx(struct trap_frame *f)
 {
 	struct cpu *c = cpu_of(f);
-	enum outcome v = trap_exception(f, EC_WFX, 0, NEXT);
+	enum outcome v = trap_exception(f, EC_WFX, 0, 0, NEXT);
 
 	/* WFE, WFIT and WFET may end at any time: they return at once, and the guest tries again. */
 	if (v == NEXT && (f->esr_el2 & 3) == TI_WFI)

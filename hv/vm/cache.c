@@ -7,31 +7,11 @@
 #include "vm/guestmem.h"
 #include "vm/inject.h"
 
-#define PAR_S BIT(9)
-
-static bool from_el1(const struct trap_frame *f)
+/* The data abort that the guest would have taken; `iss`: CM, if the instruction counts as maintenance, and status. */
+static enum outcome abort_at(struct trap_frame *f, u64 va, u64 iss)
 {
-	return (f->spsr_el2 & SPSR_MODE) == SPSR_EL1T || (f->spsr_el2 & SPSR_MODE) == SPSR_EL1H;
-}
-
-/*
- * The data abort that the guest would have taken; `syndrome`: CM, if the instruction counts as maintenance, and status.
- */
-static enum outcome abort_at(struct trap_frame *f, u64 va, u64 syndrome)
-{
-	inject(f, (u64)(from_el1(f) ? EC_DABT_CUR : EC_DABT_LOW) << 26 | ESR_IL | DABT_WNR | syndrome, &va);
+	inject_data_abort(f, va, DABT_WNR | iss);
 	return AGAIN;
-}
-
-/*
- * The fault status from PAR_EL1.FST. PAR_EL1.S means that stage 2 refused the walk: the guest sees a place without
- * memory.
- */
-static u64 status_of(u64 par)
-{
-	u64 status = FIELD(par, 6, 1);
-
-	return par & PAR_S ? FSC_EXTERNAL_WALK | (status & 3) : status;
 }
 
 enum outcome cache_dc_va(struct trap_frame *f, u64 va)
@@ -39,8 +19,8 @@ enum outcome cache_dc_va(struct trap_frame *f, u64 va)
 	u64 ipa, par;
 	void *p;
 
-	if (!guest_translate(va, from_el1(f) ? 0 : AS_EL0, &ipa, &par))
-		return abort_at(f, va, DABT_CM | status_of(par));
+	if (!guest_translate(va, take_from_el0(f->spsr_el2) ? AS_EL0 : 0, &ipa, &par))
+		return abort_at(f, va, DABT_CM | guest_fault_status(par));
 	p = guest_ram(ipa, 1);
 	if (p) /* device memory has no line to clean */
 		dc_civac(p);
@@ -50,17 +30,12 @@ enum outcome cache_dc_va(struct trap_frame *f, u64 va)
 enum outcome cache_dc_zva(struct trap_frame *f, u64 va)
 {
 	u64 size = 4UL << (sysreg_read(dczid_el0) & 0xf), ipa, par;
-	unsigned as = AS_WRITE;
 	u64 *p;
 
 	/* DC ZVA is a store: it zeroes only memory that its Exception level can write. */
-	if (!from_el1(f))
-		as = AS_EL0 | AS_WRITE;
-	else if (FIELD(sysreg_read(id_aa64mmfr1_el1), 23, 20) >= 2)
-		as = AS_PAN;
 	va &= ~(size - 1);
-	if (!guest_translate(va, as, &ipa, &par))
-		return abort_at(f, va, status_of(par));
+	if (!guest_translate(va, guest_access(f, true), &ipa, &par))
+		return abort_at(f, va, guest_fault_status(par));
 	p = guest_ram(ipa, size);
 	if (!p || !guest_may_write(ipa, size)) /* device memory: an alignment fault on the machine, a refusal here */
 		return abort_at(f, va, FSC_EXTERNAL);

@@ -2,7 +2,9 @@
 /* EL2's only way into guest memory. */
 #include "vm/guestmem.h"
 #include "arch/arch.h"
-#include "policy/policy.h"
+#include "vm/el1_exception.h"
+
+#define PAR_S BIT(9)
 
 void *guest_ram(u64 ipa, u64 size)
 {
@@ -13,7 +15,7 @@ void *guest_ram(u64 ipa, u64 size)
 	return (void *)(GUEST_PA + offset);
 }
 
-COLD bool guest_may_write(u64 ipa, u64 size)
+COLD bool guest_guards_let(u64 ipa, u64 size)
 {
 	for (const struct memory *m = policy_memory; m < policy_memory + policy_n_memory; m++)
 		if (!(m->may & MAY_WRITE) && policy_rows[m->row[0]].verdict != V_WOULD && ipa <= m->last && ipa + size > m->base)
@@ -30,6 +32,7 @@ bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 	case AS_WRITE: at_s1e1w(va); break;
 	case AS_EL0: at_s1e0r(va); break;
 	case AS_EL0 | AS_WRITE: at_s1e0w(va); break;
+	case AS_PAN: at_s1e1rp(va); break;
 	default: at_s1e1wp(va); break;
 	}
 	result = sysreg_read(par_el1);
@@ -39,6 +42,22 @@ bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 		return false;
 	*ipa = (result & 0x000ffffffffff000) | (va & 0xfff);
 	return true;
+}
+
+unsigned guest_access(const struct trap_frame *f, bool write)
+{
+	unsigned as = write ? AS_WRITE : 0;
+
+	if (take_from_el0(f->spsr_el2))
+		return as | AS_EL0;
+	return FIELD(sysreg_read(id_aa64mmfr1_el1), 23, 20) >= 2 ? as | AS_PAN : as; /* FEAT_PAN2: AT can tell */
+}
+
+u64 guest_fault_status(u64 par)
+{
+	u64 status = FIELD(par, 6, 1);
+
+	return par & PAR_S ? FSC_EXTERNAL_WALK | (status & 3) : status;
 }
 
 size_t guest_read_va(u64 va, void *to, size_t size)

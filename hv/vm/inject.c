@@ -37,7 +37,7 @@ COLD void inject_init(void)
  * AArch64.TakeException(): PSTATE.ALLINT becomes NOT SCTLR_EL1.SPINTMASK. PSTATE.EXLOCK becomes GCSCR_EL1.EXLOCKEN for
  * an exception from EL1 itself, else 0.
  */
-static u64 optional_state(u64 spsr)
+static COLD u64 optional_state(u64 spsr)
 {
 	u64 sctlr = sysreg_read(sctlr_el1), state = SPSR_TCO;
 
@@ -52,12 +52,13 @@ static u64 optional_state(u64 spsr)
 	return state & take_optional;
 }
 
-void take_exception_optional(struct trap_frame *f, u64 esr, const u64 *far)
+COLD void take_exception_optional(struct trap_frame *f, u64 esr, const u64 *far)
 {
 	take_with(f, esr, far, take_state(f->spsr_el2) | optional_state(f->spsr_el2));
 }
 
-void inject(struct trap_frame *f, u64 esr, const u64 *far)
+/* Out of line for those that nobody waits for. */
+COLD void inject(struct trap_frame *f, u64 esr, const u64 *far)
 {
 	take_exception(f, esr, far);
 }
@@ -74,7 +75,12 @@ void inject_abort(struct trap_frame *f)
 	u64 status = f->esr_el2 & DABT_S1PTW ? FSC_EXTERNAL_WALK | (f->esr_el2 & 3) : FSC_EXTERNAL;
 
 	/* The guest's ISS: WnR and CM stay; ISV and S1PTW are EL2's alone; IL is 1 for an abort of unknown syndrome. */
-	inject(f, ec << 26 | ESR_IL | (code ? 0 : f->esr_el2 & (DABT_WNR | DABT_CM)) | status, &f->far_el2);
+	take_exception(f, ec << 26 | ESR_IL | (code ? 0 : f->esr_el2 & (DABT_WNR | DABT_CM)) | status, &f->far_el2);
+}
+
+COLD void inject_data_abort(struct trap_frame *f, u64 va, u64 iss)
+{
+	inject(f, (u64)(take_from_el0(f->spsr_el2) ? EC_DABT_LOW : EC_DABT_CUR) << 26 | ESR_IL | iss, &va);
 }
 
 COLD void inject_forward(struct trap_frame *f)

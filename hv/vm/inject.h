@@ -13,6 +13,8 @@ void inject(struct trap_frame *f, u64 esr, const u64 *far);
 void inject_undef(struct trap_frame *f);
 /* Synchronous external abort for the access that trapped (data or instruction, walk or not). */
 void inject_abort(struct trap_frame *f);
+/* The data abort of a load or store at `va`; `iss`: WnR, CM and the fault status. */
+void inject_data_abort(struct trap_frame *f, u64 va, u64 iss);
 /* The exception that EL2 took, as EL1 would have taken it. */
 void inject_forward(struct trap_frame *f);
 /* Virtual SError (HCR_EL2.VSE): taken when the guest unmasks it. */

@@ -62,7 +62,7 @@ void stage2_init(void)
 		l2_ram[offset / BLOCK] = (GUEST_PA + offset) | PTE_BLOCK | PTE_AF | PTE_SH_INNER | S2_NORMAL |
 					 S2_READ | S2_WRITE;
 
-	for (unsigned i = 0; i < policy_n_memory; i++)
+	for (unsigned i = 0; POLICY_MEMORY && i < policy_n_memory; i++)
 		guard(&policy_memory[i]);
 	for (unsigned i = 0; i < policy_n_passthrough; i++) {
 		const struct passthrough *w = &policy_passthrough[i];

@@ -155,6 +155,8 @@ def from_esr(value: int, more: List[str]) -> "Question | str":
         return f"{' '.join(more)}: nothing comes after this syndrome"
     if ec == 0x24:
         target = "DABT_WALK" if iss >> 7 & 1 else "DABT_NO_SYNDROME"
+        if not iss & 0x180:
+            heading.append("  a data abort that names no register: what EL2 decodes is decided access by access, the rest here")
         return Question("exception", target, heading=heading)
     return Question("exception", f"{ec:#x}", heading=heading)
 

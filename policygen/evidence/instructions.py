@@ -7,6 +7,7 @@ of a device) are not in its instructions: a run in `mode: audit` shows that.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Optional, Set, Tuple
 
@@ -34,10 +35,10 @@ def named(data: bytes) -> Named:
     file = Elf(data)
     if struct.unpack_from("<H", data, 18)[0] != 183:
         raise ValueError("not an ELF file for AArch64")
-    out = Named()
+    out, marks = Named(), sorted(set(file.marks()))
     for address, code in executable(file):
         words = struct.unpack(f"<{len(code) // 4}I", code[:len(code) & -4])
-        skipped = data_words(file, address, len(words))
+        skipped = data_words(marks, address, len(words))
         for at, word in enumerate(words):
             if at in skipped:
                 continue
@@ -64,11 +65,13 @@ def executable(file: Elf) -> Iterator[Tuple[int, bytes]]:
         yield address, file.slice(offset, size, "its code")
 
 
-def data_words(file: Elf, address: int, count: int) -> Set[int]:
-    """Which words are data, by the mapping symbols $x and $d (ELF for the Arm 64-bit Architecture, "Mapping symbols")."""
-    marks = sorted({(value - address, kind) for value, kind in file.marks() if 0 <= value - address < 4 * count})
+def data_words(marks: List[Tuple[int, str]], address: int, count: int) -> Set[int]:
+    """Words of a section that are data, by the sorted mapping symbols $x and $d (ELF for the Arm 64-bit Architecture,
+    "Mapping symbols")."""
+    here = [(value - address, kind) for value, kind in
+            marks[bisect_left(marks, (address, "")):bisect_left(marks, (address + 4 * count, ""))]]
     out: Set[int] = set()
-    for (start, kind), (end, _) in zip(marks, [*marks[1:], (4 * count, "")]):
+    for (start, kind), (end, _) in zip(here, [*here[1:], (4 * count, "")]):
         if kind == "d":
             out.update(range(start // 4, -(-end // 4)))
     return out

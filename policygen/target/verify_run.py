@@ -360,7 +360,8 @@ class Judge:
             refused = seen.letter == "x" and (seen.value or 0) >> 26 == EC_DABT and (seen.value or 0) & 0x3f == FSC_PERMISSION
             return (ORDER[3], "") if refused and seen.flag == "-" else ("", f"{_word(seen)} instead of a permission fault")
         opened = expected.verdict == "WOULD" and not seen.flag          # by a store before
-        return (ORDER[2], "") if seen.letter == "o" and (seen.flag == "+" or opened) else ("", f"{_word(seen)} instead of a store")
+        made = seen.letter == "o" and (seen.flag == "+" or opened)
+        return (ORDER[2], "") if made else ("", f"{_word(seen)} instead of a store")
 
     def call(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str]:
         if not seen.flag:

@@ -92,17 +92,19 @@ def explained() -> Dict[Tuple[str, str], str]:
 
 
 def differences(one: Found, other: Found) -> List[str]:
-    """Differences between two runs of one program: name, bare, Charter."""
-    out = []
-    for (name, value), (also, there) in zip(one, other):
-        if name != also:
-            return [*out, f"{name} against {also}"]
-        if value != there:
-            out.append(f"{name}: bare {value:#x}, Charter {there:#x}")
-    if len(one) != len(other):
-        longer = one if len(one) > len(other) else other
-        out.append(f"{'bare' if longer is one else 'Charter'} goes on: {longer[min(len(one), len(other))][0]}")
-    return out
+    """Where two runs of one program differ, by name: what bare QEMU found and what Charter did."""
+    def each(found: Found) -> Dict[Tuple[str, int], str]:
+        count: Dict[str, int] = {}
+        out = {}
+        for name, value in found:
+            count[name] = count.get(name, 0) + 1
+            out[name, count[name]] = f"{value:#x}"
+        return out
+
+    bare_one, charters = each(one), each(other)
+    return [f"{key[0]}: bare {bare_one.get(key, 'nothing')}, Charter {charters.get(key, 'nothing')}"
+            for key in [*bare_one, *(key for key in charters if key not in bare_one)]
+            if bare_one.get(key) != charters.get(key)]
 
 
 def hypervisor(profile: str = "tests/conform/conform.yaml", tag: str = "-conform", cpu: Optional[str] = None) -> Path:

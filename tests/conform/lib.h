@@ -13,8 +13,10 @@ typedef _Bool bool;
 #define false 0
 
 #define BIT(n) (1UL << (n))
-#define mrs(r) ({ u64 v_; asm volatile("mrs %0, " #r : "=r"(v_) : : "memory"); v_; })
-#define msr(r, v) asm volatile("msr " #r ", %0\n\tisb" : : "r"((u64)(v)) : "memory")
+#define MRS_TEXT(r) ({ u64 v_; asm volatile("mrs %0, " #r : "=r"(v_) : : "memory"); v_; })
+#define MSR_TEXT(r, v) asm volatile("msr " #r ", %0\n\tisb" : : "r"((u64)(v)) : "memory")
+#define mrs(r) MRS_TEXT(r)
+#define msr(r, v) MSR_TEXT(r, v)
 
 static inline u64 r64(u64 a) { u64 v; asm volatile("ldr %0, [%1]" : "=r"(v) : "r"(a) : "memory"); return v; }
 static inline u32 r32(u64 a) { u32 v; asm volatile("ldr %w0, [%1]" : "=r"(v) : "r"(a) : "memory"); return v; }

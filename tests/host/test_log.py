@@ -49,8 +49,10 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
         d(EMUL, UART_W, value=0x41, addr=0x09000018), d(EMUL, UART_W & ~0x40, value=0x90, addr=0x0B000004),
         d(3, 0x16 << 26, value=3, addr=1, aux=2), d(4, 0x17 << 26, value=0x84000008),
         d(WFX, WFI, spsr=0x3C0), d(8, 0x3C << 26), d(DENY, 0x24 << 26, addr=0x0A000000, aux=0xFFFF0000),
+        d(DENY, 0x24 << 26, value=0x885F7C20, addr=0x0A000000, aux=0xFFFF0000), d(DENY, 0x24 << 26 | 0x80, value=5),
         d(DENY, 0x20 << 26, addr=0x0C000000), d(DENY, 0x18 << 26 | 3 << 20 | 15 << 10 | 2 << 1 | 4 << 17),
-        d(16, UART_W & ~0x7f | 0x4f, value=0x90, addr=0x40200008, aux=7), d(16, 0x24 << 26 | 0x4f, addr=0x40200008, aux=7),
+        d(16, UART_W & ~0x7f | 0x4f, value=0x90, addr=0x40200008, aux=7),
+        d(16, 0x24 << 26 | 0x4f, addr=0x40200008, aux=7),
         d(16, 0x20 << 26 | 0xf, addr=0x40200000), "x 0x96000004 0x40002000 0xdead", "e 2 0 0", "e 5 0 0", "e 4 62500000 0", "w 0 0")
     check_sequence(records)
     assert records[0].seq == 0 and records[0].kind == "H"
@@ -68,6 +70,8 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
         "ALLOW r5 exc WFX pc=0x40001000 el=0 cost=0 esr=0x6000000",
         f"KILL r7 exc BRK64 {tail}{0x3c << 26:#x}",
         f"DENY r1 exc DABT_NO_SYNDROME ipa=0xa000000 far=0xffff0000 {tail}{0x24 << 26:#x}",
+        f"DENY r1 exc DABT_NO_SYNDROME ipa=0xa000000 far=0xffff0000 insn=0x885f7c20 {tail}{0x24 << 26:#x}",
+        f"DENY r1 exc DABT_WALK ipa=0x0 far=0x0 {tail}{0x24 << 26 | 0x80:#x}",
         f"DENY r1 exc IABT ipa=0xc000000 {tail}{0x20 << 26:#x}",
         f"DENY r1 msr.w S3_0_C15_C2_4=0x0 {tail}{0x18 << 26 | 3 << 20 | 15 << 10 | 2 << 1 | 4 << 17:#x}",
         f"DENY r10 mem.w 0x40200008/4=0x90 held=0x7 {tail}{UART_W & ~0x7f | 0x4f:#x}",

@@ -129,7 +129,7 @@ mmio:
       0x400-0x408: { do: allow, where: { pc: 0x40000000..0x4000ffff }, else: pause, width: [4, 8] }
 memory:
   default: { may: rwx }
-  text: { at: 0x48000000, size: 64K, may: rx, write: { do: allow, where: { pc: 0x40000000..0x4000ffff }, log: always, else: deny } }
+  text: { at: 0x48000000, size: 64K, may: rx, write: { do: allow, where: { pc: 0x40000000..0x4000ffff }, log: always } }
   ro: { at: 0x48010000, size: 4K, may: r, log: always }
   dead: { at: 0x48011000, size: 4K, may: r, do: kill }
   data: { at: 0x48200000, size: 4M, may: rw, why: no code here }

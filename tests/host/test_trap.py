@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 import re
+import tempfile
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Callable, Iterator, List, Tuple
 
 import pytest
 
+import a64_access
 from hvl_host import run
 from test_tables import CONDITIONAL, CROWDED, load
 from policygen.facts.arch import make_key, split_key
@@ -24,8 +26,8 @@ from policygen.meaning.evaluate import evaluator
 from policygen.meaning.regions import Inputs, asked_of, bits_of, borders
 from policygen.target import render, verify
 from trap_host import link, parts
-from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, GOLDEN, HVC, IABT, INPUT, MAINTENANCE,
-                        MONITOR, MASK, RAM, RAM_SIZE, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, REPLAY_READ, REPLAY_WRITE, RTC, SMC,
+from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, GOLDEN, HVC, IABT, INPUT, MAINTENANCE, MONITOR,
+                        MASK, RAM, RAM_SIZE, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, REPLAY_READ, REPLAY_WRITE, RTC, SMC,
                         NOT_SUPPORTED, SYSREG, TICK, Trap, UNTOLD, VIRTIO, WFI, answered, differences)
 
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced", "conditional"]
@@ -148,6 +150,7 @@ def host(request: pytest.FixtureRequest, common: Path, tmp_path_factory: pytest.
 
 def compare(host: Host, traps: List[Trap]) -> int:
     """The number of traps decided in each way; fails where host and model differ."""
+    host.model.learn(traps)
     wire, _ = run(host.program, b"".join(t.pack() for t in traps))
     at = len(wire) - ANSWER.size * len(traps)
     rows = list(verify.ROW.iter_unpack(wire[:at]))
@@ -281,6 +284,60 @@ def exceptions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
                     yield Trap(t.x, t.elr, spsr, t.esr, t.far & ~(dice.randrange(2) << 46), t.hpfar, entry=entry)
 
 
+# Of each kind that EL2 makes, and of those that it does not.
+FORMS = """\
+ldr w1, [x2], #4; ldr w1, [x2, #-4]!; ldr x1, [x2], #8; ldrb w1, [x2], #1; ldrh w1, [x2, #2]!; ldrsb w1, [x2], #1
+ldrsb x1, [x2, #1]!; ldrsh x1, [x2], #-2; ldrsh w1, [x2], #2; ldrsw x1, [x2], #4; ldr wzr, [x2], #4; ldr x1, [sp], #16
+str w1, [x2], #4; str x1, [x2, #8]!; strb w1, [x2], #1; strh w1, [x2, #-2]!; str wzr, [x2], #4; str x1, [sp, #-16]!
+ldp w1, w3, [x2]; ldp x1, x3, [x2, #16]; ldp x1, x3, [x2], #16; ldp w1, w3, [x2, #-8]!; ldp x1, x2, [x2]; ldp x3, xzr, [sp]
+ldpsw x1, x3, [x2]; ldpsw x1, x3, [x2], #8; ldnp w1, w3, [x2]; ldnp x1, x3, [x2, #8]
+stp w1, w3, [x2]; stp x1, x3, [x2, #16]; stp x1, x3, [x2], #16; stp w1, w1, [x2, #-8]!; stp xzr, x30, [sp, #-16]!
+stnp w1, w3, [x2]; stnp x1, x3, [x2]
+ldr b1, [x2]; ldr h1, [x2, #2]; ldr s1, [x2, #4]; ldr d1, [x2], #8; ldr q1, [x2]; ldur q31, [x2, #-16]; ldr q0, [x2, #16]!
+ldr s1, [x2, x4]; ldr d1, [x2, x4, lsl #3]; ldr s1, [x2, w5, sxtw #2]; ldr s1, [x2, w5, uxtw]; ldr q1, [x2, x4, sxtx #4]
+str b1, [x2], #1; str h1, [x2]; stur s1, [x2, #-4]; str d1, [x2, #8]; str q1, [x2], #16; str q31, [sp]; str s1, [x2, x4]
+ldp s1, s3, [x2]; ldp d1, d3, [x2], #16; ldp q1, q3, [x2]; ldp q31, q0, [sp], #32; ldnp d1, d3, [x2]; ldnp q1, q3, [x2]
+stp s1, s3, [x2]; stp d1, d3, [x2, #-16]!; stp q1, q3, [x2]; stnp s1, s3, [x2]; stnp q1, q3, [x2, #16]
+ldr w2, [x2], #4; ldp x1, x1, [x2]; ldp x1, x2, [x2], #16; stp x2, x3, [x2, #16]!; ldxr w1, [x2]; stxr w4, w1, [x2]
+ldadd w1, w3, [x2]; cas w1, w3, [x2]; swp x1, x3, [x2]; ld1 {v1.16b}, [x2]; st1 {v1.s}[1], [x2], #4; dc zva, x2
+ld1b {z1.b}, p0/z, [x2]; ldr w1, [x2]; ldtr w1, [x2]; ldxp x1, x3, [x2]; nop; prfm pldl1keep, [x2]; ldar w1, [x2]
+"""
+
+
+def instructions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
+    """Accesses without a syndrome: inside windows, around their borders and pages, with all that can stand in the way."""
+    lines = [line.strip() for line in FORMS.replace("\n", ";").split(";") if line.strip()]
+    with tempfile.TemporaryDirectory() as scratch:
+        words = a64_access.assembled(lines, Path(scratch))
+        forms = [a64_access.read(text, (0,) * 31) for text in a64_access.disassembled(words, Path(scratch))]
+    places = [w.base + at for w in policy.windows for at in (0, 4, 0x18, 0x20, 0x100, 0x3f8, 0x400, 0x7fc, 0x800)]
+    places += [w.base + w.size - at for w in policy.windows for at in (4, 8, 16)]
+    places += [low - 4 for e in policy.entries if e.section == "mmio" for low, _ in e.ranges if low][:200]
+    places += [0x40000000 - 4, 0x40000000 - 8, 0x70000000 - 4, 0x70000000 - 16, 0x70000000, 0x1000000000]
+    for (word, form), at in product(zip(words, forms), places):
+        if dice.randrange(3):
+            continue
+        odd = dice.choice((*[""] * 10, "unaligned", "bit", "far", "fault", "direction", "endian", "vectors", "pc", "state"))
+        x = list(registers(dice))
+        x[4], x[5] = dice.choice((0, 1, 2)), dice.choice((0, 1, 0xffffffff, 0xffffffff00000000))
+        first = form.first if form and form.base == 2 else 0
+        size = form.size * len(form.registers) if form else 4
+        address = at & ~(min(form.size if form else 4, 8) - 1) | dice.choice((0, 0, 1, 0x10)) << 56
+        address += dice.choice((1, 2, 4)) if odd == "unaligned" else 1 << dice.randrange(43, 47) if odd == "bit" else 0
+        x[2] = address - first & MASK
+        near, elsewhere = (0, 0, 0, min(size // 2, 8), size - 1), (size, -1, -4, 1 << 30)
+        far = address + dice.choice(elsewhere if odd == "far" else near) & MASK
+        far ^= dice.choice((0, 0, 0, 0x25)) << 56
+        write = bool(form and not form.load) != (odd == "direction")
+        esr = DABT << 26 | 1 << 25 | write << 6 | dice.choice((0x10, 0x11, 0x21) if odd == "fault" else (3, 5, 7, 0xb))
+        elr = 0x40010000 + 4 * dice.randrange(64) | (dice.choice((1 << 45, 1 << 46, 1 << 31)) if odd == "pc" else 0)
+        spsr = dice.choice((0x10, 0x30) if odd == "state" else (0x3c5, 0x3c5, 0x3c4, 0, 0x200000))
+        fpen = dice.choice((0, 1, 2, 7)) if odd == "vectors" else 3
+        sctlr = 5 | fpen << 32 | (dice.choice((1, 2, 3)) << 24 if odd == "endian" else 0)
+        yield Trap(tuple(x), elr, spsr, esr, far, (far & 0xffffffff) >> 12 << 4, x[2] - 64 * (spsr == 0x3c5) & MASK, word << 32,
+                   sctlr)
+
+
 def conditions(dice: random.Random, policy: Policy) -> Iterator[Trap]:
     """Of each entry with conditions: every border, every bit of what a write may not change or clear, each level and PC."""
     reference = evaluator(policy)
@@ -320,7 +377,7 @@ def conditional(dice: random.Random, access: Access, inputs: Inputs) -> Trap:
     return Trap(tuple(x), (inputs.pc + behind) & MASK, 0x3c5 if inputs.level else 0x3c0, esr, far, hpfar)
 
 
-KINDS: List[Kind] = [sysregs, accesses, calls, exceptions]
+KINDS: List[Kind] = [sysregs, accesses, calls, exceptions, instructions]
 
 
 @pytest.mark.parametrize("kind", KINDS)

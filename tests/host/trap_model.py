@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import struct
+import tempfile
 from dataclasses import dataclass, field, replace
-from typing import List, Optional, Sequence, Tuple
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Set, Tuple
 
+from a64_access import Form, disassembled, read
 from policygen.facts.arch import load_arch, make_key
 from policygen.facts.contract import load_contract
 from policygen.language.model import IN, Access, Decision, Policy, branches
@@ -14,7 +17,7 @@ from policygen.target.traps import plan
 from policygen.target.verify import given
 
 QUESTION = struct.Struct("<40Q")
-ANSWER = struct.Struct("<93Q")
+ANSWER = struct.Struct("<112Q")
 OPS = 8
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
@@ -22,7 +25,7 @@ RAM, RAM_PA, RAM_SIZE = 0x40000000, 0x42000000, 0x30000000
 WORD = {1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: MASK}
 (REPLAY_READ, REPLAY_WRITE, DEVICE_READ, DEVICE_WRITE, MODEL_READ, MODEL_WRITE, SGI, CLEAN, IC, MONITOR, CPU_ON,
  CPU_OFF, CONSOLE, DROP, DEACTIVATE, DISABLE, PHYSICAL, INPUT, TICK, MAINTENANCE, PARK, FLUSH, NOTE, WFI,
- DEBUG, VIRTIO, RTC, OPEN, COUNT) = range(1, 30)
+ DEBUG, VIRTIO, RTC, COUNT, VECTOR, OPEN) = range(1, 31)
 CPUS, ODD_ARE_OFF, ZVA = range(7), 1, 128      # trap_host.c
 HVC, SMC, SYSREG, IABT, DABT, SERROR, WFX = 0x16, 0x17, 0x18, 0x20, 0x24, 0x2f, 0x01
 NOT_SUPPORTED, INVALID, DENIED, BAD_ADDRESS = -1 & MASK, -2 & MASK, -3 & MASK, -9 & MASK
@@ -51,8 +54,8 @@ class Trap:
     far: int = 0
     hpfar: int = 0
     sp_el0: int = 0
-    entry: int = 0                                  # 0 EL1 is AArch64, 1 AArch32, 2 SError
-    sctlr: int = 5
+    entry: int = 0                                  # 0 EL1 is AArch64, 1 AArch32, 2 SError; [63:32] an instruction
+    sctlr: int = 5                                  # [33:32] CPACR_EL1.FPEN, [34] CPTR_EL2.TFP
     vbar: int = 0xffff000000081000
 
     def pack(self) -> bytes:
@@ -61,6 +64,15 @@ class Trap:
 
     def xr(self, n: int) -> int:
         return 0 if n == 31 else self.x[n]
+
+    @property
+    def insn(self) -> int:
+        """The instruction at its PC; 0 where none can be read."""
+        ipa = self.elr & 0xffffffff
+        el0 = self.spsr & 0x1f == 0
+        if self.spsr & 0x10 or self.elr >> 46 & 1 or el0 and self.elr >> 45 & 1 or not RAM <= ipa <= RAM + RAM_SIZE - 4:
+            return 0
+        return self.entry >> 32 or int.from_bytes(bytes(ram_byte(ipa + at) for at in range(4)), "little")
 
 
 @dataclass
@@ -80,27 +92,31 @@ class Outcome:
     par: int = 0x5a5a                               # the guest's, never changed
     zeroed: Tuple[int, int] = (0, 0)                # in RAM's ends: place and number of bytes
     lines: int = 0                                  # bytes of the log on the line
+    hits: int = 1                                   # decisions: more than one has neither rule nor verdict here
+    more: List[Tuple[int, ...]] = field(default_factory=list)   # further records, as `recorded`
+    sp: Tuple[int, int] = (0, 0)                    # SP_EL0, SP_EL1
 
 
 def answered(raw: Sequence[int], rows: Sequence[Sequence[int]], verdicts: Sequence[str]) -> Outcome:
     """trap_host.c's answer."""
     x = list(raw[:32])
-    elr, spsr, _, esr1, elr1, spsr1, far1, hcr, par, end, hits, denied, cost, _, *zeroed, row, records = raw[32:50]
+    elr, spsr, sp_el0, esr1, elr1, spsr1, far1, hcr, par, end, hits, denied, cost, _, *zeroed, row, records = raw[32:50]
     record, info, timed, n_ops, ops = raw[50:56], raw[56], raw[57], raw[58], raw[59:91]
     rule, _action, verdict = rows[row][:3]
     # None (DUMP_LOG writes lines): not compared
-    assert not info or info >> 8 & 0xff or (timed and record[0] == row), "another row's record, or time, or cost"
+    assert not info or info >> 8 & 0xff or hits > 1 or (timed and record[0] == row), "another row's record, or time, or cost"
+    out = Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
+                  (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None, bool(hcr >> 8 & 1),
+                  par=par, zeroed=(zeroed[0], zeroed[1]), lines=raw[91], hits=hits, sp=(sp_el0, raw[93]))
     if not hits:                                    # the access is made again, and charged to no row
         assert not denied and not records and cost < 20, f"{denied} denials, {records} records, {cost} ticks"
-        return Outcome(x, elr, spsr, "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
-                       (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None,
-                       bool(hcr >> 8 & 1), par=par, zeroed=(zeroed[0], zeroed[1]), lines=raw[91])
+        return out
+    told = [(*record[1:6], info), *(tuple(raw[at:at + 6]) for at in range(94, 112, 6))][:records]
+    assert end or 0 < cost < 1000 * hits, f"it took {cost} ticks"
+    if hits > 1:                                    # of an instruction with several accesses
+        return replace(out, recorded=told[0] if told else None, more=[one for one in told[1:] if not one[5] >> 8 & 0xff])
     assert hits == 1 and denied == (verdicts[verdict] == "DENY"), f"{hits} decisions, {denied} denials"
-    assert end or 0 < cost < 1000, f"it took {cost} ticks"
-    return Outcome(x, elr, spsr, chr(end) if end else "", [tuple(ops[4 * i:4 * i + 4]) for i in range(min(n_ops, OPS))],
-                   (esr1, elr1, spsr1) if (esr1, elr1, spsr1) != (0, 0, 0) else None, far1 or None, bool(hcr >> 8 & 1),
-                   rule, verdicts[verdict], (*record[1:6], info) if records else None, par,
-                   (zeroed[0], zeroed[1]), raw[91])
+    return replace(out, rule=rule, verdict=verdicts[verdict], recorded=told[0] if told else None)
 
 
 class Model:
@@ -110,12 +126,21 @@ class Model:
         self.policy = policy
         self.models = {name.upper().replace("-", "_"): number for number, name in enumerate(load_contract().models)}
         self.arch, self.plan = load_arch(), plan(policy, "cortex-a57")
+        self.texts: Dict[int, str] = {}             # instructions, as binutils spells them
+        self.once: Set[Tuple[int, int]] = set()     # rule and place of what this trap has logged, of `log: once`
         self.stub = {key: n for n, halves in enumerate(stubs) for key in halves if key is not None}
+
+    def learn(self, traps: Sequence[Trap]) -> None:
+        """binutils' text of what is at their PCs."""
+        words = sorted({t.insn for t in traps})
+        with tempfile.TemporaryDirectory() as scratch:
+            self.texts.update(zip(words, disassembled(words, Path(scratch))))
 
     # --- the classes --------------------------------------------------------------------------------------------
 
     def expect(self, t: Trap) -> Outcome:
-        out = Outcome([*t.x, 0], t.elr, t.spsr)
+        self.once.clear()
+        out = Outcome([*t.x, 0], t.elr, t.spsr, hits=0, sp=(t.sp_el0, (t.sp_el0 + 64) & MASK))
         ec = SERROR if t.entry == 2 else t.esr >> 26 & 0x3f
         if ec == SYSREG:
             self.sysreg(t, out)
@@ -138,16 +163,36 @@ class Model:
                       (t.elr - behind) & MASK)
 
     def decided(self, out: Outcome, decision: Decision, t: Trap, value: int, addr: int, aux: int) -> None:
-        out.rule, out.verdict = decision.entry.rule, decision.verdict
-        if decision.log != "never":
+        out.hits += 1
+        out.rule, out.verdict = (decision.entry.rule, decision.verdict) if out.hits == 1 else (-1, "")
+        place = decision.entry.rule, addr if decision.verdict == "WOULD" else self.place(addr)
+        known = decision.log == "once" and addr < 1 << 40 and place in self.once
+        if decision.log == "once":
+            self.once.add(place)
+        if decision.log != "never" and not known:
             esr = t.esr if t.entry != 2 else t.esr & ~(0x3f << 26) | SERROR << 26
-            quiet = out.verdict in ("ALLOW", "EMUL")
-            info = self.verdicts.index(out.verdict) | (t.spsr >> 2 & 3) << 4 | (0 if quiet else 0x80) | 1 << 16
-            out.recorded = (value, addr, aux, t.elr, esr & 0xffffffff, info)
+            quiet = decision.verdict in ("ALLOW", "EMUL")
+            info = self.verdicts.index(decision.verdict) | (t.spsr >> 2 & 3) << 4 | (0 if quiet else 0x80) | 1 << 16
+            told = (value, addr, aux, t.elr, esr & 0xffffffff, info)
+            if out.recorded:
+                out.more.append(told)
+            else:
+                out.recorded = told
 
-    def exception(self, t: Trap, out: Outcome, ec: int, key: int, addr: int, allowed: str = "forward") -> None:
+    def place(self, ipa: int) -> int:
+        """`log: once` counts by it: an address, a window without registers, or the space between windows."""
+        start = 0
+        for window in sorted(self.policy.windows, key=lambda window: window.base):
+            if window.base <= ipa < window.base + window.size:
+                return ipa if window.registers else window.base
+            if window.base <= ipa:
+                start = window.base + window.size
+        return start
+
+    def exception(self, t: Trap, out: Outcome, ec: int, key: int, addr: int, allowed: str = "forward", value: int = 0
+                  ) -> None:
         decision = self.reference.decide(self.asked(t, "exceptions", key))
-        self.decided(out, decision, t, 0, addr, t.far)
+        self.decided(out, decision, t, value, addr, t.far)
         if ec == WFX:
             allowed = "next"
         do = decision.do
@@ -307,16 +352,8 @@ class Model:
         if zero:
             va &= ~(ZVA - 1)
         syndrome = (0x24 if self.lower(t) else 0x25) << 26 | 1 << 25 | (0x40 if zero else 0x140)    # WnR, CM
-        if va >> 46 & 1 or zero and va >> 44 & 1:   # trap_host.c: no translation
-            status = (0xd if zero else 7) & (~3 if va >> 43 & 1 else ~0)
-            if va >> 47 & 1:                        # by stage 2: an external abort on the walk
-                status = 0x14 | status & 3
-            if va >> 45 & 1 and self.lower(t):
-                status = 0xd
+        if (status := self.unmapped(t, va, zero)) is not None:
             self.take(t, out, syndrome | status, va)
-            return True
-        if va >> 45 & 1 and self.lower(t):          # EL1's alone
-            self.take(t, out, syndrome | 0xd, va)
             return True
         ipa = va & 0xffffffff
         inside = RAM <= ipa <= RAM + RAM_SIZE - (ZVA if zero else 1)
@@ -354,8 +391,17 @@ class Model:
         if self.guarded(t, ipa):
             return self.ram(t, out, ipa, "write")
         if not t.esr >> 24 & 1:
-            return self.exception(t, out, DABT, NO_SYNDROME, ipa)
-        written = t.xr(rt) & WORD[size]
+            return self.instruction(t, out, ipa)
+        got = self.access(t, out, ipa, size, write, t.xr(rt))
+        if got is not None:
+            if not write:
+                out.x[rt] = got
+            self.step(t, out)
+        return None
+
+    def access(self, t: Trap, out: Outcome, ipa: int, size: int, write: bool, register: int) -> Optional[int]:
+        """One that the syndrome describes: its register afterwards; None: refused."""
+        written = register & WORD[size]
         d = self.beyond(t, ipa, size, write, written)
         got: Optional[int] = None
         do = d.do
@@ -375,22 +421,88 @@ class Model:
                 value = written if do == "allow" else real & ~d.mask & MASK | written & d.mask
                 out.ops.append((DEVICE_WRITE, ipa, size, value))
             if refused:
-                self.decided(out, d, t, written if write else t.xr(rt), ipa, t.far)
+                self.decided(out, d, t, written if write else register, ipa, t.far)
                 self.abort(t, out)
                 return None
         elif do == "emulate":
             got = self.device(t, out, d, ipa, size, written, write)
         if got is not None and not write:
-            self.load(t, out, rt, size, got)
-        self.decided(out, d, t, written if write or d.do in ("deny", "kill") else out.x[rt], ipa, t.far)
+            register = self.load(t, size, got)
+        self.decided(out, d, t, written if write or d.do in ("deny", "kill") else register, ipa, t.far)
         if do == "deny" and d.refuse != "SERROR":
             self.abort(t, out)
-        elif do == "kill":
+            return None
+        if do == "kill":
             self.killed(out)
-        else:
-            out.serror = do == "deny"
-            self.step(t, out)
-        return None
+            return None
+        out.serror |= do == "deny"
+        return register
+
+    def instruction(self, t: Trap, out: Outcome, ipa: int) -> None:
+        """One access after the other, as the instruction at the PC says; or what that is comes into the record."""
+        insn = 0 if t.esr & 0x3c > 0xc else t.insn
+        form = read(self.texts.get(insn, ""), t.x)
+        sp = 0 if t.spsr & 0xf in (0, 4) else 1
+        base = t.x[form.base] if form and form.base < 31 else out.sp[sp]
+        if form is None or not self.fits(t, form, base + form.first & MASK):
+            return self.exception(t, out, DABT, NO_SYNDROME, ipa, value=insn)
+        size = min(form.size, 8)
+        away = (base + form.first - t.far + (1 << 55)) % (1 << 56) - (1 << 55)      # without what may be a tag
+        places = [t.far + away + at & MASK for at in range(0, form.size * len(form.registers), size)]
+        for va in places:
+            if (status := self.unmapped(t, va, not form.load)) is not None:
+                return self.take(t, out, (0x24 if self.lower(t) else 0x25) << 26 | 1 << 25 | t.esr & 0x40 | status, va)
+        slots = [64 + 2 * r + half if form.vector else r for r in form.registers for half in range(max(1, form.size // 8))]
+        found: List[int] = []
+        for va, slot in zip(places, slots):
+            register = (slot - 63) * GOLDEN & MASK if slot >= 64 else t.xr(slot)
+            one = replace(t, far=va, esr=t.esr & ~0x1ffc000 | form.iss)
+            got = self.made(one, out, va & 0xffffffff, size, not form.load, register)
+            if got is None:
+                return None
+            found.append(got)
+        if form.load and form.vector:
+            halves = [(low, high if form.size == 16 else 0) for low, high in zip(found[::2], found[1::2])] \
+                if form.size == 16 else [(low, 0) for low in found]
+            out.ops += [(VECTOR, r, *both) for r, both in zip(form.registers, halves)]
+        elif form.load:
+            for r, value in zip(form.registers, found):
+                out.x[r] = value
+        if form.step is not None and form.base < 31:
+            out.x[form.base] = base + form.step & MASK
+        elif form.step is not None:
+            out.sp = (base + form.step & MASK, out.sp[1]) if not sp else (out.sp[0], base + form.step & MASK)
+        return self.step(t, out)
+
+    def fits(self, t: Trap, form: Form, address: int) -> bool:
+        """Whether it can be the one that aborted, and is one that EL2 makes."""
+        el0 = t.spsr & 0xf == 0
+        fpen, tfp = t.sctlr >> 32 & 3, t.sctlr >> 34 & 1
+        reached = (t.far - address) % (1 << 56) < form.size * len(form.registers)
+        return form.load == (not t.esr & 0x40) and reached and address % min(form.size, 8) == 0 and \
+            not t.sctlr >> (24 if el0 else 25) & 1 and (not form.vector or not tfp and (fpen == 3 or fpen == 1 and not el0))
+
+    def made(self, t: Trap, out: Outcome, ipa: int, size: int, write: bool, register: int) -> Optional[int]:
+        """By the policy; in RAM without it."""
+        if not RAM <= ipa <= RAM + RAM_SIZE - size:
+            return self.access(t, out, ipa, size, write, register)
+        pa = ipa - RAM + RAM_PA
+        out.ops.append((DEVICE_WRITE, pa, size, register & WORD[size]) if write else (DEVICE_READ, pa, size, 0))
+        if pa >> 11 & 1 or write and pa >> 10 & 1:  # trap_host.c
+            self.abort(t, out)
+            return None
+        return register if write else self.load(t, size, (pa * GOLDEN & MASK) >> (64 - 8 * size))
+
+    def unmapped(self, t: Trap, va: int, write: bool) -> Optional[int]:
+        """The fault status of EL1's translation."""
+        status: Optional[int] = None
+        if va >> 46 & 1 or write and va >> 44 & 1:  # trap_host.c: no translation
+            status = (0xd if write else 7) & (~3 if va >> 43 & 1 else ~0)
+            if va >> 47 & 1:                        # by stage 2: an external abort on the walk
+                status = 0x14 | status & 3
+        if va >> 45 & 1 and self.lower(t):          # EL1's alone
+            status = 0xd
+        return status
 
     @staticmethod
     def guarded(t: Trap, ipa: int) -> bool:
@@ -459,11 +571,11 @@ class Model:
         return (which * GOLDEN & MASK) >> (64 - 8 * wide)
 
     @staticmethod
-    def load(t: Trap, out: Outcome, rt: int, size: int, value: int) -> None:
+    def load(t: Trap, size: int, value: int) -> int:
         value &= WORD[size]
         if t.esr >> 21 & 1 and value >> (8 * size - 1):
             value |= MASK & ~WORD[size]
-        out.x[rt] = value if t.esr >> 15 & 1 else value & 0xffffffff
+        return value if t.esr >> 15 & 1 else value & 0xffffffff
 
     # --- calls --------------------------------------------------------------------------------------------------
 

@@ -389,7 +389,10 @@ static u32 some_register(bool redist)
 	case 1: return redist ? frame + any(8) * 4 : any(3) * 4;
 	case 2: return redist ? frame + 0x10400 + any(40) : 0x400 + any(0x120);
 	case 3: return redist ? frame + 0x10c00 + any(3) * 4 : 0xc00 + any(0x44);
-	case 4: return redist ? frame + 0xffe8 : any(8) ? 0x6000 + 8 * (any(3) ? 48 + any(4) : any(3) ? 32 + any(2) : 255 + any(2)) : any(2) ? 0xffe8 : 0x6000 + any(0x900);
+	case 4:
+		if (redist || !any(16))
+			return frame * redist + 0xffd0 + any(12) * 4;
+		return 0x6000 + (any(8) ? 8 * (any(3) ? 48 + any(4) : any(3) ? 32 + any(2) : 255 + any(2)) : any(0x900));
 	case 5: return redist ? frame + 0x10000 + any(0x420) : any(0x420);
 	default: return redist ? frame + 0x10000 + bits[any(7)] : bits[any(7)] + any(3) * 4;
 	}

@@ -225,6 +225,22 @@ static void m_write_config(unsigned cpu, unsigned n, unsigned v)
 		m_irq(cpu, n + k)->edge = v >> (2 * k + 1) & 1;
 }
 
+/* "Identification registers": PIDR4 to 7, PIDR0 to 3, CIDR; PIDR2 is the architecture's, the part number Arm's board's. */
+static unsigned long m_identification(unsigned at, unsigned part)
+{
+	switch (at) {
+	case 0xffd0: return 0x44;
+	case 0xffe0: return part;
+	case 0xffe4: return 0xb4;
+	case 0xffe8: return 0x3b;                                      /* GICv3 */
+	case 0xfff0: return 0x0d;
+	case 0xfff4: return 0xf0;
+	case 0xfff8: return 0x05;
+	case 0xfffc: return 0xb1;
+	}
+	return 0;
+}
+
 /*
  * Frames. Accesses are aligned. Offsets without a meaning in IHI 0069 read as zero and ignore writes; a redistributor's
  * own registers ignore the width, which is UNPREDICTABLE.
@@ -243,13 +259,11 @@ static unsigned long m_dist_read(unsigned at, unsigned size)
 		return (M_IRQS / 32 - 1) | 15u << 19 | 1u << 25;       /* ITLinesNumber, IDbits, No1N */
 	if (at == 8)
 		return 0x43b;                                          /* Arm */
-	if (at == 0xffe8)
-		return 0x3b;                                           /* GICv3 */
 	if (m_bits_at(at))
 		return at % 0x80 / 4 == 0 || at % 0x80 / 4 >= M_IRQS / 32 ? 0 : m_read_bits(0, at % 0x80 / 4, m_bits_at(at));
 	if (at >= 0xc08 && at < 0xc00 + M_IRQS / 4)
 		return m_read_config(0, (at - 0xc00) * 4);
-	return 0;
+	return m_identification(at, 0x92);
 }
 
 static void m_dist_write(unsigned at, unsigned size, unsigned long v)
@@ -286,11 +300,10 @@ static unsigned long m_redist_read(unsigned at, unsigned size)
 	case 0x0008: return size == 8 ? typer : typer & 0xffffffff;
 	case 0x000c: return typer >> 32;
 	case 0x0014: return m.waker[of];
-	case 0xffe8: return 0x3b;
 	case 0x10c00: return m_read_config(of, 0);
 	case 0x10c04: return m_read_config(of, 16);
 	}
-	return 0;
+	return size == 4 ? m_identification(at, 0x93) : 0;
 }
 
 static void m_redist_write(unsigned at, unsigned size, unsigned long v)

@@ -278,7 +278,7 @@ u64 mmio_read64(u64 pa) { (void)pa; abort(); }
 void mmio_write64(u64 pa, u64 v) { (void)pa; (void)v; abort(); }
 bool guarded_read(u64 pa, unsigned size, u64 *value)
 {
-	CHECK(pa >= BASE && pa + size <= BASE + VIRTIO_STRIDE && size <= 4);
+	CHECK(pa >= BASE && pa + size <= BASE + VIRTIO_STRIDE && size <= 8);
 	if (!answers)
 		return false;
 	*value = pa < BASE + 0x100 ? mmio_read32(pa) : 0x1234;
@@ -287,7 +287,7 @@ bool guarded_read(u64 pa, unsigned size, u64 *value)
 bool guarded_write(u64 pa, unsigned size, u64 value)
 {
 	note_write((u32)(pa - BASE), value);
-	CHECK(pa >= BASE + 0x100 && pa + size <= BASE + VIRTIO_STRIDE && size <= 4 && !hostile_ro);
+	CHECK(pa >= BASE + 0x100 && pa + size <= BASE + VIRTIO_STRIDE && size <= 8 && !hostile_ro);
 	return true;
 }
 

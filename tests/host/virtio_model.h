@@ -309,7 +309,7 @@ static u64 v_read(u64 ipa, unsigned size, u32 status, u32 generation, u64 config
 	if (ipa < v.base || ipa >= v.base + 0x200) /* a transport without a device */
 		return size != 4 ? 0 : ipa % 0x200 == 0 ? 0x74726976 : ipa % 0x200 == 4;
 	if (reg >= 0x100)
-		return size <= 4 && reg % size == 0 ? config : 0;
+		return reg % size == 0 ? config : 0;
 	if (size != 4)
 		return 0;
 	switch (reg) {
@@ -378,7 +378,7 @@ static void v_write(u64 ipa, unsigned size, u64 wide, u64 now)
 	if (ipa < v.base || ipa >= v.base + 0x200)
 		return;
 	if (reg >= 0x100) {
-		if (!v.broken && !v.read_only && size <= 4 && reg % size == 0)
+		if (!v.broken && !v.read_only && reg % size == 0)
 			v_to_device(reg, wide);
 		return;
 	}

@@ -2,13 +2,17 @@
 """Fetches Debian's packages for the Linux tests through the machine's own apt, and checks them against a pin."""
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import lzma
+import os
+import re
 import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
@@ -19,6 +23,7 @@ KERNEL = "linux-image-6.1.0-50-arm64"      # packages of the installer, with mod
 NEWEST_KERNEL, QEMU = "linux-image-arm64", "qemu-system-arm"   # of the suite's backports
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 APT_SECONDS = 900
+DAY = 24 * 60 * 60              # seconds
 
 
 class Unavailable(Exception):
@@ -88,11 +93,24 @@ def newest_kernel(where: Path, modules: Sequence[str]) -> Package:
 
 
 def newest_qemu(where: Path) -> Path:
-    """The newest QEMU that Debian's backports have: unpacked, not installed."""
+    """The newest QEMU that Debian's backports have, looked for once a day: unpacked, not installed. Processes wait for
+    each other here."""
     where.mkdir(parents=True, exist_ok=True)
+    with open(where / "newest-qemu", "a+", encoding="utf-8") as found:
+        fcntl.flock(found, fcntl.LOCK_EX)
+        found.seek(0)
+        program = Path(found.read())
+        if not (program.is_file() and time.time() - os.fstat(found.fileno()).st_mtime < DAY):
+            program = _newest_qemu(where)
+            found.truncate(0)
+            found.write(str(program))
+    return program
+
+
+def _newest_qemu(where: Path) -> Path:
     archive = _download(QEMU, where, _private_apt(where / "apt-qemu", backports=True), must=True)
     assert archive is not None
-    tree = where / archive.stem
+    tree = where / re.sub("[^A-Za-z0-9._+-]+", "-", archive.stem)      # make takes no other characters in QEMU=
     _unpack(archive, tree, lambda path: path == "usr/bin/qemu-system-aarch64")
     program = tree / "usr/bin/qemu-system-aarch64"
     program.chmod(0o755)

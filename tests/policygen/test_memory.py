@@ -25,12 +25,13 @@ from policygen.meaning.say import told
 from policygen.target import verify
 from policygen.target.reach import reached
 
+DENY = "deny (PERMISSION)"
 PolicyFile = Callable[[str], str]
 LOW, HIGH = load_board("qemu-virt").ram
 BODY = """\
 memory:
   default: rwx
-  text: { at: 0x40210000, size: 2M, may: rx, write: { do: allow, where: { pc: 0x40210000..0x4021ffff }, log: always, else: deny } }
+  text: { at: 0x40210000, size: 2M, may: rx, write: { do: allow, where: { pc: 0x40210000..0x4021ffff }, log: always } }
   stub: { at: 0x40300000, size: 4K, may: rwx }
   ro: { at: 0x50000000, size: 8K, may: r, do: kill, log: always, why: constants stay }
   half: { at: 0x50001000, size: 4K, exec: allow }
@@ -50,22 +51,24 @@ def says(policy: Policy, direction: str, ipa: int, pc: int = 0) -> str:
 
 def test_the_narrower_part_decides_each_direction_alone(policy_file: PolicyFile) -> None:
     policy = fresh(policy_file(BODY))
-    table = {0x40000000: ("allow", "allow"), 0x4020ffff: ("allow", "allow"), 0x40210000: ("deny (PERMISSION)", "allow"),
-             0x40300000: ("allow", "allow"), 0x40301000: ("deny (PERMISSION)", "allow"), 0x4040ffff: ("deny (PERMISSION)", "allow"),
+    table = {0x40000000: ("allow", "allow"), 0x4020ffff: ("allow", "allow"), 0x40210000: (DENY, "allow"),
+             0x40300000: ("allow", "allow"), 0x40301000: (DENY, "allow"), 0x4040ffff: (DENY, "allow"),
              0x40410000: ("allow", "allow"), 0x50000fff: ("kill", "kill"), 0x50001000: ("kill", "allow"),
-             0x50002000: ("allow", "allow"), 0x60000000: ("allow", "deny (PERMISSION)"), HIGH: ("allow", "allow")}
+             0x50002000: ("allow", "allow"), 0x60000000: ("allow", DENY), HIGH: ("allow", "allow")}
     assert {ipa: (says(policy, "write", ipa), says(policy, "exec", ipa)) for ipa in table} == table
     assert says(policy, "write", 0x40210000, pc=0x4021fffc) == "allow"
     assert says(policy, "write", 0x40300000, pc=0x4021fffc) == "allow"
     audited = fresh(policy.file, "audit")
-    assert says(audited, "write", 0x40210000) == "allow, audited (would be denied)" and says(audited, "write", 0x50000000) == "kill"
+    assert says(audited, "write", 0x40210000) == "allow, audited (would be denied)"
+    assert says(audited, "write", 0x50000000) == "kill"
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("mode", ["enforce", "audit"])
 def test_tables_and_the_map_agree_with_the_reference(policy_file: PolicyFile, seed: int, mode: str) -> None:
     """Random parts, nested and beside each other, by verify (the compiled tables) and by the layout map, page by page."""
-    policy = fresh(policy_file("memory:\n  default: rwx\n" + "".join(f"  {line}\n" for line in parts(random.Random(seed)))), mode)
+    lines = "".join(f"  {line}\n" for line in parts(random.Random(seed)))
+    policy = fresh(policy_file(f"memory:\n  default: rwx\n{lines}"), mode)
     assert not verify.verify(policy).differences
     layout, reference = layout_map(policy), evaluator(policy)
     for part in layout.memory:
@@ -87,7 +90,8 @@ def parts(pick: random.Random) -> List[str]:
         pages = pick.choice((1, 2, 511, 512, 513, 1024, 2000))
         out.append(f"p{number}: {{ at: {at:#x}, size: {pages * 4096:#x}, {action(pick)}, why: outside }}")
         if pages > 2 and pick.random() < 0.5:
-            out.append(f"p{number}-in: {{ at: {at + pick.randrange(pages - 1) * 4096:#x}, size: 4K, {action(pick)}, why: inside }}")
+            inside = at + pick.randrange(pages - 1) * 4096
+            out.append(f"p{number}-in: {{ at: {inside:#x}, size: 4K, {action(pick)}, why: inside }}")
         at += pages * 4096
     return out
 
@@ -139,7 +143,7 @@ def test_diff_says_what_opens(policy_file: PolicyFile, old: str, new: str, kinds
     assert {change.kind for change in changes} == kinds and {change.section for change in changes} == {"memory"}
     for change in changes:
         access = change.sample
-        assert decide(before, access).do != decide(after, access).do or decide(before, access).refuse != decide(after, access).refuse
+        assert decide(before, access).do != decide(after, access).do
 
 
 def test_the_gate_stops_a_page_that_opens(policy_file: PolicyFile, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -167,11 +171,10 @@ def test_explain_names_the_part_and_who_enforces_it(policy_file: PolicyFile, cap
 
 
 def test_claims_speak_of_parts(policy_file: PolicyFile, capsys: pytest.CaptureFixture[str]) -> None:
-    good = BODY + ("assert:\n  w-xor-x: { exec: heap, never: allow }\n  text-stays: { write: text, never: allow, except: [stub, text] }\n"
+    good = BODY + ("assert:\n  w-xor-x: { exec: heap, never: allow }\n  stays: { write: text, never: kill, except: [stub] }\n"
                    "tests:\n  - { write: 0x50000000, expect: kill }\n  - { exec: text+0x10, expect: allow }\n"
                    "  - { write: text+0x10, args: { pc: 0x40210000 }, expect: allow }\n  - { access: ro+0x0, always: kill }\n")
-    assert main(["test", policy_file(good.replace(", except: [stub, text]", ", except: [stub]").replace("never: allow, except",
-                                                                                                       "never: kill, except"))]) == 0
+    assert main(["test", policy_file(good)]) == 0
     bad = BODY + "assert: { text-stays: { write: text, never: allow, except: [stub] } }\n"
     assert main(["check", policy_file(bad)]) == 1
     assert "PG601" in capsys.readouterr().err                   # by the instructions of `pc:`

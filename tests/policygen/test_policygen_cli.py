@@ -133,7 +133,7 @@ def test_the_message_of_the_specification(capsys: pytest.CaptureFixture[str]) ->
     (["0x5a000000"], ["all of them", "pause", "deny (NOT_SUPPORTED)"]), (["0x5e000001", "x0=3"], ["smc 0xffffffff"]),
     (["0x93800046", "0x09010000"], ["write rtc+0x0, 4 bytes", "deny (SEA)"]),
     (["0x93800006"], ["all addresses", "read rtc+0x0", "emulate pl011"]),
-    (["0x92000046"], ["exception DABT_NO_SYNDROME"]), (["0x92000086"], ["exception DABT_WALK"]),
+    (["0x92000046"], ["exception DABT_NO_SYNDROME", "access by access"]), (["0x92000086"], ["exception DABT_WALK"]),
     (["@D 7 0.000001 DENY r1 msr.r PMCR_EL0=0x0 pc=0x40000000 el=1 cost=9 esr=0x62333001 *00000000"],
      ["read PMCR_EL0", "DENY by r1: the same"]),
     (["@D 7.1 0.000001 EMUL r2 mmio.w uart0+0x18/4=0x41 pc=0x40000000 el=1 cost=9 esr=0x0 *00000000"],

@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Dict, Set
 
@@ -79,6 +80,18 @@ def test_data_in_the_text_is_no_instruction(tmp_path: Path) -> None:
     found = scanned(tmp_path, "nop\n.word 0xd5380000\n.word 0xd4000002\nmrs x0, mpidr_el1\n.quad 0x1e602820\nnop")
     assert [load_arch().name(key) for key in found.registers] == ["MPIDR_EL1"] and not found.fp and not found.computed["hvc"]
     assert found.words == 3
+
+
+def test_a_section_for_each_function_costs_its_instructions(tmp_path: Path) -> None:
+    """NuttX is built with -ffunction-sections and keeps them: 1,245 sections, each with mapping symbols."""
+    seconds = []
+    for count in (100, 1000):
+        text = "".join(f'.section f{number},"ax"\nmrs x0, mpidr_el1\n.word 0xd5380000\nb .\n' for number in range(count))
+        data = assembled(tmp_path, text).read_bytes()
+        start = time.process_time()
+        assert named(data).words == 2 * count
+        seconds.append(time.process_time() - start)
+    assert seconds[1] < 25 * seconds[0], seconds
 
 
 def test_a_policy_for_it_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,8 @@ def settled(path: Path, lines: List[str], cpu: str) -> Optional[Policy]:
 
 def written(pick: random.Random, name: str, parent: str, depth: int) -> List[str]:
     lines = ["policy: 1", f"name: {name}", "platform: qemu-virt", f"mode: {pick.choice(('enforce', 'enforce', 'audit'))}"]
-    sections: Dict[str, List[str]] = {section: [] for section in ("sysregs", "mmio", "memory", "hvc", "smc", "exceptions", "assert")}
+    names = ("sysregs", "mmio", "memory", "hvc", "smc", "exceptions", "assert")
+    sections: Dict[str, List[str]] = {section: [] for section in names}
     if parent:
         lines.append(f"extends: {parent}")
     else:
@@ -216,8 +217,12 @@ def memory(pick: random.Random, depth: int) -> List[str]:
     kinds = ("may: r", "may: rx", "may: rw", "may: r, do: kill", "may: rw, log: always", "write: { do: allow, log: always }",
              "may: rx, write: { do: allow, where: { pc: 0x40000000..0x4007ffff }, log: once, else: deny }",
              "may: r, where: { from: el0 }, else: { do: deny, log: always }")
-    return [f"  ram{depth}-{at}: {{ at: {0x42000000 + at * 0x2000000 - pages * 4096:#x}, size: {pages * 4096:#x}, "
-            f"{pick.choice(kinds)}, why: {at} }}" for at in pick.sample(range(20), 6) for pages in (pick.choice((1, 8, 512, 600)),)]
+    out = []
+    for at in pick.sample(range(20), 6):
+        size = pick.choice((1, 8, 512, 600)) * 4096
+        out.append(f"  ram{depth}-{at}: {{ at: {0x42000000 + at * 0x2000000 - size:#x}, size: {size:#x}, "
+                   f"{pick.choice(kinds)}, why: {at} }}")
+    return out
 
 
 def calls(pick: random.Random, section: str) -> List[str]:

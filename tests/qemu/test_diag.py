@@ -32,6 +32,8 @@ def test_profile(tmp_path: Path, profile: str) -> None:
     log = diagnose(tmp_path, profile)
     check = decode(log, "check", "--max-lost", "0")
     assert check.returncode == 0, check.stdout
+    told = decode(log, "csv", "-f", "insn", "--fields", "name,insn").stdout
+    assert told.split() == ["name,insn", "DABT_NO_SYNDROME,0x885f7c23"], "the LDXR that is refused: " + told
 
 
 @pytest.mark.parametrize("cpu", CPUS)

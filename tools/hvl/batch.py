@@ -95,7 +95,8 @@ def _access(verdict: str, esr: int, value: int, addr: int, aux: int, run: bool, 
     text = f"exc {name}"
     if ec in (0x20, 0x24):
         text += f" ipa={addr:#x}"
-    return text + (f" far={aux:#x}" if ec == 0x24 and not run else "")
+    text += f" far={aux:#x}" if ec == 0x24 and not run else ""
+    return text + (f" insn={value:#x}" if ec == 0x24 and not walk and value else "")
 
 
 def unpack(rec: Rec, cntfrq: int, known: Sequence[Window]) -> Optional[List[Rec]]:

@@ -166,6 +166,7 @@ FIELDS: Dict[str, Field] = {
     "reason": Field(_kv("reason"), "Z: the reason"),
     "entry": _hex(_kv_number("entry"), "E: where the guest starts"),
     "far": _hex(_kv_number("far"), "fault address"),
+    "insn": _hex(_kv_number("insn"), "an access that neither its syndrome nor its instruction described: the instruction"),
     "elr": _hex(_kv_number("elr"), "X: return address"),
     "spsr": _hex(_kv_number("spsr"), "X: saved state"),
     "lost": _num(_kv_number("lost"), "L: records lost"),

@@ -248,5 +248,5 @@ def what(body: Body) -> str:
         words.append(f"#{immediate(body)}")
     if body.name:
         words.append((body.name + value) if body.cls == "sys" else (call_name(body) or body.name))
-    words += [f"{k}={body.kv[k]}" for k in ("ipa", "far", "x0", "x1", "x2", "x3") if k in body.kv]
+    words += [f"{k}={body.kv[k]}" for k in ("ipa", "far", "insn", "x0", "x1", "x2", "x3") if k in body.kv]
     return " ".join(words)

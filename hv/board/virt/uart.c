@@ -30,7 +30,7 @@ static u32 mask; /* IMSC */
  * Keeps received bytes and their interrupt. FEN stays as it is: a change empties the receive FIFO (of QEMU 10; QEMU 7.2
  * overwrites it with the next byte), and a byte may come at any moment.
  */
-void uart_init(void)
+COLD void uart_init(void)
 {
 	mmio_write32(UART_PA + IMSC, 0);
 	mmio_write32(UART_PA + LCRH, LCRH_WLEN_8 | (mmio_read32(UART_PA + LCRH) & LCRH_FEN));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs the programs that programs.py put into the image: steps of up to four CPUs, one after the other, on a GIC that
- * is reset before each. A program's readings are hashed, or printed if the first word of the image asks for it.
+ * is reset before each. A program's readings are hashed, or printed if the first word of the image asks for it; the
+ * word also says whether steps are left out that would meet a difference which differences.txt explains.
  */
 #include "lib.h"
 
@@ -14,15 +15,17 @@ enum what {
 	END, DIST_WRITE, DIST_BYTE, ROUTE, DIST_READ, REDIST_WRITE, REDIST_BYTE, REDIST_READ, CPU_WRITE, CPU_READ, TAKE, FINISH,
 	DEACTIVATE, SEND, TIMER, LINE, OFF, ON, UNMASK, ROUTE_READ, NEST, SLEEP,
 };
-extern const u32 header[]; /* verbose, CPUs */
+extern const u32 header[]; /* SAY and AVOID; CPUs */
 extern const struct step programs[];
 asm(".section .rodata\n.balign 8\n.global header\nheader: .incbin \"" PROGRAMS "\"\n.set programs, header + 8\n.global programs\n"
     ".balign 8\n.previous");
 
-#define CPUS 4
+#define SAY   1
+#define AVOID 2
+#define CPUS  4
 /* Interrupts of the programs: two without a wire, the PMU's and the timers'. */
 #define PPIS (BIT(20) | BIT(22) | BIT(23) | BIT(27) | BIT(30))
-#define RTC  0x09010000UL
+#define RTC   0x09010000UL
 #define SEEN (0xffff | PPIS)
 
 /* Interrupts that a CPU has acknowledged, the last one on top; and those that wait for ICC_DIR_EL1. */
@@ -33,7 +36,8 @@ static volatile struct {
 	u64 step, done;
 	volatile u32 up, off;
 } box[CPUS];
-static u32 cpus, verbose, program, reads;
+static u32 cpus, program, reads;
+static bool verbose, avoids;
 static u64 hash;
 
 static void found(u64 v)
@@ -56,11 +60,18 @@ static u32 acknowledged(u32 word)
 {
 	u32 v = 0;
 
-	for (u32 i = 0; i < CPUS; i++)
+	for (u32 i = 0; i < CPUS && avoids; i++)
 		for (u32 k = 0; k < taken[i].n; k++)
 			if ((taken[i].irq[k] & 0xffff) / 32 == word)
 				v |= 1u << taken[i].irq[k] % 32;
 	return v;
+}
+
+/* A physical line may have fallen: the guest that asks is told. */
+static void ask(void)
+{
+	if (avoids)
+		(void)mrs(S3_0_C12_C12_2);
 }
 
 static void cpu_write(u32 which, u64 v)
@@ -89,8 +100,8 @@ static u64 cpu_read(u32 which)
 	case 8: return mrs(S3_0_C12_C12_2);
 	case 9: return mrs(S3_0_C12_C8_4);      /* AP0R0, AP1R0 */
 	case 10: return mrs(S3_0_C12_C9_0);
-	case 11:                                /* a physical line may have fallen: the guest that asks is told */
-		(void)mrs(S3_0_C12_C12_2);
+	case 11:
+		ask();
 		return mrs(isr_el1) & 0xc0;
 	case 12: return mrs(S3_0_C12_C12_4);
 	}
@@ -200,9 +211,9 @@ static void act(u32 me, const struct step *s)
 	case REDIST_BYTE: w8(sgi + at, v); break;
 	case REDIST_READ: found(r32(sgi + at) & SEEN); break;
 	case CPU_WRITE: /* binary points stay while an interrupt is active: programs.py says why */
-		if (stack->n && s->at == 3)
+		if (stack->n && avoids && s->at == 3)
 			v = (v & 2) | (mrs(S3_0_C12_C12_4) & 1);
-		if (!stack->n || (s->at != 1 && s->at != 2))
+		if (!stack->n || !avoids || (s->at != 1 && s->at != 2))
 			cpu_write(s->at, v);
 		break;
 	case CPU_READ: found(cpu_read(s->at)); break;
@@ -252,14 +263,14 @@ static void act(u32 me, const struct step *s)
 	case ROUTE_READ: found(r64(GICD + 0x6000 + 8 * at)); break;
 	case NEST: nest(); break;
 	case SLEEP: /* where something wakes it */
-		(void)mrs(S3_0_C12_C12_2);
+		ask();
 		if (mrs(isr_el1) & 0xc0)
 			asm volatile("wfi");
 		break;
 	case UNMASK: {
 		u64 before = interrupts;
 
-		(void)mrs(S3_0_C12_C12_2); /* as above */
+		ask();
 		asm volatile("msr daifclr, #3\n\tisb\n\tnop\n\tnop\n\tmsr daifset, #3" : : : "memory");
 		found(interrupts - before);
 		break;
@@ -391,7 +402,8 @@ void main(void)
 {
 	const struct step *s = programs;
 
-	verbose = header[0];
+	verbose = header[0] & SAY;
+	avoids = header[0] & AVOID;
 	cpus = header[1];
 	put('\n'); /* the transmit interrupt is raised from now on: UARTIMSC is its line */
 	w32(RTC + 4, r32(RTC));

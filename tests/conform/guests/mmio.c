@@ -44,6 +44,8 @@ static void loads(u64 a)
 	LOAD("LDR W, register offset", "ldr w9, [x10, xzr]", a);
 	LOAD("LDR WZR", "ldr wzr, [x10]", a);
 	LOAD("PRFM", "prfm pldl1keep, [x10]", a);
+	if (a % 8 == 0)
+		LOAD("LDR X", "ldr x9, [x10]", a);
 }
 
 void main(void)
@@ -62,7 +64,6 @@ void main(void)
 	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++)
 		loads(places[i]);
 	/* Registers of 64 bits */
-	LOAD("LDR X", "ldr x9, [x10]", GICR(0) + 8);
 	LOAD("LDR X", "ldr x9, [x10]", GICD + 0x6000 + 8 * 40);
 	LOAD("LDAR X", "ldar x9, [x10]", GICR(0) + 8);
 	LOAD("LDUR X", "ldur x9, [x10]", GICR(0) + 8);

@@ -42,6 +42,7 @@ void main(void)
 		w32(UART + 0x34, set[i]);
 		w32(UART + 0x38, set[i]);
 		w32(UART + 0x20, set[i]);
+		w32(UART + 0x48, set[i] & ~7u); /* no DMA */
 		all("written");
 		w32(UART + 0x38, 0);
 	}
@@ -60,7 +61,34 @@ void main(void)
 	is("\nRIS.TX behind a byte sent", r32(UART + 0x3c) & 0x20);
 	w32(UART + 0x38, 0x20);
 	is("MIS", r32(UART + 0x40));
+	/* Its line, level-sensitive and as an edge */
+	w32(GICD + 0xc08, 0);
+	is("pending", r32(GICD + 0x204));
+	w32(UART + 0x44, 0x20);
+	is("pending behind UARTICR", r32(GICD + 0x204));
+	put('.');
+	is("\npending again", r32(GICD + 0x204));
 	w32(UART + 0x38, 0);
+	is("pending, masked", r32(GICD + 0x204));
+	w32(GICD + 0xc08, 8);
+	w32(UART + 0x38, 0x20);
+	w32(UART + 0x38, 0);
+	is("an edge stays", r32(GICD + 0x204));
+	w32(GICD + 0x284, 2);
+	is("an edge is cleared", r32(GICD + 0x204));
+	w32(GICD + 0xc08, 0);
+	/* Registers that are written for nothing, and those that are not there */
+	w32(UART + 0x18, ~0u);
+	w32(UART + 0x3c, ~0u);
+	w32(UART + 0x40, ~0u);
+	w32(UART + 0xfe0, ~0u);
+	is("UARTFR, written", r32(UART + 0x18) & 0x1ff);
+	is("UARTRIS, written", r32(UART + 0x3c));
+	is("UARTICR, read", r32(UART + 0x44));
+	is("UARTPeriphID0, written", r32(UART + 0xfe0));
+	for (u64 at = 0x4c; at < 0xfe0; at += 4)
+		if (r32(UART + at))
+			is_of("a reserved register", at, r32(UART + at));
 	/* Loopback: into the receive FIFO, with the level of UARTIFLS */
 	w32(UART + 0x2c, 0x70);
 	w32(UART + 0x30, 0x381);
@@ -71,6 +99,21 @@ void main(void)
 	for (u32 i = 0; i < 6; i++)
 		got[n++] = r32(UART + 0x18) & 16 ? 0x1000 : r32(UART);
 	got[n++] = r32(UART + 0x18) & 0xd8;
+	/* A break; the modem's outputs on its inputs */
+	w32(UART + 0x2c, 0x71);
+	got[n++] = r32(UART + 0x3c) & 0x200;
+	got[n++] = r32(UART) & 0x400;
+	got[n++] = r32(UART + 4);
+	w32(UART + 0x2c, 0x70);
+	w32(UART + 4, 0);
+	w32(UART + 0x44, 0x7ff);
+	for (u32 out = 0; out < 16; out += 5) {
+		w32(UART + 0x30, 0x381 | out << 10);
+		got[n++] = r32(UART + 0x18) & 0x107;
+		got[n++] = r32(UART + 0x3c) & 0xf;
+		w32(UART + 0x44, 0xf);
+		got[n++] = r32(UART + 0x3c) & 0xf;
+	}
 	w32(UART + 0x30, cr | 1);
 	w32(UART + 0x30, 0x301);
 	put('\n');

@@ -108,6 +108,41 @@ void main(void)
 	msr(pmintenset_el1, ~0UL);
 	is("PMINTENSET_EL1, all", mrs(pmintenset_el1));
 	msr(pmintenclr_el1, ~0UL);
+	msr(pmccfiltr_el0, ~0UL);
+	is("PMCCFILTR_EL0, ones", mrs(pmccfiltr_el0));
+	msr(pmccfiltr_el0, 0);
+	msr(pmevtyper0_el0, ~0UL);
+	is("PMEVTYPER0_EL0, ones", mrs(pmevtyper0_el0));
+	msr(pmevtyper0_el0, 0);
+	msr(pmcr_el0, ~1UL);
+	is("PMCR_EL0, ones", mrs(pmcr_el0));
+	msr(pmcr_el0, 0);
+	is("PMCR_EL0, zero", mrs(pmcr_el0));
+	msr(pmuserenr_el0, ~0UL);
+	is("PMUSERENR_EL0, ones", mrs(pmuserenr_el0));
+	msr(pmuserenr_el0, 0);
+	msr(pmselr_el0, ~0UL);
+	is("PMSELR_EL0, ones", mrs(pmselr_el0));
+	/* Software increments of several counters at once; chained ones */
+	msr(pmcr_el0, 2);
+	msr(pmcntenset_el0, ~0UL);
+	msr(pmevtyper1_el0, 0);
+	msr(pmevtyper2_el0, 0);
+	msr(pmcr_el0, 1);
+	msr(pmswinc_el0, ~0UL);
+	msr(pmswinc_el0, 5);
+	is("PMEVCNTR0_EL0", mrs(pmevcntr0_el0));
+	is("PMEVCNTR1_EL0", mrs(pmevcntr1_el0));
+	is("PMEVCNTR2_EL0", mrs(pmevcntr2_el0));
+	msr(pmevtyper1_el0, 0x1e);
+	msr(pmevcntr0_el0, 0xffffffff);
+	msr(pmevcntr1_el0, 7);
+	msr(pmswinc_el0, 1);
+	is("chained, lower", mrs(pmevcntr0_el0));
+	is("chained, upper", mrs(pmevcntr1_el0));
+	msr(pmccntr_el0, 77);
+	msr(pmcr_el0, 2);
+	is("PMCR_EL0.P", mrs(pmevcntr0_el0) | mrs(pmevcntr1_el0) << 32);
 	/* Overflow, and its interrupt (PPI 23) */
 	increments(0, 1, 1);
 	msr(pmovsclr_el0, ~0UL);
@@ -120,6 +155,15 @@ void main(void)
 	is("pending", r32(SGI(0) + 0x200) & BIT(23));
 	msr(pmovsclr_el0, 1);
 	is("pending, PMOVSCLR_EL0 written", r32(SGI(0) + 0x200) & BIT(23));
+	msr(pmintenclr_el1, ~0UL);
+	w32(SGI(0) + 0x100, BIT(23));
+	msr(pmintenset_el1, 2);
+	msr(pmovsset_el0, 2);
+	is("ICC_IAR1_EL1", mrs(ICC_IAR1));
+	msr(pmovsclr_el0, 2);
+	msr(ICC_EOIR1, 23);
+	is("ICC_HPPIR1_EL1 behind it", mrs(ICC_HPPIR1));
+	w32(SGI(0) + 0x180, BIT(23));
 	msr(pmintenclr_el1, ~0UL);
 	/* EL0 */
 	for (u64 en = 0; en < 16; en++) {

@@ -43,6 +43,7 @@ static inline void fake_at_within(u64 va, bool write, bool allowed)
 }
 static inline void at_s1e0r(u64 va) { fake_at_within(va, false, !(va & FAKE_EL1_ONLY)); }
 static inline void at_s1e0w(u64 va) { fake_at_within(va, true, !(va & FAKE_EL1_ONLY)); }
+static inline void at_s1e1rp(u64 va) { fake_at_within(va, false, va & FAKE_EL1_ONLY || !fake_sysreg_read("pan")); }
 static inline void at_s1e1wp(u64 va) { fake_at_within(va, true, va & FAKE_EL1_ONLY || !fake_sysreg_read("pan")); }
 static inline void at_s12e1r(u64 va) { fake_at(va, false, true); }
 static inline void at_s12e1w(u64 va) { fake_at(va, true, true); }
@@ -68,6 +69,8 @@ bool guarded_read(u64 pa, unsigned size, u64 *value);
 bool guarded_write(u64 pa, unsigned size, u64 value);
 u64 replay_read(const char *stub);
 void replay_write(const char *stub, u64 value);
+void fp_save(u64 v[64]);
+void fp_load(unsigned n, const u64 v[2]);
 u64 gich_lr_read(unsigned n);
 void gich_lr_write(unsigned n, u64 value);
 

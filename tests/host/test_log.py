@@ -53,7 +53,8 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
         d(DENY, 0x20 << 26, addr=0x0C000000), d(DENY, 0x18 << 26 | 3 << 20 | 15 << 10 | 2 << 1 | 4 << 17),
         d(16, UART_W & ~0x7f | 0x4f, value=0x90, addr=0x40200008, aux=7),
         d(16, 0x24 << 26 | 0x4f, addr=0x40200008, aux=7),
-        d(16, 0x20 << 26 | 0xf, addr=0x40200000), "x 0x96000004 0x40002000 0xdead", "e 2 0 0", "e 5 0 0", "e 4 62500000 0", "w 0 0")
+        d(16, 0x20 << 26 | 0xf, addr=0x40200000),
+        "x 0x96000004 0x40002000 0xdead", "e 2 0 0", "e 5 0 0", "e 4 62500000 0", "w 0 0")
     check_sequence(records)
     assert records[0].seq == 0 and records[0].kind == "H"
     assert records[0].body == ("hvl=1 build=test-1 policy=lockdown#3b1c77aa rules=0badcafe guest=diag#08c1d2ee cpu=1 "

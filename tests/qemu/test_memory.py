@@ -25,7 +25,7 @@ memory:
   text: {{ at: 0x6e000000, size: 4K, may: rx }}
   ro: {{ at: 0x6e001000, size: 4K, may: r, log: always }}
   data: {{ at: 0x6e200000, size: 2M, may: rw, why: no code is here }}
-  patched: {{ at: 0x6e3ff000, size: 4K, write: {{ do: allow, where: {{ pc: 0x40000000..0x4fffffff }}, log: always }} }}
+  patched: {{ at: 0x6e3ff000, size: 4K, write: {{ do: allow, log: always }} }}
 """
 
 

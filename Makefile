@@ -99,7 +99,7 @@ HV_CFLAGS := $(COMMON) -mcmodel=tiny -mgeneral-regs-only -Ihv -I$(G) -fomit-fram
 FAST_CFLAGS := -ffixed-x29
 # Of -Os what makes this code larger, measured one by one, is left out.
 SMALL_CFLAGS := -Os -fno-expensive-optimizations -fno-move-loop-invariants -fno-shrink-wrap -fno-tree-loop-im -fno-tree-scev-cprop \
-	-fno-guess-branch-probability
+	-fno-guess-branch-probability -fno-caller-saves -fno-tree-forwprop
 GUEST_CFLAGS := $(COMMON) -mgeneral-regs-only -Iguest/lib -Ihv -I$(G)
 HV_LDFLAGS := -nostdlib -static -Wl,-z,max-page-size=4096 -Wl,--build-id=none -Wl,--gc-sections -Wl,--no-warn-rwx-segments
 
@@ -195,7 +195,7 @@ $(B)/hv/%.o: hv/%.c $(B)/flags
 # Code on which a guest waits is made fast, the rest small. Fast code without x29 was measured to be faster.
 FAST := trap/trap trap/trap_sysreg trap/trap_mem trap/trap_call trap/hvcall trap/decide \
 	policy/policy vm/inject dev/vgic dev/vuart board/$(DRIVERS)/uart log/log
-QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu log/drain board/$(DRIVERS)/gic vm/guestmem vm/cache lib/string
+QUICK := trap/trap_wait cpu/vtime cpu/locks board/mmu board/$(DRIVERS)/gic
 SMALL := $(filter-out hv/arch/% $(FAST:%=hv/%.c) $(QUICK:%=hv/%.c),$(HV_SRC))
 $(FAST:%=$(B)/hv/%.o): private HV_CFLAGS += $(FAST_CFLAGS)
 $(SMALL:%.c=$(B)/%.o): private HV_CFLAGS += $(SMALL_CFLAGS)
@@ -307,17 +307,15 @@ BOOTARGS = charter1$(if $(UNATTENDED), unattended=1)$(if $(LOG), log=$(LOG))
 write_bootargs = printf '%s%s\0' '$(BOOTARGS)' "$${HVINIT:+ hv.init=\"$$HVINIT\"}" > $(1) && if [ $$(wc -c < $(1)) -gt 4096 ]; then \
 	echo 'HVINIT= is too long: EL2 reads 4096 bytes of boot arguments' >&2; exit 2; fi
 
-# Without a terminal, `poweroff` is typed, for the monitor when it opens; again until QEMU ends, since newer QEMUs lose
-# input from before EL2 runs.
-TYPE_POWEROFF = while echo poweroff 2>/dev/null; do sleep 1; done
-RUN_DIAG = $(PIPED) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on
+# Behind the end of an input that is no terminal `poweroff` is typed, for the monitor when it opens.
+RUN_DIAG = $(PYTHON) tools/piped.py $(if $(UNATTENDED),,--then poweroff )$(QEMU) $(QEMU_ARGS) -kernel $(ELF) -device loader,file=$(B)/bootargs,addr=$$(cat $(G)/qemu.bootargs),force-raw=on
 .PHONY: run run-linux run-guest
 run: $(ELF) ## boot the diagnostic guest under POLICY= [MODE=audit] [UNATTENDED=1 [TIMEOUT=]]; ^] m opens the monitor
 	@$(call write_bootargs,$(B)/bootargs)
 	$(Q)$(call have,$(QEMU),qemu-system-arm)
 ifeq ($(UNATTENDED),)
 	$(Q)$(keep_log)
-	$(Q)if [ /dev/stdin -ef /dev/null ]; then $(TYPE_POWEROFF) | $(RUN_DIAG); else $(RUN_DIAG); fi
+	$(Q)$(RUN_DIAG)
 	$(say_log)
 else
 	$(Q)$(keep_log)
@@ -363,6 +361,14 @@ run-guest: $(ELF) $(filter $(B)/hello.elf,$(GUEST_ELF)) ## boot GUEST_ELF= or GU
 		$(if $(GUEST_DISK),--disk '$(GUEST_DISK)') $(if $(GUEST_NET),--net '$(GUEST_NET)') $(PREPARED) --out $(B)/guest
 	$(call run_prepared,guest)
 
+# The machine of the cockpit is one of these targets, by what is given, in a make of its own.
+COCKPIT_RUNS = $(MAKE) -s --no-print-directory $(if $(LINUX_IMAGE),run-linux,$(if $(GUEST_ELF)$(GUEST_BIN),run-guest,run))
+.PHONY: cockpit
+cockpit: ## run, run-linux or run-guest, by what is given, in a terminal program: console, policy, records, monitor [WEB=1]
+	$(Q)$(call have,$(QEMU),qemu-system-arm)
+	@test -n '$(DESKPY)' || { echo 'no python3 with urwid: run make setup (Debian package python3-urwid)' >&2; exit 2; }
+	$(Q)$(DESKPY) tools/cockpit --kept $(UART_LOG) $(if $(WEB),--web )-- $(COCKPIT_RUNS)
+
 # A recording has all that a second run needs but QEMU: image, boot arguments, machine, QEMU's events, the log.
 R ?= $(B)/record
 .PHONY: record replay
@@ -382,10 +388,11 @@ replay: ## run the recording up to decision SEQ= again, and open the monitor the
 # The first Python with these modules: $(PYTHON), or Debian's.
 python_with = $(shell for p in $(PYTHON) /usr/bin/python3; do $$p -c 'import $(1)' 2>/dev/null && { echo $$p; break; }; done)
 FDTPY = $(eval FDTPY := $(call python_with,libfdt))$(FDTPY)
+DESKPY = $(eval DESKPY := $(call python_with,urwid$(comma) yaml))$(DESKPY)
 have = command -v $(1) >/dev/null || { echo '$(1) is missing: run make setup (Debian package $(2))' >&2; exit 2; }
-TEST_MODULES = pytest, hypothesis, pexpect, libfdt, jsonschema
+TEST_MODULES = pytest, hypothesis, pexpect, libfdt, jsonschema, urwid, pyte
 TESTPY = $(eval TESTPY := $(call python_with,$(TEST_MODULES)))$(TESTPY)
-havetests = test -n '$(TESTPY)' || { echo 'no python3 with pytest, hypothesis, pexpect, libfdt, jsonschema: run make setup' >&2; exit 2; }
+havetests = test -n '$(TESTPY)' || { echo 'no python3 with $(TEST_MODULES): run make setup' >&2; exit 2; }
 
 FLAKE8 = flake8 --max-line-length 130 policygen tools tests
 MYPY = mypy --strict --ignore-missing-imports --cache-dir $(B)/mypy policygen tools
@@ -431,7 +438,7 @@ bench-compare: ## fail when an operation costs more than tests/bench/baseline.js
 
 test-linux-smoke: all ## fetch the tested Debian installer and boot it under POLICY=
 	@$(havetests)
-	$(Q)$(TESTPY) tests/linux/smoke.py $(SCENARIOS)
+	$(Q)$(TESTPY) tests/linux/smoke.py --qemu '$(QEMU)' $(SCENARIOS)
 
 .PHONY: test-matrix qemu-backports
 test-matrix: ## Linux of two versions under two profiles on each CPU model of QEMU=/path

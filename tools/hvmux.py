@@ -32,6 +32,7 @@ RS, US, ESCAPE = 0x1E, 0x1F, b"\x1d"
 BREAK = b"\x01b"  # the key of QEMU's console for a BREAK
 RECORD_MAX = 2048
 GRACE = 1.0  # seconds for the answer to a detach
+BREAKS = 4                  # of a machine that stays in gdb mode
 EARLY = 1 << 16     # bytes that gdb may send before it has the line
 UNREAD = 1 << 20    # bytes that may wait for a gdb that does not read
 UNTYPED = 1 << 16   # bytes that may wait for the machine; senders of more are not read until it has taken them
@@ -108,6 +109,43 @@ def open_log(name: str, append: bool) -> BinaryIO:
     return log
 
 
+class Machine:
+    """The command that runs the machine: a process group of its own, whose console is a pair of pipes that never block."""
+
+    def __init__(self, command: List[str]) -> None:
+        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                       start_new_session=True)
+        assert self._child.stdin is not None and self._child.stdout is not None
+        self.into, self.out = self._child.stdin.fileno(), self._child.stdout.fileno()
+        os.set_blocking(self.into, False)
+        self.untyped = bytearray()  # bytes that the machine has not taken yet
+
+    def type(self, data: bytes) -> None:
+        self.untyped += data
+        self.type_on()
+
+    def type_on(self) -> None:
+        try:
+            del self.untyped[:os.write(self.into, self.untyped)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.untyped.clear()    # the machine has ended, or has closed its input
+
+    def wait(self) -> int:
+        return self._child.wait()
+
+    def end(self) -> int:
+        """Its status; it is ended if it has not."""
+        if self._child.poll() is None:
+            os.killpg(self._child.pid, signal.SIGTERM)
+            try:
+                self._child.wait(GRACE * 5)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._child.pid, signal.SIGKILL)
+        return self._child.wait()
+
+
 class Mux:
     """Refuses what it can before the machine starts, and before any file of an older run is touched."""
 
@@ -123,30 +161,13 @@ class Mux:
         self.client: Optional[socket.socket] = None
         self.early = bytearray()    # bytes from gdb before it has the line
         self.unread = bytearray()   # packets that gdb has not taken yet
-        self.untyped = bytearray()  # bytes that the machine has not taken yet
         self.was_gdb = False
         self.left = 0.0             # when gdb went without a detach
+        self.breaks = 0             # sent since then
         self.keys = True            # a person may type
-        self.child = subprocess.Popen(args.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, start_new_session=True)
-        assert self.child.stdin is not None and self.child.stdout is not None
-        self.into, self.out = self.child.stdin.fileno(), self.child.stdout.fileno()
-        os.set_blocking(self.into, False)
+        self.machine = Machine(args.command)
+        self.type = self.machine.type
         self.select = selectors.DefaultSelector()
-
-    # --- to the machine ------------------------------------------------------------------------------------
-
-    def type(self, data: bytes) -> None:
-        self.untyped += data
-        self.type_on()
-
-    def type_on(self) -> None:
-        try:
-            del self.untyped[:os.write(self.into, self.untyped)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.untyped.clear()    # the machine has ended, or has closed its input
 
     # --- from the machine ----------------------------------------------------------------------------------
 
@@ -239,12 +260,13 @@ class Mux:
 
     def listen(self) -> None:
         """Sources that are read: none whose bytes would only pile up."""
-        wanted = {self.out: selectors.EVENT_READ}
-        room = len(self.untyped) < UNTYPED
+        machine = self.machine
+        wanted = {machine.out: selectors.EVENT_READ}
+        room = len(machine.untyped) < UNTYPED
         if room:
             wanted[self.server.fileno()] = selectors.EVENT_READ
-        if self.untyped:
-            wanted[self.into] = selectors.EVENT_WRITE
+        if machine.untyped:
+            wanted[machine.into] = selectors.EVENT_WRITE
         if self.keys and room:
             wanted[0] = selectors.EVENT_READ
         if self.client:
@@ -267,17 +289,20 @@ class Mux:
             self.listen()
             events = self.select.select(GRACE if self.left else None)
             if self.left and time.monotonic() - self.left >= GRACE:
-                if self.split.gdb and not self.client:
+                # The first one stops a guest that runs, the next one ends gdb mode.
+                again = self.split.gdb and not self.client and self.breaks < BREAKS
+                if again:
                     self.type(BREAK)
-                self.left = 0.0
+                self.breaks = self.breaks + 1 if again else 0
+                self.left = time.monotonic() if again else 0.0
             for key, event in events:
-                if key.fd == self.out:
-                    data = os.read(self.out, 65536)
+                if key.fd == self.machine.out:
+                    data = os.read(self.machine.out, 65536)
                     if not data:
-                        return self.child.wait()
+                        return self.machine.wait()
                     self.output(data)
-                elif key.fd == self.into:
-                    self.type_on()
+                elif key.fd == self.machine.into:
+                    self.machine.type_on()
                 elif key.fd == self.server.fileno():
                     self.accept()
                 elif key.fd == 0:
@@ -289,13 +314,7 @@ class Mux:
                         self.gdb_says()
 
     def close(self) -> None:
-        if self.child.poll() is None:
-            os.killpg(self.child.pid, signal.SIGTERM)
-            try:
-                self.child.wait(GRACE * 5)
-            except subprocess.TimeoutExpired:
-                os.killpg(self.child.pid, signal.SIGKILL)
-                self.child.wait()
+        self.machine.end()
         if self.client:
             self.client.close()
         self.server.close()

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a command that would go on after the reader of its output has gone (QEMU), and ends it then.
 
-    tools/piped.py qemu-system-aarch64 ... | head -5
+    tools/piped.py [--then TEXT] qemu-system-aarch64 ... | head -5
 
 The command takes this process's place: terminal, signals and exit status are its own. Beside it one process only waits,
-and only if the output is a pipe.
+and only if the output is a pipe. With --then another one passes the input on, unless it is a terminal, and behind its end
+types TEXT each second until the command ends: newer QEMUs lose input from before EL2 runs.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import select
 import signal
 import stat
 import sys
+from typing import Callable
 
 
 def watch(pid: int) -> None:
@@ -33,20 +35,57 @@ def is_pipe(fd: int) -> bool:
         return False
 
 
-def main() -> None:
-    if len(sys.argv) < 2:
-        sys.exit("usage: piped.py COMMAND ...")
-    if is_pipe(1):
-        pid, child = os.getpid(), os.fork()
-        if child == 0:
-            if os.fork() == 0:      # a grandchild: the command does not see it as its child
-                watch(pid)
-            os._exit(0)
-        os.waitpid(child, 0)
+def feed(pid: int, to: int, last: bytes) -> None:
+    """Copies the input, and then `last`, each second, while the command lives."""
+    poll, command, wait = select.poll(), os.pidfd_open(pid), None
+    poll.register(0, select.POLLIN)
+    poll.register(command, select.POLLIN)
     try:
-        os.execvp(sys.argv[1], sys.argv[1:])
+        while True:
+            ready = dict(poll.poll(wait))
+            if command in ready:
+                return
+            data = os.read(0, 1 << 16) if ready else last
+            if not data:
+                poll.unregister(0)
+                wait, data = 1000, last
+            while data:
+                data = data[os.write(to, data):]
+    except OSError:         # the command has closed its input
+        return
+
+
+def beside(work: Callable[[], None], besides: int = -1) -> None:
+    """A grandchild does this: the command does not see it as its child. It lacks one file."""
+    child = os.fork()
+    if child == 0:
+        if os.fork() == 0:
+            if besides >= 0:
+                os.close(besides)
+            work()
+        os._exit(0)
+    os.waitpid(child, 0)
+
+
+def main() -> None:
+    words, pid = sys.argv[1:], os.getpid()
+    last = b""
+    if words[:1] == ["--then"] and len(words) > 1:
+        last, words = os.fsencode(words[1]) + b"\n", words[2:]
+    if not words:
+        sys.exit("usage: piped.py [--then TEXT] COMMAND ...")
+    if is_pipe(1):
+        beside(lambda: watch(pid))
+    if last and not os.isatty(0):
+        source, to = os.pipe()
+        beside(lambda: feed(pid, to, last), source)
+        os.dup2(source, 0)
+        os.close(source)
+        os.close(to)
+    try:
+        os.execvp(words[0], words)
     except OSError as error:
-        sys.exit(f"piped: {ascii(sys.argv[1])}: {error.strerror}")
+        sys.exit(f"piped: {ascii(words[0])}: {error.strerror}")
 
 
 if __name__ == "__main__":

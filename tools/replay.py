@@ -130,7 +130,7 @@ def go_there(words: List[str], folder: Path, seq: str) -> None:
         raise UsageError(f"{folder}/{LOG} is not how {folder}/{recording.LOG} begins")
     print(f"replay: {len(again)} bytes of the line came again as recorded; they and what follows: "
           f"{terminal(str(folder))}/{LOG}\n"
-          "replay: the machine is live from here; [m] for the monitor's prompt, `poweroff` there ends it", flush=True)
+          "replay: the machine is live from here, at the monitor's prompt; `poweroff` ends it", flush=True)
 
 
 def main(argv: List[str]) -> int:

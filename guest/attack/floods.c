@@ -32,6 +32,34 @@ static void store_line(void)
 	cpu_write(GUEST_UART, 0, '\n');
 }
 
+/* The GIC from all sides: frames of every CPU, SGIs, SPIs that change their target, groups on and off; interrupts are taken. */
+static void interrupts(u64 cpu, u64 n)
+{
+	u64 some = (n * 0x9e3779b97f4a7c15UL + cpu * 0xc2b2ae3d27d4eb4fUL) >> 16, frame = GUEST_GICR_SGI + some % CPUS * 0x20000;
+	u64 bits = 0x80 * (some / 8 % 7 + 1), v = some >> 8 & (some / 64 % 4 ? 0x0c00ffff : 0xffff);
+	u64 spi = 32 + some / 16 % 3 * 32 + some / 256 % 32;
+
+	switch (some / 1024 % 8) {
+	case 0: cpu_write(frame + bits, 2, v); break;
+	case 1: cpu_read(frame + bits, 2); break;
+	case 2: cpu_write(frame + 0x400 + some % 32 / 4 * 4, 2, v << 3); break;
+	case 3: cpu_set_sysreg(icc_sgi1r_el1, some % 256 | some / 256 % 16 << 24 | (some / 4096 % 8 ? 0 : BIT(40))); break;
+	case 4: cpu_write(GUEST_GICD + bits + spi / 32 * 4, 2, 1u << spi % 32); break;
+	case 5: cpu_read(GUEST_GICD + bits + spi / 32 * 4, 2); break;
+	case 6: cpu_write(GUEST_GICD + 0x6000 + 8 * spi, 3, some % CPUS); break;
+	case 7:
+		if (n % 64 == 0)
+			cpu_write(GUEST_GICD, 2, some % 4);
+		for (unsigned i = 0; i < 4; i++) {
+			u64 irq = cpu_sysreg(icc_iar1_el1);
+
+			if (irq < 1020)
+				cpu_set_sysreg(icc_eoir1_el1, irq);
+		}
+		break;
+	}
+}
+
 static void flood(u64 what, u64 n)
 {
 	switch (what) {
@@ -48,6 +76,12 @@ static void __attribute__((noreturn)) go(u64 cpu)
 {
 	static const char mix[] = "hprsod";
 
+	if (kind == 'g') {
+		cpu_set_sysreg(icc_pmr_el1, 0xff);
+		cpu_set_sysreg(icc_igrpen1_el1, 1);
+		for (u64 n = 0;; n++)
+			interrupts(cpu, n);
+	}
 	if (kind == 's' || kind == 'm') { /* SGIs with a target */
 		cpu_write(GUEST_GICD, 2, 2);
 		cpu_write(GUEST_GICR_SGI + cpu * 0x20000 + 0x80, 2, ~0UL);

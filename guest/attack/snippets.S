@@ -34,6 +34,7 @@ snippet load
 	svc	#0
 snippet load_pair
 	ldp	w5, w6, [x1]
+	stp	x5, x6, [x4]
 	svc	#0
 snippet store_exclusive
 	ldxr	w5, [x1]
@@ -41,6 +42,7 @@ snippet store_exclusive
 	svc	#0
 snippet store_writeback
 	str	w5, [x1], #4
+	str	x1, [x4]
 	svc	#0
 snippet jump
 	br	x1

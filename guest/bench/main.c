@@ -61,11 +61,13 @@ static void tell(const char *name, u64 rounds, u64 ticks)
 #define PLAIN(X) X(known_0) X(known_1) X(known_10) X(known_100)
 #define PAIRS(X) X(hvc) X(psci) X(id) X(masked) X(denied) X(typer) X(enable_read) X(enable_write) X(sgi) X(uart_flags) \
 	X(uart_mask) X(denied_mmio) X(unlogged) X(logged)
+#define LATE(X) X(sgi_self) X(redist_write)
 
 #define DECLARE(name) u64 bench_##name(u64 rounds);
 #define DECLARE_BOTH(name) DECLARE(name) DECLARE(base_##name)
 PLAIN(DECLARE)
 PAIRS(DECLARE_BOTH)
+LATE(DECLARE_BOTH)
 extern const char timer_pad[];
 void bench_timer(u64 ticks, const void *pad, u64 out[2]);
 void main(u64 boot);
@@ -104,5 +106,6 @@ void main(u64 boot)
 	PLAIN(RUN)
 	PAIRS(RUN_BOTH)
 	timer(n > 64 ? 64 : 1);
+	LATE(RUN_BOTH)
 	tell("end", 1, 0);
 }

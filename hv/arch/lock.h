@@ -21,6 +21,7 @@ struct spinlock {
 	u64 longest_wait, longest_hold; /* ticks, without the time of an open monitor */
 	const char *name;
 	u32 order;          /* enum lock_order; checked by host builds only */
+	struct spinlock *behind; /* the next one in that order, or NULL */
 };
 
 /* Draws the next ticket. */
@@ -54,6 +55,49 @@ static inline void ticket_wait(const volatile u32 *serving, u32 mine)
 static inline void lock_store(volatile u32 *to, u32 v)
 {
 	asm volatile("stlr %w1, %0" : "=Q"(*to) : "rZ"(v) : "memory");
+}
+/* Sets bits that another CPU takes with atomic_take(), which sees all stores before this one. */
+static inline void atomic_or(volatile u32 *to, u32 bits)
+{
+	u32 v, failed;
+
+	asm volatile("1:	ldxr	%w0, %2\n"
+		     "	orr	%w0, %w0, %w3\n"
+		     "	stlxr	%w1, %w0, %2\n"
+		     "	cbnz	%w1, 1b\n"
+		     : "=&r"(v), "=&r"(failed), "+Q"(*to)
+		     : "r"(bits)
+		     : "memory");
+}
+/* Clears all bits and returns them. */
+static inline u32 atomic_take(volatile u32 *from)
+{
+	u32 v, failed;
+
+	asm volatile("1:	ldaxr	%w0, %2\n"
+		     "	stxr	%w1, wzr, %2\n"
+		     "	cbnz	%w1, 1b\n"
+		     : "=&r"(v), "=&r"(failed), "+Q"(*from)
+		     :
+		     : "memory");
+	return v;
+}
+/* The earlier of the time there and `when`; 0 there is none, which is later than all. */
+static inline void atomic_earlier(volatile u64 *at, u64 when)
+{
+	u64 was;
+	u32 failed;
+
+	asm volatile("1:	ldxr	%0, %2\n"
+		     "	sub	%0, %0, #1\n"
+		     "	cmp	%0, %3\n"
+		     "	b.lo	2f\n"
+		     "	stxr	%w1, %3, %2\n"
+		     "	cbnz	%w1, 1b\n"
+		     "2:\n"
+		     : "=&r"(was), "=&r"(failed), "+Q"(*at)
+		     : "r"(when)
+		     : "memory", "cc");
 }
 /* Takes the lock if it is free; false: it was busy. */
 static inline bool lock_try(volatile u32 *busy)

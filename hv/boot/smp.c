@@ -14,6 +14,7 @@
 #include "log/evidence.h"
 #include "operator/debug.h"
 #include "trap/decide.h"
+#include "trap/operator.h"
 #include "vm/inject.h"
 #include "vm/vcpu.h"
 
@@ -183,8 +184,10 @@ void smp_park(struct cpu *c)
 {
 	c->parked = true;
 	gic_forget(c->index, 1u << SGI_STOP); /* a second SGI_STOP may have come before this CPU stopped */
-	while (smp_stopped)
+	while (smp_stopped) {
 		gic_sleep();
+		monitor_parked(c);
+	}
 	vtime_load();
 	debug_load(c);
 	c->parked = false;

@@ -7,7 +7,7 @@
 
 #define ENABLE 1
 
-static u64 deadlines[ALARM_COUNT]; /* 0: none */
+static volatile u64 deadlines[ALARM_COUNT]; /* 0: none */
 
 static void arm(u64 when)
 {
@@ -31,6 +31,12 @@ static u64 first(void)
 void alarm_set(enum alarm which, u64 when)
 {
 	deadlines[which] = when;
+	arm(first());
+}
+
+void alarm_set_earlier(enum alarm which, u64 when)
+{
+	atomic_earlier(&deadlines[which], when);
 	arm(first());
 }
 

@@ -9,6 +9,8 @@ enum alarm { ALARM_ESCAPE, ALARM_UNTIL, ALARM_WATCH, ALARM_DEAF, ALARM_VIRTIO, A
 
 /* Interrupts this CPU (SGI_ALARM) when CNTPCT reaches `when`; 0: no longer. */
 void alarm_set(enum alarm which, u64 when);
+/* The same, unless an earlier time is set: of several CPUs that set it at once, the earliest time holds. */
+void alarm_set_earlier(enum alarm which, u64 when);
 /* The same for an alarm that each CPU has of its own, log_due. */
 void alarm_log(u64 when);
 /*

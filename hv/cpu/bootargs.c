@@ -6,7 +6,7 @@
 struct bootargs bootargs = { .log = -1 };
 
 /* Steps over `word` if `*p` begins with it. */
-static bool skip(const char **p, const char *end, const char *word)
+static truth skip(const char **p, const char *end, const char *word)
 {
 	const char *s = *p;
 
@@ -17,7 +17,7 @@ static bool skip(const char **p, const char *end, const char *word)
 	return true;
 }
 
-static bool number(const char **p, const char *end, u64 *out)
+static truth number(const char **p, const char *end, u64 *out)
 {
 	u64 v = 0;
 	const char *s = *p;

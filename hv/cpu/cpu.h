@@ -42,6 +42,7 @@ _Static_assert(sizeof(struct row_state) == 64, "a cache line, and a shift to fin
 #define ROW_DEBUG 32u /* the row decides on debug registers while debug.c uses them */
 #define ROW_CHANGED (ROW_WOULD | ROW_STOP | ROW_DEBUG)
 #define ROW_WHERE 64u /* the decision depends on conditions: narrow() */
+#define ROW_TRACE 256u /* return addresses are logged with a refusal */
 #define PATH_SLOW ACT_COUNT
 
 /* Allowed, or let pass by `mode: audit`, and nothing that EL2 could do in the guest's place but the virtual GIC. */

@@ -9,8 +9,7 @@ void locks_say(void)
 	u64 us = sysreg_read(cntfrq_el0) / 1000000;
 
 	us = us ? us : 1;
-	for (unsigned i = 0; i < ORDER_COUNT; i++) {
-		const struct spinlock *l = locks[i];
+	for (const struct spinlock *l = locks; l; l = l->behind) {
 		const struct cpu *holder = (const struct cpu *)l->holder;
 		unsigned waiters = 0;
 

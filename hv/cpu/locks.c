@@ -2,26 +2,30 @@
 /* The locks: taking and giving them, and answers for the watchdog. */
 #include "cpu/locks.h"
 
-#define LOCK(n, o) { .name = (n), .order = (o) }
+#define LOCK(n, o, b) { .name = (n), .order = (o), .behind = (b) }
 
-struct spinlock cpus_lock = LOCK("cpus", ORDER_CPUS);
-struct spinlock log_lock = LOCK("log", ORDER_LOG);
-struct spinlock line_lock = LOCK("line", ORDER_LINE);
-struct spinlock rtc_lock = LOCK("rtc", ORDER_RTC);
-struct spinlock virtio_lock = LOCK("virtio", ORDER_VIRTIO);
-struct spinlock dist_lock = LOCK("dist", ORDER_DIST);
-struct spinlock rules_lock = LOCK("rules", ORDER_RULES);
-
-struct spinlock *const locks[ORDER_COUNT] = {
-	&cpus_lock, &log_lock, &line_lock, &rtc_lock, &virtio_lock, &dist_lock, &rules_lock,
-};
+struct spinlock rules_lock = LOCK("rules", ORDER_RULES, NULL);
+struct spinlock dist_lock = LOCK("dist", ORDER_DIST, &rules_lock);
+struct spinlock rtc_lock = LOCK("rtc", ORDER_RTC, &dist_lock);
+struct spinlock line_lock = LOCK("line", ORDER_LINE, &rtc_lock);
+struct spinlock log_lock = LOCK("log", ORDER_LOG, &line_lock);
+struct spinlock cpus_lock = LOCK("cpus", ORDER_CPUS, &log_lock);
+struct spinlock *const locks = &cpus_lock;
 
 bool locks_void;
 
 static u32 restarts;
 
+COLD void lock_add_virtio(struct spinlock *l)
+{
+	l->name = "virtio";
+	l->order = ORDER_VIRTIO;
+	l->behind = rtc_lock.behind;
+	rtc_lock.behind = l;
+}
+
 /* Waits with a ticket: from here on no CPU without one can overtake this CPU. */
-static void wait_for_turn(struct spinlock *l)
+static COLD void wait_for_turn(struct spinlock *l)
 {
 	u32 mine = ticket_draw(&l->next);
 
@@ -32,7 +36,7 @@ static void wait_for_turn(struct spinlock *l)
 }
 
 /* Waits for `l`, measures how long, and lets the watchdog see it. */
-static void __attribute__((noinline)) wait(struct spinlock *l)
+static COLD void __attribute__((noinline)) wait(struct spinlock *l)
 {
 	struct cpu *c = this_cpu();
 	u64 start = counter(), waited, patience = LOCK_PATIENCE(sysreg_read(cntfrq_el0));
@@ -52,7 +56,7 @@ static void __attribute__((noinline)) wait(struct spinlock *l)
 		l->longest_wait = waited;
 }
 
-void lock_take(struct spinlock *l)
+void __attribute__((noinline)) lock_take(struct spinlock *l)
 {
 	if (unlikely(l->next != l->serving || !lock_try(&l->busy)))
 		wait(l);
@@ -70,23 +74,31 @@ void lock_give(struct spinlock *l)
 	lock_store(&l->busy, 0);
 }
 
-void lock_restart(struct spinlock *l)
+bool lock_enter(struct spinlock *l)
+{
+	if (lock_mine(l))
+		return false;
+	spin_lock(l);
+	return true;
+}
+
+COLD void lock_restart(struct spinlock *l)
 {
 	restarts++;
 	l->taken = counter();
 }
 
-const struct spinlock *lock_held(const struct cpu *c)
+COLD const struct spinlock *lock_held(const struct cpu *c)
 {
 	const struct spinlock *found = NULL;
 
-	for (unsigned i = 0; i < ORDER_COUNT; i++)
-		if (locks[i]->holder == (u64)c && (!found || locks[i]->taken < found->taken))
-			found = locks[i];
+	for (const struct spinlock *l = locks; l; l = l->behind)
+		if (l->holder == (u64)c && (!found || l->taken < found->taken))
+			found = l;
 	return found;
 }
 
-bool lock_awaits_another(const struct cpu *c)
+COLD bool lock_awaits_another(const struct cpu *c)
 {
 	const struct cpu *at = c;
 

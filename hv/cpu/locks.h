@@ -11,14 +11,17 @@ enum lock_order {
 	ORDER_LOG,    /* how far records of any CPU have been written; requests of the operator's keys */
 	ORDER_LINE,   /* the UART, its output ring, the owner of its input; the guest's PL011 */
 	ORDER_RTC,    /* the guest's PL031 */
-	ORDER_VIRTIO, /* the mediated virtio devices and their queues */
-	ORDER_DIST,   /* the guest's distributor and redistributors */
+	ORDER_VIRTIO, /* one mediated virtio device and its queues: each has its own lock */
+	ORDER_DIST,   /* the guest's distributor, and redistributors of CPUs that are off */
 	ORDER_RULES,  /* flags of rows that other CPUs may change */
 	ORDER_COUNT
 };
 
-extern struct spinlock cpus_lock, log_lock, line_lock, rtc_lock, virtio_lock, dist_lock, rules_lock;
-extern struct spinlock *const locks[ORDER_COUNT];
+extern struct spinlock cpus_lock, log_lock, line_lock, rtc_lock, dist_lock, rules_lock;
+extern struct spinlock *const locks; /* the first one; `behind` leads to the last, in their order */
+
+/* Adds a virtio device's lock, all zeros, at boot, before those added earlier; a CPU holds one of them at a time. */
+void lock_add_virtio(struct spinlock *l);
 
 /* Set by a panic: the holder of a lock may be gone, so locks are no longer waited for. */
 extern bool locks_void;
@@ -29,13 +32,7 @@ static inline bool lock_mine(const struct spinlock *l)
 	return lock_held_here(l) || locks_void;
 }
 /* Takes `l` unless this CPU holds it; lock_leave() undoes that much. */
-static inline bool lock_enter(struct spinlock *l)
-{
-	if (lock_mine(l))
-		return false;
-	spin_lock(l);
-	return true;
-}
+bool lock_enter(struct spinlock *l);
 static inline void lock_leave(struct spinlock *l, bool entered)
 {
 	if (entered)

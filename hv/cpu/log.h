@@ -30,7 +30,8 @@ enum record_kind { REC_DECISION, REC_EVENT, REC_EXCEPTION };
 	X(EV_MARK, "mark", " \"0x%lx\"", r->value)                                              \
 	X(EV_RESET, "reset", "")                                                                \
 	X(EV_STATE_WRITE, "write", " addr=0x%lx value=0x%lx", r->addr, r->value)                \
-	X(EV_DEVICE_BROKEN, "device-broken", " at=0x%lx why=%s", r->addr, REASON(r->value, "unknown"))
+	X(EV_DEVICE_BROKEN, "device-broken", " at=0x%lx why=%s", r->addr, REASON(r->value, "unknown")) \
+	X(EV_TRACE, "trace", " lr=0x%lx,0x%lx,0x%lx,0x%lx", r->pc, r->addr, r->value, r->aux)
 enum log_event { LOG_EVENTS(AS_ENUMERATOR) EV_COUNT };
 
 struct log_record {

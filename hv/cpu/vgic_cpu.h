@@ -22,15 +22,20 @@ struct vgic_bank {
 };
 _Static_assert(sizeof(struct vgic_bank) == 128, "a shift to find it");
 
+/* While the CPU is on, it alone uses this, except for members marked as others'. vgic_state.h says why that is enough. */
 struct vgic_cpu {
 	struct vgic_bank local; /* SGIs and PPIs */
+	volatile u32 sent;      /* others': interrupts of `local` that they have made pending */
+	volatile bool live;     /* on; changed under the distributor's lock */
+	volatile bool stands;   /* waits in EL2, with empty list registers; changed under the distributor's lock */
 	u16 lr_irq[VGIC_MAX_LRS];
 	u32 lr_used;            /* bit n: list register n holds lr_irq[n] */
+	u32 lr_spis;            /* ... which is an SPI */
 	u32 lr_latched;         /* ... which was latched pending, whatever its line does */
 	u32 lr_stale;           /* list registers taken back whose old content is still in the hardware */
 	u32 n_lrs;
 	u32 waker;
-	u32 asked, served;      /* how often other CPUs asked for its list registers back, and how often they were done */
+	volatile u32 asked, served; /* others', under the distributor's lock: how often they recalled SPIs, and were done */
 	bool waits;             /* an interrupt was pending when vgic_flush() looked last */
 	bool traps;             /* vgic_icc.c is the CPU interface: ICH_HCR_EL2.TALL0 and TALL1 are set */
 };

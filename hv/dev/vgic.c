@@ -24,8 +24,6 @@
 
 struct vgic_dist vgic_dist;
 
-static u64 ich_hcr; /* vcpu.c's bits, with TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
-
 /* Whether `c` is this CPU: list registers can be reached on their own CPU only. */
 static bool here(const struct cpu *c)
 {
@@ -64,6 +62,7 @@ COLD void vgic_cpu_init(struct cpu *c)
 	struct vgic_bank *b = &c->vgic.local;
 
 	spin_lock(&dist_lock);
+	c->vgic.live = true;
 	if (!c->vgic.n_lrs) { /* the redistributor keeps its state while its CPU is off */
 		c->vgic.n_lrs = (u32)(sysreg_read(ich_vtr_el2) & 0x1f) + 1;
 		if (c->vgic.n_lrs > VGIC_MAX_LRS)
@@ -76,11 +75,11 @@ COLD void vgic_cpu_init(struct cpu *c)
 	for (unsigned i = 0; i < c->vgic.n_lrs; i++)
 		gich_lr_write(i, 0);
 	c->vgic.traps = false;
-	ich_hcr = policy_traps.ich_hcr | ICH_HCR_EN;
 	sysreg_write(ich_vmcr_el2, 0);
 	sysreg_write(ich_ap0r0_el2, 0);
 	sysreg_write(ich_ap1r0_el2, 0);
-	sysreg_write(ich_hcr_el2, ich_hcr);
+	/* with TDIR: ICC_DIR_EL1 may name an interrupt that no list register here holds */
+	sysreg_write(ich_hcr_el2, policy_traps.ich_hcr | ICH_HCR_EN);
 	isb();
 	spin_unlock(&dist_lock);
 }
@@ -148,11 +147,14 @@ void vgic_fold(struct cpu *c)
 	u32 waits;
 
 	if (c->vgic.lr_used) {
+		bool entered = c->vgic.lr_spis && lock_enter(&dist_lock);
+
 		for (u32 used = c->vgic.lr_used; used; used &= used - 1)
 			fold(c, (unsigned)__builtin_ctz(used));
 		c->vgic.lr_stale |= c->vgic.lr_used;
-		c->vgic.lr_used = 0;
+		c->vgic.lr_used = c->vgic.lr_spis = 0;
 		c->work |= WORK_VGIC;
+		lock_leave(&dist_lock, entered);
 	}
 	waits = b->hw & ~b->active;
 	if (waits) {
@@ -161,37 +163,39 @@ void vgic_fold(struct cpu *c)
 	}
 }
 
+/* Takes over the interrupts that other CPUs have made pending. */
+static inline void receive(struct cpu *c)
+{
+	if (unlikely(c->vgic.sent))
+		c->vgic.local.pending |= atomic_take(&c->vgic.sent);
+}
+
 COLD u32 vgic_recall(struct cpu *t, struct vgic_bank *b, u32 mask)
 {
-	struct cpu *c = this_cpu();
-	u32 recalled = 0;
+	struct cpu *c = this_cpu(), *holder = t;
+	u32 recalled = 0, bit;
 
 	for (;;) {
-		struct cpu *holder = t;
-		u32 held = b->in_lr & mask;
-
 		vgic_fold(c);
-		if (t ? !t->vgic.lr_used : !(held &= b->in_lr))
-			return recalled;
+		if (t ? t == c || t->vgic.stands || !t->vgic.live : !(b->in_lr & mask))
+			break;
 		if (!t)
-			holder = cpus[vgic_dist.holder[((u32)(b - vgic_dist.spi) + 1) * 32 + (u32)__builtin_ctz(held)]];
-		if (!(recalled & 1u << holder->index))
-			holder->vgic.asked++;
-		recalled |= 1u << holder->index;
+			holder = cpus[vgic_dist.holder[((u32)(b - vgic_dist.spi) + 1) * 32 + (u32)__builtin_ctz(b->in_lr & mask)]];
+		bit = 1u << holder->index;
+		holder->vgic.asked += !(recalled & bit);
+		recalled |= bit;
+		c->vgic.stands = true;
 		spin_unlock(&dist_lock);
 		gic_send_sgi(holder->index, SGI_KICK);
-		while (*(volatile u32 *)&holder->vgic.lr_used) {
+		while (holder->vgic.live && !holder->vgic.stands) {
 			c->progress++;
 			relax();
 		}
 		spin_lock(&dist_lock);
 	}
-}
-
-COLD void vgic_release(u32 recalled)
-{
-	for (; recalled; recalled &= recalled - 1)
-		cpus[__builtin_ctz(recalled)]->vgic.served++;
+	if (t)
+		receive(t);
+	return recalled;
 }
 
 /*
@@ -202,18 +206,30 @@ static COLD void serve(struct cpu *c)
 {
 	u32 until = c->vgic.asked;
 
-	while ((int)(until - *(volatile u32 *)&c->vgic.served) > 0) {
-		spin_unlock(&dist_lock);
+	c->vgic.stands = true;
+	spin_unlock(&dist_lock);
+	while ((int)(until - c->vgic.served) > 0) {
 		c->progress++;
 		relax();
-		spin_lock(&dist_lock);
 	}
+	spin_lock(&dist_lock);
+	c->vgic.stands = false;
+}
+
+COLD void vgic_release(u32 recalled)
+{
+	if (!recalled)
+		return;
+	for (; recalled; recalled &= recalled - 1)
+		cpus[__builtin_ctz(recalled)]->vgic.served++;
+	serve(this_cpu());
 }
 
 COLD void vgic_cpu_exit(struct cpu *c)
 {
 	spin_lock(&dist_lock);
 	vgic_fold(c);
+	c->vgic.live = false;
 	c->vgic.lr_stale = 0;
 	let_go(c, c->vgic.local.hw);
 	/* ICH_APnR_EL2 is lost with the CPU: active interrupts stay active until some CPU deactivates them. */
@@ -227,9 +243,8 @@ COLD void vgic_cpu_exit(struct cpu *c)
 void vgic_physical(struct cpu *c, u32 irq)
 {
 	struct vgic_bank *b = &c->vgic.local;
-	u32 bit = 1u << irq; /* a PPI */
+	u32 bit = 1u << irq;
 
-	spin_lock(&dist_lock);
 	if (b->in_lr & bit) /* the previous one, which the guest has ended */
 		vgic_fold(c);
 	b->hw |= bit;
@@ -237,23 +252,32 @@ void vgic_physical(struct cpu *c, u32 irq)
 		b->pending |= bit;
 	else
 		b->level |= bit;
-	spin_unlock(&dist_lock);
 	c->work |= WORK_VGIC;
 }
 
-COLD void vgic_make_pending(struct cpu *c, u32 irq)
+void vgic_send(struct cpu *c, u32 irq)
 {
-	struct vgic_bank *b = vgic_bank_of(c, irq);
-
-	vgic_busy(b);
-	b->pending |= 1u << irq % 32; /* if a list register holds it already, vgic_flush() adds the pending bit there */
-	vgic_attend_all(irq < 32 ? c : NULL, b, 1u << irq % 32);
+	if (here(c)) { /* if a list register holds it already, vgic_flush() adds the pending bit there */
+		c->vgic.local.pending |= 1u << irq;
+		c->work |= WORK_VGIC;
+	} else {
+		atomic_or(&c->vgic.sent, 1u << irq);
+		gic_send_sgi(c->index, SGI_KICK);
+	}
 }
 
 COLD void vgic_set_pending(struct cpu *c, u32 irq)
 {
+	struct vgic_bank *b = vgic_bank_of(c, irq);
+
+	if (irq < 32) {
+		vgic_send(c, irq);
+		return;
+	}
 	spin_lock(&dist_lock);
-	vgic_make_pending(c, irq);
+	vgic_busy(b);
+	b->pending |= 1u << irq % 32;
+	vgic_attend_all(NULL, b, 1u << irq % 32);
 	spin_unlock(&dist_lock);
 }
 
@@ -262,7 +286,7 @@ void vgic_set_level(u32 irq, bool level)
 	struct vgic_bank *b = vgic_bank_of(NULL, irq);
 	u32 bit = 1u << irq % 32;
 
-	if (!!(b->level & bit) == level) /* a line has one driver */
+	if (!!(vgic_peek(&b->level) & bit) == level) /* a line has one driver */
 		return;
 	spin_lock(&dist_lock);
 	b->level ^= bit;
@@ -328,9 +352,11 @@ static void load(struct cpu *c, unsigned n, u32 irq)
 		b->pending &= ~bit;
 	}
 	b->in_lr |= bit;
-	if (irq >= 32)
+	if (irq >= 32) {
 		/* cppcheck-suppress arrayIndexOutOfBoundsCond ; callers pass INTIDs below VGIC_IRQS */
 		vgic_dist.holder[irq] = (u8)c->index;
+		c->vgic.lr_spis |= 1u << n;
+	}
 	c->vgic.lr_used |= 1u << n;
 	c->vgic.lr_irq[n] = (u16)irq;
 	gich_lr_write(n, lr);
@@ -361,32 +387,32 @@ struct found {
 	u32 n;
 };
 
-static inline void find(struct cpu *c, const struct vgic_bank *b, u32 first, struct found *f)
+/* `busy`: the banks of SPIs to look at, too. */
+static inline void find(struct cpu *c, u32 busy, struct found *f)
 {
-	u32 waits = ready(b, vgic_dist.ctlr);
+	const struct vgic_bank *b = &c->vgic.local;
 
-	for (u32 v = waits | b->running; v; v &= v - 1) {
-		u32 bit = (u32)__builtin_ctz(v), irq = first + bit;
-		bool waiting = waits & 1u << bit;
+	for (u32 first = 0;;) {
+		u32 waits = ready(b, vgic_dist.ctlr);
 
-		if (irq >= 32 && (waiting ? vgic_dist.target[irq] : vgic_dist.holder[irq]) != c->index)
-			continue;
-		c->vgic.waits |= waiting;
-		if (f->n < c->vgic.n_lrs)
-			f->irq[f->n] = (u16)irq;
-		f->n++;
-	}
-}
+		for (u32 v = waits | b->running; v; v &= v - 1) {
+			u32 bit = (u32)__builtin_ctz(v), irq = first + bit;
+			bool waiting = waits & 1u << bit;
 
-static void find_spis(struct cpu *c, struct found *f)
-{
-	for (u32 busy = vgic_dist.busy; busy; busy &= busy - 1) {
-		u32 n = (u32)__builtin_ctz(busy);
-		const struct vgic_bank *b = &vgic_dist.spi[n];
-
-		find(c, b, 32 * n + 32, f);
-		if (!(b->pending | b->level | b->running | b->in_lr))
-			vgic_dist.busy &= ~(1u << n);
+			if (irq >= 32 && (waiting ? vgic_dist.target[irq] : vgic_dist.holder[irq]) != c->index)
+				continue;
+			c->vgic.waits |= waiting;
+			if (f->n < c->vgic.n_lrs)
+				f->irq[f->n] = (u16)irq;
+			f->n++;
+		}
+		if (first && !(b->pending | b->level | b->running | b->in_lr))
+			vgic_dist.busy &= ~(1u << (first / 32 - 1));
+		if (likely(!busy))
+			return;
+		first = (u32)__builtin_ctz(busy) * 32 + 32;
+		b = &vgic_dist.spi[first / 32 - 1];
+		busy &= busy - 1;
 	}
 }
 
@@ -397,37 +423,40 @@ static COLD void set_traps(struct cpu *c, bool on)
 	u64 hcr = sysreg_read(ich_hcr_el2) & ~all; /* ICH_HCR_EL2.En stays: the debugger clears it */
 
 	c->vgic.traps = on;
-	sysreg_write(ich_hcr_el2, hcr | (on ? all : ich_hcr & all));
+	sysreg_write(ich_hcr_el2, hcr | (on ? all : policy_traps.ich_hcr & all));
 }
 
 void vgic_flush(struct cpu *c)
 {
 	struct found f;
-	bool traps;
+	bool traps, spis;
 	u32 stale;
 
-	spin_lock(&dist_lock);
+	/* SGI_KICK follows each later change of these: an SPI that becomes pending, a CPU that recalls SPIs. */
+	spis = vgic_dist.busy || c->vgic.lr_spis || c->vgic.asked != c->vgic.served;
+	if (spis)
+		spin_lock(&dist_lock);
 	vgic_fold(c);
 	c->work &= ~WORK_VGIC;
-	if (unlikely(c->vgic.asked != c->vgic.served))
+	if (unlikely(c->vgic.asked != c->vgic.served && spis))
 		serve(c);
+	receive(c);
 	c->vgic.waits = false;
 	f.n = 0;
-	find(c, &c->vgic.local, 0, &f);
-	if (vgic_dist.busy)
-		find_spis(c, &f);
+	find(c, spis ? vgic_dist.busy : 0, &f);
 	if (likely(f.n <= c->vgic.n_lrs)) {
 		for (u32 i = 0; i < f.n; i++)
 			load(c, i, f.irq[i]);
 		traps = may_fall(c, f.n);
-	} else { /* GICD_CTLR's group bits stand where ICH_VMCR_EL2 has ICC_IGRPENn_EL1 */
+	} else { /* one stands for all; GICD_CTLR's group bits stand where ICH_VMCR_EL2 has ICC_IGRPENn_EL1 */
 		u32 best = vgic_best(c, (u32)sysreg_read(ich_vmcr_el2));
 
-		if (best != VGIC_NO_IRQ)
+		if (best < (spis ? VGIC_NO_IRQ : 32))
 			load(c, 0, best);
 		traps = true;
 	}
-	spin_unlock(&dist_lock);
+	if (spis)
+		spin_unlock(&dist_lock);
 	stale = c->vgic.lr_stale & ~c->vgic.lr_used;
 	c->vgic.lr_stale = 0;
 	for (; stale; stale &= stale - 1)

@@ -8,8 +8,8 @@
 #define VGIC_TYPER   0x02780007u /* 16 ID bits, 256 interrupts; no LPIs, no message-based SPIs, no 1 of N */
 
 struct vgic_dist {
-	u32 ctlr;
-	u32 busy; /* bit n: an interrupt of spi[n] may be pending or running; clear: none is */
+	volatile u32 ctlr; /* read without the lock, as `busy` is */
+	volatile u32 busy; /* bit n: an interrupt of spi[n] may be pending or running; clear: none is */
 	struct vgic_bank spi[VGIC_BANKS - 1];
 	u8 target[VGIC_IRQS]; /* CPU index, from IROUTER */
 	u8 holder[VGIC_IRQS]; /* CPU index of the one whose list register holds it, or that acknowledged it */
@@ -23,13 +23,16 @@ struct trap_frame;
 void vgic_cpu_init(struct cpu *c);
 /* The vCPU's end: an SPI that waits in its list registers goes back to its bank, for another CPU to take. */
 void vgic_cpu_exit(struct cpu *c);
-/* The physical interrupt `irq` was acknowledged (priority dropped, not deactivated): it is the guest's. */
+/* The physical interrupt `irq`, a PPI, was acknowledged (priority dropped, not deactivated): it is the guest's. */
 void vgic_physical(struct cpu *c, u32 irq);
 /* The line of SPI `irq`, driven by a device that EL2 emulates or mediates. Level-sensitive. */
 void vgic_set_level(u32 irq, bool level);
 /* Makes `irq` pending for the guest once (SGIs, the monitor's `inject irq`). */
 void vgic_set_pending(struct cpu *c, u32 irq);
-/* Fills the list registers. Called when WORK_VGIC is set, before the guest goes on. */
+/*
+ * Answers other CPUs and fills the list registers. Called when WORK_VGIC is set, before the guest goes on. The
+ * distributor's lock is taken only if an SPI may be pending, or is in a list register.
+ */
 void vgic_flush(struct cpu *c);
 /* Maintenance interrupt (PPI 25). */
 void vgic_maintenance(struct cpu *c);

@@ -28,9 +28,9 @@ static u64 bits_read(struct cpu *c, struct vgic_bank *b, u32 offset)
 	u32 recalled, pending, active;
 
 	switch (offset / 0x80) {
-	case 1: return b->group;
+	case 1: return vgic_peek(&b->group);
 	case 2:
-	case 3: return b->enabled;
+	case 3: return vgic_peek(&b->enabled);
 	}
 	recalled = vgic_recall(c, b, ~0u);
 	pending = b->pending | (b->level & ~b->edge);
@@ -41,16 +41,13 @@ static u64 bits_read(struct cpu *c, struct vgic_bank *b, u32 offset)
 	return offset < 0x300 ? pending : active;
 }
 
-/* `c`: whose bank it is, NULL for SPIs. */
 static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 {
-	u32 recalled, kind = offset / 0x80;
+	u32 kind = offset / 0x80, recalled = vgic_recall(c, b, kind == 1 ? ~0u : v);
 
-	if (kind == 1)
-		v ^= b->group;
-	recalled = vgic_recall(c, b, v);
 	switch (kind) {
 	case 1: /* IGROUPR */
+		v ^= b->group;
 		b->group ^= v;
 		break;
 	case 2: /* ISENABLER */
@@ -84,7 +81,7 @@ static void bits_write(struct cpu *c, struct vgic_bank *b, u32 offset, u32 v)
 }
 
 /* IPRIORITYR: by byte or word, `offset` from its start, inside one bank. */
-static u64 priority_read(const struct vgic_bank *b, u32 offset, unsigned size)
+static u64 priority_read(const volatile struct vgic_bank *b, u32 offset, unsigned size)
 {
 	u64 v = 0;
 
@@ -106,10 +103,11 @@ static void priority_write(struct cpu *c, struct vgic_bank *b, u32 offset, unsig
 /* ICFGR: two bits an interrupt, of which the upper one means edge; `half` is 0 or 1. */
 static u64 config_read(const struct vgic_bank *b, unsigned half)
 {
+	u32 edge = vgic_peek(&b->edge);
 	u64 v = 0;
 
 	for (unsigned i = 0; i < 16; i++)
-		v |= (u64)(b->edge >> (16 * half + i) & 1) << (2 * i + 1);
+		v |= (u64)(edge >> (16 * half + i) & 1) << (2 * i + 1);
 	return v;
 }
 
@@ -195,11 +193,11 @@ static void enable_groups(u32 groups)
 
 	if (groups == vgic_dist.ctlr)
 		return;
-	for (unsigned i = 0; i < n_cpus; i++)
+	vgic_dist.ctlr = groups; /* each CPU fills its list registers by the new groups from here on */
+	for (unsigned i = 0; i < n_cpus; i++) {
 		recalled |= vgic_recall(cpus[i], &cpus[i]->vgic.local, 0);
-	vgic_dist.ctlr = groups;
-	for (unsigned i = 0; i < n_cpus; i++)
 		vgic_attend(cpus[i]);
+	}
 	vgic_release(recalled);
 }
 
@@ -240,65 +238,77 @@ static struct cpu *frame_of(u32 offset)
 	return offset / GICR_STRIDE < n_cpus ? cpus[offset / GICR_STRIDE] : NULL;
 }
 
-static u64 redist_read(u32 offset, unsigned size)
+/* Registers of any CPU's frame that single loads read. */
+static u64 redist_peek(struct cpu *t, u32 reg, unsigned size)
 {
-	struct cpu *t = frame_of(offset);
-	u32 index = offset / GICR_STRIDE, reg = offset % GICR_STRIDE;
-	struct vgic_bank *b;
+	const struct vgic_bank *b = &t->vgic.local;
 	u64 typer;
 
-	if (!t)
-		return 0;
-	b = &t->vgic.local;
 	switch (reg) {
 	case 0x0004: return IIDR;
 	case 0x0008:
 	case 0x000c:
-		typer = (u64)index << 32 | index << 8 | (index + 1 == n_cpus ? BIT(4) : 0);
+		typer = (u64)t->index << 32 | t->index << 8 | (t->index + 1 == n_cpus ? BIT(4) : 0);
 		return size == 8 ? typer : reg == 0x000c ? typer >> 32 : typer & 0xffffffff;
 	case 0x0014: return t->vgic.waker;
 	case 0x10c00: return config_read(b, 0);
 	case 0x10c04: return config_read(b, 1);
 	}
-	if (has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4)
-		return bits_read(t, b, reg - 0x10000);
 	if (reg >= 0x10400 && reg < 0x10420 && size < 8)
 		return priority_read(b, reg, size);
 	return size == 4 ? identification(reg, true) : 0;
 }
 
-u64 vgic_redist_read(u32 offset, unsigned size)
+static bool redist_has_bits(u32 reg, unsigned size)
 {
-	u64 value;
-
-	spin_lock(&dist_lock);
-	value = redist_read(offset, size);
-	spin_unlock(&dist_lock);
-	return value;
+	return has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4;
 }
 
-static void redist_write(u32 offset, unsigned size, u64 value)
+static void redist_write(struct cpu *t, u32 reg, unsigned size, u64 value)
 {
-	struct cpu *t = frame_of(offset);
-	u32 reg = offset % GICR_STRIDE;
-
-	if (!t)
-		return;
 	if (reg == 0x0014) /* WAKER: ChildrenAsleep follows ProcessorSleep at once */
 		t->vgic.waker = value & 2 ? 6 : 0;
 	else if (reg == 0x10c04) /* ICFGR0 is fixed: SGIs are edge-triggered */
 		config_write(t, &t->vgic.local, 1, (u32)value);
-	else if (has_bits(reg - 0x10000) && reg % 0x80 == 0 && size == 4)
+	else if (redist_has_bits(reg, size))
 		bits_write(t, &t->vgic.local, reg - 0x10000, (u32)value);
 	else if (reg >= 0x10400 && reg < 0x10420 && size < 8)
 		priority_write(t, &t->vgic.local, reg, size, value);
 }
 
+u64 vgic_redist_read(u32 offset, unsigned size)
+{
+	struct cpu *t = frame_of(offset);
+	u32 reg = offset % GICR_STRIDE;
+	u64 value;
+	bool other;
+
+	if (!t)
+		return 0;
+	if (!redist_has_bits(reg, size))
+		return redist_peek(t, reg, size);
+	other = t != this_cpu();
+	if (other)
+		spin_lock(&dist_lock);
+	value = bits_read(t, &t->vgic.local, reg - 0x10000);
+	if (other)
+		spin_unlock(&dist_lock);
+	return value;
+}
+
 void vgic_redist_write(u32 offset, unsigned size, u64 value)
 {
-	spin_lock(&dist_lock);
-	redist_write(offset, size, value);
-	spin_unlock(&dist_lock);
+	struct cpu *t = frame_of(offset);
+	bool other;
+
+	if (!t)
+		return;
+	other = t != this_cpu();
+	if (other)
+		spin_lock(&dist_lock);
+	redist_write(t, offset % GICR_STRIDE, size, value);
+	if (other)
+		spin_unlock(&dist_lock);
 }
 
 void vgic_sgi(struct cpu *c, u64 value, bool group1)
@@ -306,14 +316,12 @@ void vgic_sgi(struct cpu *c, u64 value, bool group1)
 	u32 irq = (u32)FIELD(value, 27, 24);
 	bool all_others = value & BIT(40);
 
-	spin_lock(&dist_lock);
 	for (u32 i = 0; i < n_cpus; i++) {
 		/* The board has one cluster: with another Aff1 to Aff3, or a range selector, the SGI has no target. */
 		bool meant = all_others ? i != c->index :
 					  !(value & 0x00fff0ff00ff0000UL) && value & BIT(i);
 
-		if (meant && (cpus[i]->vgic.local.group >> irq & 1) == group1)
-			vgic_make_pending(cpus[i], irq);
+		if (meant && (vgic_peek(&cpus[i]->vgic.local.group) >> irq & 1) == group1)
+			vgic_send(cpus[i], irq);
 	}
-	spin_unlock(&dist_lock);
 }

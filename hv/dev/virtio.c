@@ -81,15 +81,11 @@ static struct device *device_of(u64 ipa)
 	return n < VIRTIO_TRANSPORTS ? virtio_devices[n] : NULL;
 }
 
-static u64 register_read(u64 ipa, unsigned size)
+static u64 register_read(const struct device *d, u32 reg, unsigned size)
 {
-	struct device *d = device_of(ipa);
-	u32 reg = (u32)(ipa % VIRTIO_STRIDE);
 	const struct queue *q;
 	u64 value;
 
-	if (!d) /* the transport is empty, or the model does not serve its device */
-		return size == 4 ? reg == REG_MAGIC ? MAGIC : reg == REG_VERSION : 0;
 	if (reg >= REG_CONFIG)
 		return reg % size == 0 && guarded_read(d->pa + reg, size, &value) ? value : 0;
 	if (size != 4)
@@ -114,11 +110,15 @@ static u64 register_read(u64 ipa, unsigned size)
 
 u64 virtio_read(u64 ipa, unsigned size)
 {
+	struct device *d = device_of(ipa);
+	u32 reg = (u32)(ipa % VIRTIO_STRIDE);
 	u64 value;
 
-	spin_lock(&virtio_lock);
-	value = register_read(ipa, size);
-	spin_unlock(&virtio_lock);
+	if (!d) /* the transport is empty, or the model does not serve its device */
+		return size == 4 ? reg == REG_MAGIC ? MAGIC : reg == REG_VERSION : 0;
+	spin_lock(&d->lock);
+	value = register_read(d, reg, size);
+	spin_unlock(&d->lock);
 	return value;
 }
 
@@ -209,13 +209,10 @@ static void write_queue(struct device *d, u32 reg, u32 value)
 	}
 }
 
-static void register_write(u64 ipa, unsigned size, u64 v)
+static void register_write(struct device *d, u32 reg, unsigned size, u64 v)
 {
-	struct device *d = device_of(ipa);
-	u32 reg = (u32)(ipa % VIRTIO_STRIDE), value = (u32)v;
+	u32 value = (u32)v;
 
-	if (!d)
-		return;
 	if (reg >= REG_CONFIG) {
 		if (!d->broken && !d->read_only && reg % size == 0)
 			guarded_write(d->pa + reg, size, v);
@@ -251,9 +248,13 @@ static void register_write(u64 ipa, unsigned size, u64 v)
 
 void virtio_write(u64 ipa, unsigned size, u64 v)
 {
-	spin_lock(&virtio_lock);
-	register_write(ipa, size, v);
-	spin_unlock(&virtio_lock);
+	struct device *d = device_of(ipa);
+
+	if (!d)
+		return;
+	spin_lock(&d->lock);
+	register_write(d, (u32)(ipa % VIRTIO_STRIDE), size, v);
+	spin_unlock(&d->lock);
 }
 
 /* --- the board -------------------------------------------------------------------------------------------------- */
@@ -264,9 +265,9 @@ bool virtio_interrupt(u32 irq)
 
 	if (n >= VIRTIO_TRANSPORTS || !virtio_devices[n])
 		return false;
-	spin_lock(&virtio_lock);
+	spin_lock(&virtio_devices[n]->lock);
 	virtio_queue_collect(virtio_devices[n]);
-	spin_unlock(&virtio_lock);
+	spin_unlock(&virtio_devices[n]->lock);
 	return true;
 }
 
@@ -320,6 +321,7 @@ static void probe_transport(unsigned n, const struct decision *row, u32 version,
 {
 	struct device *d = boot_alloc(sizeof(*d), 64);
 
+	lock_add_virtio(&d->lock);
 	d->pa = VIRTIO_PA + n * VIRTIO_STRIDE;
 	d->irq = VIRTIO_IRQ + n;
 	d->version = version;
@@ -357,7 +359,7 @@ static void probe_transport(unsigned n, const struct decision *row, u32 version,
 
 void virtio_init(void)
 {
-	for (unsigned n = 0; n < VIRTIO_TRANSPORTS; n++) {
+	for (unsigned n = VIRTIO_TRANSPORTS; n--;) { /* each lock comes before those of the devices found earlier */
 		u64 pa = VIRTIO_PA + n * VIRTIO_STRIDE, magic, version, type;
 		const struct decision *row = &policy_rows[policy_mmio(pa, 2, false)];
 		u32 offer;

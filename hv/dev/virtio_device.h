@@ -4,6 +4,7 @@
 #define HV_VIRTIO_DEVICE_H
 
 #include "arch/arch.h"
+#include "arch/lock.h"
 #include "dev/virtio.h"
 
 #define REG_MAGIC          0x000
@@ -90,6 +91,7 @@ struct queue {
 _Static_assert(QUEUE_MAX * 16 + 6 + QUEUE_MAX * 2 <= 2 * PAGE && 6 + QUEUE_MAX * 8 <= PAGE, "the shadow ring fits");
 
 struct device {
+	struct spinlock lock;      /* of the members that change, the queues and the real device */
 	u64 pa;
 	u32 irq, version, type, vendor;
 	bool read_only;

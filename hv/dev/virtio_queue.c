@@ -11,8 +11,6 @@
 #define AVAIL_NO_INTERRUPT 1u
 #define NONE               0xffff
 
-static u64 due; /* CNTPCT of the next virtio_tick(), 0: none */
-
 static struct ring ring_at(u8 *desc, u8 *avail, u8 *used)
 {
 	return (struct ring){
@@ -174,10 +172,7 @@ static bool may_take(struct device *d, struct queue *q)
 	}
 	if (when < now + second / 1000)
 		when = now + second / 1000;
-	if (!due || when < due) {
-		due = when;
-		alarm_set(ALARM_VIRTIO, due);
-	}
+	alarm_set_earlier(ALARM_VIRTIO, when);
 	d->waits += !q->waits;
 	q->waits = true;
 	return false;
@@ -260,18 +255,23 @@ void virtio_queue_collect(struct device *d)
 	virtio_line(d);
 }
 
+/* Queues that the rate held back. */
+static void go_on(struct device *d)
+{
+	spin_lock(&d->lock);
+	for (u32 i = 0; i < QUEUES; i++)
+		if (d->queue[i].waits) {
+			d->queue[i].waits = false;
+			virtio_queue_notify(d, i);
+		}
+	spin_unlock(&d->lock);
+}
+
 void virtio_tick(void)
 {
-	if (!due)
-		return;
-	spin_lock(&virtio_lock);
-	due = 0;
+	/* Cleared before the look at the queues: an alarm set from here on stays, or its queue is still to be looked at. */
 	alarm_set(ALARM_VIRTIO, 0);
 	for (unsigned n = 0; n < VIRTIO_TRANSPORTS; n++)
-		for (u32 i = 0; virtio_devices[n] && i < QUEUES; i++)
-			if (virtio_devices[n]->queue[i].waits) {
-				virtio_devices[n]->queue[i].waits = false;
-				virtio_queue_notify(virtio_devices[n], i);
-			}
-	spin_unlock(&virtio_lock);
+		if (virtio_devices[n] && virtio_devices[n]->price)
+			go_on(virtio_devices[n]);
 }

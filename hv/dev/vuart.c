@@ -174,14 +174,6 @@ static inline void transmit(u8 byte)
 		uart.ris |= INT_TX;
 }
 
-void vuart_transmit(u8 byte)
-{
-	spin_lock(&line_lock);
-	transmit(byte);
-	update();
-	spin_unlock(&line_lock);
-}
-
 static void receive_break(void)
 {
 	uart.broken = true;

@@ -10,8 +10,7 @@ struct cpu;
 /* Register access by offset in the window. An unknown register reads as 0 and ignores writes. */
 u64 vuart_read(struct cpu *c, u32 offset);
 void vuart_write(u32 offset, u64 value);
-/* FR, readable without the lock; and a write to DR. */
+/* FR, readable without the lock. */
 extern u32 vuart_flags;
-void vuart_transmit(u8 byte);
 
 #endif

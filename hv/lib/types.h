@@ -12,6 +12,8 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
 typedef int64_t s64;
+/* 0 or 1, of functions with many callers: of a bool AAPCS64 leaves the upper bits undefined, and each would clear them. */
+typedef int truth;
 
 #define BIT(n)        (1UL << (n))
 #define FIELD(v, hi, lo) (((v) >> (lo)) & ((1UL << ((hi) - (lo) + 1)) - 1))

@@ -108,7 +108,7 @@ u64 console_guest_text(const u8 *text, u64 n)
 	return i;
 }
 
-bool console_midline(void)
+truth console_midline(void)
 {
 	return midline;
 }
@@ -151,7 +151,7 @@ static void deaf_wait(void)
  * Gives a byte to the guest's receiver. False: no room; the byte is kept, and the UART's interrupt is off until there
  * is.
  */
-static bool to_guest(u8 byte)
+static truth to_guest(u8 byte)
 {
 	if (vuart_receive(byte) || deaf == DEAF)
 		return true;

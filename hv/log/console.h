@@ -20,7 +20,7 @@ struct cpu;
 bool console_guest(u8 byte);
 u64 console_guest_text(const u8 *text, u64 n);
 /* True while the guest's last line is not ended. */
-bool console_midline(void);
+truth console_midline(void);
 /* Gives this CPU the line until console_release() with the value returned: its output meanwhile stays together. */
 bool console_hold(void);
 void console_release(bool held);

@@ -74,7 +74,7 @@ size_t log_pack(struct cpu *c, char *to, const struct log_record *const *r, unsi
 extern const char *const log_verdicts[V_COUNT];  /* "ALLOW", ... */
 extern const char *const log_modes[LOG_MODE_COUNT]; /* "text", ... by enum log_mode */
 /* True for a read that was refused: it has no value, and the record's is the guest register's old one. */
-bool log_unread(const struct log_record *r);
+truth log_unread(const struct log_record *r);
 /* "msr.w PMCR_EL0=0x0", as on the line and in the monitor; returns the length (at most size - 1). */
 size_t log_describe(char *buf, size_t size, const struct log_record *r);
 /* "WFX": the policy's name for ESR_EL2.EC `ec`, or NULL. */

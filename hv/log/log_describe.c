@@ -29,7 +29,7 @@ void log_sysreg_name(char *buf, size_t size, u32 iss)
 	buf[i] = '\0';
 }
 
-bool log_unread(const struct log_record *r)
+truth log_unread(const struct log_record *r)
 {
 	unsigned class = esr_class(r->esr), verdict = INFO_VERDICT(r->info);
 

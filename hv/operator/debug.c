@@ -131,6 +131,19 @@ static u64 control_of(unsigned i)
 	return ((1UL << p->size) - 1) << (p->va & 7) << 5 | (u64)p->access << 3 | 3 << 1 | 1;
 }
 
+/*
+ * While the guest steps over a point, equal ones must not stop it there again: another breakpoint at this address, any
+ * watchpoint of the same access.
+ */
+static bool skipped(const struct debug_cpu *d, unsigned i)
+{
+	unsigned skip = d->skip - 1u;
+
+	if (d->skip == NO_POINT)
+		return false;
+	return skip < DEBUG_CODE ? i < DEBUG_CODE && debug_points[i].va == debug_points[skip].va : i >= DEBUG_CODE;
+}
+
 void debug_load(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];
@@ -143,7 +156,7 @@ void debug_load(struct cpu *c)
 	}
 	take_registers(c);
 	for (unsigned i = 0; i < DEBUG_POINTS; i++) {
-		bool on = debug_points[i].owner && i + 1 != d->skip;
+		bool on = debug_points[i].owner && !skipped(d, i);
 
 		if (!debug_there(i))
 			continue;
@@ -173,7 +186,7 @@ void debug_off(struct cpu *c)
 
 /* --- one instruction ------------------------------------------------------------------------------ */
 
-static bool insn_at(u64 pc, u32 *insn)
+static truth insn_at(u64 pc, u32 *insn)
 {
 	return guest_read_va(pc, insn, sizeof(*insn)) == sizeof(*insn);
 }
@@ -182,7 +195,7 @@ static bool insn_at(u64 pc, u32 *insn)
  * Bridges a load-exclusive at the PC, whose store-exclusive would always fail when stepped: sets breakpoints behind it
  * and where branches leave the sequence. False: no such sequence, or too few free breakpoints.
  */
-static bool bridge(u64 pc)
+static truth bridge(u64 pc)
 {
 	struct debug_point p = { .owner = POINT_ONCE };
 	u32 insn;
@@ -225,7 +238,7 @@ static void begin_step(struct cpu *c, enum step step)
 }
 
 /* The instruction at d->pc is done. True: the operator's last step. */
-static bool stepped(struct cpu *c)
+static truth stepped(struct cpu *c)
 {
 	struct debug_cpu *d = &state[c->index];
 	enum step step = d->step;
@@ -327,7 +340,7 @@ void debug_tick(struct cpu *c)
 	alarm_set(ALARM_UNTIL, until == UNTIL_TIME ? until_value + vtime_hidden() : 0);
 }
 
-static bool holds(const struct cpu *c, const struct debug_point *p)
+static truth holds(const struct cpu *c, const struct debug_point *p)
 {
 	u64 v = c->frame.x[p->reg & 31];
 
@@ -354,7 +367,7 @@ static u8 find(const struct trap_frame *f, bool data)
 			continue;
 		if (data && f->far_el2 - p->va < p->size)
 			far = 0;
-		if (far < (data ? nearest : 1)) {
+		if (far < (data ? nearest : 1) || (!far && found && !p->test && !p->log)) { /* of equal ones, one that stops */
 			nearest = far;
 			found = (u8)(i + 1);
 		}
@@ -363,7 +376,7 @@ static u8 find(const struct trap_frame *f, bool data)
 }
 
 /* The guest has reached a point. True: it stops; false: it goes on after it. */
-static bool hit(struct cpu *c, u8 i)
+static truth hit(struct cpu *c, u8 i)
 {
 	struct debug_cpu *d = &state[c->index];
 	struct debug_point *p = &debug_points[i - 1];

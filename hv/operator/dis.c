@@ -51,7 +51,7 @@ static s64 extend(u64 v, unsigned bits)
 	return (s64)(v << (64 - bits)) >> (64 - bits);
 }
 
-bool dis_branch(u32 insn, u64 pc, u64 *to)
+truth dis_branch(u32 insn, u64 pc, u64 *to)
 {
 	s64 words;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* gdb's remote protocol: the guest's CPU as one thread, its registers, its memory, its breakpoints and watchpoints. */
+/* gdb's remote protocol: a thread for each CPU, its registers, its memory, its breakpoints and watchpoints. */
 #include "operator/gdb.h"
 #include "arch/arch.h"
 #include "lib/string.h"
@@ -28,6 +28,7 @@ static bool no_ack;
 static bool running;   /* gdb waits for a stop reply */
 static bool by_ipa;    /* Qqemu.PhyMemMode */
 static unsigned bad;   /* broken packets in a row */
+static bool again;     /* the session has moved to another CPU, for the packet in `in` */
 
 /* --- the wire ------------------------------------------------------------------------------------- */
 
@@ -69,6 +70,11 @@ void gdb_text(const char *s, size_t n)
 	}
 }
 
+static void __attribute__((noinline)) answer(const char *s)
+{
+	ksnprintf(out, sizeof(out), "%s", s);
+}
+
 /* --- registers ------------------------------------------------------------------------------------- */
 
 static u64 *reg(struct cpu *c, unsigned n)
@@ -89,7 +95,7 @@ static u64 reg_read(struct cpu *c, unsigned n)
 }
 
 /* False: PSTATE would be of a mode that the guest may not be in. */
-static bool reg_write(struct cpu *c, unsigned n, u64 v)
+static truth reg_write(struct cpu *c, unsigned n, u64 v)
 {
 	if (n == REG_CPSR && (v & 0x1f) != 0 && (v & 0x1f) != 4 && (v & 0x1f) != 5)
 		return false;
@@ -111,7 +117,7 @@ static void read_all(struct cpu *c)
 	}
 }
 
-static bool write_all(struct cpu *c, const char *s)
+static truth write_all(struct cpu *c, const char *s)
 {
 	for (unsigned n = 0; n < N_REGS; n++) {
 		u64 v = 0;
@@ -123,7 +129,7 @@ static bool write_all(struct cpu *c, const char *s)
 	return true;
 }
 
-static bool one_reg(struct cpu *c, const char *s, bool write)
+static truth one_reg(struct cpu *c, const char *s, bool write)
 {
 	u64 n, v = 0;
 
@@ -139,7 +145,7 @@ static bool one_reg(struct cpu *c, const char *s, bool write)
 /* --- memory ---------------------------------------------------------------------------------------- */
 
 /* "ADDR,LENGTH", and ':' where data follows. */
-static bool take_range(const char **s, struct address *a, u64 *n)
+static truth take_range(const char **s, struct address *a, u64 *n)
 {
 	a->space = by_ipa ? SPACE_IPA : SPACE_VA;
 	if (!gdb_number(s, &a->value) || *(*s)++ != ',' || !gdb_number(s, n))
@@ -147,7 +153,7 @@ static bool take_range(const char **s, struct address *a, u64 *n)
 	return true;
 }
 
-static bool read_range(const char *s)
+static truth read_range(const char *s)
 {
 	struct address a;
 	u8 bytes[64];
@@ -171,7 +177,7 @@ static bool read_range(const char *s)
 	return at > 0;
 }
 
-static bool write_range(struct cpu *c, const char *s, bool binary)
+static truth write_range(struct cpu *c, const char *s, bool binary)
 {
 	struct address a;
 	u64 n, first = 0;
@@ -197,7 +203,7 @@ static bool write_range(struct cpu *c, const char *s, bool binary)
 /* --- points ---------------------------------------------------------------------------------------- */
 
 /* "TYPE,ADDR,KIND" of Z and z: 0 and 1 breakpoints, 2 write, 3 read, 4 access. */
-static bool point(const char *s, bool insert)
+static truth point(const char *s, bool insert)
 {
 	static const u8 accesses[] = { 0, 0, 2, 1, 3 };
 	struct debug_point p = { .owner = POINT_GDB };
@@ -233,21 +239,24 @@ static void drop_points(void)
 
 /* --- queries --------------------------------------------------------------------------------------- */
 
-/* "OFFSET,LENGTH" of target.xml, whose text is made anew for each request. */
+#define X(n)  "<reg name=\"x" #n "\" bitsize=\"64\"/>"
+#define X4(a, b, c, d) X(a) X(b) X(c) X(d)
+static const char xml[] =
+	"<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>"
+	"<architecture>aarch64</architecture><feature name=\"org.gnu.gdb.aarch64.core\">"
+	X4(0, 1, 2, 3) X4(4, 5, 6, 7) X4(8, 9, 10, 11) X4(12, 13, 14, 15) X4(16, 17, 18, 19) X4(20, 21, 22, 23)
+	X4(24, 25, 26, 27) X(28) X(29) X(30)
+	"<reg name=\"sp\" bitsize=\"64\" type=\"data_ptr\"/><reg name=\"pc\" bitsize=\"64\" type=\"code_ptr\"/>"
+	"<reg name=\"cpsr\" bitsize=\"32\"/></feature></target>";
+
+/* "OFFSET,LENGTH" of target.xml. */
 static void features(const char *s)
 {
-	static char xml[1800];
-	size_t n = ksnprintf(xml, sizeof(xml), "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>"
-			     "<architecture>aarch64</architecture><feature name=\"org.gnu.gdb.aarch64.core\">");
+	const u64 n = sizeof(xml) - 1;
 	u64 from, length;
 
-	for (unsigned i = 0; i < 31; i++)
-		n += ksnprintf(xml + n, sizeof(xml) - n, "<reg name=\"x%u\" bitsize=\"64\"/>", i);
-	n += ksnprintf(xml + n, sizeof(xml) - n, "<reg name=\"sp\" bitsize=\"64\" type=\"data_ptr\"/>"
-		       "<reg name=\"pc\" bitsize=\"64\" type=\"code_ptr\"/><reg name=\"cpsr\" bitsize=\"32\"/>"
-		       "</feature></target>");
 	if (!gdb_number(&s, &from) || *s++ != ',' || !gdb_number(&s, &length) || from > n) {
-		ksnprintf(out, sizeof(out), "E01");
+		answer("E01");
 		return;
 	}
 	if (length > sizeof(out) - 2)
@@ -268,41 +277,67 @@ static void command(struct monitor *m, const char *hex)
 	size_t n = strlen(hex) / 2;
 
 	if (n >= sizeof(line) || !gdb_get_bytes(hex, line, n)) {
-		ksnprintf(out, sizeof(out), "E01");
+		answer("E01");
 		return;
 	}
 	line[n] = '\0';
 	monitor_execute(m, line);
 	flush_text();
-	ksnprintf(out, sizeof(out), "OK");
+	answer("OK");
 }
+
+/* Threads are numbered from 1. Whether `thread` is a CPU that stands still, or 0: any. */
+static __attribute__((noinline)) truth alive(const struct monitor *m, u64 thread)
+{
+	return !thread || thread - 1 == m->c->index || monitor_other(thread - 1);
+}
+
+/* True: the session goes on there, with this packet. */
+static __attribute__((noinline)) truth move(struct monitor *m, u64 thread)
+{
+	if (!thread || thread - 1 == m->c->index)
+		return false;
+	m->to = monitor_other(thread - 1);
+	m->next = MONITOR_CPU;
+	again = true;
+	return true;
+}
+
+static void threads(const struct monitor *m)
+{
+	size_t n = 0;
+
+	for (u64 thread = 1; thread <= MAX_CPUS; thread++)
+		if (alive(m, thread))
+			n += ksnprintf(out + n, sizeof(out) - n, "%c%lx", n ? ',' : 'm', thread);
+}
+
+/* Packets that begin like this, and their one answer. */
+static const struct {
+	char packet[20], answer[84];
+} constant[] = {
+	{ "qSupported", "PacketSize=448;qXfer:features:read+;QStartNoAckMode+;vContSupported+" },
+	{ "qsThreadInfo", "l" }, { "qAttached", "1" }, { "QStartNoAckMode", "OK" }, { "vCont?", "vCont;c;C;s;S" },
+};
+_Static_assert(GDB_PACKET - 4 == 0x448, "PacketSize");
 
 static void query(struct monitor *m, const char *s)
 {
 	const char *rest;
 
-	if (after(s, "qSupported"))
-		ksnprintf(out, sizeof(out), "PacketSize=%x;qXfer:features:read+;QStartNoAckMode+;vContSupported+", GDB_PACKET - 4);
-	else if ((rest = after(s, "qXfer:features:read:target.xml:")))
+	if ((rest = after(s, "qXfer:features:read:target.xml:")))
 		features(rest);
 	else if ((rest = after(s, "qRcmd,")))
 		command(m, rest);
 	else if (!strcmp(s, "qC"))
-		ksnprintf(out, sizeof(out), "QC1");
+		ksnprintf(out, sizeof(out), "QC%x", m->c->index + 1);
 	else if (!strcmp(s, "qfThreadInfo"))
-		ksnprintf(out, sizeof(out), "m1");
-	else if (!strcmp(s, "qsThreadInfo"))
-		ksnprintf(out, sizeof(out), "l");
-	else if (after(s, "qAttached"))
-		ksnprintf(out, sizeof(out), "1");
+		threads(m);
 	else if (after(s, "qqemu.PhyMemMode"))
 		ksnprintf(out, sizeof(out), "%u", by_ipa);
 	else if ((rest = after(s, "Qqemu.PhyMemMode:"))) {
 		by_ipa = *rest == '1';
-		ksnprintf(out, sizeof(out), "OK");
-	} else if (!strcmp(s, "QStartNoAckMode")) {
-		no_ack = true;
-		ksnprintf(out, sizeof(out), "OK");
+		answer("OK");
 	}
 }
 
@@ -313,9 +348,9 @@ static void stop_reply(const struct monitor *m)
 	bool key = !strcmp(m->stop_reason, "gdb") || !strcmp(m->stop_reason, "key") || !strcmp(m->stop_reason, "break");
 
 	if (!strcmp(m->stop_reason, "watchpoint"))
-		ksnprintf(out, sizeof(out), "T05watch:%lx;thread:1;", m->c->frame.far_el2);
+		ksnprintf(out, sizeof(out), "T05watch:%lx;thread:%x;", m->c->frame.far_el2, m->c->index + 1);
 	else
-		ksnprintf(out, sizeof(out), "T0%cthread:1;", key ? '2' : '5');
+		ksnprintf(out, sizeof(out), "T0%cthread:%x;", key ? '2' : '5', m->c->index + 1);
 }
 
 static void finish(struct monitor *m)
@@ -328,12 +363,12 @@ static void finish(struct monitor *m)
 
 static bool yes(bool ok)
 {
-	ksnprintf(out, sizeof(out), ok ? "OK" : "E01");
+	answer(ok ? "OK" : "E01");
 	return false;
 }
 
 /* 's' and 'c' with an address, vCont's first action. True: the guest goes on. */
-static bool go(struct monitor *m, char how, const char *s)
+static truth go(struct monitor *m, char how, const char *s)
 {
 	u64 pc;
 
@@ -349,12 +384,20 @@ static bool go(struct monitor *m, char how, const char *s)
  * Handles a packet. True: leave the session, for the guest or the prompt. `out` is the answer, unless it is empty or
  * `silent`.
  */
-static bool handle(struct monitor *m, bool *silent)
+static truth handle(struct monitor *m, bool *silent)
 {
 	const char *s = in.data;
 	struct cpu *c = m->c;
+	u64 thread;
+	char how;
 
 	out[0] = '\0';
+	for (unsigned i = 0; i < ARRAY_SIZE(constant); i++)
+		if (after(s, constant[i].packet)) {
+			no_ack |= s[0] == 'Q';
+			answer(constant[i].answer);
+			return false;
+		}
 	switch (*s) {
 	case '?':
 		stop_reply(m);
@@ -379,7 +422,11 @@ static bool handle(struct monitor *m, bool *silent)
 		return yes(point(s + 1, *s == 'Z'));
 	case 'H':
 	case 'T':
-		return yes(true);
+		thread = 0;
+		s += 1 + (*s == 'H');
+		if (*s != '-' && (!gdb_number(&s, &thread) || !alive(m, thread)))
+			return yes(false);
+		return in.data[0] == 'H' && in.data[1] == 'g' && move(m, thread) ? true : yes(true);
 	case 'q':
 	case 'Q':
 		query(m, s);
@@ -389,14 +436,18 @@ static bool handle(struct monitor *m, bool *silent)
 		*silent = true;
 		return go(m, *s, s + 1);
 	case 'v':
-		if (!strcmp(s, "vCont?")) {
-			ksnprintf(out, sizeof(out), "vCont;c;C;s;S");
+		s = after(s, "vCont;");
+		if (!s)
 			return false;
-		}
-		if (!after(s, "vCont;"))
-			return false;
+		how = *s++;
+		if (how != 'c' && how != 's' && how != 'C' && how != 'S')
+			return yes(false);
+		gdb_number(&s, &thread); /* the signal */
+		thread = 0;
+		if (*s++ == ':' && *s != '-' && (!gdb_number(&s, &thread) || !alive(m, thread)))
+			return yes(false);
 		*silent = true;
-		return go(m, s[6], "");
+		return (how | 0x20) == 's' && move(m, thread) ? true : go(m, how, "");
 	case 'D':
 		send("OK");
 		*silent = true;
@@ -410,16 +461,28 @@ static bool handle(struct monitor *m, bool *silent)
 	return false; /* not supported: the empty answer */
 }
 
-bool gdb_session(struct monitor *m)
+/* As handle(), and sends the answer. */
+static __attribute__((noinline)) truth serve(struct monitor *m)
 {
-	bool silent;
+	bool silent = again = false;
 
+	if (handle(m, &silent))
+		return true;
+	if (!silent)
+		send(out);
+	return false;
+}
+
+truth gdb_session(struct monitor *m)
+{
 	flush_text();
 	if (running) {
 		stop_reply(m);
 		running = false;
 		send(out);
 	}
+	if (again && serve(m))
+		return true;
 	for (m->leave = false;;) {
 		int byte = console_getc(gdb_inside(&in) ? SILENCE_MS : -1);
 
@@ -441,11 +504,8 @@ bool gdb_session(struct monitor *m)
 			bad = 0;
 			if (!no_ack)
 				output_put('+');
-			silent = false;
-			if (handle(m, &silent))
+			if (serve(m))
 				return true;
-			if (!silent)
-				send(out);
 			continue;
 		default:
 			continue;

@@ -9,6 +9,6 @@
 /* At the prompt: gives gdb the line. */
 void gdb_begin(struct monitor *m);
 /* The guest has stopped under gdb: answers packets. True: the guest goes on; false: the operator has the prompt again. */
-bool gdb_session(struct monitor *m);
+truth gdb_session(struct monitor *m);
 
 #endif

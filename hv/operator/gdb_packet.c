@@ -65,7 +65,7 @@ enum gdb_event gdb_feed(struct gdb_packet *p, u8 byte)
 	return GDB_MORE;
 }
 
-bool gdb_number(const char **s, u64 *value)
+truth gdb_number(const char **s, u64 *value)
 {
 	unsigned n = 0;
 	u64 v = 0;
@@ -92,7 +92,7 @@ void gdb_put_bytes(char *out, const void *from, size_t n)
 	*out = '\0';
 }
 
-bool gdb_get_bytes(const char *s, void *to, size_t n)
+truth gdb_get_bytes(const char *s, void *to, size_t n)
 {
 	u8 *out = to;
 

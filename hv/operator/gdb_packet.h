@@ -33,9 +33,9 @@ static inline bool gdb_inside(const struct gdb_packet *p)
 /* The value of a digit, or -1. */
 int gdb_digit(char ch);
 /* A hexadecimal number; steps over it. False: there is none, or it has more than 16 digits. */
-bool gdb_number(const char **s, u64 *value);
+truth gdb_number(const char **s, u64 *value);
 /* `n` bytes as 2n digits, NUL-terminated; and back (false: a bad digit). */
 void gdb_put_bytes(char *out, const void *from, size_t n);
-bool gdb_get_bytes(const char *s, void *to, size_t n);
+truth gdb_get_bytes(const char *s, void *to, size_t n);
 
 #endif

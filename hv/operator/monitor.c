@@ -17,10 +17,12 @@
 #include "operator/gdb.h"
 #include "operator/monitor_cmd.h"
 
+#define EARLY_MS 50 /* without a byte: what was sent before has come */
+
 /* The last records: the decoder takes them for the end of the monitor's text. */
 static void leave(struct monitor *m)
 {
-	struct cpu *c = m->c;
+	struct cpu *c = m->opener;
 	u64 paused = counter() - m->opened;
 
 	vtime_hide(paused);
@@ -31,11 +33,11 @@ static void leave(struct monitor *m)
 		log_drain(c, 0, false);
 	else
 		log_header(c); /* drains first, so that a capture that is cut here can be decoded */
-	console_input(c); /* input behind `cont`: the UART interrupts only for the first byte of many */
+	console_input(m->c); /* input behind `cont`: the UART interrupts only for the first byte of many */
 }
 
 /* False: unattended. Else the guest stands still, this CPU has the line, and the log says so. */
-static bool enter(struct monitor *m)
+static truth enter(struct monitor *m)
 {
 	struct cpu *c = m->c;
 
@@ -64,18 +66,25 @@ static bool enter(struct monitor *m)
 	return true;
 }
 
+/* This CPU's trap goes on, and is not charged with the monitor's time. */
+static void go_on(struct monitor *m)
+{
+	struct cpu *c = m->c;
+
+	c->stopped_seq = ~0UL;
+	c->entered = counter() - m->spent;
+	if (c->record)
+		c->record->cost -= (u32)m->spent;
+	debug_resume(c);
+}
+
 static void resume(struct monitor *m)
 {
 	if (!gdb_active && !m->brief)
 		kprintf("-- guest resumes --\n");
 	leave(m);
 	monitor_remember(m); /* after leave(), which hides the monitor's time */
-	m->c->stopped_seq = ~0UL;
-	/* The decision that opened the monitor is not charged with its time. */
-	m->c->entered = counter() - m->spent;
-	if (m->c->record)
-		m->c->record->cost -= (u32)m->spent;
-	debug_resume(m->c);
+	go_on(m);
 	smp_resume_others();
 	lock_restart(&line_lock);
 	spin_unlock(&line_lock);
@@ -83,8 +92,28 @@ static void resume(struct monitor *m)
 	spin_unlock(&log_lock);
 }
 
+/* The monitor as it moves from one CPU to another, both of which stand still. */
+static struct monitor moving;
+static struct cpu *volatile turn;
+
+static void hand_over(const struct monitor *m)
+{
+	struct cpu *to = m->to;
+
+	moving = *m;
+	moving.c = to;
+	moving.spent = 0;
+	moving.asks = NULL;
+	moving.next = MONITOR_CONT;
+	log_lock.holder = line_lock.holder = (u64)to; /* as lock_take() there would */
+	gic_route_uart(to->index);
+	turn = to;
+	dsb_ish();
+	gic_send_sgi(to->index, SGI_STOP);
+}
+
 /* The next command of hv.init; false: there are no more. */
-static bool script_line(char line[MONITOR_LINE])
+static truth script_line(char line[MONITOR_LINE])
 {
 	size_t n = 0;
 	char ch = 0;
@@ -102,21 +131,49 @@ static bool script_line(char line[MONITOR_LINE])
 	return true;
 }
 
+static void ask(struct monitor *m)
+{
+	char text[96];
+
+	describe_frame(text, sizeof(text), &m->c->frame);
+	kprintf("r%u %s is about to %s %s\n"
+		"[a]llow once  [d]o it  [e]mulate 0  [A]lways allow  and Enter; or a command, such as why\n", m->asks->rule,
+		policy_rules[m->asks->rule].place, log_verdicts[m->asks->verdict % V_COUNT], text);
+}
+
+/* The answer that the line is to ask(), or 0. */
+static char answer(const struct monitor *m, const char *line)
+{
+	char ch = *line;
+
+	return m->asks && ch && !line[1] && (ch == 'a' || ch == 'A' || ch == 'd' || ch == 'e') ? ch : 0;
+}
+
+/* Commands until one of them lets the guest go on, or goes to another CPU. */
 static void prompt(struct monitor *m)
 {
 	char line[MONITOR_LINE];
 
 	for (m->leave = false; !m->leave;) {
+		bool typed = true;
+
 		if (m->next == MONITOR_GDB)
 			gdb_begin(m);
 		m->next = MONITOR_CONT;
 		if (gdb_active && gdb_session(m))
 			break;
-		if (script_line(line))
-			monitor_execute(m, line);
-		else if (bootargs.unattended)
-			m->leave = true;
-		else if (monitor_line(m, line, monitor_candidate))
+		if (m->asks)
+			ask(m);
+		if (!script_line(line)) {
+			if (bootargs.unattended)
+				break;
+			typed = monitor_line(m, line, monitor_candidate);
+		}
+		if (typed && answer(m, line)) {
+			m->answer = answer(m, line);
+			break;
+		}
+		if (typed)
 			monitor_execute(m, line);
 		else
 			monitor_cont(m, "");
@@ -129,9 +186,52 @@ static void prompt(struct monitor *m)
 	}
 }
 
+/* By now the decision's record, if there is one, is on the line with the policy's verdict. */
+static void answered(struct monitor *m)
+{
+	char text[96];
+
+	if (m->answer == 'A')
+		change_rule(m->c, m->asks->rule, ROW_WOULD, ROW_STOP);
+	ksnprintf(text, sizeof(text), "overruled rule=r%u pc=0x%lx by=monitor answer=%s", m->asks->rule,
+		  m->c->frame.elr_el2, m->answer == 'e' ? "emulate" : "allow");
+	log_note(m->c, text);
+}
+
+/* The prompt of the CPU that opened the monitor, and its wait while another CPU has it. */
+static void stand(struct monitor *m)
+{
+	prompt(m);
+	if (m->answer && m->answer != 'd')
+		answered(m);
+	if (m->next == MONITOR_CPU) {
+		hand_over(m);
+		smp_park(m->c);
+		go_on(m);
+	} else {
+		resume(m);
+	}
+}
+
+void monitor_parked(struct cpu *c)
+{
+	struct monitor m;
+
+	if (turn != c)
+		return;
+	turn = NULL;
+	m = moving;
+	debug_stop(c);
+	prompt(&m);
+	if (m.next == MONITOR_CPU)
+		hand_over(&m);
+	else
+		resume(&m);
+}
+
 bool monitor_run(struct cpu *c, const char *reason)
 {
-	struct monitor m = { .c = c, .stop_reason = reason ? reason : "key", .opened = counter() };
+	struct monitor m = { .c = c, .opener = c, .stop_reason = reason ? reason : "key", .opened = counter() };
 
 	if (!enter(&m))
 		return false;
@@ -139,8 +239,7 @@ bool monitor_run(struct cpu *c, const char *reason)
 		gdb_begin(&m);
 	if (!gdb_active)
 		say_place(&m);
-	prompt(&m);
-	resume(&m);
+	stand(&m);
 	return true;
 }
 
@@ -162,33 +261,14 @@ void monitor_pause(struct cpu *c)
 
 int monitor_ask(struct cpu *c, const struct decision *d)
 {
-	struct monitor m = { .c = c, .stop_reason = "rule", .opened = counter() };
-	char text[96];
-	int key;
+	struct monitor m = { .c = c, .opener = c, .stop_reason = "rule", .opened = counter(), .asks = d, .answer = 'd' };
 
 	if (gdb_active || !enter(&m))
 		return 'd';
-	describe_frame(text, sizeof(text), &c->frame);
-	for (key = 0; key != 'a' && key != 'A' && key != 'd' && key != 'e';) {
-		kprintf("r%u %s is about to %s %s\n"
-			"[a]llow once [d]o it [e]mulate 0 [A]lways allow [w]hy [m]onitor? ", d->rule,
-			policy_rules[d->rule].place, log_verdicts[d->verdict % V_COUNT], text);
-		key = console_getc(-1);
-		kprintf("%c\n", key >= ' ' && key < 0x7f ? key : '?');
-		if (key == 'w')
-			monitor_why(&m, "");
-		else if (key == 'm')
-			prompt(&m);
-	}
-	if (key == 'A')
-		change_rule(c, d->rule, ROW_WOULD, ROW_STOP);
-	if (key != 'd') { /* its record, if there is one, is on the line by now, with the policy's verdict */
-		ksnprintf(text, sizeof(text), "overruled rule=r%u pc=0x%lx by=monitor answer=%s", d->rule,
-			  c->frame.elr_el2, key == 'e' ? "emulate" : "allow");
-		log_note(c, text);
-	}
-	resume(&m);
-	return key;
+	while (!monitor_machine && console_getc(EARLY_MS) >= 0) /* typed for the guest */
+		;
+	stand(&m);
+	return m.answer;
 }
 
 static void show(struct cpu *c, const char *why, const char *text)

@@ -20,7 +20,7 @@ void complain(const char *format, ...)
 	va_end(ap);
 }
 
-bool monitor_refuses(struct monitor *m, const char *action)
+truth monitor_refuses(struct monitor *m, const char *action)
 {
 	char text[32];
 

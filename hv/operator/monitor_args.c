@@ -18,7 +18,7 @@ const char *skip_blanks(const char *s)
 	return s;
 }
 
-bool take_word(const char **args, const char *word)
+truth take_word(const char **args, const char *word)
 {
 	const char *s = *args;
 	size_t n = 0;
@@ -31,7 +31,7 @@ bool take_word(const char **args, const char *word)
 	return true;
 }
 
-bool take_exactly(const char **args, const char *word)
+truth take_exactly(const char **args, const char *word)
 {
 	size_t n = strlen(word);
 
@@ -54,7 +54,7 @@ static unsigned suffix_shift(char ch)
 	return ch == 'k' || ch == 'K' ? 10 : ch == 'M' ? 20 : ch == 'G' ? 30 : 0;
 }
 
-bool take_number(const char **args, u64 *value)
+truth take_number(const char **args, u64 *value)
 {
 	const char *s = *args, *start;
 	unsigned base = 10, shift;
@@ -88,49 +88,50 @@ static bool is_name(char ch)
 	return (ch >= 'a' && ch <= 'z') || (ch >= '0' && ch <= '9') || ch == '_';
 }
 
-u64 *guest_register(struct trap_frame *f, const char *s, size_t n)
+#define IN_FRAME(member) (u16)__builtin_offsetof(struct trap_frame, member)
+
+static const struct {
+	char name[8];
+	u16 at;
+} frame_registers[] = {
+	{ "pc", IN_FRAME(elr_el2) }, { "lr", IN_FRAME(x[30]) },       { "fp", IN_FRAME(x[29]) },   { "spsr", IN_FRAME(spsr_el2) },
+	{ "sp_el0", IN_FRAME(sp_el0) }, { "sp_el1", IN_FRAME(sp_el1) },
+	{ "esr", IN_FRAME(esr_el2) },   { "far", IN_FRAME(far_el2) }, { "hpfar", IN_FRAME(hpfar_el2) }, /* only read */
+};
+#define WRITABLE 6
+
+/* The first `most` of the frame's registers, and x0 to x30. */
+static u64 *in_frame(struct trap_frame *f, const char *s, size_t n, unsigned most)
 {
-	/* SP of the guest's current mode. */
-	const struct {
-		const char *name;
-		u64 *value;
-	} named[] = {
-		{ "pc", &f->elr_el2 },    { "sp", (f->spsr_el2 & 0x1f) == 5 ? &f->sp_el1 : &f->sp_el0 },
-		{ "lr", &f->x[30] },      { "fp", &f->x[29] },      { "spsr", &f->spsr_el2 },
-		{ "sp_el0", &f->sp_el0 }, { "sp_el1", &f->sp_el1 },
-	};
 	const char *digits = s + 1;
 	u64 i;
 
-	for (i = 0; i < ARRAY_SIZE(named); i++)
-		if (!strncmp(named[i].name, s, n) && !named[i].name[n])
-			return named[i].value;
+	if (n == 2 && !strncmp(s, "sp", 2)) /* of the guest's current mode */
+		return (f->spsr_el2 & 0x1f) == 5 ? &f->sp_el1 : &f->sp_el0;
+	for (i = 0; i < most; i++)
+		if (!strncmp(frame_registers[i].name, s, n) && !frame_registers[i].name[n])
+			return (u64 *)((char *)f + frame_registers[i].at);
 	if (s[0] != 'x' || !take_number(&digits, &i) || digits != s + n || i > 30)
 		return NULL;
 	return &f->x[i];
 }
 
-static bool register_value(struct trap_frame *f, const char *s, size_t n, u64 *value)
+u64 *guest_register(struct trap_frame *f, const char *s, size_t n)
 {
-	const struct {
-		const char *name;
-		u64 value;
-	} only_read[] = { { "esr", f->esr_el2 }, { "far", f->far_el2 }, { "hpfar", f->hpfar_el2 }, { "xzr", 0 } };
-	const u64 *place = guest_register(f, s, n);
-
-	if (place) {
-		*value = *place;
-		return true;
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(only_read); i++)
-		if (!strncmp(only_read[i].name, s, n) && !only_read[i].name[n]) {
-			*value = only_read[i].value;
-			return true;
-		}
-	return false;
+	return in_frame(f, s, n, WRITABLE);
 }
 
-static bool take_term(struct monitor *m, const char **args, u64 *value)
+static truth register_value(struct trap_frame *f, const char *s, size_t n, u64 *value)
+{
+	const u64 *place = in_frame(f, s, n, ARRAY_SIZE(frame_registers));
+	bool zero = n == 3 && !strncmp(s, "xzr", 3);
+
+	if (place || zero)
+		*value = zero ? 0 : *place;
+	return place || zero;
+}
+
+static truth take_term(struct monitor *m, const char **args, u64 *value)
 {
 	const char *s = *args;
 	size_t n = 0;
@@ -152,7 +153,7 @@ static bool take_term(struct monitor *m, const char **args, u64 *value)
 	return true;
 }
 
-bool take_address(struct monitor *m, const char **args, struct address *out)
+truth take_address(struct monitor *m, const char **args, struct address *out)
 {
 	const char *s = skip_blanks(*args);
 	u64 term;
@@ -181,7 +182,7 @@ bool take_address(struct monitor *m, const char **args, struct address *out)
 	return true;
 }
 
-bool no_more(const char *args)
+truth no_more(const char *args)
 {
 	if (!*args)
 		return true;
@@ -274,7 +275,7 @@ void say_unreadable(const struct address *a)
 		kprintf("ipa 0x%lx is no RAM\n", ipa);
 }
 
-bool take_rule(const char **args, unsigned *rule)
+truth take_rule(const char **args, unsigned *rule)
 {
 	const char *s = **args == 'r' ? *args + 1 : *args;
 	u64 n;

@@ -18,7 +18,7 @@ static const char *flags_word(u32 flags, const char *as_built)
 	return flags & ROW_STOP ? "ASK" : flags & ROW_WOULD ? "WOULD" : as_built;
 }
 
-bool change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear)
+truth change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear)
 {
 	u32 old = rules_flags(rule);
 	char text[96];
@@ -74,7 +74,7 @@ void monitor_rule(struct monitor *m, const char *args)
 /* --- set ------------------------------------------------------------------------------------------ */
 
 /* The trapped instruction is not finished: to move the PC now would skip the one after it. */
-static bool between_instructions(const struct monitor *m)
+static truth between_instructions(const struct monitor *m)
 {
 	if (strcmp(m->stop_reason, "rule"))
 		return true;
@@ -125,7 +125,7 @@ static void set_prompt(const char *args)
 
 static void set_machine(const char *args)
 {
-	bool on = take_exactly(&args, "on");
+	truth on = take_exactly(&args, "on");
 
 	if ((on || take_exactly(&args, "off")) && !*args)
 		monitor_machine = on;

@@ -7,10 +7,14 @@
 
 #define MONITOR_LINE 120
 
-enum monitor_next { MONITOR_CONT, MONITOR_RESET, MONITOR_OFF, MONITOR_GDB };
+enum monitor_next { MONITOR_CONT, MONITOR_RESET, MONITOR_OFF, MONITOR_GDB, MONITOR_CPU };
 
 struct monitor {
-	struct cpu *c;
+	struct cpu *c;       /* whose monitor it is */
+	struct cpu *opener;  /* the CPU that stopped the others; its log says when */
+	struct cpu *to;      /* MONITOR_CPU: the next one */
+	const struct decision *asks; /* decision that waits for the operator, or NULL */
+	char answer;         /* ... 'a' 'A' 'd' 'e' */
 	const char *stop_reason;
 	u64 opened;       /* CNTPCT when the guest stopped */
 	u64 spent;        /* ticks that the trap had taken until then */
@@ -26,9 +30,13 @@ typedef void monitor_command(struct monitor *m, const char *args);
 
 /* monitor_commands.c: runs the command on the line. */
 void monitor_execute(struct monitor *m, const char *line);
-monitor_command monitor_cont;
+monitor_command monitor_cont, monitor_cpu;
+/* The CPU with this number, if its monitor can open: it is on, and stands still. */
+struct cpu *monitor_other(u64 n);
 /* True after a panic or the guest's end: it cannot go on. */
-bool monitor_gone(const struct monitor *m);
+truth monitor_gone(const struct monitor *m);
+/* False, after a message, if it is. */
+truth monitor_can_go(const struct monitor *m);
 /*
  * The i-th candidate for completion, in `word` or a constant; NULL: there are no more. A command, or behind the first
  * word of `line`, of `first` bytes (0: none), a lower-case word of that command's usage.
@@ -45,15 +53,17 @@ monitor_candidates monitor_candidate;
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 extern bool monitor_machine;
 /* True in a locked build, after a message and a record that `action` is refused. */
-bool monitor_refuses(struct monitor *m, const char *action);
+truth monitor_refuses(struct monitor *m, const char *action);
 /* Before a command, and after it. */
 void monitor_begin(struct monitor *m);
 void monitor_end(void);
 
 /* monitor_line.c: reads one line, edited. False: ^D on an empty line. */
-bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate);
+truth monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate);
+/* A person, not a script, has pressed a key: a long command ends. */
+truth monitor_key(const struct monitor *m);
 /* Counts a printed line. False: the operator has seen enough. */
-bool monitor_more(struct monitor *m);
+truth monitor_more(struct monitor *m);
 monitor_command monitor_history;
 /* Sets the width of the operator's terminal. */
 #define COLUMNS_MIN 20
@@ -75,15 +85,15 @@ extern const char *const space_names[]; /* "", "ipa:", "pa:" */
 
 const char *skip_blanks(const char *s);
 /* Steps over the next word of *args if it is `word` or a prefix of it (at least one character). */
-bool take_word(const char **args, const char *word);
+truth take_word(const char **args, const char *word);
 /* A decimal or 0x number with k, M or G; steps over it. False: prints nothing, *args is unchanged. */
-bool take_number(const char **args, u64 *value);
+truth take_number(const char **args, u64 *value);
 /* [ipa:|pa:] term { +|- term }, a term being a number or $x0 $pc $sp $lr ...; false: the reason has been printed. */
-bool take_address(struct monitor *m, const char **args, struct address *out);
+truth take_address(struct monitor *m, const char **args, struct address *out);
 /* True if nothing is left; else prints the rest. */
-bool no_more(const char *args);
+truth no_more(const char *args);
 /* "=" or "==" and so on: steps over the next word if it is exactly `word`. */
-bool take_exactly(const char **args, const char *word);
+truth take_exactly(const char **args, const char *word);
 /* Writes guest memory, and makes it fit for execution; returns how many bytes could be written. */
 size_t write_memory(const struct address *to, const void *from, size_t size);
 /* The place in the frame of the register named by the first `n` bytes of `s`, or NULL ("xzr", "esr", ...). */
@@ -91,7 +101,7 @@ u64 *guest_register(struct trap_frame *f, const char *s, size_t n);
 /* Reads memory for the operator; returns how many bytes could be read. Prints nothing. */
 size_t read_memory(const struct address *from, void *to, size_t size);
 /* "r12" or "12", a rule that exists; else prints that it does not. */
-bool take_rule(const char **args, unsigned *rule);
+truth take_rule(const char **args, unsigned *rule);
 /* Prints why the byte at `a` cannot be read. */
 void say_unreadable(const struct address *a);
 
@@ -121,9 +131,9 @@ unsigned rules_hit(void);
 monitor_command monitor_status, monitor_regs, monitor_el2, monitor_time;
 /* The guest goes on: saves the registers that `regs -c` and `sysregs -d` compare with. */
 void monitor_remember(struct monitor *m);
-void remember_sysregs(void);
-/* True, after a message, if there was no earlier stop. */
-bool first_stop(void);
+void remember_sysregs(const struct cpu *c);
+/* True, after a message, if the last stop was none of this CPU. */
+truth first_stop(const struct monitor *m);
 /* SP as the guest's code sees it. */
 u64 guest_sp(const struct trap_frame *f);
 
@@ -147,7 +157,7 @@ const struct log_record *monitor_subject(struct monitor *m);
 /* monitor_change.c */
 monitor_command monitor_rule, monitor_set, monitor_inject;
 /* Sets and clears flags of the rule's rows, with its @P record. */
-bool change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear);
+truth change_rule(struct cpu *c, unsigned rule, u32 set, u32 clear);
 
 /* monitor_debug.c */
 monitor_command monitor_bp, monitor_wp, monitor_step, monitor_until, monitor_dis;

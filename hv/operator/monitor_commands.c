@@ -22,6 +22,7 @@ static const struct command {
 	{ "state", "sysregs", "[-d] [mmu|exc|timer|debug|id|vgic|el2|all|NAME]", "system registers; -d: what changed",
 	  monitor_sysregs, false },
 	{ "state", "el2", "", "EL2's own registers, stack and log", monitor_el2, false },
+	{ "state", "cpu", "[N]", "the monitor moves to that CPU: regs, bt, xlat, sysregs, step, why are its own", monitor_cpu, false },
 	{ "state", "bt", "", "return addresses along the frame pointers", monitor_bt, false },
 	{ "memory", "x", "/[N][x|g|w|h|b] ADDR", "memory in units of 8, 4, 2 or 1 bytes", monitor_x, false },
 	{ "memory", "w", "[8|4|2|1] ADDR VALUE", "writes memory; instruction caches are cleaned", monitor_w, true },
@@ -99,12 +100,34 @@ const char *monitor_candidate(const char *line, size_t first, unsigned i, char w
 	return NULL;
 }
 
+#define ENDS "`cont` lets the guest go on, `poweroff` ends it"
+/* Words of gdb and other tools: a command, or what to say. */
+static const struct {
+	char word[6];
+	const char *means;
+} others[] = {
+	{ "?", "help" }, { "c", "cont" }, { "s", "step" }, { "si", "step" }, { "b", "bp" },
+	{ "q", ENDS }, { "quit", ENDS }, { "exit", ENDS },
+	{ "info", "`regs`, `bp -l`, `wp -l`, `status`, `bt`, `map`" },
+};
+
 /* The command that the first `n` bytes of `word` name, in full or by a unique prefix; else NULL, after a message. */
 static const struct command *find(const char *word, size_t n)
 {
 	const struct command *found = NULL;
 	unsigned matches = 0;
 
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		if (strncmp(others[i].word, word, n) || others[i].word[n])
+			continue;
+		if (*others[i].means == '`') {
+			complain("%s\n", others[i].means);
+			return NULL;
+		}
+		word = others[i].means;
+		n = strlen(word);
+		break;
+	}
 	for (unsigned i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strncmp(commands[i].name, word, n))
 			continue;
@@ -137,7 +160,7 @@ static size_t name_length(const char *s)
 	return n;
 }
 
-bool monitor_gone(const struct monitor *m)
+truth monitor_gone(const struct monitor *m)
 {
 	return !strcmp(m->stop_reason, "panic") || !strcmp(m->stop_reason, "kill");
 }
@@ -174,13 +197,18 @@ static void leave_for(struct monitor *m, enum monitor_next next)
 	m->next = next;
 }
 
+truth monitor_can_go(const struct monitor *m)
+{
+	truth gone = monitor_gone(m);
+
+	if (gone)
+		complain("the guest can not go on (%s): reset or poweroff\n", m->stop_reason);
+	return !gone;
+}
+
 void monitor_cont(struct monitor *m, const char *args)
 {
-	if (!no_more(args))
-		return;
-	if (monitor_gone(m))
-		complain("the guest can not go on (%s): reset or poweroff\n", m->stop_reason);
-	else
+	if (no_more(args) && monitor_can_go(m))
 		leave_for(m, MONITOR_CONT);
 }
 

@@ -11,7 +11,7 @@
 
 #define LINES_MAX 1000
 
-static bool say_insn(struct monitor *m, u64 pc)
+static truth say_insn(struct monitor *m, u64 pc)
 {
 	struct address a = { SPACE_VA, pc };
 	char text[64];
@@ -32,11 +32,13 @@ void say_insn_there(struct monitor *m, u64 pc)
 
 void say_place(struct monitor *m)
 {
+	static const char at_instructions[][12] = { "step", "breakpoint", "watchpoint", "until" };
+
 	if (!strcmp(m->stop_reason, "watchpoint"))
 		kprintf("watchpoint: access to 0x%lx by\n", m->c->frame.far_el2);
-	if (!strcmp(m->stop_reason, "step") || !strcmp(m->stop_reason, "breakpoint") || !strcmp(m->stop_reason, "watchpoint") ||
-	    !strcmp(m->stop_reason, "until"))
-		say_insn_there(m, m->c->frame.elr_el2);
+	for (unsigned i = 0; i < ARRAY_SIZE(at_instructions); i++)
+		if (!strcmp(m->stop_reason, at_instructions[i]))
+			say_insn_there(m, m->c->frame.elr_el2);
 }
 
 void monitor_dis(struct monitor *m, const char *args)
@@ -103,7 +105,7 @@ static void delete(const char *args, bool data)
 }
 
 /* [if $xN == VALUE] [log], to the end of the line. */
-static bool take_options(const char **args, struct debug_point *p)
+static truth take_options(const char **args, struct debug_point *p)
 {
 	static const char tests[4][3] = { "==", "!=", "<", ">" };
 	u64 n;
@@ -142,7 +144,7 @@ static void add(const struct debug_point *p, bool data)
 }
 
 /* "-l", "-d N": true if the arguments are one of these. */
-static bool manage(const char *args, bool data)
+static truth manage(const char *args, bool data)
 {
 	if (!*args || take_exactly(&args, "-l"))
 		list(data);
@@ -200,31 +202,23 @@ void monitor_wp(struct monitor *m, const char *args)
 
 /* --- going on a little ----------------------------------------------------------------------------- */
 
-static bool can_go(const struct monitor *m)
-{
-	if (strcmp(m->stop_reason, "panic") && strcmp(m->stop_reason, "kill"))
-		return true;
-	complain("the guest can not go on (%s): reset or poweroff\n", m->stop_reason);
-	return false;
-}
-
 void monitor_step(struct monitor *m, const char *args)
 {
-	bool hold = take_exactly(&args, "-i");
+	truth hold = take_exactly(&args, "-i");
 	u64 n = 1;
 
 	if (*args && (!take_number(&args, &n) || !n)) {
 		complain("step N: at least one instruction\n");
 		return;
 	}
-	if (!no_more(args) || !can_go(m))
+	if (!no_more(args) || !monitor_can_go(m))
 		return;
 	debug_step(m->c, n, hold);
 	m->leave = m->brief = true;
 }
 
 /* "13.0s" or "13": seconds of guest time, as in @D without hidden time. */
-static bool take_seconds(const char **args, u64 *ticks)
+static truth take_seconds(const char **args, u64 *ticks)
 {
 	u64 f = sysreg_read(cntfrq_el0), whole, part = 0, scale = 1;
 	const char *s = *args;
@@ -248,7 +242,7 @@ void monitor_until(struct monitor *m, const char *args)
 	unsigned rule;
 	u64 n;
 
-	if (!can_go(m))
+	if (!monitor_can_go(m))
 		return;
 	if (take_exactly(&args, "trap")) {
 		debug_until(UNTIL_TRAP, 0);

@@ -10,7 +10,9 @@
 #define HISTORY    16
 #define ESCAPE_MS  20
 #define HINT_MS    60000
-#define PAGE_LINES 200
+#define PAGE_LINES 200 /* where the terminal does not tell */
+#define ASK_AFTER  20  /* lines: no screen is lower */
+#define ASK_MS     200
 
 #define CTRL(ch)  ((ch) & 0x1f)
 #define ESC       0x1b
@@ -21,6 +23,7 @@ enum { KEY_UP = 0x200, KEY_DOWN, KEY_RIGHT, KEY_LEFT, KEY_HOME, KEY_END, KEY_DEL
 static char history[HISTORY][MONITOR_LINE];
 static unsigned history_count; /* lines ever stored */
 static unsigned columns = 80;  /* of the operator's terminal */
+static unsigned rows;          /* ... 0: not asked yet */
 bool monitor_echoes = true;
 char monitor_prompt[PROMPT_MAX + 1] = "hv> ";
 static bool after_cr;          /* an LF after the CR that ended a line is ignored */
@@ -73,6 +76,7 @@ static int get_key(struct monitor *m)
 void monitor_columns(unsigned n)
 {
 	columns = n;
+	rows = 0;
 }
 
 /* Position after the last character, where the cursor can stand. */
@@ -261,7 +265,7 @@ static void edit(struct editor *e, int key)
 	}
 }
 
-bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate)
+truth monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates *candidate)
 {
 	struct editor e = { .text = line, .candidate = candidate };
 
@@ -290,11 +294,43 @@ bool monitor_line(struct monitor *m, char line[MONITOR_LINE], monitor_candidates
 	}
 }
 
-bool monitor_more(struct monitor *m)
+truth monitor_key(const struct monitor *m)
+{
+	int key = m->interactive ? console_getc(0) : -1;
+
+	return key >= 0 && !(key == '\n' && after_cr);
+}
+
+/* Asks for the terminal's size: the cursor goes as far as it can, says where it is, and comes back. */
+static void ask_size(void)
+{
+	unsigned n[2] = { 0, 0 }, i = 0;
+	int ch = 0;
+
+	rows = PAGE_LINES;
+	kprintf("\0337\033[999;999H\033[6n\0338");
+	if (console_getc(ASK_MS) != ESC)
+		return;
+	while (ch != 'R' && (ch = console_getc(ESCAPE_MS)) >= 0)
+		if (ch == ';')
+			i = 1;
+		else if (ch >= '0' && ch <= '9')
+			n[i] = n[i] * 10 + (unsigned)(ch - '0');
+	if (n[0] < ASK_AFTER || n[1] < COLUMNS_MIN || n[1] > COLUMNS_MAX)
+		return;
+	rows = n[0];
+	columns = n[1];
+}
+
+truth monitor_more(struct monitor *m)
 {
 	int key;
 
-	if (++m->lines < PAGE_LINES || !m->interactive)
+	if (++m->lines < ASK_AFTER || !m->interactive)
+		return true;
+	if (!rows)
+		ask_size();
+	if (m->lines < rows - 1)
 		return true;
 	m->lines = 0;
 	kprintf("-- more --");
@@ -308,7 +344,7 @@ bool monitor_more(struct monitor *m)
 
 void monitor_echo(struct monitor *m, const char *args)
 {
-	bool on = take_exactly(&args, "on");
+	truth on = take_exactly(&args, "on");
 
 	(void)m;
 	if ((on || take_exactly(&args, "off")) && !*args)

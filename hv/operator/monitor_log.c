@@ -37,7 +37,7 @@ static void clear(void)
 	kprintf("tail and grep begin here; nothing was dropped\n");
 }
 
-static bool contains(const char *text, const char *word)
+static truth contains(const char *text, const char *word)
 {
 	for (; *text; text++) {
 		size_t n = 0;
@@ -51,7 +51,7 @@ static bool contains(const char *text, const char *word)
 }
 
 /* One term of a filter: `since 10s`, `pc LOW HIGH`, or text in the record's line, in either case. */
-static bool holds(struct monitor *m, const struct log_record *r, const char *term)
+static truth holds(struct monitor *m, const struct log_record *r, const char *term)
 {
 	u64 low, high;
 	const char *s = term;
@@ -65,7 +65,7 @@ static bool holds(struct monitor *m, const struct log_record *r, const char *ter
 }
 
 /* All terms of a filter: `deny & msr & since 10s`. */
-static bool speaks_of(struct monitor *m, const struct log_record *r, const char *filter)
+static truth speaks_of(struct monitor *m, const struct log_record *r, const char *filter)
 {
 	char term[MONITOR_LINE];
 	bool all = true;
@@ -92,6 +92,8 @@ static void print(struct monitor *m, u64 first, const char *filter)
 	for (u64 seq = first; seq < c->log.seq; seq++) {
 		const struct log_record *r = log_find(c, seq);
 
+		if (filter && !(seq & 0xff) && monitor_key(m))
+			return;
 		if (!r || (filter && !speaks_of(m, r, filter)))
 			continue;
 		log_print(c, r);
@@ -118,7 +120,7 @@ static void tail(struct monitor *m, const char *args)
 
 static void live(struct monitor *m, const char *args)
 {
-	bool on = take_exactly(&args, "on");
+	truth on = take_exactly(&args, "on");
 
 	if ((!on && !take_exactly(&args, "off")) || !no_more(args)) {
 		complain("log live on | off\n");

@@ -3,13 +3,17 @@
 #include "lib/string.h"
 #include "log/console.h"
 #include "log/evidence.h"
+#include "log/record.h"
 #include "operator/monitor_cmd.h"
+#include "trap/operator.h"
+#include "vm/guestmem.h"
 
 #define UNITS_MAX   65536 /* units of one `x` */
 #define FIND_CHUNK  256
 #define FIND_WORD   64
 #define FIND_MAX    0x40000000UL
 #define FRAMES_MAX  32
+#define TRACED      4 /* EV_TRACE */
 
 struct format {
 	u64 count;
@@ -17,7 +21,7 @@ struct format {
 };
 
 /* "/8b": a count and a letter; `x` is 8 bytes, the machine's word. */
-static bool take_format(const char **args, struct format *f)
+static truth take_format(const char **args, struct format *f)
 {
 	static const char letters[] = "bhwgx";
 	static const u8 units[] = { 1, 2, 4, 8, 8 };
@@ -145,12 +149,16 @@ static void search(struct monitor *m, struct address from, u64 size, const char 
 {
 	char bytes[FIND_CHUNK];
 	u64 end = from.value + size;
-	unsigned found = 0;
+	unsigned found = 0, looks = 0;
 
 	while (from.value < end && end - from.value >= n) {
 		size_t want = end - from.value < sizeof(bytes) ? end - from.value : sizeof(bytes);
 		size_t got = read_memory(&from, bytes, want), i;
 
+		if (!(++looks & 0xff) && monitor_key(m)) {
+			kprintf("ended by a key at %s0x%lx, ", space_names[from.space], from.value);
+			break;
+		}
 		if (got < n) {
 			u64 next = (from.value | 0xfff) + 1;
 
@@ -192,27 +200,53 @@ void monitor_find(struct monitor *m, const char *args)
 		search(m, a, size, pattern, n);
 }
 
-/* AAPCS64 frame records: { caller's record, return address }. Each must lie above the one before, so the chain ends. */
-void monitor_bt(struct monitor *m, const char *args)
+/* Without the signature of pointer authentication, in bits 54 to 48. */
+static u64 unsigned_pointer(u64 p)
 {
-	const struct trap_frame *f = &m->c->frame;
-	u64 record[2], fp = f->x[29];
-	unsigned n = 2;
+	return p & BIT(55) ? p | 0xffffUL << 48 : p & ~(0xffffUL << 48);
+}
 
-	if (!no_more(args))
-		return;
-	kprintf("#0  0x%lx  (pc)\n#1  0x%lx  (lr: the caller, unless it was saved)\n", f->elr_el2, f->x[30]);
-	for (; n < FRAMES_MAX; n++) {
-		struct address a = { SPACE_VA, fp };
+/*
+ * X30, then along AAPCS64 frame records: { caller's record, return address }. Each must lie above the one before, so the
+ * chain ends.
+ */
+static unsigned callers(const struct trap_frame *f, u64 to[], unsigned most)
+{
+	u64 record[2] = { f->x[29], f->x[30] }, fp = 0;
+	unsigned n = 0;
 
-		if (!fp || fp & 7 || read_memory(&a, record, sizeof(record)) < sizeof(record))
-			break;
-		if (!record[1])
-			break;
-		kprintf("#%-2u 0x%lx\n", n, record[1]);
+	do {
+		to[n++] = unsigned_pointer(record[1]);
 		if (record[0] <= fp)
 			break;
 		fp = record[0];
-	}
+		if (fp & 7 || guest_read_va(fp, record, sizeof(record)) < sizeof(record))
+			break;
+	} while (record[1] && n < most);
+	return n;
+}
+
+void log_callers(struct cpu *c)
+{
+	u64 lr[TRACED] = { 0 };
+	struct log_record *r;
+
+	callers(&c->frame, lr, TRACED);
+	log_event(c, EV_TRACE, lr[2], lr[1]);
+	r = log_slot(&c->log, c->log.seq - 1);
+	r->pc = lr[0];
+	r->aux = lr[3];
+}
+
+void monitor_bt(struct monitor *m, const char *args)
+{
+	u64 at[FRAMES_MAX];
+	unsigned n = callers(&m->c->frame, at, FRAMES_MAX);
+
+	if (!no_more(args))
+		return;
+	kprintf("#0  0x%lx  (pc)\n", m->c->frame.elr_el2);
+	for (unsigned i = 0; i < n; i++)
+		kprintf("#%-2u 0x%lx%s\n", i + 1, at[i], i ? "" : "  (lr: the caller, unless it was saved)");
 	kprintf("%s\n", n == FRAMES_MAX ? "(more)" : "(the chain of frame pointers ends)");
 }

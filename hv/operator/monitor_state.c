@@ -9,6 +9,7 @@
 #include "lib/panic.h"
 #include "log/console.h"
 #include "log/evidence.h"
+#include "log/line.h"
 #include "operator/monitor_cmd.h"
 
 #define TRAIL       16
@@ -71,9 +72,36 @@ void monitor_status(struct monitor *m, const char *args)
 	kprintf("traps   %lu decisions, %lu.%02lu %% of the time in EL2\n", hits, cost / 100, cost % 100);
 }
 
+struct cpu *monitor_other(u64 n)
+{
+	return n < MAX_CPUS && cpus[n] && cpus[n]->online && cpus[n]->parked ? cpus[n] : NULL;
+}
+
+void monitor_cpu(struct monitor *m, const char *args)
+{
+	u64 n;
+
+	if (!*args) {
+		kprintf("cpu%u; `status` has a line for each\n", m->c->index);
+		return;
+	}
+	if (!take_number(&args, &n) || !no_more(args))
+		return;
+	m->to = n == m->c->index ? m->c : monitor_other(n);
+	if (!m->to || gdb_active) {
+		complain(gdb_active ? "gdb: thread %lu\n" : "cpu%lu does not stand still: it is off, or waits inside EL2\n",
+			 gdb_active ? n + 1 : n);
+		return;
+	}
+	if (m->to == m->c)
+		return;
+	m->leave = true;
+	m->next = MONITOR_CPU;
+}
+
 void monitor_time(struct monitor *m, const char *args)
 {
-	bool change = take_word(&args, "hide"), on = change && take_exactly(&args, "on");
+	truth change = take_word(&args, "hide"), on = change && take_exactly(&args, "on");
 
 	if (change && !on && !take_exactly(&args, "off")) {
 		complain("time hide on | off\n");
@@ -104,7 +132,7 @@ static struct trap_frame last; /* values when the guest went on */
 void monitor_remember(struct monitor *m)
 {
 	last = m->c->frame;
-	remember_sysregs();
+	remember_sysregs(m->c);
 }
 
 static void say_changed(const char *name, u64 from, u64 to)
@@ -130,12 +158,12 @@ static void changed_regs(const struct trap_frame *f)
 void monitor_regs(struct monitor *m, const char *args)
 {
 	const struct trap_frame *f = &m->c->frame;
-	bool changed = take_word(&args, "-c");
+	truth changed = take_word(&args, "-c");
 
 	if (!no_more(args))
 		return;
 	if (changed) {
-		if (!first_stop())
+		if (!first_stop(m))
 			changed_regs(f);
 		return;
 	}

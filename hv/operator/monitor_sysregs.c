@@ -145,7 +145,7 @@ static void say_list_registers(const struct cpu *c)
 }
 
 /* `want` is a group, `all`, nothing (the usual groups), or a part of a register's name in either case. */
-static bool selected(unsigned i, const char *want)
+static truth selected(unsigned i, const char *want)
 {
 	const char *group = registers[i].group, *name = registers[i].name;
 	char lower[24];
@@ -163,27 +163,29 @@ static bool selected(unsigned i, const char *want)
 }
 
 static u64 before[ARRAY_SIZE(registers)]; /* values when the guest went on */
-static bool remembered;
+static const struct cpu *remembered; /* whose registers they are */
 
-void remember_sysregs(void)
+void remember_sysregs(const struct cpu *c)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
 		before[i] = registers[i].read();
-	remembered = true;
+	remembered = c;
 }
 
-bool first_stop(void)
+truth first_stop(const struct monitor *m)
 {
-	if (!remembered)
-		complain("this is the first stop: there is none to compare with\n");
-	return !remembered;
+	bool first = remembered != m->c;
+
+	if (first)
+		complain("this is the first stop of this CPU: there is none to compare with\n");
+	return first;
 }
 
 void monitor_sysregs(struct monitor *m, const char *args)
 {
 	bool any = false, changed = take_exactly(&args, "-d");
 
-	if (changed && first_stop())
+	if (changed && first_stop(m))
 		return;
 	for (unsigned i = 0; i < ARRAY_SIZE(registers); i++) {
 		if (!selected(i, changed && !*args ? "all" : args))

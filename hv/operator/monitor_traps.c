@@ -194,7 +194,7 @@ void say_traps(const struct cpu *c)
 
 void monitor_traps(struct monitor *m, const char *args)
 {
-	bool rules = take_exactly(&args, "-r"), watch = take_exactly(&args, "-w"), from_here = take_exactly(&args, "clear");
+	truth rules = take_exactly(&args, "-r"), watch = take_exactly(&args, "-w"), from_here = take_exactly(&args, "clear");
 
 	if (!no_more(args))
 		return;

@@ -26,6 +26,11 @@ bool monitor_run(struct cpu *c, const char *reason)
 	return false;
 }
 
+void monitor_parked(struct cpu *c)
+{
+	(void)c;
+}
+
 void monitor_init(struct cpu *c)
 {
 	(void)c;
@@ -69,6 +74,11 @@ bool debug_work(struct cpu *c)
 }
 
 void debug_tick(struct cpu *c)
+{
+	(void)c;
+}
+
+void log_callers(struct cpu *c)
 {
 	(void)c;
 }

@@ -3,7 +3,7 @@
 #include "operator/rules.h"
 #include "cpu/locks.h"
 
-bool rules_set(unsigned rule, u32 set, u32 clear)
+truth rules_set(unsigned rule, u32 set, u32 clear)
 {
 	bool any = false;
 

@@ -6,7 +6,7 @@
 #include "cpu/cpu.h"
 
 /* Sets and clears flags of every row of `rule` on every CPU; false: the rule has no row. */
-bool rules_set(unsigned rule, u32 set, u32 clear);
+truth rules_set(unsigned rule, u32 set, u32 clear);
 /* ROW_WOULD and ROW_STOP of the rule's rows. */
 u32 rules_flags(unsigned rule);
 /* The rows that decide on debug registers ask debug.c first, or no longer do. */

@@ -48,7 +48,8 @@ enum refusal {
 	X(V_INJECT, "INJECT") X(V_KILL, "KILL") X(V_PAUSE, "PAUSE") X(V_WOULD, "WOULD")
 enum verdict_word { VERDICT_WORDS(AS_ENUMERATOR) V_COUNT };
 
-enum log_when { LOG_NEVER, LOG_ONCE, LOG_ALWAYS };
+/* Odd: the first of each access. The last two: a refusal with the guest's return addresses. */
+enum log_when { LOG_NEVER, LOG_ONCE, LOG_ALWAYS, LOG_ONCE_TRACE, LOG_ALWAYS_TRACE };
 
 /* The models, which rows name by number; the platform file names the function that serves each. */
 enum model {

@@ -37,6 +37,11 @@ static COLD void fold_constants(struct cpu *c)
 	}
 }
 
+static const u16 log_flags[] = {
+	[LOG_ONCE] = ROW_LOG | ROW_FIRST, [LOG_ONCE_TRACE] = ROW_LOG | ROW_FIRST | ROW_TRACE,
+	[LOG_ALWAYS] = ROW_LOG, [LOG_ALWAYS_TRACE] = ROW_LOG | ROW_TRACE,
+};
+
 void decide_init(struct cpu *c)
 {
 	u64 frequency = sysreg_read(cntfrq_el0);
@@ -49,9 +54,7 @@ void decide_init(struct cpu *c)
 	for (unsigned i = 0; i < policy_n_rows; i++) {
 		c->rows[i].decision = &policy_rows[i];
 		c->rows[i].header = log_row_header((u16)i);
-		c->rows[i].flags = (policy_rows[i].log != LOG_NEVER ? ROW_LOG : 0) |
-				   (policy_rows[i].log == LOG_ONCE ? ROW_FIRST : 0) |
-				   (policy_rows[i].limit ? ROW_LIMIT : 0) | (policy_rows[i].where ? ROW_WHERE : 0);
+		c->rows[i].flags = log_flags[policy_rows[i].log] | (policy_rows[i].limit ? ROW_LIMIT : 0) | (policy_rows[i].where ? ROW_WHERE : 0);
 		row_set_path(&c->rows[i]);
 	}
 	fold_constants(c);
@@ -135,7 +138,7 @@ const struct decision *decide_row(struct cpu *c, struct row_state *s, u64 value,
 		d = s->decision;
 		s->hits++;
 	}
-	if (d->log == LOG_ALWAYS || (d->log == LOG_ONCE && decide_first(c, s, value, addr))) {
+	if (d->log && (!(d->log & LOG_ONCE) || decide_first(c, s, value, addr))) {
 		c->record = log_decision(c, s, value, addr, aux);
 		c->work |= log_silent ? WORK_RECORD : WORK_RECORD | WORK_LOG;
 	}
@@ -159,6 +162,8 @@ void complete_record(struct cpu *c)
 
 	c->record = NULL;
 	r->cost += (u32)(counter() - c->entered);
+	if (c->rows[r->row].flags & ROW_TRACE && r->info & INFO_NOTABLE)
+		log_callers(c);
 	if (policy_rows[r->row].action == ACT_DENY && INFO_VERDICT(r->info) != V_WOULD)
 		return; /* no value was read */
 	if (esr_class(r->esr) == EC_SYSREG && iss_is_read(r->esr))

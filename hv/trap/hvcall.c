@@ -96,7 +96,7 @@ static u64 console_write(u64 ipa, u64 size)
 	return console_guest_text(p, size);
 }
 
-bool hvcall_console_write(struct cpu *c)
+COLD bool hvcall_console_write(struct cpu *c)
 {
 	return answer(c, console_write(c->frame.x[1], c->frame.x[2]));
 }

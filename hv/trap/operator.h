@@ -18,9 +18,14 @@ void debug_tick(struct cpu *c);
  * unattended, so only an event was logged.
  */
 bool monitor_run(struct cpu *c, const char *reason);
+/* While CPU `c` stands still for the monitor, after each event: runs the monitor there if the operator has moved it to `c`. */
+void monitor_parked(struct cpu *c);
 /* HVC PAUSE: sets x0 to 0, or to 1 when unattended, unless the operator has changed it. */
 void monitor_pause(struct cpu *c);
 /* While the guest runs: WORK_NOTES of `todo`: the keys that only print (^] s, ^] ?, ^] l), and ^] q. */
 void monitor_note(struct cpu *c, u32 todo);
+
+/* Logs where the guest's code was called from, behind the record of a decision. */
+void log_callers(struct cpu *c);
 
 #endif

@@ -75,7 +75,7 @@ static bool constant(const struct row_state *s, struct call_lookup *lookup)
 }
 
 /* The lookup cache has plain numbers only: below 2^32, where the number is all of x0, with an immediate of 0. */
-static void __attribute__((noinline)) slow_path(struct trap_frame *f, struct call_lookup *lookup, const struct call_table *table,
+static COLD void __attribute__((noinline)) slow_path(struct trap_frame *f, struct call_lookup *lookup, const struct call_table *table,
 					      enum outcome done)
 {
 	struct cpu *c = cpu_of(f);

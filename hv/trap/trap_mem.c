@@ -10,7 +10,6 @@
 #include "vm/guestmem.h"
 #include "vm/inject.h"
 
-#define UART_DR 0x00
 #define UART_FR 0x18
 
 struct access {
@@ -95,7 +94,7 @@ static enum outcome act_ignore(struct trap_frame *f, const struct decision *d, u
 	return NEXT;
 }
 
-static enum outcome act_mask(struct trap_frame *f, const struct decision *d, u64 ipa)
+static COLD enum outcome act_mask(struct trap_frame *f, const struct decision *d, u64 ipa)
 {
 	const struct access acc = access_of(f, ipa), *a = &acc;
 	unsigned size = 1u << a->log2_size;
@@ -307,13 +306,16 @@ static inline void finish_fast(struct trap_frame *f, struct row_state *s)
 		finish(f, s, pc, ticks);
 }
 
-static void __attribute__((noinline)) fast_send(struct trap_frame *f, struct row_state *s, u64 byte)
+static void __attribute__((noinline)) fast_uart_write(struct trap_frame *f, struct row_state *s, u64 esr, u64 offset)
 {
-	vuart_transmit((u8)byte);
+	vuart_write((u32)offset, low_bits(f->x[dabt_rt(esr)], dabt_log2_size(esr)));
 	finish_fast(f, s);
 }
 
-/* A console sends a character: it polls FR for room, then writes DR. FR's flags fit into the narrowest access. */
+/*
+ * A console sends a character: it polls FR for room, then writes DR. FR's flags fit into the narrowest access; the PL011
+ * takes as much of a written value as its register is wide.
+ */
 static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr, u64 ipa)
 {
 	u64 offset = ipa - s->decision->value, *reg = &f->x[dabt_rt(esr)];
@@ -321,8 +323,8 @@ static inline void fast_uart(struct trap_frame *f, struct row_state *s, u64 esr,
 	if (offset == UART_FR && !(esr & (DABT_WNR | DABT_SSE))) {
 		*reg = vuart_flags;
 		finish_fast(f, s);
-	} else if (offset == UART_DR && esr & DABT_WNR) {
-		fast_send(f, s, *reg);
+	} else if (esr & DABT_WNR) {
+		fast_uart_write(f, s, esr, offset);
 	} else {
 		slow_path(f, s, ipa);
 	}

@@ -18,7 +18,7 @@ unsigned debug_slots(bool data)
 	return n < most ? n : most;
 }
 
-bool debug_there(unsigned point)
+truth debug_there(unsigned point)
 {
 	return point < DEBUG_CODE ? point < debug_slots(false) : point - DEBUG_CODE < debug_slots(true);
 }

@@ -12,7 +12,7 @@
 
 /* debugregs.c. How many points of a kind this CPU has, of those that are used; whether it has this slot. */
 unsigned debug_slots(bool data);
-bool debug_there(unsigned point);
+truth debug_there(unsigned point);
 /* The stub in debugregs.S, for replay_read() and replay_write(), of the slot's value or control register. */
 const char *debug_register(unsigned point, bool control);
 

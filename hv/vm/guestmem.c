@@ -23,7 +23,7 @@ COLD bool guest_guards_let(u64 ipa, u64 size)
 	return true;
 }
 
-bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
+truth guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 {
 	u64 saved = sysreg_read(par_el1), result;
 

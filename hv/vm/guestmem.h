@@ -26,7 +26,7 @@ unsigned guest_access(const struct trap_frame *f, bool write);
  * Translates a guest VA with the guest's own stage 1 tables (AT), as the hardware does now. True: *ipa is set. False:
  * *par has PAR_EL1 with the fault status. The guest's PAR_EL1 is preserved.
  */
-bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par);
+truth guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par);
 /*
  * The fault status from PAR_EL1.FST. PAR_EL1.S means that stage 2 refused the walk: the guest sees a place without
  * memory.

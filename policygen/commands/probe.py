@@ -164,7 +164,7 @@ class Findings:
     more: List[Miss]
 
 
-def compare(measured: Measured, platform: str, cpu: str) -> Findings:
+def compare(measured: Measured, platform: str, cpu: str, version: str = "") -> Findings:
     arch = load_arch()
     ran = {access for access, letter in measured.none.items() if letter == "o"}
     said = {(register.key, direction) for register in arch.by_key.values() for direction, _ in DIRECTIONS
@@ -181,7 +181,7 @@ def compare(measured: Measured, platform: str, cpu: str) -> Findings:
         should |= vendor if control.name == "HCR_EL2.TIDCP" else set()
         caught = ran.intersection(measured.alone.get(number, {}))
         if arch.has_control(control, cpu):
-            out.gaps += _misses(control, should - caught, platform, cpu)
+            out.gaps += _misses(control, should - caught, platform, cpu, version)
         out.more += [Miss(control.name, tuple(sorted(caught - should)), False)] if caught - should else []
     return out
 
@@ -191,10 +191,10 @@ def _controls(arch: Arch, access: Access) -> Tuple[str, ...]:
     return register.controls(access[1]) + register.fgt(access[1]) if register else ()
 
 
-def _misses(control: Control, accesses: Set[Access], platform: str, cpu: str) -> Iterator[Miss]:
+def _misses(control: Control, accesses: Set[Access], platform: str, cpu: str, version: str) -> Iterator[Miss]:
     by_key = load_arch().by_key
     known = {access for access in accesses
-             if access[0] in by_key and gap_of(platform, control.name, by_key[access[0]], cpu)}
+             if access[0] in by_key and gap_of(platform, control.name, by_key[access[0]], cpu, version)}
     for some, is_known in ((known, True), (accesses - known, False)):
         if some:
             yield Miss(control.name, tuple(sorted(some)), is_known)
@@ -236,6 +236,12 @@ def report(found: Findings) -> List[str]:
     return lines + [f"more       {miss.control} also catches {names(miss.accesses)}" for miss in found.more]
 
 
+def unmeasured(on: board.Board, version: str) -> List[str]:
+    known = sorted({one for gap in on.gaps for one in gap.versions}, key=lambda one: tuple(map(int, one.split("."))))
+    return [f"version    QEMU {version}: no gap of the platform was measured on it, only on {', '.join(known)}"] \
+        if version and version not in known else []
+
+
 def as_json(found: Findings) -> Dict[str, object]:
     def spelled(accesses: "Tuple[Access, ...] | List[Access]") -> List[str]:
         return [names([access]) for access in accesses]
@@ -254,16 +260,18 @@ def run(parsed: argparse.Namespace, options: cli.Options) -> int:
             return cli.OK
         text = image.contents(parsed.run).decode("latin-1") if parsed.run else \
             execute(parsed.qemu, options.cpu, board.load_board(parsed.platform))
-        found = compare(parse(text), parsed.platform, options.cpu)
+        version = "" if parsed.run else qemu_version(parsed.qemu)
+        found = compare(parse(text), parsed.platform, options.cpu, version)
         if parsed.output:
-            Path(parsed.output).write_text(gaps_text(found, version(parsed)), encoding="utf-8")
+            seen = Path(parsed.run).name if parsed.run else f"QEMU {version}"
+            Path(parsed.output).write_text(gaps_text(found, seen), encoding="utf-8")
     except (OSError, ValueError, subprocess.SubprocessError) as problem:
         print(f"policygen: probe: {parsed.run or 'the machine'}: {told(problem)}", file=sys.stderr)
         return cli.USAGE
     if options.format == "json":
         cli.print_json(as_json(found))
     elif not options.quiet:
-        print("\n".join(report(found)))
+        print("\n".join(report(found) + unmeasured(board.load_board(parsed.platform), version)))
     # Whether policies break: not by extra traps or missing registers, but by accesses that run without a fact about
     # them.
     surprising = found.has or any(not miss.known for miss in found.gaps)
@@ -276,10 +284,11 @@ def told(problem: Exception) -> str:
     return str(problem).split("\n", maxsplit=1)[0]
 
 
-def version(parsed: argparse.Namespace) -> str:
-    """The machine, for `seen:`: QEMU's version, or the log."""
-    if parsed.run:
-        return Path(parsed.run).name
-    done = subprocess.run([parsed.qemu, "--version"], stdout=subprocess.PIPE, text=True, check=True)
+def qemu_version(program: str) -> str:
+    """`7.2`: what the facts of a machine are told apart by."""
+    done = subprocess.run([program, "--version"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
+                          timeout=TIMEOUT)
     found: "Optional[re.Match[str]]" = re.search(r"version (\d+\.\d+)", done.stdout)
-    return f"QEMU {found.group(1)}" if found else str(parsed.qemu)
+    if found is None:
+        raise ValueError("says no version of QEMU")
+    return found.group(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Dict, List
 
 from policygen.commands import cli
+from policygen.commands.probe import qemu_version, told
 from policygen.language import store
 from policygen.meaning import image
 from policygen.target import sweep, verify_run
@@ -27,6 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", metavar="FILE", type=Path, help="write what the sweep guest does (one NAME)")
     parser.add_argument("--image", metavar="FILE", type=Path, help="what this ELF or raw image decides (one NAME)")
     parser.add_argument("--map", metavar="FILE", type=Path, help="with --image: the linker's map (default: beside it)")
+    parser.add_argument("--qemu", metavar="PROGRAM", help="with --run: what ran the guest; gaps of its version are known")
     parser.add_argument("--brief", action="store_true", help="with --plan: a sample of the pages")
 
 
@@ -95,7 +97,12 @@ def on_target(parsed: argparse.Namespace, options: cli.Options) -> int:
     except (OSError, ValueError) as error:
         print(f"policygen: {display(parsed.plan or parsed.run)}: {image.why(error)}", file=sys.stderr)
         return cli.USAGE
-    verdict = verify_run.Judge(policy, options.cpu).judge(text)
+    try:
+        version = qemu_version(parsed.qemu) if parsed.qemu else ""
+    except (OSError, ValueError, subprocess.SubprocessError) as problem:
+        print(f"policygen: {parsed.qemu}: {told(problem)}", file=sys.stderr)
+        return cli.USAGE
+    verdict = verify_run.Judge(policy, options.cpu, version).judge(text)
     good = not verdict.broken and not verdict.differences
     if options.format == "json":
         cli.print_json({"policy": policy.name, "cpu": options.cpu, "counts": dict(verdict.counts),

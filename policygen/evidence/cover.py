@@ -46,7 +46,7 @@ def covered(policy: Policy, log: Log, cpu: str) -> List[Cover]:
 def visible(evaluating: Evaluator, entry: Entry, trapped: Mapping[Tuple[int, str], str], cpu: str) -> str:
     """Whether the hypervisor sees the accesses that this entry decides."""
     arch, noticed, unnoticed = load_arch(), 0, 0
-    blind = {gap.control for gap in evaluating.board.gaps if not gap.cpus or cpu in gap.cpus}
+    blind = {gap.control for gap in evaluating.board.gaps if not gap.also and (not gap.cpus or cpu in gap.cpus)}
     known = {(key, direction) for key, register in arch.by_key.items() for direction in ("read", "write")
              if arch.exists(register, direction, cpu)}
     known |= {access for access in trapped if access[0] not in arch.by_key}

@@ -2,6 +2,7 @@
 """The platform file: devices, calls, models, CPU models and measured gaps. Facts, not policy."""
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -72,8 +73,17 @@ class Gap:
     seen: str
     effect: str
     cpus: Tuple[str, ...] = ()          # empty: all models
-    registers: Tuple[str, ...] = ()
+    registers: Tuple[str, ...] = ()     # which it does not catch; none: all
     exceptions: Tuple[str, ...] = ()
+    also: Tuple[str, ...] = ()          # encodings that it catches although they are UNDEFINED: patterns of fnmatch
+
+    def on(self, version: str) -> bool:
+        """Whether it was measured on this version of QEMU, `7.2`; empty: on any."""
+        return not version or version in self.versions
+
+    @property
+    def versions(self) -> Tuple[str, ...]:
+        return tuple(re.findall(r"\d+\.\d+", self.seen))
 
 
 @dataclass(frozen=True)
@@ -274,5 +284,5 @@ class _Reader:
             if gap is not None:
                 out.append(Gap(self.text(gap, "control") or "", self.text(gap, "seen") or "",
                                self.text(gap, "effect") or "", self.texts(gap, "cpus"), self.texts(gap, "registers"),
-                               self.texts(gap, "exceptions")))
+                               self.texts(gap, "exceptions"), self.texts(gap, "also")))
         return tuple(out)

@@ -9,7 +9,7 @@ from policygen.facts.arch import load_arch
 from policygen.facts.board import Board
 from policygen.facts.names import known_names
 from policygen.language import schema
-from policygen.language.modifiers import MODIFIERS, modifiers_of
+from policygen.language.modifiers import LOGGED, MODIFIERS, modifiers_of
 from policygen.language.shapes import NUMBER, RANGE, TEXT, Json, closed, word
 
 
@@ -97,8 +97,7 @@ def json_schema() -> Json:
     for name, text in schema.TOP.items():
         properties[name] = {**properties[name], "description": text}
     feature = {"anyOf": [word({**schema.FEATURE_WORDS, "inherit": "drop the parent's entry"}),
-                         closed({"do": word(schema.FEATURE_WORDS), "log": {"enum": list(schema.LOG_WORDS)},
-                                 "why": TEXT})]}
+                         closed({"do": word(schema.FEATURE_WORDS), "log": LOGGED, "why": TEXT})]}
     defs: Json = {section: action(section, board) for section in schema.EVERY}
     defs.update(memory=action("memory", board), region=region(board))
     defs.update(features=feature, window=action("mmio", board, window=True), claim=claim())

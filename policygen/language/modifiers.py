@@ -9,11 +9,11 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 from policygen.facts import virtio
 from policygen.facts.board import Board
 from policygen.language import conditions, schema
-from policygen.language.shapes import NUMBER, TEXT, Json
+from policygen.language.shapes import NUMBER, TEXT, Json, closed
 from policygen.text import words
 from policygen.text.diag import Diagnostics
 from policygen.text.nodes import alternatives, as_list, as_number, as_text, pick
-from policygen.text.source import Node, Scalar, kind
+from policygen.text.source import Mapping, Node, Scalar, kind
 
 ALL_WIDTHS = (1, 2, 4, 8)
 EVERY, RAM = schema.EVERY, schema.RAM
@@ -79,6 +79,24 @@ def one_word(name: str, known: Callable[[str], Sequence[str]]) -> Callable[[Node
     return read
 
 
+def logged(node: Node, place: Place) -> Optional[str]:
+    """never, once, always; { always, trace } is always-trace."""
+    if not isinstance(node, Mapping):
+        return one_word("log", lambda _: schema.LOG_PLAIN)(node, place)
+    found = [pick(key, (*schema.LOG_PLAIN[1:], schema.LOG_TRACE), "PG116", "`log` word", place.diags) for key, _ in node.items]
+    if None in found:
+        return None
+    for _, value in node.items:
+        if not isinstance(value, Scalar) or value.text not in ("", "~", "null", "true"):
+            place.diags.refuse("PG109", value.span, "a word of `log` has no value", helps=["write { always, trace }"])
+            return None
+    plain = [word for word in found if word != schema.LOG_TRACE]
+    if len(plain) != 1 or len(found) > 2:
+        place.diags.refuse("PG116", node.span, "`log` is once or always, and trace beside it", helps=["write { always, trace }"])
+        return None
+    return f"{plain[0]}-{schema.LOG_TRACE}" if len(found) == 2 else plain[0]
+
+
 def refusal(node: Node, place: Place) -> Optional[str]:
     spelled = schema.AS_WORDS[place.section]
     word = one_word("as", lambda _: list(spelled))(node, place)
@@ -110,6 +128,11 @@ def as_written(node: Node, _: Place) -> Node:
 RATE: Json = {"type": "string", "pattern": "^[0-9]+/s$"}
 
 
+LOGGED: Json = {"anyOf": [{"enum": list(schema.LOG_PLAIN)}, {
+    "required": [schema.LOG_TRACE], "minProperties": 2, "maxProperties": 2,
+    **closed({word: {"type": "null"} for word in (*schema.LOG_PLAIN[1:], schema.LOG_TRACE)})}]}
+
+
 def features(_: str) -> Json:
     names: Json = {"enum": sorted(name for bits in virtio.BITS.values() for name in bits)}
     return {"anyOf": [NUMBER, names, {"type": "array", "items": names}]}
@@ -119,9 +142,8 @@ def features(_: str) -> Json:
 
 MODIFIERS: Dict[str, Modifier] = {
     "log": Modifier(
-        RAM + ("features",), "log", one_word("log", lambda _: schema.LOG_WORDS),
-        lambda _: {"enum": list(schema.LOG_WORDS)},
-        "never, once or always (once for deny, pause and kill, else never)"),
+        RAM + ("features",), "log", logged, lambda _: LOGGED,
+        "never, once or always (once for deny, pause and kill, else never); { always, trace }: refusals with return addresses"),
     "why": Modifier(
         RAM + ("features",), "why", lambda node, place: as_text(node, "`why`", place.diags),
         lambda _: TEXT, "the reason, for documents, explain and the log"),

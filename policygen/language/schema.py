@@ -74,7 +74,9 @@ SYNONYMS = {word: action for action, names in {
 }.items() for word in names}
 FEATURE_WORDS = {"hide": "the guest can neither discover nor use it", "expose": "the guest sees what the CPU has"}
 
-LOG_WORDS = ("never", "once", "always")
+LOG_WORDS = ("never", "once", "always", "once-trace", "always-trace")
+LOG_PLAIN = ("never", "once", "always")
+LOG_TRACE = "trace"             # beside once or always: refusals with the guest's return addresses
 OVER_WORDS = ("deny", "pause", "kill")
 AS_WORDS: Dict[str, Dict[str, str]] = {
     "mmio": {"serror": "SERROR"},

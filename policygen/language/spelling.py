@@ -45,7 +45,8 @@ def parts(action: Action, section: str, outer: Optional[Action] = None) -> List[
     if action.otherwise is not None:
         out.append(pair("else: {{ {} }}", listed(parts(action.otherwise, section, action))))
     if action.log != (outer.log if outer is not None and says_log(outer) else usual_log(action)):
-        out.append(pair("log: {}", yaml_name(action.log)))
+        plain, trace, _ = action.log.partition(f"-{schema.LOG_TRACE}")
+        out.append(pair("log: {{ {}, trace }}" if trace else "log: {}", yaml_name(plain)))
     if action.limit is not None:
         out += [pair("limit: {}/s", action.limit), pair("over: {}", yaml_name(action.over))]
     if section == "mmio" and action.widths != (outer.widths if outer is not None else ALL_WIDTHS):

@@ -235,7 +235,7 @@ class _Layout:
     def alone(self, outcome: Outcome, section: str, what: str, register: Optional[Register], direction: str,
               told: str) -> Row:
         """The row without its place among others."""
-        row = Row(outcome.rule, outcome.do.upper(), outcome.verdict, outcome.log.upper(), value=outcome.value,
+        row = Row(outcome.rule, outcome.do.upper(), outcome.verdict, outcome.log.upper().replace("-", "_"), value=outcome.value,
                   mask=outcome.mask, tells=told, what=what)
         if outcome.do == "deny":
             row = replace(row, arg=f"REFUSE_{outcome.refuse}")

@@ -75,11 +75,11 @@ def plan(policy: Policy, cpu: str = DEFAULT_CPU) -> Plan:
     return made[cpu]
 
 
-def gap_of(platform: str, name: str, register: Register, cpu: str) -> Optional[Gap]:
+def gap_of(platform: str, name: str, register: Register, cpu: str, version: str = "") -> Optional[Gap]:
     """The measured reason why a control does not catch a register on this CPU, although the architecture says that it
-    does."""
+    does. `version`: of QEMU; empty: any."""
     for gap in load_board(platform).gaps:
-        if gap.control == name and (not gap.cpus or cpu in gap.cpus) and \
+        if gap.control == name and not gap.also and gap.on(version) and (not gap.cpus or cpu in gap.cpus) and \
                 (not gap.registers or register.name in gap.registers or register.group in gap.registers):
             return gap
     return None

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from policygen.facts import controls
 from policygen.facts.arch import ExceptionClass, Register, encoding, load_arch
-from policygen.facts.board import MMIO_SIZE, Gap
+from policygen.facts.board import MMIO_SIZE, Gap, load_board
 from policygen.facts.names import SYSREGS
 from policygen.language.model import Access, Decision, Policy, branches
 from policygen.language.overlap import spoken
@@ -105,8 +106,8 @@ def parse(text: str) -> Iterator[Seen]:
 
 
 class Judge:
-    def __init__(self, policy: Policy, cpu: str) -> None:
-        self.policy, self.cpu = policy, cpu
+    def __init__(self, policy: Policy, cpu: str, version: str = "") -> None:
+        self.policy, self.cpu, self.version = policy, cpu, version
         self.reference: Evaluator = evaluator(policy)
         self.plan: Plan = plan(policy, cpu)
         self.arch = load_arch()
@@ -247,7 +248,8 @@ class Judge:
         here = register is not None and self.arch.exists(register, seen.direction, self.cpu)
         if seen.flag:
             if not catching and not self.of_vgic(register, seen, expected):
-                return "", "it trapped, and no control that is set says so", ""
+                _, wrong = self.trapped(seen, key, register, expected)
+                return "", wrong or "it trapped, and no control that is set says so", "" if wrong else self.catches(key)
             if catching in self.arch.reports:
                 return self.as_class(seen, key, expected, self.arch.reports[catching])
             return (*self.trapped(seen, key, register, expected), "")
@@ -320,12 +322,19 @@ class Judge:
 
     def gap(self, names: List[str], register: Optional[Register], key: int, direction: str) -> str:
         """The named gap that explains why EL2 did not see an access; empty if none does."""
+        found = (gap_of(self.policy.platform, name, register, self.cpu, self.version) for name in names if name and register)
+        known: Optional[Gap] = next((gap for gap in found if gap), None)
         if (key, direction) in self.problems:
-            found: Optional[Gap] = next((gap for gap in (gap_of(self.policy.platform, name, register, self.cpu)
-                                                         for name in names if name and register) if gap), None)
-            return found.control if found else f"no trap bit of {self.cpu} for {self.arch.name(key)}"
-        return next((gap.control for gap in (gap_of(self.policy.platform, name, register, self.cpu)
-                                             for name in names if name and register) if gap), "")
+            return known.control if known else f"no trap bit of {self.cpu} for {self.arch.name(key)}"
+        return known.control if known else ""
+
+    def catches(self, key: int) -> str:
+        """The control, known to the platform and set, that catches what is UNDEFINED; empty if none does."""
+        name = encoding(key)
+        return next((gap.control for gap in load_board(self.policy.platform).gaps
+                     if gap.on(self.version) and (not gap.cpus or self.cpu in gap.cpus) and
+                     any(fnmatchcase(name, pattern) for pattern in gap.also) and
+                     self.plan.controls[self.arch.controls[gap.control].register] & self.arch.controls[gap.control].mask), "")
 
     def memory(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str]:
         if not seen.flag:

@@ -63,6 +63,8 @@ ROWS = (
     Row("enable_read", "GICD_ISENABLER1 read", 140, ("57", "1291", "352", "689", "3010", ""), ABORT),
     Row("enable_write", "GICD_ISENABLER1 write 0", 160, ("53", "3563", "363", "740", "3543", ""), ABORT),
     Row("sgi", "ICC_SGI1R_EL1 write, no target", 120, ("47", "229", "220", "524", "535", "2951")),
+    Row("sgi_self", "ICC_SGI1R_EL1 write, to itself", None),
+    Row("redist_write", "GICR_ISENABLER0 write 0, its own", None, excess=ABORT),
     Row("uart_flags", "UARTFR read", None, excess=ABORT),
     Row("uart_mask", "UARTIMSC write 0", None, excess=ABORT),
     Row("denied_mmio", "denied MMIO read: external abort", None, excess=ABORT),

@@ -40,7 +40,7 @@ def viewer() -> List[Path]:
 class Browser:
     """One page."""
 
-    def __init__(self, home: Path, page: Path) -> None:
+    def __init__(self, home: Path, page: "Path | str") -> None:
         to_read, self._to = os.pipe()
         self._from, to_write = os.pipe()
 
@@ -54,7 +54,7 @@ class Browser:
         os.close(to_read)
         os.close(to_write)
         self._rest, self._number, self._session = b"", 0, ""
-        target = self._ask("Target.createTarget", url=page.as_uri())["targetId"]
+        target = self._ask("Target.createTarget", url=page if isinstance(page, str) else page.as_uri())["targetId"]
         self._session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 
     def __enter__(self) -> "Browser":
@@ -83,6 +83,11 @@ class Browser:
                     return dict(answer["result"])
             assert select.select([self._from], [], [], end - time.monotonic())[0], "Chromium does not answer"
             self._rest += os.read(self._from, 1 << 16)
+
+    def look_like(self, width: int, dark: bool) -> None:
+        """A page of that width, for a person who likes it dark or light."""
+        self._ask("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
+        self._ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
 
     def value(self, expression: str) -> Any:
         answer = self._ask("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)

@@ -35,7 +35,7 @@ static bool behind_another(const int holder[2], const int waits[3], int c)
 
 static void blame(void)
 {
-	struct spinlock *const two[2] = { locks[0], locks[1] };
+	struct spinlock *const two[2] = { locks, locks->behind };
 	unsigned n = 0;
 
 	for (int a = 0; a < 4 * 4 * 3 * 3 * 3; a++, n++) {
@@ -77,7 +77,7 @@ static void others(void)
 /* Waits that end in time, and waits that need a ticket; and one during which the monitor was open. */
 static void measure(void)
 {
-	struct spinlock *l = contended = locks[0];
+	struct spinlock *l = contended = locks;
 
 	fake_step = 1;
 	fake_others = others;
@@ -97,11 +97,27 @@ static void measure(void)
 	l->busy = 0;
 }
 
+/* All locks in their order, with those of two devices, which have the same one. */
+static struct spinlock devices[2], *all[ORDER_COUNT + 1];
+
+static void list(void)
+{
+	unsigned n = 0;
+
+	lock_add_virtio(&devices[1]);
+	lock_add_virtio(&devices[0]);
+	for (struct spinlock *l = locks; l; l = l->behind) {
+		if (n == ARRAY_SIZE(all) || l->order != n - (n > ORDER_VIRTIO) || !l->name)
+			abort();
+		all[n++] = l;
+	}
+	if (n != ARRAY_SIZE(all) || all[ORDER_VIRTIO + 1] != &devices[1])
+		abort();
+}
+
 int main(int argc, char **argv)
 {
-	for (unsigned i = 0; i < ORDER_COUNT; i++)
-		if (locks[i]->order != i || !locks[i]->name)
-			abort();
+	list();
 	if (argc == 1) {
 		blame();
 		measure();
@@ -110,9 +126,9 @@ int main(int argc, char **argv)
 		int n = atoi(argv[i]);
 
 		if (argv[i][0] == '-')
-			spin_unlock(locks[-n]);
+			spin_unlock(all[-n]);
 		else
-			spin_lock(locks[n]);
+			spin_lock(all[n]);
 	}
 	return 0;
 }

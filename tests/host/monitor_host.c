@@ -92,7 +92,15 @@ static void set(struct cpu *c, char *word)
 		silent = v;
 	else if (!strcmp(word, "unattended"))
 		bootargs.unattended = v;
-	else if (!strcmp(word, "init"))
+	else if (!strcmp(word, "second")) { /* another CPU, which stands still at this PC */
+		struct cpu *other = fake_cpu();
+
+		cpus[0] = c;
+		cpus[1] = other;
+		other->index = 1;
+		other->parked = true;
+		other->frame.elr_el2 = v;
+	} else if (!strcmp(word, "init"))
 		bootargs.init = eq + 1, bootargs.init_size = strlen(eq + 1);
 	else
 		fake_sysreg_write(word, v);

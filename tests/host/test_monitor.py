@@ -83,10 +83,10 @@ def test_help_names_every_command(host: Path) -> None:
 
 
 def test_prefixes_and_mistakes(host: Path) -> None:
-    out = say(host, "pol h", "s", "frob", "x", "x/4q 0", "xlat", "status now", "x $nix", "log mode loud",
+    out = say(host, "pol h", "st", "frob", "x", "x/4q 0", "xlat", "status now", "x $nix", "log mode loud",
               "policy show r99", "x 0x1ffffffffffffffff", "x ipa:", "find 0 99999G a", "why 999", "mark", "policy what")
     assert "device" not in out[0] and "policy/test.yaml:20" in out[0]
-    assert out[1] == "'s' is status sysregs step or set"
+    assert out[1] == "'st' is status or step"
     for text in out[2:]:
         assert text and "\n" not in text.strip("\n"), text
 
@@ -116,14 +116,14 @@ def test_tab_completes_arguments(host: Path) -> None:
 def test_a_program_at_the_prompt(host: Path) -> None:
     """In machine mode each command ends in `ok`, or in one line with the reason why not."""
     keys = b"echo off\nset prompt \"\"\nset machine on\n"
-    _, text = type_(host, keys + b"policy hash\nfrob\ns\nx 0x1000000000000\nbp 1\nset columns 3\n"
+    _, text = type_(host, keys + b"policy hash\nfrob\nst\nx 0x1000000000000\nbp 1\nset columns 3\n"
                     b"set prompt \"0123456789abcdef\"\nwhy 999\nwhy\n\ndis 0x1000000000000\ntime now\n"
                     b"set prompt > \nset machine maybe\necho on\npolicy hash\nset machine off\npolicy hash\ncont\n")
     lines = [line.removeprefix("> ") for line in text.split("\r\n")]
     assert lines[0] == "hv> echo off" and lines[1] == "hv> ok" and lines[2].startswith("lockdown#")
     ends = [line.partition(" ")[0] for line in lines[1:] if line.endswith("ok") or line.startswith("err: ")]
     assert ends == ["hv>", "ok", *["err:"] * 7, "ok", "err:", "err:", "ok", "err:", "ok", "ok"], text
-    assert "err: 's' is status sysregs step or set" in lines
+    assert "err: 'st' is status or step" in lines
     assert lines[-6:] == ["set machine off", "policy hash", lines[2], "cont", "-- guest resumes --", ""], text
 
 
@@ -341,18 +341,27 @@ def test_the_tail_is_for_people(host: Path) -> None:
 PAUSE, BREAK = b"\xff", b"\xfe"                    # as fake.c has them
 
 
+ASKED = "\x1b7\x1b[999;999H\x1b[6n\x1b8"           # DECSC, CUP, DSR 6, DECRC of ECMA-48 and VT100
+
+
 def test_a_person_is_shown_pages_and_a_script_is_not(host: Path) -> None:
+    """Pages of the terminal's height, if it says how high it is."""
     many = b"find 0x40000000 800 0\n"
     _, text = type_(host, many + b"cont\n")
-    assert "-- more --" not in text and text.count("\r\n0x40000") == 797 and "797 found" in text
-    for more, shown, ended in ((b" " * 3, 797, True), (BREAK + b"\r\n" + b"  ", 797, True), (b" q", 400, False),
-                               (b"\x03", 200, False), (b"\x1b", 200, False)):
-        _, text = type_(host, PAUSE + many + more + b"cont\n")
-        assert text.count("\r\n0x40000") + text.count("\r          \r0x40000") == shown, more
-        assert ("797 found" in text) == ended and "frob" not in text, more
+    assert "-- more --" not in text and ASKED not in text and text.count("\r\n0x40000") == 797 and "797 found" in text
+    for told, page in ((PAUSE, 199), (b"\x1b[50;132R", 49), (b"\x1b[24;80R", 23), (b"\x1b[2;80R", 199), (b"\x1b[24;9R", 199),
+                       (b"\x1b[24" + PAUSE, 199), (b"\x1bR", 199)):
+        whole = -(-797 // page)
+        for more, shown, ended in ((b" " * whole, 797, True), (BREAK + b"\r\n" + b" " * whole, 797, True),
+                                   (b" q", 2 * page, False), (b"\x03", page, False), (b"\x1b", page, False)):
+            _, text = type_(host, PAUSE + many + told + more + b"\x15cont\n")
+            assert text.count(ASKED) == 1
+            lines = text.replace(ASKED, "").replace("-- more --\r          \r", "")
+            assert lines.count("\r\n0x40000") == shown, (told, more)
+            assert ("797 found" in text) == ended and "frob" not in text, more
     assert "-- more --\r          \r" in text
     for lists in (b"dis 0x40001000 300\n", b"x/4000b 0x40001000\n"):
-        _, text = type_(host, PAUSE + lists + b"qcont\n")
+        _, text = type_(host, PAUSE + lists + PAUSE + b"qcont\n")
         assert text.count("-- more --") == 1 and text.endswith("hv> cont\r\n-- guest resumes --\r\n"), lists
 
 
@@ -386,6 +395,18 @@ def test_words_behind_what_is_whole_are_complaints_and_change_nothing(host: Path
     assert "0 rules changed" in text and "0 of 6 breakpoints in use" in text and "mode text" in text
 
 
+def test_a_key_ends_a_long_search(host: Path) -> None:
+    """A person's, not the next line of a script."""
+    look = b"find 0x40000000 64M zzzz\n"
+    for keys in (b"k", b"\x03", BREAK):
+        _, text = type_(host, PAUSE + look + PAUSE * 2 + keys + b"cont\n")
+        ended = re.search(r"ended by a key at 0x(\w+), 0 found", text)
+        assert ended and RAM < int(ended[1], 16) < RAM + (64 << 20), keys
+        assert text.endswith("hv> cont\r\n-- guest resumes --\r\n")
+    _, text = type_(host, look + b"cont\n")
+    assert "\r\n0 found" in text and "ended by a key" not in text
+
+
 def test_until_and_step_let_the_guest_go_on(host: Path) -> None:
     for command in ("until trap", "until rule r1", "until seq 999", "until 1.5s", "until lr", "until 0x40001000",
                     "step", "step -i 3"):
@@ -414,7 +435,9 @@ def test_a_rule_may_ask_first(host: Path) -> None:
             ("a", 4, smc, 0x84000099, ALLOW, "NONE"), ("e", 4, smc, 0x84000008, VALUE, None),
             ("a", 1, mmio, 0, IGNORE, None), ("a", 1, "0x93810007", 0, VALUE, None), ("a", 1, blind, 0, ALLOW, None),
             ("a", 8, brk, 0, ALLOW, None), ("d", 8, brk, 0, KILL, None)):
-        wire, said = run(host, f"w?{key}".encode(), ["stop", f"row={row}", f"esr={esr}", f"x0={x0:#x}"])
+        early = b"A\nregs\rA" if key != "a" else b""
+        wire, said = run(host, early + PAUSE + f"why\nx\n{key}{key}\n{key}\n".encode(),
+                         ["stop", f"row={row}", f"esr={esr}", f"x0={x0:#x}"])
         records, raw = decode(wire)
         text, what = raw.decode(), (key, row, esr, hex(x0))
         m = re.fullmatch(r"action (\d+) model (\d+) value (\w+)\n", said)
@@ -422,15 +445,44 @@ def test_a_rule_may_ask_first(host: Path) -> None:
         number = model if model is None or isinstance(model, int) else models["MODEL_" + model]
         assert model is None or int(m[2]) == number, (what, said)
         assert action != VALUE or m[3] == "0", (what, said)
-        assert text.count("is about to ") == 3 and f"r{row_rule(row)} policy/test.yaml" in text, what
+        assert text.count("is about to ") == 4 and f"r{row_rule(row)} policy/test.yaml" in text, what
         overruled = [r.body for r in records if "overruled" in r.body]
         assert len(overruled) == (key != "d") and not [r for r in records if r.kind == "P"], what
-    wire, said = run(host, b"m" b"rule\ncont\nA", ["stop", "row=1", "esr=" + mrs])
+    wire, said = run(host, PAUSE + b"cont\n", ["stop", "row=1", "esr=" + mrs])
+    assert said.startswith(f"action {DENY} ")
+    wire, said = run(host, PAUSE + b"rule\nA\n", ["stop", "row=1", "esr=" + mrs])
     records, raw = decode(wire)
     assert re.search(rb"^r1 +ASK ", raw, re.M) and [r.body for r in records if r.kind == "P"] == [
         "rule=r1 field=verdict old=ASK new=WOULD by=monitor hash=3b1c77aa"]
     wire, said = run(host, b"", ["stop", "row=1", "esr=" + mrs, "unattended=1"])
     assert said.startswith(f"action {DENY} ")
+
+
+def test_what_a_user_of_gdb_types(host: Path) -> None:
+    out = say(host, "?", "info", "q", "quit", "exit", "b 0x40001000", "b")
+    assert "`help CMD` for one command" in out[0] and "`regs`" in out[1]
+    assert out[2] == out[3] == out[4] == "`cont` lets the guest go on, `poweroff` ends it"
+    assert out[5].startswith("breakpoint 0 of 6 at 0x40001000") and "1 of 6 breakpoints in use" in out[6]
+    for word in ("c", "s", "si"):
+        records, _ = type_(host, word.encode() + b"\n")
+        assert [r.body[:4] for r in records if r.body.startswith("mon")] == ["mon+", "mon-"], word
+
+
+def test_the_monitor_moves_to_another_cpu(host: Path) -> None:
+    cpus = ("pc=0x40001000", "second=0x40002000")
+    out = say(host, "cpu", "cpu 2", "cpu x", "cpu 0", "regs", args=cpus)
+    assert out[0].startswith("cpu0") and "cpu2 does not stand still" in out[1] and not out[3]
+    assert "pc  0x0000000040001000" in out[4]
+    keys = b"cpu 1\nregs\nstatus\n" + b"cpu 0\nregs\ncpu 1\n" * 60 + b"set $x3 = 7\ncont\n"
+    wire, _ = run(host, keys, ["key", *cpus], RESUMED)
+    records, raw = decode(wire)
+    text = raw.decode()
+    pcs = re.findall(r"^pc  0x0*(\w+)", text, re.M)
+    assert pcs == ["40002000"] + ["40001000"] * 60 and re.search(r"^cpu1    pc=0x40002000", text, re.M)
+    assert [r.body.split(" paused")[0] for r in records if r.body.startswith("mon")] == ["mon+ why=key", "mon-"]
+    assert text.endswith("-- guest resumes --\r\n")
+    _, text = type_(host, b"cpu 1\ncont\ncpu 0\npoweroff\n", *cpus, why="panic", expect=OFF)
+    assert "the guest can not go on (panic)" in text
 
 
 def row_rule(row: int) -> int:

@@ -139,12 +139,33 @@ void fake_relax(void)
 	unsigned was = me;
 
 	for (me = 0; me < n_cpus; me++)
-		if (me != was && at[me].kicked) {
+		if (me != was && at[me].kicked && at[me].online) {
 			spin_lock(&dist_lock);
 			vgic_fold(cpus[me]);
+			cpus[me]->vgic.stands = true;
 			spin_unlock(&dist_lock);
 		}
 	me = was;
+}
+
+/* Accesses to a CPU's own interrupts take no lock: with the last one of the order held, taking any other aborts. */
+static bool alone(bool redist, u32 where)
+{
+	bool is = redist && where / 0x20000 == me && !cpus[me]->vgic.lr_spis;
+
+	if (is)
+		spin_lock(&rules_lock);
+	return is;
+}
+static bool all_fit(const struct vgic_cpu *v)
+{
+	const struct vgic_bank *b = &v->local;
+
+	return (unsigned)__builtin_popcount(b->pending | b->level | b->active | b->running | b->in_lr | v->sent) <= lrs;
+}
+static void together(bool was_alone)
+{
+	lock_leave(&rules_lock, was_alone);
 }
 
 /* --- EL2, as trap.c has it --------------------------------------------------------------------------------------- */
@@ -161,7 +182,7 @@ static bool maintenance(unsigned cpu)
 static void settle(void)
 {
 	unsigned was = me;
-	bool again = true;
+	bool again = true, own;
 
 	for (unsigned rounds = 0; again; rounds++) {
 		again = false;
@@ -171,11 +192,14 @@ static void settle(void)
 
 			if (!c->online)
 				continue;
+			cpus[me]->vgic.stands = false;
 			for (unsigned n = 0; n < 32; n++)
 				if (c->ppi[n].enabled && !c->ppi[n].active && gic_pending_ppis(me) >> n & 1) {
 					c->ppi[n].active = true;
 					c->ppi[n].latch = false;
+					own = alone(true, me * 0x20000);
 					vgic_physical(cpus[me], n);
+					together(own);
 				}
 			if (maintenance(me))
 				vgic_maintenance(cpus[me]);
@@ -185,7 +209,9 @@ static void settle(void)
 			c->kicked = false;
 			if (cpus[me]->work & WORK_VGIC) {
 				cpus[me]->work = 0;
+				own = !vgic_dist.busy && all_fit(&cpus[me]->vgic) && alone(true, me * 0x20000);
 				vgic_flush(cpus[me]);
+				together(own);
 				again = true;
 			}
 		}
@@ -422,10 +448,13 @@ static u32 in_hand(unsigned cpu, unsigned word)
 
 static void write_both(bool redist, u32 where, unsigned size, u64 v)
 {
+	bool own = alone(redist, where);
+
 	if (redist)
 		vgic_redist_write(where, size, v);
 	else
 		vgic_dist_write(where, size, v);
+	together(own);
 	if (redist)
 		m_redist_write(where, size, v);
 	else
@@ -459,9 +488,10 @@ static void access(void)
 	last.at = where;
 	last.value = write;
 	if (!write) {
-		bool peek = !redist && size == 4 && vgic_dist_peek(where, &peeked);
+		bool peek = !redist && size == 4 && vgic_dist_peek(where, &peeked), own = alone(redist, where);
 
 		read = redist ? vgic_redist_read(where, size) : vgic_dist_read(where, size);
+		together(own);
 		same(read, redist ? m_redist_read(where, size) : m_dist_read(where, size), redist ? "GICR" : "GICD", where);
 		if (peek)
 			same(peeked, read, "GICD, without the lock,", where);
@@ -491,7 +521,9 @@ static void sgi(void)
 	if (!any(4))
 		v |= 1UL << any(64);
 	same(vgic_sgi_targets(v), v >> 40 & 1 || v & 0xffff, "whether anybody is meant by SGI", (u32)v >> 24);
+	spin_lock(&rules_lock); /* to whomever */
 	vgic_sgi(cpus[me], v, group1);
+	spin_unlock(&rules_lock);
 	m_sgi(me, v, group1);
 }
 

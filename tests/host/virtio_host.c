@@ -16,6 +16,7 @@
 #include "board/mmu.h"
 #include "cpu/alarm.h"
 #include "cpu/cpu.h"
+#include "cpu/locks.h"
 #include "dev/vgic.h"
 #include "dev/virtio.h"
 #include "log/evidence.h"
@@ -76,7 +77,13 @@ static unsigned events;
 #define HZ 62500000UL
 static u64 due, rate; /* EL2's alarm; requests a second, 0: no limit */
 u64 fake_sysreg_read(const char *name) { return strcmp(name, "cntfrq_el0") ? 0 : HZ; }
-void alarm_set(enum alarm which, u64 when) { CHECK(rate && which == ALARM_VIRTIO && (!when || when > fake_now)); due = when; }
+void alarm_set(enum alarm which, u64 when) { CHECK(which == ALARM_VIRTIO && !when); due = 0; }
+void alarm_set_earlier(enum alarm which, u64 when)
+{
+	CHECK(rate && which == ALARM_VIRTIO && when > fake_now);
+	if (!due || when < due)
+		due = when;
+}
 void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; }
 void fake_at(u64 va, bool write, bool both) { (void)va; (void)write; (void)both; abort(); }
 u16 policy_mmio(u64 ipa, unsigned log2, bool write)
@@ -903,6 +910,7 @@ static bool board(u32 type, unsigned model)
 	dev.type = type;
 	rows[1].arg = (u32)model;
 	enabled = routed = line = false;
+	rtc_lock.behind = &dist_lock; /* as before any device had a lock */
 	virtio_init();
 	CHECK(enabled == served && routed == served);
 	if (!served) {
@@ -1046,6 +1054,7 @@ static void plug(u32 version, bool read_only, u64 mask)
 	rows[1].arg = hostile_ro ? MODEL_VIRTIO_BLK_RO : MODEL_VIRTIO_BLK;
 	rows[1].mask = mask;
 	rate = mask >> 32;
+	rtc_lock.behind = &dist_lock; /* as before any device had a lock */
 	virtio_init();
 	CHECK(enabled && get(0x008) == 2);
 }

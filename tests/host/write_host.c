@@ -37,6 +37,7 @@ u64 fake_sysreg_read(const char *name) { (void)name; return sctlr; }
 void fake_sysreg_write(const char *name, u64 value) { (void)name; (void)value; abort(); }
 void fake_at(u64 va, bool write, bool both) { (void)va; (void)write; (void)both; abort(); }
 u64 decisions(const struct cpu *c, int verdict) { (void)c; (void)verdict; abort(); }
+u16 policy_where(u16 row, const u64 record[WORD_COUNT]) { (void)row; (void)record; abort(); }
 void drain_work(struct cpu *c, bool all) { (void)c; (void)all; abort(); }
 void log_exception(struct cpu *c, u64 esr, u64 elr, u64 far) { (void)c; (void)esr; (void)elr; (void)far; abort(); }
 void monitor_pause(struct cpu *c) { (void)c; abort(); }

@@ -25,7 +25,7 @@ from hvl import escape
 
 # Each subcommand of the decoder that reads a log, with options that make it do most.
 VIEWS = (["summary"], ["summary", "--by", "pc", "--json"], ["show", "--console", "--relative", "--show-damaged"],
-         ["show", "--around", "3,2"], ["json"], ["csv", "-f", "seq>=0"], ["trace"], ["html"],
+         ["show", "--around", "3,2"], ["json"], ["csv", "-f", "seq>=0"], ["trace"], ["html"], ["folded"],
          ["check", "--github", "--fail-on", "verdict==DENY", "--fail-on", "kind in (E, X, P)", "--require", "seq==10",
           "--max-cost", "1"], ["console"], ["monitor", "--cast"], ["summary", "--weak"], ["console", "--weak"])
 BINARY = ("console", "monitor")

@@ -135,14 +135,15 @@ case "$0" in *dpkg-query) test "$4" = git && echo 'install ok installed';; *) ex
 
 
 @pytest.mark.parametrize("words, light", [
-    (["setup", "run"], True), (["setup", "all"], True), (["setup", "run-linux"], True), (["setup"], False),
+    (["setup", "run"], True), (["setup", "all"], True), (["setup", "run-linux"], True), (["setup", "cockpit"], True),
+    (["setup"], False),
     (["setup", "test"], False), (["setup", "run", "test"], False), (["setup", "lint"], False),
 ], ids=lambda part: " ".join(part) if isinstance(part, list) else "")
 def test_setup_asks_for_what_the_goals_need(tree: Path, words: List[str], light: bool) -> None:
     done = run_make(tree, "-n", *words, *(["LINUX_IMAGE=x"] if "run-linux" in words else []))
     line = next(line for line in done.stdout.splitlines() if line.startswith("tools/make/setup.sh "))
     asked = line.split()[1:]
-    assert {"gcc-aarch64-linux-gnu", "qemu-system-arm", "python3-yaml", "python3-libfdt"} <= set(asked)
+    assert {"gcc-aarch64-linux-gnu", "qemu-system-arm", "python3-yaml", "python3-libfdt", "python3-urwid"} <= set(asked)
     assert bool(set(HEAVY[3:]) & set(asked)) == (not light) and len(asked) == len(set(asked))
 
 

@@ -166,6 +166,7 @@ features: { pmu: hide }
     ("width: [4]", "width: [1, 4]", "LOOSER", "rtc/1"), (", width: [4]", "", "LOOSER", "rtc/1,2,8"),
     ("read: allow, write: deny", "read: allow, write: ignore", "LOOSER", "write rtc"),
     ("emulate: pl011", "emulate: pl011, log: always", "REPORTING", "uart0"),
+    ("emulate: pl011", "emulate: pl011, log: { once, trace }", "REPORTING", "uart0"),
     ("offer: 0x20", "offer: 0x21", "LOOSER", "virtio-net"), ("offer: 0x20", "offer: 0", "TIGHTER", "virtio-net"),
     (", offer: 0x20", "", "LOOSER", "virtio-net"), ("requests: 50/s", "requests: 51/s", "LOOSER", "virtio-net"),
     ("requests: 50/s", "requests: 9/s", "TIGHTER", "virtio-net"), (", requests: 50/s", "", "LOOSER", "virtio-net"),

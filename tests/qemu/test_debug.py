@@ -240,13 +240,14 @@ def test_a_rule_changed_at_run_time(console: Any, tmp_path: Path) -> None:
     c.command(f"rule {r} stop")
     c.command(f"set $pc = {CODE:#x}")
     for key, there in (("e", True), ("a", True), ("d", False)):
-        c.send("cont\r")
+        c.send("cont\rA\rA")      # but for the command this was typed for the guest
         c.expect("is about to DENY msr.r PMCCNTR_EL0")
-        c.expect("onitor")
-        c.send("w")
+        c.expect(PROMPT)
+        c.send("why\r")
         c.expect("policy/default.yaml")
-        c.expect("onitor")
-        c.send(key)
+        c.expect("is about to DENY msr.r PMCCNTR_EL0")
+        c.expect(PROMPT)
+        c.send(key + "\r")
         c.expect("guest resumes")
         if there:
             c.send("\x1dm")
@@ -445,4 +446,68 @@ def test_traps_are_watched_until_a_key(console: Any) -> None:
     c.send("x")
     c.expect(PROMPT)
     assert "stopped: key" in c.command("status")
+    off(c)
+
+
+def test_the_monitor_on_another_cpu(console: Any) -> None:
+    """Two CPUs, each with instructions of its own: registers, memory, translation and steps are those of the CPU asked for."""
+    c = console(machine(build("default"), smp=2))
+    c.expect(PROMPT)
+    assert "cpu1 does not stand still" in c.command("cpu 1"), "the guest has it off by now"
+    spin = CODE + 0x100
+    c.command(f"w4 {spin:#x} 0x91000463")              # add x3, x3, #1
+    c.command(f"w4 {spin + 4:#x} {back(1):#x}")
+    for name, value in (("x0", 0xC4000003), ("x1", 1), ("x2", spin), ("x3", 0)):
+        c.command(f"set ${name} = {value:#x}")
+    program(c, 0xD4000002, SPIN)                       # hvc #0: PSCI CPU_ON
+    c.send("cont\r")
+    c.expect("guest resumes")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    status = c.command("status")
+    assert re.search(r"^cpu0 +pc=0x40200004", status, re.M) and re.search(r"^cpu1 +pc=0x4020010[04]", status, re.M), status
+    assert pc(c) == CODE + 4
+    c.command("cpu 1")
+    there = pc(c)
+    assert there in (CODE + 0x100, CODE + 0x104) and "cpu1" in c.command("cpu")
+    assert re.search(r"^MPIDR_EL1 +0x\w*1\b", c.command("sysregs mpidr_el1"), re.M)
+    for _ in range(3):
+        c.send("step\r")
+        c.expect(PROMPT)
+        there = spin + spin + 4 - there                 # of two instructions the other one
+        assert pc(c) == there, "a step of CPU 1"
+    c.command("cpu 0")
+    assert pc(c) == CODE + 4 and re.search(r"^MPIDR_EL1 +0x\w*0\b", c.command("sysregs mpidr_el1"), re.M)
+    c.command("cpu 1")
+    c.command("set $pc = 0x40200108")
+    c.command("w4 0x40200108 0xd2800545")              # mov x5, #42
+    c.command("w4 0x4020010c 0x14000000")
+    c.send("cont\r")
+    c.expect("guest resumes")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    c.command("cpu 1")
+    assert pc(c) == 0x4020010C and re.search(r"x5 +0x0*2a\b", c.command("regs"))
+    off(c)
+
+
+def test_equal_points_stop_once(console: Any) -> None:
+    """Breakpoints at one address and watchpoints of one access: the guest goes on behind them, once around its loop each time."""
+    c = paused(console, 0x91000421, 0xF9000064, back(2))       # add x1, x1, #1; str x4, [x3]; b .-8
+    c.command("set $x1 = 0")
+    c.command("set $x3 = 0x40300000")
+    c.command(f"bp {CODE + 4:#x} if $x0 == 0x123456789")
+    c.command(f"bp {CODE + 4:#x}")
+    c.command(f"bp {CODE + 4:#x}")
+    for turn in (1, 2, 3):
+        assert f" > {CODE + 4:#x}" in c.command("cont")
+        assert re.search(rf"x1 +0x0*{turn}\b", c.command("regs")), turn
+    for n in range(3):
+        c.command(f"bp -d {n}")
+    c.command("wp w 0x40300000 4")
+    c.command("wp rw 0x40300000 8")
+    assert "watchpoint: access to 0x40300000" in c.command("cont")
+    for turn in (4, 5):
+        assert "watchpoint: access to 0x40300000" in c.command("cont")
+        assert re.search(rf"x1 +0x0*{turn}\b", c.command("regs")), turn
     off(c)

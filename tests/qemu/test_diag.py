@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """The diagnostic guest under each profile and CPU model: every decision as the reference evaluator has it."""
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pexpect
 import pytest
 
-from vm import bootargs, build, decode, machine, run
+import vm
+from vm import ROOT, bootargs, build, decode, machine, run
+
+sys.path.insert(0, str(ROOT / "tests" / "linux"))
+from artifacts import newest_qemu  # noqa: E402
 
 PROFILES = ["default", "strict", "permissive"]
 CPUS = ["cortex-a53", "cortex-a72", "neoverse-n1", "max"]
@@ -44,6 +49,13 @@ def test_cpu_model(tmp_path: Path, cpu: str) -> None:
 @pytest.mark.parametrize("profile", ["strict", "permissive"])
 def test_newest_cpu_model(tmp_path: Path, profile: str) -> None:
     diagnose(tmp_path, profile, "max")
+
+
+@pytest.mark.parametrize("profile, cpu", [*((profile, "cortex-a57") for profile in PROFILES), ("permissive", "max")])
+def test_newest_machine(tmp_path: Path, profile: str, cpu: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest QEMU of Debian's backports."""
+    monkeypatch.setattr(vm, "QEMU", str(newest_qemu(ROOT / "build" / "linux")))
+    assert decode(diagnose(tmp_path, profile, cpu), "check", "--max-lost", "0").returncode == 0
 
 
 def test_more_cpus_than_the_guest_uses(tmp_path: Path) -> None:

@@ -47,9 +47,9 @@ def heard(c: Any) -> float:
 
 @pytest.mark.parametrize("smp", [1, 4, 8])
 @pytest.mark.parametrize("profile, key", [("default", "h"), ("linux-strict", "p"), ("default", "o"),
-                                          ("permissive", "m")])
+                                          ("permissive", "m"), ("permissive", "g")])
 def test_a_flood_ends_where_the_operator_says(tmp_path: Path, console: Any, profile: str, key: str, smp: int) -> None:
-    """Calls of 4096 bytes, bytes to the PL011, refusals within a line, and a different flood on each CPU."""
+    """Calls of 4096 bytes, bytes to the PL011, refusals within a line, a mix of floods, and the GIC of each CPU from all."""
     c = flooding(profile, key, smp, tmp_path, console)
     assert c.child.expect([pexpect.TIMEOUT, "panic", pexpect.EOF], timeout=SECONDS) == 0, c.child.before[-3000:]
     soon = heard(c)

@@ -61,6 +61,36 @@ def test_gdb_attaches_through_the_mux(tmp_path: Path, console: Any) -> None:
     assert check.returncode == 0, check.stdout
 
 
+def test_a_thread_for_each_cpu(tmp_path: Path, console: Any) -> None:
+    """gdb's own view of two CPUs that spin at different places: registers, steps and breakpoints of each."""
+    port = free_port()
+    c = console([sys.executable, str(ROOT / "tools" / "hvmux.py"), "--port", str(port), "--", *machine(build("default"), smp=2)])
+    c.expect("0 failed")
+    c.expect(PROMPT)
+    spin = CODE + 0x100
+    for at, word in ((CODE, 0xD4000002), (CODE + 4, 0x14000000), (spin, 0x91000463), (spin + 4, 0x17FFFFFF)):
+        c.command(f"w4 {at:#x} {word:#x}")          # hvc #0; b .    add x3, x3, #1; b .-4
+    for name, value in (("x0", 0xC4000003), ("x1", 1), ("x2", spin), ("x3", 0), ("pc", CODE)):
+        c.command(f"set ${name} = {value:#x}")
+    c.send("cont\r")
+    c.expect("guest resumes")
+    said = gdb(port, "info threads", "thread 1", "info registers pc", "thread 2", "info registers pc x0", f"set $pc = {spin:#x}",
+               "stepi", "info registers pc", "stepi", "info registers pc", "set $x3 = 0x5000000000", "thread 1",
+               "info registers pc", f"hbreak *{spin + 4:#x}", "continue", "info registers pc x3", "maintenance packet vCont;X",
+               "maintenance packet T9", "detach")
+    assert re.search(r"^\* 1 +Thread 1 .*0x0*40200004 in .*\n +2 +Thread 2 .*0x0*4020010[04] in ", said, re.M), said
+    pcs = re.findall(r"^pc +0x402(\w+)", said, re.M)
+    assert pcs[0] == "00004" and pcs[1] in ("00100", "00104") and pcs[2:5] == ["00104", "00100", "00004"], said
+    assert pcs[5] == "00104" and re.search(r"Thread 2 hit Breakpoint 1", said), said
+    assert re.search(r"^x3 +0x500000\w{4}\b", said, re.M), said
+    assert said.count('received: "E01"') == 2, said
+    c.expect("guest resumes")
+    c.send("\x1dm")
+    c.expect(PROMPT)
+    c.send("poweroff\r")
+    c.child.expect(pexpect.EOF)
+
+
 def test_gdb_loads_a_kernel(tmp_path: Path, console: Any) -> None:
     """`load` puts a kernel into the guest's memory and its entry into the PC; its names are gdb's."""
     make(f"B={tmp_path}/b", f"{tmp_path}/b/hello.elf")
@@ -94,5 +124,25 @@ def test_a_gdb_that_vanishes_gives_the_prompt_back(tmp_path: Path, console: Any)
         assert s.recv(100).startswith(b"+")
     c.expect("gdb mode ended")
     c.expect(PROMPT)
+    c.send("poweroff\r")
+    c.child.expect(pexpect.EOF)
+
+
+def test_a_gdb_that_is_killed_gives_the_console_back(tmp_path: Path, console: Any) -> None:
+    """Killed while the guest runs under it."""
+    port = free_port()
+    c = console([sys.executable, str(ROOT / "tools" / "hvmux.py"), "--port", str(port), "--", *machine(build("default"))])
+    c.expect("0 failed")
+    c.expect(PROMPT)
+    c.command(f"w4 {CODE:#x} 0x14000000")
+    c.command(f"set $pc = {CODE:#x}")
+    words = ["gdb-multiarch", "-nx", "-q", "-ex", f"target remote 127.0.0.1:{port}", "-ex", "continue"]
+    child = pexpect.spawn(words[0], words[1:], timeout=TIMEOUT)
+    child.expect("Continuing")
+    child.kill(9)
+    child.wait()
+    c.expect("gdb mode ended")
+    c.expect(PROMPT)
+    assert f"pc  {CODE:#018x}" in c.command("regs")
     c.send("poweroff\r")
     c.child.expect(pexpect.EOF)

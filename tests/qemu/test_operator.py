@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any, List
 
+import pytest
+
 from vm import CROSS, PROMPT, ROOT, TIMEOUT, build, decode, machine, make, run
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
@@ -216,3 +218,12 @@ def test_a_monitor_that_nobody_types_at_costs_the_host_nothing(console: Any) -> 
     assert "stopped: pause" in c.command("status")
     c.send("poweroff\r")
     assert c.end() == 0
+
+
+@pytest.mark.parametrize("typed", [b"", b"status\n", b"status\ncont\n"])
+def test_an_input_that_ends_ends_the_run(typed: bytes) -> None:
+    """A script that forgot `poweroff`, through a pipe."""
+    done = subprocess.run(["make", "-s", "run", "B=build/test/default"], cwd=ROOT, input=typed, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=TIMEOUT, check=True)
+    assert b" 0 failed" in done.stdout and b"reason=poweroff" in done.stdout
+    assert (b"policy  default#" in done.stdout) == (b"status" in typed)

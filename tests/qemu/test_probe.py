@@ -16,8 +16,9 @@ from vm import QEMU, ROOT, TIMEOUT
 
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "linux")]
 from artifacts import newest_qemu  # noqa: E402
-from policygen.commands.probe import probed  # noqa: E402
+from policygen.commands.probe import probed, unmeasured  # noqa: E402
 from policygen.facts.arch import load_arch  # noqa: E402
+from policygen.facts.board import load_board  # noqa: E402
 
 MACHINE = ["-M", "virt,virtualization=on,gic-version=3", "-m", "1G", "-nographic", "-nic", "none"]
 TFP = "CPTR_EL2.TFP"                            # a deviation of QEMU without consequences
@@ -68,6 +69,12 @@ def the_facts_are(qemu: str, cpu: str, more: List[str], gaps: List[str]) -> None
     assert found["accesses"] > 2 * 98304 and found["controls"] > 50 and not found["has"]
     assert sorted(gap["control"] for gap in found["gaps"]) == gaps and all(gap["known"] for gap in found["gaps"])
     assert not found["lacks"] and [item["control"] for item in found["more"]] == more
+
+
+def test_a_version_without_measured_gaps_is_told() -> None:
+    board = load_board("qemu-virt")
+    assert not unmeasured(board, "7.2") and not unmeasured(board, "10.0") and not unmeasured(board, "")
+    assert unmeasured(board, "9.1") == ["version    QEMU 9.1: no gap of the platform was measured on it, only on 7.2, 10.0"]
 
 
 def judged(log: Path, lines: List[str]) -> "subprocess.CompletedProcess[str]":

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filter expressions: `verdict==DENY and class==msr and reg~PM and t>1.5 and cost>2us`.
 
-    expr    = term *("or" term)          term = factor *("and" factor)
+    expr    = term *("or" term)          term = factor *(("and" / "&") factor)
     factor  = "not" factor / "(" expr ")" / field [ op value / ["not"] "in" "(" value *("," value) ")" ]
     op      = "==" "=" "!=" "<" "<=" ">" ">=" "~" "!~"       (~ searches a regular expression)
     value   = "quoted" / 'quoted' / word / number with an optional unit (ns us ms s k M)
+
+The monitor's `log grep deny & msr.r pmcr & pc 0x1000 0x2000` is one, too:
+
+    factor  = "pc" low high / word *word        (text that the record's line has, in either case)
 
 A field that a record does not have makes every comparison false, `!=` too; a field alone asks whether it is there.
 A bare number is seconds for t and last, nanoseconds for cost.
@@ -24,8 +28,9 @@ Value = Union[int, str, None]
 
 _TOKEN = re.compile(r"""\s*(?:
     (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*') |
-    (?P<op>==|!=|<=|>=|!~|[<>=~(),]) |
-    (?P<word>[^\s"'()<>=!~,]+) )""", re.VERBOSE)
+    (?P<op>==|!=|<=|>=|!~|[<>=~(),&]) |
+    (?P<word>[^\s"'()<>=!~,&]+) )""", re.VERBOSE)
+_JOINS = ("and", "or", "not", "in")
 _NUMBER = re.compile(r"(?:0x(?P<hex>[0-9a-fA-F]+)|(?P<dec>[0-9]+(?:\.[0-9]+)?)(?P<unit>ns|us|ms|s|k|M)?)\Z")
 _UNIT = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "k": 1_000, "M": 1_000_000}
 _DEPTH = 50
@@ -90,7 +95,7 @@ class _Parser:
 
     def _all(self) -> Test:
         tests = [self._factor()]
-        while self._is("and"):
+        while self._is("and") or self._is("&"):
             tests.append(self._factor())
         return tests[0] if len(tests) == 1 else lambda v: all(t(v) for t in tests)
 
@@ -115,6 +120,12 @@ class _Parser:
         kind, name, at = self._next()
         if kind != "word":
             raise self._error(at, "a field's name is expected")
+        if name == "pc" and self._peek()[0] == "word" and self._peek()[1] not in _JOINS:
+            low, high = self._value(name), self._value(name)
+            return lambda v: (lambda x: x is not None and low <= x <= high)(v.rec.f.pc)     # type: ignore[operator]
+        if name not in FIELDS and (self._peek()[0] in ("word", "end") or self._peek()[1] in ("&", ")")) and \
+                self._peek()[1] not in ("in", "not"):
+            return self._text_term(name)
         if name not in FIELDS:
             near = difflib.get_close_matches(name, FIELDS, 1)
             raise self._error(at, f"no field '{name}'" + (f"; did you mean '{near[0]}'?" if near else ""))
@@ -131,6 +142,13 @@ class _Parser:
             return lambda v: get(v) is not None
         self._at += 1
         return self._operator(name, op)
+
+    def _text_term(self, first: str) -> Test:
+        words = [first]
+        while self._peek()[0] == "word" and self._peek()[1] not in _JOINS:
+            words.append(self._next()[1])
+        wanted = " ".join(words).lower()
+        return lambda v: wanted in v.rec.text().lower()
 
     def _list(self, name: str) -> List[Value]:
         if not self._is("("):

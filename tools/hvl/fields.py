@@ -6,13 +6,13 @@ import re
 from typing import Any, Callable, Dict, Optional, Union
 
 from .names import EVENTS, VERDICTS
-from .record import Rec, call_name, number, seconds, touched
+from .record import Rec, call_name, callers, number, seconds, touched
 from .rules import Places
 from .sequence import Session
 from .symbols import Symbols
 
 Value = Union[int, str, None]
-_ADDRESS = re.compile(r"0x([0-9a-f]{1,16})\b")
+CALL = 4                   # bytes of a BL
 _PLACE = re.compile(r"\b(?:pc|elr|entry|lr)=0x([0-9a-f]{1,16})\b")
 
 
@@ -35,16 +35,20 @@ class View:
         rule = self.rec.f.rule
         return None if rule is None else self.places.place(self.session, rule)
 
-    def sym(self, address: Optional[int], el: Optional[int] = 1) -> Optional[str]:
+    def sym(self, address: Optional[int], el: Optional[int] = 1, back: int = 0) -> Optional[str]:
         named = self.symbols.of(self.session) if self.symbols is not None and address is not None else None
-        return named.name(address, el) if named is not None and address is not None else None
+        return named.name(address, el, back) if named is not None and address is not None else None
 
     def where(self, address: int, el: Optional[int] = 1) -> str:
         """An address of the guest for people."""
         return self.sym(address, el) or hex(address)
 
-    def function(self, address: Optional[int], el: Optional[int] = 1) -> Optional[str]:
-        name = self.sym(address, el)
+    def caller(self, address: int) -> str:
+        """A return address for people."""
+        return self.sym(address, 1, CALL) or hex(address)
+
+    def function(self, address: Optional[int], el: Optional[int] = 1, back: int = 0) -> Optional[str]:
+        name = self.sym(address, el, back)
         return name.partition("+")[0] if name is not None else None
 
     def told(self, body: str) -> str:
@@ -52,7 +56,7 @@ class View:
         if self.symbols is None or "=0x" not in body:
             return body
         if body.startswith("trace lr="):
-            return "called from " + " < ".join(self.where(int(found, 16)) for found in _ADDRESS.findall(body))
+            return "called from " + " < ".join(self.caller(at) for at in callers(body[9:]))
         return _PLACE.sub(lambda found: f"{found.group()}{self._behind(int(found.group(1), 16))}", body)
 
     def _behind(self, address: int) -> str:

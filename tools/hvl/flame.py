@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import Dict, Iterator, List, Optional, Tuple
 
 from .escape import Html, markup, together
-from .fields import View
-from .record import DECISIONS, Body, Rec, group, number, touched
+from .fields import CALL, View
+from .record import DECISIONS, Body, Rec, callers, group, touched
 from .run import Output, Run
 from .sequence import End, Start
 
 _STACKS = 20_000        # told apart; a guest that jumps about must not cost memory
-_CALLERS = 8
 _WIDTH, _ROW, _LEAST = 1000.0, 17, 0.6       # of the drawing, in units; a frame that is narrower is left out
 _COLOURS = {"DENY": "#e57368", "KILL": "#a04a44", "WOULD": "#efb15c", "INJECT": "#b7a8dc", "": "#f2cf8d"}
 
@@ -34,7 +33,7 @@ class Flame:
         before = self._held.pop(rec.cpu, None)
         if before is not None:
             same = rec.kind == "E" and rec.f.event == "trace" and rec.seq == before.seq + before.span
-            self._count(before, callers(rec) if same else ())
+            self._count(before, tuple(callers(rec.f.kv.get("lr", ""))) if same else ())
         if rec.kind in DECISIONS:
             self._held[rec.cpu] = rec
 
@@ -55,20 +54,17 @@ class Flame:
         self._held.clear()
         out: Dict[Tuple[str, ...], Weight] = {}
         for (el, pc, stack, verdict, what), weight in self._stacks.items():
+            own = None if pc is None else view.function(pc, el)
+            if stack and own is not None and view.function(stack[0], back=CALL) == own:
+                stack = stack[1:]       # X30 is old: it was saved, and the function has called others since
             frames = ["EL?" if el is None else f"EL{el}"]
-            frames += [view.function(address) or hex(address) for address in reversed(stack)]
-            frames.append("?" if pc is None else view.function(pc, el) or hex(pc))
+            frames += [view.function(address, back=CALL) or hex(address) for address in reversed(stack)]
+            frames.append("?" if pc is None else own or hex(pc))
             key = (*frames, f"{verdict} {what}")
             out[key] = _sum(out.get(key, (0, 0)), weight)
         if self.other[0]:
             out[("(other)",)] = self.other
         return out
-
-
-def callers(rec: Rec) -> Tuple[int, ...]:
-    """Return addresses of an @E trace, the nearest first."""
-    found = [number(text) for text in rec.f.kv.get("lr", "").split(",")[:_CALLERS]]
-    return tuple(address for address in found if address)
 
 
 def _subject(f: Body) -> str:

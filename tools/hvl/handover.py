@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, List, Optional, Tuple, cast
 from .entry import Parser
 from .escape import terminal
 from .fields import View
-from .record import DECISIONS, Rec, what
+from .record import DECISIONS, Rec, callers, what
 from .rules import Places, Rule
 from .run import Options, Output, Run
 from .sequence import Session
@@ -66,10 +66,22 @@ def _why(main: Optional[Callable[[List[str]], int]], args: argparse.Namespace, r
                          "clone with policygen")
     else:
         explain(rec, view, rule, out)
+    found = _callers(log, rec, session) if status == 0 else []
+    if found:
+        out.line(f"  callers   {' < '.join(map(view.caller, found))}")
     if status == 0:
         out.line(f"  seen      {times} time{'s' * (times != 1)} in this log, first seq {first}")
     out.close()
     return status
+
+
+def _callers(log: str, rec: Rec, session: Session) -> List[int]:
+    """Return addresses that `log: { always, trace }` put behind the decision."""
+    for event, view in _run(log, session.number).events():
+        if isinstance(event, Rec) and view.session.number == session.number and event.cpu == rec.cpu and \
+                event.seq == rec.seq + rec.span:
+            return callers(event.f.kv.get("lr", "")) if event.kind == "E" and event.f.event == "trace" else []
+    return []
 
 
 def _ran(view: View, rule: Optional[Rule], out: Output) -> None:

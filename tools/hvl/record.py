@@ -17,6 +17,7 @@ REFUSED = ("DENY", "KILL", "INJECT")  # a read without a value
 
 # The word after a class belongs to it, even if it holds '='.
 _TARGETED = {"msr", "sys", "mmio", "mem"}
+_CALLERS = 8
 _CALLS = (0x12, 0x13, 0x16, 0x17)       # ESR.EC of HVC and SMC
 _KEY = re.compile(r"[a-z_][a-z0-9_]*\Z")
 _ESCAPE = re.compile(r'\\(x[0-9a-fA-F]{2}|["\\])')
@@ -208,6 +209,12 @@ def group(body: Body) -> str:
         return f"exc.{body.name}" if body.name else "exc"
     cls = body.cls or "?"
     return f"{cls}.{body.op}" if body.op else cls
+
+
+def callers(text: str) -> List[int]:
+    """Return addresses of an @E trace, the nearest first; 0 is none."""
+    found = (number(word) for word in text.split(",")[:_CALLERS])
+    return [address for address in found if address]
 
 
 def immediate(body: Body) -> int:

@@ -10,6 +10,7 @@ from .escape import Html, markup, together
 from .fields import View
 from .flame import Flame, drawing
 from .record import DECISIONS, Rec, VERDICTS, number, seconds, what
+from .refused import groups
 from .run import Output, Run, changes, completeness, span
 from .sequence import End, Start
 from .summary import _ns
@@ -29,15 +30,32 @@ _CONTEXT = 3
 
 BEGINS = Html("<!doctype html><html lang=en><meta charset=utf-8><title>Charter: what the hypervisor decided</title>")
 
-_STYLE = """body{font:14px/1.45 system-ui,sans-serif;max-width:1100px;margin:2em auto;padding:0 1em;color:#222}
-h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em;border-bottom:1px solid #ddd}
+_VIEWPORT = Html("<meta name=viewport content='width=device-width'>")
+# Text has a contrast of 4.5:1 or more to its ground, in light and dark.
+_STYLE = """:root{color-scheme:light dark;--ink:#222;--paper:#fff;--soft:#f4f4f4;--line:#ccc;--red:#a8241a;--faint:#5c5c5c;
+--link:#0b57a4}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e4e4;--paper:#17191a;--soft:#232628;--line:#4b4f52;--red:#ff9d92;
+--faint:#adadad;--link:#8fbcf2}}
+body{font:14px/1.45 system-ui,sans-serif;max-width:1500px;margin:1.5em auto;padding:0 1em;color:var(--ink);
+background:var(--paper);overflow-wrap:break-word}
+h1{font-size:1.4em}h2{font-size:1.1em;margin-top:2em;border-bottom:1px solid var(--line)}h3{font-size:1em;margin:.2em 0}
+a{color:var(--link)}nav a{margin-right:1em}a:focus-visible,.wide:focus-visible,
+summary:focus-visible{outline:2px solid var(--link)}
 table{border-collapse:collapse}td,th{padding:.15em .7em;text-align:left;vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}tr:nth-child(even){background:#f6f6f6}
-code,pre{font:12px/1.4 ui-monospace,monospace}pre{white-space:pre-wrap;background:#f6f6f6;padding:.6em;margin:.2em 0}
-.badge{padding:.2em .6em;border-radius:.3em;color:#fff;background:#2e7d32}.bad{background:#c0392b}
-.hand{background:#b26a00}
-.src td{padding:0 .7em;font:12px/1.4 ui-monospace,monospace;white-space:pre}.never{color:#999}.refused{color:#c0392b}
-.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}summary{cursor:pointer}"""
+.wide{overflow-x:auto;max-width:100%}:target{outline:2px solid var(--link)}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}tr:nth-child(even){background:var(--soft)}
+code,pre{font:12px/1.4 ui-monospace,monospace}pre{white-space:pre-wrap;background:var(--soft);padding:.6em;margin:.2em 0}
+.group{border-left:4px solid var(--red);padding:.3em .8em;margin:.8em 0;background:var(--soft)}.group p,.group ul{margin:.3em 0}
+.badge{padding:.2em .6em;border-radius:.3em;color:#fff;background:#2e7d32}.bad{background:#b3261e}
+.hand{background:#8a5200}.chart text{fill:currentColor}
+.src td{padding:0 .7em;font:12px/1.4 ui-monospace,monospace;white-space:pre}.never{color:var(--faint)}.refused{color:var(--red)}
+.key span{display:inline-block;width:.8em;height:.8em;margin:0 .3em 0 1em}summary{cursor:pointer}
+@media print{nav{display:none}.wide{overflow:visible}.group,details{break-inside:avoid}}"""
+
+
+def _table(name: str, session: int) -> Html:
+    """The beginning of a table that can be scrolled, by keys too, where it is wider than the page."""
+    return markup("<div class=wide role=region tabindex=0 aria-label='{}, session {}'><table>", name, session)
 
 
 class Slots:
@@ -199,7 +217,13 @@ class Report:
         out.line(markup("<p>{}<br>{}</p>", head, completeness(s)))
         words = " · ".join(f"{word} {self.tally.verdict(word)}" for word in VERDICTS if self.tally.verdict(word))
         out.line(markup("<p>{} decisions: {}</p>", self.tally.total(), words))
+        n = s.number
+        out.line(markup("<nav aria-label='Session {0}'><a href='#s{0}refused'>Refused</a><a href='#s{0}time'>Time</a>"
+                        "<a href='#s{0}rules'>Rules</a><a href='#s{0}cost'>Cost</a>"
+                        "<a href='#s{0}each'>Each refusal</a></nav>", n))
         self._changes(out)
+        sample = {d.rec.f.rule: d.rec for d in reversed(self.denials) if d.rec.f.rule is not None}
+        out.line(groups(self.tally, self.view, sample, self._link, n))
         self._rates(out)
         self._bars(out)
         self._costs(out)
@@ -207,6 +231,18 @@ class Report:
         self._source(out)
         self._flame(out)
         self._denials(out)
+
+    def _link(self, rule: int) -> Html:
+        """A rule's place, as a link to its line if the page has it."""
+        found = self.view.places.rule(self.view.session, rule)
+        where = found.source() if found is not None else None
+        files = [source.file for source in self.view.places.sources(self.view.session)]
+        if found is None:
+            return markup("r{}", rule)
+        if where is None or where[0] not in files:
+            return markup("r{} {}", rule, found.place)
+        return markup("<a href='#s{}f{}l{}'>r{} {}</a>", self.view.session.number, files.index(where[0]), where[1], rule,
+                      found.place)
 
     def _flame(self, out: Output) -> None:
         stacks = self.flame.folded(self.view)
@@ -222,12 +258,12 @@ class Report:
         if would:
             out.line(markup("<p><b>{} decisions were let through that the policy refuses (WOULD).</b></p>", would))
         if s.changed:
-            out.line(markup("<h2>Changed by the operator</h2><table>"))
+            out.line(markup("<h2>Changed by the operator</h2>{}", _table("Changed by the operator", s.number)))
             for rec, text in s.changed:
                 out.line(markup("<tr><td class=n>{}<td class=n>{}<td>{}</tr>", _seq(rec),
                                 "-" if rec.t is None else seconds(rec.t), text))
             more = s.changes - len(s.changed)
-            out.line(markup("</table>{}", f"and {more} more" if more else ""))
+            out.line(markup("</table></div>{}", f"and {more} more" if more else ""))
 
     def _stops(self, used: int, width: int, left: int, height: int) -> Html:
         """A line where the guest stood: that time is left out of the axis."""
@@ -242,18 +278,20 @@ class Report:
         used = self.rate.used()
         if not used:
             return
-        out.line(markup("<h2>Decisions over time</h2>"))
+        out.line(markup("<h2 id='s{}time'>Decisions over time</h2>", self.view.session.number))
         slots = self.rate.slots[:used]
         most = max(1, max(sum(n for key, n in slot.items() if key != "lost") for slot in slots))
         width, height = 1000 / used, 160
-        parts = [markup("<svg viewBox='0 0 1000 {}' width='100%'><defs><pattern id='h' width='6' height='6' "
+        parts = [markup("<svg class=chart role=img aria-label='Decisions over time' viewBox='0 0 1000 {}' width='100%'>"
+                        "<defs><pattern id='s{}h' width='6' height='6' "
                         "patternUnits='userSpaceOnUse'><path d='M0 6L6 0' stroke='#c0392b'/></pattern></defs>",
-                        height + 20)]
+                        height + 20, self.view.session.number)]
         for i, slot in enumerate(slots):
             y = float(height)
             if "lost" in slot:
-                parts.append(markup("<rect x='{}' y='0' width='{}' height='{}' fill='url(#h)'>"
-                                    "<title>records lost</title></rect>", f"{i * width:.1f}", f"{width:.1f}", height))
+                parts.append(markup("<rect x='{}' y='0' width='{}' height='{}' fill='url(#s{}h)'>"
+                                    "<title>records lost</title></rect>", f"{i * width:.1f}", f"{width:.1f}", height,
+                                    self.view.session.number))
             for word in list(VERDICTS) + ["?", "counted"]:
                 n = slot.get(word, 0)
                 if n:
@@ -266,7 +304,7 @@ class Report:
         total = used * self.rate.width
         for t, text in self.marks:
             x = max(0, t - self.rate.zero) / total * 1000
-            parts.append(markup("<line x1='{0}' x2='{0}' y1='0' y2='{1}' stroke='#222' stroke-dasharray='3'>"
+            parts.append(markup("<line x1='{0}' x2='{0}' y1='0' y2='{1}' stroke='currentColor' stroke-dasharray='3'>"
                                 "<title>{2}</title></line>", f"{x:.1f}", height, text))
         stood = sum(length for _, _, length, _ in self.view.session.stops.marks())
         note = f" (without {span(stood)} in which the guest stood: grey lines)" if stood else ""
@@ -292,8 +330,8 @@ class Report:
         rows = self._rules()[:_RULES]
         if not rows:
             return
-        out.line(markup("<h2>Rules</h2><table><tr><th>rule<th class=n>decisions<th><th class=n>time in EL2<th><th>"
-                        "place<th>entry</tr>"))
+        out.line(markup("<h2 id='s{}rules'>Rules</h2>{}<tr><th>rule<th class=n>decisions<td><th class=n>time in EL2<td><th>"
+                        "entry</tr>", self.view.session.number, _table("Rules", self.view.session.number)))
         most, longest = max(row[1] for row in rows), max(1, max(row[2] for row in rows))
         for rule, hits, ticks in rows:
             found = self.view.places.rule(self.view.session, rule)
@@ -301,12 +339,12 @@ class Report:
             verdicts = row.verdicts if row and 2 * row.count >= hits else {}
             word = max(sorted(verdicts), key=verdicts.__getitem__, default="counted")
             parts = (hits / most, _COLOURS.get(word, _COLOURS["?"])), (ticks / longest, "#1f4e79")
-            bars = [markup("<svg width='160' height='10'><rect width='{}' height='10' fill='{}'/></svg>",
+            bars = [markup("<svg aria-hidden=true width='160' height='10'><rect width='{}' height='10' fill='{}'/></svg>",
                            max(1, round(160 * part)), colour) for part, colour in parts]
-            out.line(markup("<tr><td>r{}<td class=n>{}<td>{}<td class=n>{}<td>{}<td>{}<td><code>{}</code></tr>", rule,
-                            hits, bars[0], _ns(self.view.session, ticks), bars[1], found.place if found else "",
-                            found.text[:60] if found else ""))
-        out.line(markup("</table>"))
+            out.line(markup("<tr id='s{}r{}'><td>{}<td class=n>{}<td>{}<td class=n>{}<td>{}<td><code>{}</code></tr>",
+                            self.view.session.number, rule, self._link(rule), hits, bars[0], _ns(self.view.session, ticks),
+                            bars[1], found.text[:60] if found else ""))
+        out.line(markup("</table></div>"))
 
     def _costs(self, out: Output) -> None:
         buckets: Dict[int, int] = {}
@@ -318,14 +356,15 @@ class Report:
             return
         silent = self.tally.total() - self.tally.decisions
         of = f" (of the {self.tally.decisions} that are in the log)" if silent > 0 else ""
-        out.line(markup("<h2>Cost of a decision{}</h2><table><tr><th class=n>from<th class=n>decisions<th></tr>", of))
+        out.line(markup("<h2 id='s{}cost'>Cost of a decision{}</h2>{}<tr><th class=n>from<th class=n>decisions<td></tr>",
+                        self.view.session.number, of, _table("Cost of a decision", self.view.session.number)))
         most = max(buckets.values())
         for power in range(min(buckets), max(buckets) + 1):
             n = buckets.get(power, 0)
-            out.line(markup("<tr><td class=n>{}<td class=n>{}<td><svg width='320' height='10'><rect width='{}' "
+            out.line(markup("<tr><td class=n>{}<td class=n>{}<td><svg aria-hidden=true width='320' height='10'><rect width='{}' "
                             "height='10' fill='#5b8db8'/></svg></tr>", _ns(self.view.session, 1 << power), n,
                             320 * n // most))
-        out.line(markup("</table>"))
+        out.line(markup("</table></div>"))
 
     def _heat(self, out: Output) -> None:
         used = self.heat.used()
@@ -334,7 +373,8 @@ class Report:
             return
         out.line(markup("<h2>Rules over time</h2>"))
         width = 900 / used
-        parts = [markup("<svg viewBox='0 0 1000 {}' width='100%'>", 14 * len(names))]
+        parts = [markup("<svg class=chart role=img aria-label='Rules over time' viewBox='0 0 1000 {}' width='100%'>",
+                        14 * len(names))]
         for y, name in enumerate(names):
             counts = [slot.get(name, 0) for slot in self.heat.slots[:used]]
             most = max(1, max(counts))
@@ -357,23 +397,31 @@ class Report:
             if where is not None:
                 lines.setdefault(where[0], {}).setdefault(where[1], []).append(each)
         refused = {rule for (_, _, _, rule) in self.tally.refused}
-        for source in places.sources(self.view.session):
+        number = self.view.session.number
+        for file, source in enumerate(places.sources(self.view.session)):
             today = {None: "", True: "", False: " The file of this name in the tree differs today."}[source.today()]
-            out.line(markup("<h2>{}</h2><p>As it ran, sha256 {}.{}</p><table class=src>", source.file,
-                            source.sha256[:16], today))
+            out.line(markup("<h2>{}</h2><p>As it ran, sha256 {}.{}</p><div class='wide src' role=region tabindex=0 "
+                            "aria-label='{}, session {}'><table>", source.file, source.sha256[:16], today, source.file, number))
             for at, line in enumerate(source.lines, 1):
                 rules = lines.get(source.file, {}).get(at, [])
                 count = sum(counts.get(rule, (0, 0))[0] for rule in rules)
                 style = "refused" if refused.intersection(rules) else "never" if rules and not count else ""
-                out.line(markup("<tr class='{}'><td class=n>{}<td class=n>{}<td>{}</tr>", style,
-                                count if rules else "", at, line))
-            out.line(markup("</table>"))
+                out.line(markup("<tr class='{}' id='s{}f{}l{}'><td class=n>{}<td class=n>{}<td>{}</tr>", style, number,
+                                file, at, self._hits(rules, count), at, line))
+            out.line(markup("</table></div>"))
+
+    def _hits(self, rules: List[int], count: int) -> Html:
+        """The margin of a line: its decisions, as a link to the rule's row."""
+        if not rules or not count:
+            return markup("{}", count if rules else "")
+        return markup("<a href='#s{}r{}' aria-label='{} decisions by r{}'>{}</a>", self.view.session.number, rules[0], count,
+                      rules[0], count)
 
     def _denials(self, out: Output) -> None:
         if not self.denials:
             return
         more = f", the first {len(self.denials)}" if self.denied > len(self.denials) else ""
-        out.line(markup("<h2>Refused ({}{})</h2>", self.denied, more))
+        out.line(markup("<h2 id='s{}each'>Each refusal ({}{})</h2>", self.view.session.number, self.denied, more))
         for denial in self.denials:
             title = next((line for line in denial.lines if line.startswith("> ")), "")
             answer = f" - overruled by the operator: {denial.answer}" if denial.answer else ""
@@ -405,7 +453,7 @@ def _line(rec: Rec, view: View) -> str:
 
 
 def write_html(run: Run, out: Output) -> None:
-    out.line(markup("{}<style>{}</style>", BEGINS, Html(_STYLE)))
+    out.line(markup("{}{}<style>{}</style><main>", BEGINS, _VIEWPORT, Html(_STYLE)))
     report: Optional[Report] = None
     sessions = 0
     for event, view in run.events():
@@ -425,4 +473,4 @@ def write_html(run: Run, out: Output) -> None:
             report = None
     if sessions > _SESSIONS:
         out.line(markup("<h1>{} more sessions</h1><p>The report of one: --session N</p>", sessions - _SESSIONS))
-    out.line(markup("</html>"))
+    out.line(markup("</main></html>"))

@@ -58,8 +58,9 @@ class Table:
     def __len__(self) -> int:
         return len(self._at)
 
-    def find(self, address: int) -> Optional[str]:
-        at = bisect_right(self._at, address) - 1
+    def find(self, address: int, back: int = 0) -> Optional[str]:
+        """`back`: of a call before a return address, behind which another function may begin."""
+        at = bisect_right(self._at, address - back) - 1
         if at < 0 or address - self._at[at] > _FAR:
             return None
         off = address - self._at[at]
@@ -137,14 +138,14 @@ class Named:
         self._table = table
         self.slide = slide
 
-    def name(self, address: int, el: Optional[int] = 1) -> Optional[str]:
+    def name(self, address: int, el: Optional[int] = 1, back: int = 0) -> Optional[str]:
         """The name of an instruction that EL1 ran; before its MMU is on, a Linux runs where RAM begins."""
         if el == 0:
             return None
         if self.slide is not None and self._table.holds(address - self.slide):
-            return self._table.find(address - self.slide)
+            return self._table.find(address - self.slide, back)
         if self._table.ram is not None and RAM <= address < RAM + _RAM_SIZE:
-            return self._table.find(self._table.ram + address - RAM)
+            return self._table.find(self._table.ram + address - RAM, back)
         return None
 
 

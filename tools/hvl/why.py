@@ -24,7 +24,7 @@ def explain(rec: Rec, view: View, rule: Rule, out: Output) -> None:
         out.line(line)
     if rule.why:
         out.line(f"  why       {rule.why}")
-    for line in _remedy(rec, view, rule):
+    for line in remedy(rec, view, rule):
         out.line(line)
 
 
@@ -37,7 +37,7 @@ def _source(view: View, rule: Rule) -> List[str]:
     return [f"    {'>' if at == place[1] else ' '} {at:4} | {source.lines[at - 1]}" for at in range(first, last + 1)]
 
 
-def _remedy(rec: Rec, view: View, rule: Rule) -> List[str]:
+def remedy(rec: Rec, view: View, rule: Rule) -> List[str]:
     """Edits that would change the decision."""
     f = rec.f
     if not view.places.refuses(view.session, f.verdict, f.rule) and f.verdict != "INJECT":

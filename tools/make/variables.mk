@@ -5,7 +5,7 @@
 # at as it stands ($(value)), with make's own functions alone, and fixed: nothing in it is expanded afterwards. Texts that
 # are free (HVINIT, LINUX_CMDLINE, GUEST_ARGS) go to a tool as environment, never as part of a command.
 
-override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS LINUX_VERBATIM V
+override SWITCHES := UNATTENDED LOCKED MONITOR GDB BRIEF FULL FLOODS LINUX_VERBATIM WEB V
 override NUMBERS := TIMEOUT SEED COUNT PROGRAMS STORM MUTANTS FUZZ_SECONDS FUZZ_SEED SESSION
 override CHOICES := MODE BOARD LOG SMP GUEST CPU SEQ RELEASE GUEST_LOAD GUEST_ENTRY GUEST_X0 GUEST_DTB_AT
 override FILES := POLICY B R UART_LOG LINUX_IMAGE LINUX_DTB LINUX_INITRD LINUX_DISK GUEST_ELF GUEST_BIN GUEST_DTB GUEST_DISK RESULTS
@@ -55,6 +55,7 @@ override takes.GUEST_MACHINE := options for QEMU -machine, of run-guest and run-
 override takes.R := the folder of a recording (build/record)
 override takes.SEQ := a decision: 12098, or 12098.1 for CPU 1
 override takes.SESSION := a number: which session of the log
+override takes.WEB := $(a_switch): the cockpit serves the report, live, on the loopback
 override takes.GDB := $(a_switch): gdb, inside the recording
 override takes.SCENARIOS := names of tests/linux/smoke.py
 override takes.MUTANTS := a number; 0 for all

@@ -200,6 +200,7 @@ void gic_enable(u32 cpu, u32 irq, bool on)
 
 void gic_send_sgi(u32 cpu, u32 irq)
 {
+	dsb_ish(); /* the CPU that it interrupts sees all stores before it */
 	/* QEMU virt numbers the CPUs of its one cluster by Aff0, up to 16. */
 	sysreg_write(icc_sgi1r_el1, (u64)irq << 24 | 1u << cpu);
 	isb();

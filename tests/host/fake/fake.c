@@ -229,13 +229,32 @@ void gic_route_uart(u32 cpu)
 }
 
 volatile bool smp_stopped = true;
+static bool stand;
 void smp_stop_others(struct cpu *c)
 {
 	(void)c;
+	stand = true;
 }
 
 void smp_resume_others(void)
 {
+	stand = false;
+}
+
+/* CPU `c` waits: the monitor is with any of them. */
+void monitor_parked(struct cpu *c) __attribute__((weak));
+void smp_park(struct cpu *c)
+{
+	c->parked = true;
+	while (stand && monitor_parked)
+		for (unsigned i = 0; i < MAX_CPUS && stand; i++)
+			if (cpus[i])
+				monitor_parked(cpus[i]);
+}
+
+void gic_send_sgi(u32 cpu, u32 irq)
+{
+	(void)cpu, (void)irq;
 }
 
 bool console_guest(u8 byte)
@@ -273,7 +292,7 @@ void console_flush(void)
 {
 }
 
-bool console_midline(void)
+truth console_midline(void)
 {
 	return midline;
 }
@@ -324,7 +343,7 @@ void *guest_ram(u64 ipa, u64 size)
 	return fake_ram + offset;
 }
 
-bool guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
+truth guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 {
 	fake_at(va, as & AS_WRITE, false);
 	*par = fake_sysreg_read("par_el1");

@@ -15,6 +15,7 @@ struct spinlock {
 	u64 holder, taken, longest_wait, longest_hold;
 	const char *name;
 	u32 order;
+	struct spinlock *behind;
 };
 
 #define FAKE_LOCKS 8
@@ -33,7 +34,20 @@ static inline void ticket_wait(const u32 *serving, u32 mine)
 	while (*serving != mine)
 		fake_others();
 }
-static inline void lock_store(u32 *to, u32 v) { *to = v; }
+static inline void lock_store(volatile u32 *to, u32 v) { *to = v; }
+static inline void atomic_or(volatile u32 *to, u32 bits) { *to |= bits; }
+static inline u32 atomic_take(volatile u32 *from)
+{
+	u32 v = *from;
+
+	*from = 0;
+	return v;
+}
+static inline void atomic_earlier(volatile u64 *at, u64 when)
+{
+	if (!*at || when < *at)
+		*at = when;
+}
 static inline bool lock_try(u32 *busy) { return *busy ? false : (*busy = 1); }
 static inline void lock_pause(const u32 *busy)
 {

@@ -112,6 +112,8 @@ include $(G)/board.mk
 else
 DRIVERS := *
 endif
+# EL2 has code for guards on guest RAM if the policy sets some.
+HV_CFLAGS += -DPOLICY_MEMORY=$(or $(MEMORY),0)
 HV_SRC := $(filter-out $(if $(filter 0,$(MONITOR)),$(OPERATOR),hv/operator/none.c),\
 	$(call sources,$(wildcard hv/*/*.c hv/board/$(DRIVERS)/*.c)))
 HV_ASM := $(call sources,$(wildcard hv/*/*.S))

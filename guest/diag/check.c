@@ -83,6 +83,8 @@ bool check_refused(enum refusal refusal, u32 match, u32 mask)
 		return false;
 	if (refusal == REFUSE_SEA)
 		return trap_ec() == EC_DABT && trap_fsc() == FSC_EXTERNAL;
+	if (refusal == REFUSE_PERMISSION)
+		return (trap_ec() == EC_DABT || trap_ec() == EC_IABT) && trap_fsc() == FSC_PERMISSION_L3;
 	return refusal == REFUSE_UNDEF && trap_caught.esr == BIT(25); /* EC 0, IL */
 }
 
@@ -95,8 +97,9 @@ static const char *check_refusal(enum refusal refusal)
 		[REFUSE_NOT_SUPPORTED] = "refused (NOT_SUPPORTED)",
 		[REFUSE_INVALID_PARAMETERS] = "refused (INVALID_PARAMETERS)",
 		[REFUSE_DENIED] = "refused (DENIED)",
+		[REFUSE_PERMISSION] = "refused (permission fault)",
 	};
-	_Static_assert(REFUSE_COUNT == 6, "words[] has a text for each enum refusal");
+	_Static_assert(REFUSE_COUNT == 7, "words[] has a text for each enum refusal");
 
 	return words[refusal];
 }

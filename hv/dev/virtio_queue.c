@@ -34,7 +34,7 @@ void virtio_queue_start(struct device *d, u32 i)
 	desc = guest_ram(q->desc, 16UL * q->num);
 	avail = guest_ram(q->avail, 6 + 2UL * q->num);
 	used = guest_ram(q->used, 6 + 8UL * q->num);
-	if (!desc || !avail || !used || q->desc & 15 || q->avail & 1 || q->used & 3) {
+	if (!desc || !avail || !used || !guest_may_write(q->used, 6 + 8UL * q->num) || q->desc & 15 || q->avail & 1 || q->used & 3) {
 		virtio_break(d, "queue-address");
 		return;
 	}
@@ -115,7 +115,7 @@ static const char *submit(struct device *d, struct queue *q, u16 at, unsigned *b
 		if (flags & ~(DESC_NEXT | DESC_WRITE))
 			return "descriptor-flags";
 		p = guest_ram(e.addr, desc_len(e.rest));
-		if (!p || !desc_len(e.rest))
+		if (!p || !desc_len(e.rest) || (flags & DESC_WRITE && !guest_may_write(e.addr, desc_len(e.rest))))
 			return "descriptor-address";
 		if (writable && !(flags & DESC_WRITE))
 			return "descriptor-order";

@@ -59,6 +59,8 @@ struct fields {
 
 static bool shows_aux(const struct log_record *r)
 {
+	if (POLICY_MEMORY && policy_rows[r->row].tells == TELLS_RAM)
+		return r->n == 1;
 	switch (esr_class(r->esr)) {
 	case 0x12:
 	case 0x13:

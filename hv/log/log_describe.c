@@ -69,6 +69,16 @@ static size_t describe_mmio(char *buf, size_t size, const struct log_record *r)
 	return add_value(buf, size, n, r);
 }
 
+/* `held`: the value that a store replaces; in a run its field holds the time of the last one. */
+static size_t describe_ram(char *buf, size_t size, const struct log_record *r)
+{
+	static const char *const stores[] = { "mem.w 0x%lx/%u=0x%lx", "mem.w 0x%lx/%u=0x%lx held=0x%lx" };
+
+	if (esr_class(r->esr) != EC_DABT_LOW || !(r->esr & DABT_ISV))
+		return ksnprintf(buf, size, "mem.%c 0x%lx", esr_class(r->esr) == EC_DABT_LOW ? 'w' : 'x', r->addr);
+	return ksnprintf(buf, size, stores[r->aux && r->n == 1], r->addr, 1u << dabt_log2_size(r->esr), r->value, r->aux);
+}
+
 static size_t describe_call(char *buf, size_t size, const struct log_record *r, const char *kind)
 {
 	static const char *const forms[] = {
@@ -99,6 +109,8 @@ size_t log_describe(char *buf, size_t size, const struct log_record *r)
 {
 	unsigned class = esr_class(r->esr);
 
+	if (POLICY_MEMORY && policy_rows[r->row].tells == TELLS_RAM)
+		return describe_ram(buf, size, r);
 	switch (class) {
 	case EC_SYSREG:
 		return describe_sysreg(buf, size, r);

@@ -106,6 +106,11 @@ truth take_rule(const char **args, unsigned *rule);
 void say_unreadable(const struct address *a);
 
 /* monitor_say.c */
+/* The rule that keeps something of guest RAM from the guest. */
+static inline unsigned guard_rule(const struct memory *m)
+{
+	return policy_rows[m->row[m->may & MAY_WRITE ? 1 : 0]].rule;
+}
 extern const char *const policy_sections[SEC_COUNT]; /* "sysregs", ... */
 /* The frame's syndrome in the log's words. */
 size_t describe_frame(char *buf, size_t size, const struct trap_frame *f);

@@ -89,6 +89,7 @@ static void say_window(const struct window_info *w)
 static void say_range(const struct range *r)
 {
 	const struct passthrough *p = NULL;
+	const struct memory *m = POLICY_MEMORY ? policy_guard(r->first) : NULL;
 	u64 d = r->descriptor;
 
 	for (unsigned i = 0; i < policy_n_passthrough; i++)
@@ -99,7 +100,9 @@ static void say_range(const struct range *r)
 	if (p)
 		kprintf("%-10s r%u %s", "direct", p->rule, policy_far_rules[p->rule].place);
 	else
-		kprintf("%-10s pa 0x%lx", r->first == GUEST_IPA ? "ram" : "?", d & ADDRESS);
+		kprintf("%-10s pa 0x%lx", r->first >= GUEST_IPA ? "ram" : "?", d & ADDRESS);
+	if (m)
+		kprintf("  r%u %s", guard_rule(m), policy_far_rules[guard_rule(m)].place);
 	if (r->blocks)
 		kprintf("  2M x%u", r->blocks);
 	if (r->pages)

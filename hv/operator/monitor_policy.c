@@ -15,8 +15,9 @@ static const char *const refusals[REFUSE_COUNT] = {
 	[REFUSE_NOT_SUPPORTED] = "x0 = -1 (NOT_SUPPORTED)",
 	[REFUSE_INVALID_PARAMETERS] = "x0 = -2 (INVALID_PARAMETERS)",
 	[REFUSE_DENIED] = "x0 = -3 (DENIED)",
+	[REFUSE_PERMISSION] = "permission fault",
 };
-_Static_assert(REFUSE_COUNT == 6, "refusals[] has a text for each enum refusal");
+_Static_assert(REFUSE_COUNT == 7, "refusals[] has a text for each enum refusal");
 static const char *const effects[ACT_COUNT] = {
 	[ACT_ALLOW] = "the real register, device or service",
 	[ACT_DENY] = "refused",

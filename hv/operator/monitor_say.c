@@ -7,10 +7,10 @@
 #include "operator/monitor_cmd.h"
 
 const char *const policy_sections[SEC_COUNT] = {
-	[SEC_SYSREGS] = "sysregs", [SEC_MMIO] = "mmio",       [SEC_HVC] = "hvc",
+	[SEC_SYSREGS] = "sysregs", [SEC_MMIO] = "mmio",       [SEC_MEMORY] = "memory",     [SEC_HVC] = "hvc",
 	[SEC_SMC] = "smc",         [SEC_EXCEPTIONS] = "exceptions", [SEC_FEATURES] = "features",
 };
-_Static_assert(SEC_COUNT == 6, "policy_sections[] has a word for each enum section");
+_Static_assert(SEC_COUNT == 7, "policy_sections[] has a word for each enum section");
 
 u64 ticks_a_second(void)
 {

@@ -109,8 +109,14 @@ static void say_stage1(u64 va, struct xlat *x)
 static void say_owner(u64 ipa)
 {
 	const struct window_info *w = policy_window(ipa);
+	const struct memory *m = POLICY_MEMORY ? policy_guard(ipa) : NULL;
 	const struct rule_info *rule;
 
+	if (m) {
+		rule = &policy_far_rules[guard_rule(m)];
+		kprintf("  region \"ram\"  r%u %s\n    %s\n", guard_rule(m), rule->place, rule->text);
+		return;
+	}
 	if (ipa >= GUEST_IPA && ipa - GUEST_IPA < GUEST_SIZE) {
 		kprintf("  region \"ram\": always mapped, whatever the policy says\n");
 		return;

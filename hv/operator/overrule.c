@@ -34,6 +34,11 @@ static const struct decision *let_pass(struct cpu *c, const struct decision *d, 
 		return d;
 	*n = *d;
 	n->value = 0;
+	if (POLICY_MEMORY && d->tells == TELLS_RAM) {
+		n->action = zero && esr_class(esr) == EC_DABT_LOW ? ACT_IGNORE : ACT_ALLOW;
+		c->row->would++;
+		return n;
+	}
 	switch (esr_class(esr)) {
 	case EC_SYSREG:
 		pass_register(n, (u32)esr, zero);

@@ -38,6 +38,7 @@ enum refusal {
 	REFUSE_NOT_SUPPORTED,      /* x0 = -1 (SMCCC, PSCI) */
 	REFUSE_INVALID_PARAMETERS, /* x0 = -2 */
 	REFUSE_DENIED,             /* x0 = -3 */
+	REFUSE_PERMISSION,         /* abort of a permission fault */
 	REFUSE_COUNT
 };
 
@@ -95,7 +96,7 @@ struct decision {
 	u8 action;     /* enum action */
 	u8 verdict;    /* enum verdict_word */
 	u8 log;        /* enum log_when */
-	u8 tells;      /* calls: enum tells */
+	u8 tells;      /* enum tells */
 	u16 arg;       /* sysreg ALLOW/MASK: replay stub; DENY: enum refusal; EMULATE: enum model */
 	u16 limit;     /* index of policy_limits[], 0 = none */
 	u16 where;     /* index of policy_conditions[]: its first condition, 0 = none */
@@ -120,8 +121,8 @@ enum word { WORD_SEQ, WORD_TIME, WORD_PC, WORD_ADDR, WORD_VALUE, WORD_HEADER, WO
 #define HEADER_EL 52 /* of WORD_HEADER: the exception level, two bits */
 /* The word itself; or the bits that a write changes or clears in the register, whose value before is WORD_ADDR. */
 enum test { TEST_WORD, TEST_CHANGED, TEST_CLEARED };
-/* A call's record has room for two arguments: those that conditions look at. */
-enum tells { TELLS_X1_X2, TELLS_X1_X3, TELLS_X2_X3 };
+/* A call's record has room for two arguments: those that conditions look at. TELLS_RAM: a record of guest RAM. */
+enum tells { TELLS_X1_X2, TELLS_X1_X3, TELLS_X2_X3, TELLS_RAM };
 
 /* One condition of a `where`: a word, or what a write makes of the register, shifted and masked, lies in one of its spans. */
 struct condition {
@@ -150,6 +151,17 @@ struct mmio_range {
 	u8 widths[2];      /* bit n: accesses of 1 << n bytes are decided by row[] */
 	u16 more;          /* how many more ranges of this page follow in the array */
 };
+
+/* Pages of guest RAM that stage 2 does not give whole. Sorted by base, apart. */
+struct memory {
+	u32 base, last; /* IPA, inclusive */
+	u16 row[2];     /* a write, an instruction */
+	u16 may;        /* MAY_*: what runs without a trap */
+	u16 pad;
+};
+#define MAY_WRITE 1u
+#define MAY_EXEC  2u
+#define NO_ROW    0xffffu
 
 /* An exact function number; a slot with another id is a miss. */
 struct call_slot {
@@ -188,7 +200,7 @@ struct rule_info {
 	const char *why;   /* or NULL */
 	u8 section;        /* enum section */
 };
-enum section { SEC_SYSREGS, SEC_MMIO, SEC_HVC, SEC_SMC, SEC_EXCEPTIONS, SEC_FEATURES, SEC_COUNT };
+enum section { SEC_SYSREGS, SEC_MMIO, SEC_MEMORY, SEC_HVC, SEC_SMC, SEC_EXCEPTIONS, SEC_FEATURES, SEC_COUNT };
 
 /* A window for people: the name of an IPA in `map` and the log. Sorted by base; windows do not overlap. */
 struct window_info {
@@ -263,6 +275,13 @@ extern const struct mmio_range *const policy_far_ranges; /* policy_mmio_ranges[]
 extern const u16 policy_mmio_default[2];   /* rows: a read, a write above 1 GiB */
 extern const u16 policy_mmio_straddle[2];  /* rows: a read, a write that touches ranges with different rows */
 
+/* Whether the policy speaks of guest RAM (gen/board.mk): an image of one that does not has no code for it. */
+#ifndef POLICY_MEMORY
+#define POLICY_MEMORY 1
+#endif
+extern const struct memory policy_memory[];
+extern const u16 policy_n_memory;
+
 extern const struct call_table policy_hvc, policy_smc;
 extern const u16 policy_exception[EXC_COUNT];
 extern const char *const policy_class_names[EXC_COUNT]; /* "WFX"; NULL for a class without a name */
@@ -307,6 +326,10 @@ static inline u16 policy_sysreg(u32 iss)
 
 /* Row for a data access of 1 << `log2` bytes at IPA `ipa`. */
 u16 policy_mmio(u64 ipa, unsigned log2, bool write);
+/* The part of guest RAM that holds `ipa` and that stage 2 does not give whole, or NULL. */
+const struct memory *policy_guard(u64 ipa);
+/* Row for a write or an instruction at IPA `ipa` of guest RAM; NO_ROW: stage 2 gives it. */
+u16 policy_ram(u64 ipa, bool exec);
 /* Row for function `id`; like the rows above, before policy_where() applies its conditions. */
 u16 policy_call(const struct call_table *table, u32 id);
 /* An argument as function `id` takes it: a W register for SMC32 and HVC32 (SMCCC, "Function Identifiers"). */

@@ -1,6 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Conditions: which row of a chain decides for one access. Pure: reads constants only. */
+/* Guest RAM; conditions: the row of a chain that decides for one access. Pure: reads constants only. */
 #include "policy/policy.h"
+
+const struct memory *policy_guard(u64 ipa)
+{
+	for (const struct memory *m = policy_memory; m < policy_memory + policy_n_memory; m++)
+		if (ipa >= m->base && ipa <= m->last)
+			return m;
+	return NULL;
+}
+
+u16 policy_ram(u64 ipa, bool exec)
+{
+	const struct memory *m = policy_guard(ipa);
+
+	return !m || m->may >> exec & 1 ? NO_ROW : m->row[exec];
+}
 
 truth policy_holds(const struct condition *k, const u64 record[WORD_COUNT])
 {

@@ -21,7 +21,7 @@ const struct decision *narrow(struct cpu *c, struct row_state *s, u64 value, u64
 
 	if (held_by)
 		addr = replay_read(policy_stub(held_by));
-	if (d->tells)
+	if (POLICY_MEMORY ? (unsigned)d->tells - TELLS_X1_X3 < 2 : d->tells)
 		aux = f->x[3];
 	if (d->tells == TELLS_X2_X3)
 		addr = f->x[2];

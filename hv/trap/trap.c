@@ -243,7 +243,7 @@ void trap_serror(struct trap_frame *f)
 	trap_sync(f, f->esr_el2);
 }
 
-enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 value, u64 addr, enum outcome allowed)
+COLD enum outcome trap_exception(struct trap_frame *f, unsigned class, u64 value, u64 addr, enum outcome allowed)
 {
 	struct cpu *c = cpu_of(f);
 	const struct decision *d = decide(c, &c->rows[policy_exception[class]], value, addr, f->far_el2);

@@ -26,6 +26,7 @@ enum outcome trap_access(struct trap_frame *f, u64 ipa);
 enum outcome trap_insn(struct trap_frame *f, u64 ipa);
 enum outcome trap_dabt_general(struct trap_frame *f);
 enum outcome trap_iabt(struct trap_frame *f);   /* stage 2 instruction abort */
+enum outcome trap_ram(struct trap_frame *f, u64 ipa, bool exec); /* permission fault in guest RAM */
 enum outcome trap_wfx(struct trap_frame *f);
 enum outcome trap_other(struct trap_frame *f);  /* all other classes, by the policy's `exceptions` */
 

@@ -13,8 +13,9 @@ static const s64 codes[REFUSE_COUNT] = {
 	[REFUSE_NOT_SUPPORTED] = SMCCC_NOT_SUPPORTED,
 	[REFUSE_INVALID_PARAMETERS] = PSCI_INVALID_PARAMETERS,
 	[REFUSE_DENIED] = PSCI_DENIED,
+	[REFUSE_PERMISSION] = SMCCC_NOT_SUPPORTED,
 };
-_Static_assert(REFUSE_COUNT == 6, "codes[] has a row for each enum refusal; 0 would be SUCCESS");
+_Static_assert(REFUSE_COUNT == 7, "codes[] has a row for each enum refusal; 0 would be SUCCESS");
 
 static enum outcome refuse(struct trap_frame *f, unsigned refusal, enum outcome done)
 {

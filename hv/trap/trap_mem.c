@@ -194,6 +194,11 @@ static inline enum outcome decided(struct trap_frame *f, struct row_state *s, u6
 	return actions[d->action](f, d, ipa);
 }
 
+static inline bool in_ram(const struct trap_frame *f, u64 ipa)
+{
+	return abort_fault(f->esr_el2) == FSC_PERMISSION && guest_ram(ipa, 1);
+}
+
 static enum outcome __attribute__((noinline)) decided_general(struct trap_frame *f, struct row_state *s, u64 ipa)
 {
 	return decided(f, s, ipa);
@@ -210,6 +215,8 @@ COLD enum outcome trap_access(struct trap_frame *f, u64 ipa)
 	struct cpu *c = cpu_of(f);
 	enum outcome outcome;
 
+	if (POLICY_MEMORY && ram && f->esr_el2 & DABT_WNR && policy_ram(ipa, false) != NO_ROW)
+		return trap_ram(f, ipa, false);
 	if (ram)
 		return act_allow(f, NULL, (u64)ram);
 	outcome = decided_general(f, row_of(f, ipa), ipa);
@@ -245,6 +252,8 @@ COLD enum outcome trap_dabt_general(struct trap_frame *f)
 		return trap_exception(f, EXC_DABT_WALK, 0, ipa, FORWARD);
 	if (esr & DABT_CM)
 		return trap_exception(f, EXC_DABT_NO_SYNDROME, 0, ipa, NEXT); /* EL2 caches nothing there */
+	if (POLICY_MEMORY && in_ram(f, ipa))
+		return trap_ram(f, ipa, false);
 	if (!(esr & DABT_ISV))
 		return trap_insn(f, ipa);
 
@@ -363,5 +372,8 @@ COLD enum outcome trap_iabt(struct trap_frame *f)
 {
 	u64 ipa;
 
-	return fault_ipa(f, true, &ipa) ? trap_exception(f, EC_IABT_LOW, 0, ipa, FORWARD) : again(f);
+	if (!fault_ipa(f, true, &ipa))
+		return again(f);
+	return POLICY_MEMORY && in_ram(f, ipa) && !(f->esr_el2 & DABT_S1PTW) ? trap_ram(f, ipa, true) :
+							     trap_exception(f, EC_IABT_LOW, 0, ipa, FORWARD);
 }

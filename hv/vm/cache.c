@@ -37,7 +37,7 @@ enum outcome cache_dc_zva(struct trap_frame *f, u64 va)
 	if (!guest_translate(va, guest_access(f, true), &ipa, &par))
 		return abort_at(f, va, guest_fault_status(par));
 	p = guest_ram(ipa, size);
-	if (!p) /* device memory: an alignment fault on the machine, a refusal here */
+	if (!p || !guest_may_write(ipa, size)) /* device memory: an alignment fault on the machine, a refusal here */
 		return abort_at(f, va, FSC_EXTERNAL);
 	for (u64 i = 0; i < size / 8; i++)
 		p[i] = 0;

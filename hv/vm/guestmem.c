@@ -15,6 +15,14 @@ void *guest_ram(u64 ipa, u64 size)
 	return (void *)(GUEST_PA + offset);
 }
 
+COLD bool guest_guards_let(u64 ipa, u64 size)
+{
+	for (const struct memory *m = policy_memory; m < policy_memory + policy_n_memory; m++)
+		if (!(m->may & MAY_WRITE) && policy_rows[m->row[0]].verdict != V_WOULD && ipa <= m->last && ipa + size > m->base)
+			return false;
+	return true;
+}
+
 truth guest_translate(u64 va, unsigned as, u64 *ipa, u64 *par)
 {
 	u64 saved = sysreg_read(par_el1), result;

@@ -6,9 +6,16 @@
 #include "board/board.h"
 #include "cpu/frame.h"
 #include "lib/types.h"
+#include "policy/policy.h"
 
 /* EL2's pointer to guest RAM [ipa, ipa + size), or NULL if any byte lies outside (or size wraps). */
 void *guest_ram(u64 ipa, u64 size);
+/* Whether EL2 may write there for the guest, or let a device write: the policy's `memory` gives or only audits it. */
+bool guest_guards_let(u64 ipa, u64 size);
+static inline bool guest_may_write(u64 ipa, u64 size)
+{
+	return !POLICY_MEMORY || guest_guards_let(ipa, size);
+}
 /* Whose access: EL1's loads, unless one of these is set. */
 #define AS_WRITE 1u
 #define AS_EL0   2u

@@ -3,6 +3,7 @@
 #include "vm/stage2.h"
 #include "arch/arch.h"
 #include "board/board.h"
+#include "board/integrity.h"
 #include "board/mmu.h"
 #include "policy/policy.h"
 
@@ -21,6 +22,38 @@ static u64 l1[512] __attribute__((aligned(4096), section(".bss.tables")));
 static u64 l2_devices[512] __attribute__((aligned(4096), section(".bss.tables")));
 static u64 l2_ram[512] __attribute__((aligned(4096), section(".bss.tables")));
 
+/* The descriptor of the page or block that holds `ipa` of guest RAM. */
+static u64 *ram_entry(u64 ipa)
+{
+	u64 *d = &l2_ram[(ipa - GUEST_IPA) / BLOCK];
+
+	return (*d & PTE_TABLE) == PTE_TABLE ? (u64 *)(*d & PTE_ADDR) + ipa % BLOCK / PAGE : d;
+}
+
+/* Whole blocks stay blocks: a guard costs nothing but where it begins and ends. */
+static COLD void guard(const struct memory *m)
+{
+	u64 size;
+
+	for (u64 ipa = m->base; ipa <= m->last; ipa += size) {
+		u64 *d = &l2_ram[(ipa - GUEST_IPA) / BLOCK], block = *d;
+
+		size = BLOCK;
+		if (ipa % BLOCK || m->last - ipa < BLOCK - 1) {
+			size = PAGE;
+			if ((block & PTE_TABLE) == PTE_BLOCK) {
+				u64 *pages = boot_alloc(PAGE, PAGE);
+
+				for (u64 i = 0; i < BLOCK / PAGE; i++)
+					pages[i] = (block + i * PAGE) | PTE_PAGE;
+				*d = (u64)pages | PTE_TABLE;
+			}
+		}
+		d = ram_entry(ipa);
+		*d = (*d & ~S2_WRITE) | (m->may & MAY_WRITE ? S2_WRITE : 0) | (m->may & MAY_EXEC ? 0 : S2_XN);
+	}
+}
+
 void stage2_init(void)
 {
 	l1[0] = (u64)l2_devices | PTE_TABLE;
@@ -29,6 +62,8 @@ void stage2_init(void)
 		l2_ram[offset / BLOCK] = (GUEST_PA + offset) | PTE_BLOCK | PTE_AF | PTE_SH_INNER | S2_NORMAL |
 					 S2_READ | S2_WRITE;
 
+	for (unsigned i = 0; POLICY_MEMORY && i < policy_n_memory; i++)
+		guard(&policy_memory[i]);
 	for (unsigned i = 0; i < policy_n_passthrough; i++) {
 		const struct passthrough *w = &policy_passthrough[i];
 
@@ -54,6 +89,15 @@ void stage2_enable(void)
 	sysreg_write(vttbr_el2, (u64)l1 | 1UL << 48);
 	isb();
 	tlbi_vmalls12e1();
+}
+
+COLD void stage2_open(u64 ipa, bool exec)
+{
+	u64 *d = ram_entry(ipa);
+
+	*d = exec ? *d & ~S2_XN : *d | S2_WRITE;
+	tlbi_vmalls12e1();
+	integrity_seal();
 }
 
 unsigned stage2_walk(u64 ipa, u64 descriptors[3])

@@ -20,7 +20,7 @@ from policygen.language import schema, store
 from policygen.language.model import Policy
 from policygen.language.overlap import span_of
 from policygen.language.spelling import action_text
-from policygen.meaning.compare import CHANGED, KINDS, LOOSER, REPORTING, TIGHTER, Change, compare, named
+from policygen.meaning.compare import CHANGED, KINDS, LOOSER, NOBODY, REPORTING, TIGHTER, Change, compare, named
 from policygen.meaning.digest import meaning_hash
 from policygen.meaning.layout_map import Outcome
 from policygen.text import paths, terminal
@@ -271,6 +271,8 @@ def fields(change: Change) -> Optional[Tuple[str, str]]:
 
 
 def line_of(policy: Policy, outcome: Outcome) -> str:
+    if outcome.rule == NOBODY:
+        return "no entry speaks of guest RAM"
     entry = policy.entries[outcome.rule]
     return f"{entry.place}  {entry.name}: {action_text(entry)}"
 

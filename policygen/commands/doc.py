@@ -19,8 +19,8 @@ from policygen.text.escape import markdown_code as code
 
 HELP = "a page for reviewers, in Markdown"
 Row = Tuple[Piece, ...]
-TITLES = {"features": "CPU features", "sysregs": "System registers", "mmio": "Addresses", "hvc": "Calls by HVC",
-          "smc": "Calls by SMC", "exceptions": "Exceptions"}
+TITLES = {"features": "CPU features", "sysregs": "System registers", "mmio": "Addresses", "memory": "Guest RAM",
+          "hvc": "Calls by HVC", "smc": "Calls by SMC", "exceptions": "Exceptions"}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from policygen.facts.arch import ALL_BITS, encoding, load_arch, make_key
 from policygen.facts.board import load_board
 from policygen.facts.names import NO_FUNCTION, Names, function_of
 from policygen.language import schema
-from policygen.language.claims import ClaimReader
+from policygen.language.claims import ClaimReader, regions_of
 from policygen.language.conditions import LEVELS, fields_of
 from policygen.language.model import IN, Access, Condition, Decision, Policy, branches
 from policygen.language.overlap import spoken
@@ -25,6 +25,7 @@ from policygen.meaning.layout_map import layout_map
 from policygen.meaning.regions import relevant
 from policygen.meaning.say import access_text, because
 from policygen.target import traps
+from policygen.target.verify import given as given_by_stage2
 from policygen.target.tables import passthrough
 from policygen.text import words
 from policygen.text.diag import Diagnostics, Span
@@ -34,6 +35,7 @@ HELP = "why one access is decided so: read NAME, write uart0+0x18, hvc NAME, an 
 
 LOG_LINE = re.compile(r"@?[DA]\+? +\d+(?:\.\d+)? +[\d.]+ +([A-Z]+) +r(\d+) +(.*)\Z")
 LOG_REGISTER = re.compile(r"(msr\.r|msr\.w|sys) +([A-Za-z0-9_]+)(?:=0x([0-9a-f]{1,16}))?")
+LOG_MEMORY = re.compile(r"mem\.([wx]) +(0x[0-9a-f]+)")
 LOG_ADDRESS = re.compile(r"mmio\.([rw]) +(\S+?)/(\d+)(?:=0x([0-9a-f]{1,16})|\s|\Z)")
 LOG_CALL = re.compile(r"(hvc|smc) +(0x[0-9a-fA-F]+|\d+)")
 LOG_INPUT = re.compile(r" (x1|x2|x3|held|pc|esr)=0x([0-9a-f]{1,16})\b")
@@ -171,6 +173,9 @@ def from_log(log: "re.Match[str]", text: str) -> "Question | str":
     elif (match := LOG_ADDRESS.match(what)) is not None:
         question = Question("read" if match.group(1) == "r" else "write", match.group(2), int(match.group(3)))
         given["value"] = int(match.group(4) or "0", 16)
+    elif (match := LOG_MEMORY.match(what)) is not None:
+        question = Question("write" if match.group(1) == "w" else "exec", match.group(2))
+        given.pop("held", None)
     elif (match := LOG_CALL.match(what)) is not None:
         call, suffix = function_of(words.number(match.group(2)) or 0, esr or 0), ""
         if call == NO_FUNCTION:
@@ -195,13 +200,13 @@ def resolve(policy: Policy, question: Question, diags: Diagnostics) -> List[Acce
     # The target, also above RAM, where no claim reaches: a guest may go there, and `default` decides.
     if question.operation in ("read", "write") and address is not None and board.ram[1] < address < 1 << 64:
         return [asked(question, Access("mmio", address, question.operation, question.width))]
-    reader = ClaimReader(board, Names(board, diags), policy.windows, diags)
+    reader = ClaimReader(board, Names(board, diags), policy.windows, diags, regions=regions_of(policy.entries))
     node = Scalar(Span("<access>", 1, 1, len(question.target) + 1), question.target, True)
     target = reader.target(question.operation, node)
     if target is None or diags.failed:
         return []
-    directions = ("read", "write") if question.operation == "access" else \
-        (question.operation if target.section in schema.DIRECTED else "",)
+    directions = schema.SIDES[target.section] if question.operation == "access" else \
+        (question.operation if target.section in schema.SIDES else "",)
     return [asked(question, Access(target.section, low, direction, question.width))
             for direction in directions for low, _ in evaluator(policy).cells(target.section, target.ranges)]
 
@@ -293,6 +298,9 @@ def enforced(policy: Policy, access: Access, decision: Decision, cpu: str) -> Li
         if free is None or not (free.read if access.direction == "read" else free.write):
             return ["stage 2 does not map it" + (" for writing" if free and free.read else "") + ": each access faults"]
         return ["stage 2 maps the real device: runs without a trap"]
+    if access.section == "memory":
+        return ["stage 2 gives it: runs without a trap"] if given_by_stage2(access, decision) else \
+            [f"stage 2 does not let the guest {'write' if access.direction == 'write' else 'execute'} there: each access faults"]
     if access.section in schema.CALLS:
         return ["HCR_EL2.TSC=1" if access.section == "smc" else "HVC always comes to EL2"]
     return class_enforced(policy, access.key, cpu)

@@ -38,7 +38,7 @@ def by_bit(policy: Policy, log: Log, covers: List[Cover], trapped: Mapping[Tuple
 
 def shared(log: Log, cover: Cover, trapped: Mapping[Tuple[int, str], str]) -> Dict[str, int]:
     entry = cover.entry
-    if entry.section == "mmio":
+    if entry.section in ("mmio", "memory"):
         return {"stage 2": 1}
     if entry.section not in ("sysregs", "features"):
         return {{"hvc": "HVC", "smc": "HCR_EL2.TSC"}.get(entry.section, "exceptions"): 1}

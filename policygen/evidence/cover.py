@@ -36,6 +36,9 @@ def covered(policy: Policy, log: Log, cpu: str) -> List[Cover]:
             state = NAMES
         elif not hits and entry.section in ("sysregs", "features"):
             state = visible(evaluating, entry, trapped, cpu)
+        elif not hits and entry.section == "memory" and all(
+                (action.do, action.log) == ("allow", "never") and not action.where for action in entry.actions.values()):
+            state = UNSEEN
         out.append(Cover(entry, hits, cost, state))
     return out
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 
 from policygen.evidence.cover import NEVER, covered
-from policygen.evidence.log import Log, Seen, another, complete
+from policygen.evidence.log import PCS, Log, Seen, another, complete
 from policygen.facts import ranges
 from policygen.facts.arch import encoding, load_arch
 from policygen.facts.board import load_board
@@ -20,7 +20,7 @@ from policygen.facts.names import arguments
 from policygen.language import schema
 from policygen.language.model import Access, Action, Condition, Entry, Policy, Window
 from policygen.language.modifiers import ALL_WIDTHS
-from policygen.language.spelling import beside, braces, pair, pairs_of, window_lines
+from policygen.language.spelling import action_text, beside, braces, pair, pairs_of, window_lines
 from policygen.language.store import Draft
 from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.meaning.say import access_text
@@ -87,6 +87,8 @@ def widened(policy: Policy, log: Log, verdicts: Set[str], least: int) -> Learned
     for (section, _), members in sorted(groups.items(), key=lambda item: min(w.seen.first for w in item[1])):
         if section == "mmio":
             propose_window(policy, members, learned)
+        elif section == "memory":
+            propose_page(members, learned)
         else:
             propose_key(policy, members, learned)
     return learned
@@ -125,6 +127,8 @@ def refusal(policy: Policy, evaluating: Evaluator, want: Want, least: int) -> Op
 
 def group_of(policy: Policy, access: Access) -> Tuple[str, object]:
     """The subject of one entry: a register, a window (else a device, else a page), a call, a class."""
+    if access.section == "memory":
+        return "memory", access.key & -PAGE
     if access.section != "mmio":
         return access.section, access.key
     window = next((w for w in policy.windows if w.base <= access.key < w.base + w.size), None)
@@ -158,6 +162,23 @@ def propose_key(policy: Policy, wants: List[Want], learned: Learned) -> None:
     if taken(policy, access) and not actions[""].where:
         evidence_text += "; any arguments: the log lacks some (`log: always` on the entry that refused shows all)"
     learned.proposals.append(Proposal(section, name, [pair("{}: {}", yaml_name(name), text)], evidence_text, wants))
+
+
+def propose_page(wants: List[Want], learned: Learned) -> None:
+    """A page of guest RAM: stores by the instructions that were seen, if the log has all of them, else by any."""
+    base = wants[0].access.key & -PAGE
+    actions: Dict[str, Action] = {}
+    for side in schema.SIDES["memory"]:
+        here = [want for want in wants if want.access.direction == side]
+        places = sorted({pc for want in here for pc in want.seen.pcs})
+        known = side == "write" and all(want.complete and len(want.seen.pcs) < PCS for want in here)
+        if here:
+            where = (Condition("pc", ranges.merge((pc, pc) for pc in places)),) if known else ()
+            actions[side] = Action("allow", NOWHERE, where=where, log="always" if where else "never",
+                                   otherwise=Action("deny", NOWHERE, refuse="PERMISSION", log="always") if where else None)
+    name = f"at-{base:08x}"
+    entry = Entry(0, "memory", name, NOWHERE, "", actions, ((base, base + PAGE - 1),), PAGE)
+    learned.proposals.append(Proposal("memory", name, [pair("{}: {}", yaml_name(name), action_text(entry))], told(wants), wants))
 
 
 def taken(policy: Policy, access: Access) -> Tuple[str, ...]:

@@ -128,7 +128,8 @@ def read(name: str, policy: Policy, number: Optional[int] = None) -> Log:
                     continue
                 body = event.f
                 access = access_of(body, [*log.session.windows, *known])
-                if access is None or body.verdict is None or body.rule is None:
+                if access is None or body.verdict is None or body.rule is None or \
+                        access.section == "memory" and not telling.evaluating.by_section["memory"]:
                     log.strange += body.n
                     continue
                 access = telling.access(access)
@@ -192,6 +193,9 @@ def access_of(body: "Body", known: Sequence[Range]) -> Optional[Access]:
             return None
         return replace(given, section="mmio", key=address, direction="write" if body.op == "w" else "read",
                        width=body.size or 4)
+    if body.cls == "mem":
+        return None if body.addr is None else \
+            replace(given, section="memory", key=body.addr, direction="write" if body.op == "w" else "exec", held=0, value=0)
     if body.cls in ("hvc", "smc"):
         x0 = words.number(body.name or "")
         if x0 is None:

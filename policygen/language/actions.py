@@ -44,7 +44,7 @@ class ActionReader:
             self.diags.refuse("PG109", node.span, f"an action is a word or a map, this is {kind(node)}")
             return {}
         section = context.section
-        sides = ("read", "write") if section in schema.DIRECTED and not direction else ()
+        sides = schema.SIDES.get(section, ()) if not direction else ()
         acting = ("do",) + schema.keyed_of(section)
         pairs = keys_of(node, acting + sides + modifiers_of(section) + context.extra, f"{section}", self.diags)
         modifiers = read_modifiers(pairs, section, base, self.board, self.diags)
@@ -204,8 +204,11 @@ class ActionReader:
         action = replace(action, why=modifiers.why, limit=modifiers.limit, over=modifiers.over or "deny",
                          widths=modifiers.widths)
         action = self.finish(action, section, modifiers)
-        if section not in schema.DIRECTED:
+        if section not in schema.SIDES:
             return self.conditional({"": action}, context, modifiers, direction)
+        if section == "memory":
+            found = self.conditional({direction: action}, context, modifiers, direction)
+            return found if self.performed(found, span) else {}
         speaks = schema.ACTIONS[action.do].directions
         if action.do == "raz-wi":
             if direction:
@@ -227,6 +230,16 @@ class ActionReader:
                                   "decides nothing")
                 return {}
         return self.conditional({side: action for side in wanted}, context, modifiers, direction)
+
+    def performed(self, actions: Dict[str, Action], span: Span) -> bool:
+        """Complains of instructions that EL2 would have to execute in the guest's place."""
+        action = actions.get("exec")
+        if action is None or (action.do, action.log) == ("allow", "never") and not action.where or \
+                all(branch.do != "allow" for branch in branches(action)):
+            return True
+        self.diags.refuse("PG125", span, "an instruction that traps cannot be let through: EL2 does not execute in the "
+                          "guest's place", "allowed, and asked about", helps=["allow it without `log` and `where`, or deny it"])
+        return False
 
     @staticmethod
     def finish(action: Action, section: str, modifiers: Modifiers) -> Action:

@@ -10,7 +10,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Set, Tuple
 from policygen.facts import board as boards
 from policygen.facts.board import Board
 from policygen.language import schema
-from policygen.language.claims import ClaimReader
+from policygen.language.claims import ClaimReader, regions_of
 from policygen.language.entries import EntryReader, Raw, merge, raw_section, same
 from policygen.language.model import Assertion, Policy, Test, Text
 from policygen.language.overlap import check_overlaps, check_redundant
@@ -71,7 +71,8 @@ class _Checker:
                       if entry.section == "features" and entry.actions}
             check_redundant(reader.entries, self.new_places(family, reader), hidden, diags)
             self.repeated(family)
-        claims = ClaimReader(board, reader.names, reader.windows, diags, frozenset(family.sections["mmio"]))
+        claims = ClaimReader(board, reader.names, reader.windows, diags,
+                             frozenset((*family.sections["mmio"], *family.sections["memory"])), regions_of(reader.entries))
         asserts, tests = self.asserts(family, claims), self.tests(family, claims)
         if diags.poisoned:
             self.settle(family, diags, keep_unused=True)
@@ -204,12 +205,13 @@ class _Checker:
     def defaults(self, family: Family) -> None:
         if self.diags.poisoned:
             return
-        missing = [section for section in schema.NEEDS_DEFAULT if "default" not in family.sections[section]]
+        missing = [section for section in schema.DECIDING if "default" not in family.sections[section]
+                   and (section in schema.NEEDS_DEFAULT or family.sections[section])]
         for section in missing:
             at = family.top.get(section)
             span = at[0].span if at else Span(family.own.file, 1, 1, 2)
             self.diags.refuse("PG113", span, f"`{section}` has no `default`: what holds where no entry speaks?",
-                              helps=[f"{section}: {{ default: deny }}"])
+                              helps=[f"{section}: {{ default: {'rwx' if section == 'memory' else 'deny'} }}"])
 
     @staticmethod
     def new_places(family: Family, reader: EntryReader) -> Set[Place]:

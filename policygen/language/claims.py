@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Callable, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 from policygen.facts import ranges
@@ -11,11 +12,17 @@ from policygen.facts.names import CALL_IDS, ENCODING, EXCEPTIONS, SYSREGS, SPELL
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
 from policygen.language.conditions import LEVELS
-from policygen.language.model import Assertion, Test, Window
+from policygen.language.model import Assertion, Entry, Test, Window
 from policygen.text import words
 from policygen.text.diag import Diagnostics, Span, quoted
 from policygen.text.nodes import alternatives, as_list, as_map, as_number, as_text, keys_of, pick
 from policygen.text.source import Mapping as MapNode, Node, Scalar, kind
+
+
+def regions_of(entries: Sequence[Entry]) -> Dict[str, Ranges]:
+    """The names of a policy's parts of memory, and `memory` for all of it."""
+    return {"memory" if entry.name == "default" else entry.name: entry.ranges for entry in entries
+            if entry.section == "memory"}
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,9 @@ class Claim:
 
 class ClaimReader:
     def __init__(self, board: Board, names: Names, windows: Sequence[Window], diags: Diagnostics,
-                 written: FrozenSet[str] = frozenset()) -> None:
+                 written: FrozenSet[str] = frozenset(), regions: Mapping[str, Ranges] = MappingProxyType({})) -> None:
         self.board, self.names, self.windows, self.diags = board, names, windows, diags
+        self.regions = regions          # of `memory`, by name; empty without that section
         self.written = written          # windows in the text, including those that were refused
 
     def read(self, node: Node, what: str, key: Optional[Scalar] = None) -> Optional[Claim]:
@@ -120,7 +128,7 @@ class ClaimReader:
             known, others = ["exceptions", *arch.classes], []
             code, what, describe, help_text = "PG104", "exception class", str, "see `policygen list class`"
         else:
-            known = [*board.devices, *(window.name for window in self.windows)]
+            known = [*board.devices, *(window.name for window in self.windows), *self.regions]
             known += [] if plus else ["sysregs", "mmio", *arch.registers, *arch.groups]
             code, what = ("PG102", "window") if plus else (code, what)
         if name in known or name in others or name[:1].isdigit() or ENCODING.match(name):
@@ -145,13 +153,28 @@ class ClaimReader:
             return Speaks("sysregs", SYSREGS, False)
         if text == "mmio":
             return Speaks("mmio", self.names.whole_mmio(), False)
-        return self.address(node) if text[:1].isdigit() else self.access_name(operation, node)
+        if text in self.regions:
+            return self.in_memory(operation, node, self.regions[text])
+        return self.address(operation, node) if text[:1].isdigit() else self.access_name(operation, node)
 
-    def address(self, node: Scalar) -> Optional[Speaks]:
+    def in_memory(self, operation: str, node: Scalar, covers: Ranges) -> Optional[Speaks]:
+        if operation == "read":
+            self.diags.refuse("PG603", node.span, f"{node.text} is guest RAM, which can always be read", "nothing decides here",
+                              helps=["write: or exec:"])
+            return None
+        return Speaks("memory", covers, covers[0][0] == covers[0][1])
+
+    def address(self, operation: str, node: Scalar) -> Optional[Speaks]:
         span = words.number_range(node.text if ".." in node.text else node.text.replace("-", ".."))
         if span is None:
             self.diags.refuse("PG119", node.span, f"{quoted(node.text)} is no address", "not a target",
                               helps=["write 0x09000000, or 0x09000000..0x09000fff"])
+            return None
+        low, high = self.board.ram
+        if self.regions and low <= span[0] and span[1] <= high:
+            return self.in_memory(operation, node, (span,))
+        if operation == "exec":
+            self.diags.refuse("PG603", node.span, f"{node.text}: `exec` speaks of guest RAM under `memory:`", "not there")
             return None
         if span[1] >= self.board.ram[0]:
             inside = span[0] <= self.board.ram[1]
@@ -164,6 +187,17 @@ class ClaimReader:
     def access_name(self, operation: str, node: Scalar) -> Optional[Speaks]:
         """A register, a group, an encoding, a device, a window, or a place in one: uart0+0x18."""
         base, _, offset = node.text.partition("+")
+        if base in self.regions:
+            number = words.number_range(offset.replace("-", ".."))
+            first, last = self.regions[base][0]
+            if number is not None and first + number[1] <= last:
+                return self.in_memory(operation, node, ((first + number[0], first + number[1]),))
+            self.diags.refuse("PG119", node.span, f"{quoted(node.text)}: no such offset", "not an offset")
+            return None
+        if operation == "exec":
+            self.diags.refuse("PG603", node.span, f"{base}: `exec` speaks of guest RAM under `memory:`", "not there",
+                              helps=[f"parts: {', '.join(self.regions)}"] if self.regions else [])
+            return None
         places = {device.name: (device.base, device.last) for device in self.board.devices.values()}
         places.update({window.name: (window.base, window.base + window.size - 1) for window in self.windows})
         if base in self.written and base not in places:

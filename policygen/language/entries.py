@@ -18,11 +18,12 @@ from policygen.language.modifiers import Modifiers, modifiers_of, read_modifiers
 from policygen.language.spelling import written_in
 from policygen.text import words
 from policygen.text.diag import Diagnostics, quoted
-from policygen.text.nodes import as_map, as_number, find, pick
+from policygen.text.nodes import alternatives, as_map, as_number, find, keys_of, pick
 from policygen.text.source import Mapping as MapNode, Node, Scalar, Source, kind, last_line
 
 WINDOW_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 SPAN = re.compile(r"([^\s-]+) *- *([^\s-]+)\Z")
+RAM_PAGE = 4096
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,15 @@ class EntryReader:
     def read(self, sections: Mapping[str, Dict[str, Raw]]) -> None:
         for section in schema.SECTIONS:
             entries = sections[section]
-            if section in schema.NEEDS_DEFAULT and "default" not in entries:
+            if (section in schema.NEEDS_DEFAULT or entries and section == "memory") and "default" not in entries:
                 self.slip(section, entries)
             for raw in entries.values():
                 if section == "features":
                     self.feature(raw)
                 elif section == "mmio":
                     self.mmio(raw)
+                elif section == "memory":
+                    self.memory(raw)
                 else:
                     self.plain(section, raw)
         self.step_back()
@@ -173,6 +176,104 @@ class EntryReader:
         if section == "exceptions":
             return self.names.exception(key)
         return self.names.call(section, key)
+
+    # --- memory -------------------------------------------------------------------------------------------------
+
+    def memory(self, raw: Raw) -> None:
+        """`NAME: { at:, size:, may: rx }`; `write:` and `exec:` say more of a direction. `default: rwx` is all of RAM."""
+        default, node = raw.key.text == "default", raw.node
+        covers = (self.board.ram,) if default else self.region(raw)
+        if covers is None:
+            return
+        target = Target(raw.key.text, covers, single=False)
+        if isinstance(node, Scalar):
+            letters = pick(node, schema.MAY, "PG106", "permission", self.diags, helps=[f"here: {alternatives(list(schema.MAY))}"])
+            actions = self.letters(letters, node, target, Modifiers(), None) if letters else {}
+        else:
+            actions = self.permissions(node, target, default)
+        if default and actions and len(actions) < 2:
+            self.diags.refuse("PG113", raw.key.span, "`default` says nothing of one direction: it is the widest entry",
+                              "half a default", helps=["default: rwx"])
+        elif actions:
+            self.add("memory", raw.key.text, raw, actions, covers)
+
+    def permissions(self, node: Node, target: Target, default: bool) -> Dict[str, Action]:
+        place = () if default else ("at", "size")
+        known = (*place, "may", "do", "write", "exec", *modifiers_of("memory"))
+        written = as_map(node, "an entry of memory", self.diags)
+        if written is None:
+            return {}
+        pairs = keys_of(written, known, "memory", self.diags)
+        parts = {name: value for name, _, value in pairs}
+        modifiers = read_modifiers(pairs, "memory", Modifiers(), self.board, self.diags)
+        actions: Dict[str, Action] = {}
+        may, do = parts.get("may"), parts.get("do")
+        if may is not None:
+            if not isinstance(may, Scalar):
+                self.diags.refuse("PG109", may.span, f"`may` is letters, this is {kind(may)}")
+                return {}
+            letters = pick(may, schema.MAY, "PG106", "permission", self.diags, helps=[f"here: {alternatives(list(schema.MAY))}"])
+            actions = self.letters(letters, may, target, modifiers, do) if letters is not None else {}
+            if not actions:
+                return {}
+        elif do is not None:
+            self.diags.refuse("PG113", do.span, "`do` without `may`: for which accesses?", "of what?", helps=["may: rx"])
+            return {}
+        for side in schema.SIDES["memory"]:
+            if side in parts:
+                found = self.actions.read(parts[side], Context("memory", target), modifiers, side)
+                if not found:
+                    return {}
+                actions.update(found)
+        if not actions and not self.diags.complained(node.span.file, node.span.line, last_line(node)):
+            self.diags.refuse("PG106", node.span, f"{target.name} has no action", helps=["may: rx, or write: deny"])
+        return actions
+
+    def letters(self, letters: str, node: Scalar, target: Target, modifiers: Modifiers, do: Optional[Node]
+                ) -> Dict[str, Action]:
+        """Accesses that `may` leaves out are refused, or as `do` says."""
+        word = do if do is not None else Scalar(node.span, "deny", True)
+        if isinstance(do, Scalar) and do.text == "allow":
+            self.diags.refuse("PG110", do.span, "`do` is for accesses that `may` leaves out", "allowed all the same")
+            return {}
+        out: Dict[str, Action] = {}
+        for side in schema.SIDES["memory"]:
+            if side in schema.MAY[letters]:
+                out[side] = Action("allow", node.span.place, why=modifiers.why)
+                continue
+            found = self.actions.read(word, Context("memory", target), modifiers, side)
+            if not found:
+                return {}
+            out.update(found)
+        return out
+
+    def region(self, raw: Raw) -> Optional[Ranges]:
+        """The pages of an entry: inside of guest RAM."""
+        key, node = raw.key, raw.node
+        at, size = (node.get("at"), node.get("size")) if isinstance(node, MapNode) else (None, None)
+        if not WINDOW_NAME.match(key.text) or key.text in self.board.devices or key.text == "memory" or \
+                any(window.name == key.text for window in self.windows):
+            self.diags.refuse("PG122", key.span, f"{quoted(key.text)} cannot name a part of memory",
+                              helps=["lower-case letters, digits and `-`, starting with a letter; no device, no window"])
+            return None
+        if at is None or size is None:
+            self.diags.refuse("PG113", key.span, f"{key.text} has no `{'at' if at is None else 'size'}:`",
+                              helps=["{ at: 0x40210000, size: 64K, may: rx }"])
+            return None
+        base = as_number(at, "`at`", self.diags, high=(1 << 40) - 1, parse=words.size)
+        length = as_number(size, "`size`", self.diags, low=1, high=(1 << 40) - 1, parse=words.size, form="a number of bytes")
+        if base is None or length is None:
+            return None
+        low, high = self.board.ram
+        if base < low or base + length - 1 > high:
+            self.diags.refuse("PG112", at.span, f"{key.text} ({base:#x}..{base + length - 1:#x}) is not in guest RAM, "
+                              f"{low:#x}..{high:#x}", "not in RAM")
+            return None
+        if base % RAM_PAGE or length % RAM_PAGE:
+            self.diags.refuse("PG112", (at if base % RAM_PAGE else size).span, f"{key.text}: address and size are multiples "
+                              "of 4K, the smallest that stage 2 tells apart", "unaligned")
+            return None
+        return ((base, base + length - 1),)
 
     # --- mmio ---------------------------------------------------------------------------------------------------
 

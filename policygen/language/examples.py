@@ -47,6 +47,8 @@ EXAMPLES: Dict[str, Tuple[str, str]] = {
     "PG123": ("extends: ../../etc/passwd", "about: no parent"),
     "PG124": ("sysregs: { default: deny, mmu: allow, SCTLR_EL1: { do: allow, where: { M: sticky } } }",
               "sysregs: { default: deny, mmu: allow, SCTLR_EL1: { write: { do: allow, where: { M: sticky } } } }"),
+    "PG125": ("memory: { default: rwx, code: { at: 0x40200000, size: 64K, exec: { do: allow, log: always } } }",
+              "memory: { default: rwx, code: { at: 0x40200000, size: 64K, exec: { do: deny, log: always } } }"),
     "PG201": ("features: { pmu: hide }\nsysregs: { default: deny, pmu: allow }",
               "features: { pmu: hide }\nsysregs: { default: deny }"),
     "PG202": ("sysregs: { default: deny, core: allow, VBAR_EL1: allow }",

@@ -39,6 +39,16 @@ def action(section: str, board: Board, window: bool = False) -> Json:
     return {"anyOf": [word(words), closed(properties)]}
 
 
+def region(board: Board) -> Json:
+    """An entry of memory: letters, or a map with a place."""
+    letters = word({**schema.MAY_ABOUT, "inherit": "drop the parent's entry"})
+    inner = action("memory", board)["anyOf"][1]["properties"]
+    reference: Json = {"$ref": "#/$defs/memory"}
+    shapes: Json = {"at": NUMBER, "size": NUMBER, "may": word(schema.MAY_ABOUT), "write": reference, "exec": reference}
+    properties: Json = {**inner, **{name: {**shapes[name], "description": about} for name, about in schema.MEMORY.items()}}
+    return {"anyOf": [letters, closed(properties)]}
+
+
 def named(section: str, names: Dict[str, str], patterns: Optional[List[str]] = None, ref: str = "") -> Json:
     """A section: known names, spellings of ranges and encodings, and `default`."""
     reference = {"$ref": f"#/$defs/{ref or section}"}
@@ -76,6 +86,7 @@ def json_schema() -> Json:
         "sysregs": named("sysregs", registers, ["^S[1-3*]_[0-7*]_C([0-9]+|[*])_C([0-9]+|[*])_[0-7*]$"]),
         "mmio": named("mmio", {name: about_name["device", name] for name in board.devices}, ["^[a-z][a-z0-9-]*$"],
                       "window"),
+        "memory": named("memory", {}, ["^[a-z][a-z0-9-]*$"], "region"),
         "hvc": named("hvc", calls["hvc"], numbers), "smc": named("smc", calls["smc"], numbers),
         "exceptions": named("exceptions", {name: f"{number:#x}" for name, number in arch.classes.items()}, numbers),
         "assert": {"type": "object", "additionalProperties": {"$ref": "#/$defs/claim"}},
@@ -88,6 +99,7 @@ def json_schema() -> Json:
     feature = {"anyOf": [word({**schema.FEATURE_WORDS, "inherit": "drop the parent's entry"}),
                          closed({"do": word(schema.FEATURE_WORDS), "log": LOGGED, "why": TEXT})]}
     defs: Json = {section: action(section, board) for section in schema.EVERY}
+    defs.update(memory=action("memory", board), region=region(board))
     defs.update(features=feature, window=action("mmio", board, window=True), claim=claim())
     return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Charter policy", **closed(
         properties, required=["policy"]), "$defs": defs}

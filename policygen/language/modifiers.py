@@ -16,7 +16,7 @@ from policygen.text.nodes import alternatives, as_list, as_number, as_text, pick
 from policygen.text.source import Mapping, Node, Scalar, kind
 
 ALL_WIDTHS = (1, 2, 4, 8)
-EVERY = schema.EVERY
+EVERY, RAM = schema.EVERY, schema.RAM
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,10 @@ def features(_: str) -> Json:
 
 MODIFIERS: Dict[str, Modifier] = {
     "log": Modifier(
-        EVERY + ("features",), "log", logged, lambda _: LOGGED,
+        RAM + ("features",), "log", logged, lambda _: LOGGED,
         "never, once or always (once for deny, pause and kill, else never); { always, trace }: refusals with return addresses"),
     "why": Modifier(
-        EVERY + ("features",), "why", lambda node, place: as_text(node, "`why`", place.diags),
+        RAM + ("features",), "why", lambda node, place: as_text(node, "`why`", place.diags),
         lambda _: TEXT, "the reason, for documents, explain and the log"),
     "limit": Modifier(
         EVERY, "limit", rate("limit", (1 << 32) - 1, "a rate such as 100/s"),
@@ -166,8 +166,8 @@ MODIFIERS: Dict[str, Modifier] = {
         ("mmio", *schema.CALLS), "refuse", refusal, lambda section: {"enum": list(schema.AS_WORDS[section])},
         "how a denial looks"),
     "where": Modifier(
-        EVERY, "where", as_written, conditions.shape, "only for accesses like this: { x1: 1..3, x2: ram }, { M: sticky }"),
+        RAM, "where", as_written, conditions.shape, "only for accesses like this: { x1: 1..3, x2: ram }, { M: sticky }"),
     "else": Modifier(
-        EVERY, "otherwise", as_written, lambda section: {"$ref": f"#/$defs/{section}"},
+        RAM, "otherwise", as_written, lambda section: {"$ref": f"#/$defs/{section}"},
         "what is done when `where` does not hold"),
 }

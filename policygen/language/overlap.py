@@ -31,6 +31,8 @@ def spoken(section: str, key: int, direction: str, windows: Sequence[Window]) ->
         return f"{direction} {window.name}+{key - window.base:#x}" if window else f"{direction} {key:#x}"
     if section in schema.CALLS:
         return f"{section} {key:#x}"
+    if section == "memory":
+        return f"{direction} {key:#x}"
     name = next((name for name, number in load_arch().classes.items() if number == key), hex(key))
     return f"exception {name}"
 
@@ -65,12 +67,12 @@ def innermost(together: Sequence[Entry], direction: str) -> List[Entry]:
 
 
 def directions(section: str) -> Tuple[str, ...]:
-    return ("read", "write") if section in schema.DIRECTED else ("",)
+    return schema.SIDES.get(section, ("",))
 
 
 def check_overlaps(entries: Sequence[Entry], windows: Sequence[Window], diags: Diagnostics) -> None:
     told: Set[Tuple[int, int]] = set()
-    for section in schema.NEEDS_DEFAULT:
+    for section in schema.DECIDING:
         twins(entries, section, told, diags)
         for key, together in matching(entries, section):
             if len(together) > DEEPEST:
@@ -114,7 +116,7 @@ def check_redundant(entries: Sequence[Entry], own: AbstractSet[Place], hidden: M
                     diags: Diagnostics) -> None:
     """Complains of entries, at the places `own`, that no access reaches, or that decide as the wider entry would."""
     above = ranges.merge(part for keys in hidden.values() for part in keys)
-    for section in schema.NEEDS_DEFAULT:
+    for section in schema.DECIDING:
         decides: Dict[int, bool] = {}
         differs: Dict[int, bool] = {}
         wider: Dict[int, Entry] = {}

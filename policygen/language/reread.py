@@ -18,7 +18,7 @@ from policygen.text.diag import Diagnostics, Place, Span
 from policygen.text.escape import Raw
 from policygen.text.strict_json import Malformed
 
-SIDES = {section: ("read", "write") if section in schema.DIRECTED else ("",) for section in schema.SECTIONS}
+SIDES = {section: schema.SIDES.get(section, ("",)) for section in schema.SECTIONS}
 SIDES["features"] = ("read", "write", "")
 NOWHERE = Place("", 0, 0)
 MAX_LINE, MAX_PATH = 1 << 22, 4096

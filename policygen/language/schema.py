@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Tuple
 
-SECTIONS = ("features", "sysregs", "mmio", "hvc", "smc", "exceptions")      # in the order of rule numbers
+SECTIONS = ("features", "sysregs", "mmio", "memory", "hvc", "smc", "exceptions")        # in the order of rule numbers
 CALLS = ("hvc", "smc")
 DIRECTED = ("sysregs", "mmio")                                              # sections whose accesses read or write
+SIDES: Dict[str, Tuple[str, ...]] = {"sysregs": ("read", "write"), "mmio": ("read", "write"), "memory": ("write", "exec")}
 NEEDS_DEFAULT = ("sysregs", "mmio", "hvc", "smc", "exceptions")
+DECIDING = (*NEEDS_DEFAULT, "memory")       # sections whose entries decide accesses; memory may be left out
 
 TOP: Dict[str, str] = {
     "policy": "version of the language: 1",
@@ -21,6 +23,7 @@ TOP: Dict[str, str] = {
     "features": "CPU features to hide or to expose, above sysregs and exceptions",
     "sysregs": "trapped system registers and instructions",
     "mmio": "guest physical addresses below RAM",
+    "memory": "guest RAM: who may write and execute it",
     "hvc": "calls by HVC #0; x0 selects",
     "smc": "calls by SMC; x0 selects",
     "exceptions": "what reaches EL2 but is no access and no call",
@@ -42,12 +45,13 @@ class ActionWord:
 
 
 EVERY = ("sysregs", "mmio", "hvc", "smc", "exceptions")
+RAM = (*EVERY, "memory")
 BOTH = ("read", "write")
 # An action word: those of enum action (hv/policy/policy.h), raz-wi and fields.
 ACTIONS: Dict[str, ActionWord] = {
-    "allow": ActionWord(EVERY, BOTH, "none", "ALLOW", 7,
+    "allow": ActionWord(RAM, BOTH, "none", "ALLOW", 7,
                         "the real register, the real device, the call served, handled as usual"),
-    "deny": ActionWord(EVERY, BOTH, "none", "DENY", 2, "as if it did not exist"),
+    "deny": ActionWord(RAM, BOTH, "none", "DENY", 2, "as if it did not exist"),
     "value": ActionWord(("sysregs", "mmio", "hvc", "smc"), ("read",), "number", "EMUL", 3,
                         "reads (or returns) this constant"),
     "ignore": ActionWord(DIRECTED, ("write",), "none", "EMUL", 3, "the write is discarded"),
@@ -58,7 +62,7 @@ ACTIONS: Dict[str, ActionWord] = {
     "emulate": ActionWord(("sysregs", "mmio", "hvc", "smc"), BOTH, "model", "EMUL", 5, "a handler of the hypervisor"),
     "forward": ActionWord(("exceptions",), BOTH, "none", "INJECT", 4, "injected at the guest's EL1"),
     "pause": ActionWord(EVERY, BOTH, "none", "PAUSE", 1, "stop the guest before it takes effect and enter the monitor"),
-    "kill": ActionWord(EVERY, BOTH, "none", "KILL", 0, "stop the guest for good"),
+    "kill": ActionWord(RAM, BOTH, "none", "KILL", 0, "stop the guest for good"),
 }
 # Action words of other policy languages -> Charter's.
 SYNONYMS = {word: action for action, names in {
@@ -80,8 +84,8 @@ AS_WORDS: Dict[str, Dict[str, str]] = {
             "undef": "UNDEF"},
 }
 AS_WORDS["smc"] = AS_WORDS["hvc"]
-REFUSAL = {"sysregs": "UNDEF", "mmio": "SEA", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED", "exceptions": "UNDEF",
-           "features": "UNDEF"}
+REFUSAL = {"sysregs": "UNDEF", "mmio": "SEA", "memory": "PERMISSION", "hvc": "NOT_SUPPORTED", "smc": "NOT_SUPPORTED",
+           "exceptions": "UNDEF", "features": "UNDEF"}
 
 
 @dataclass(frozen=True)
@@ -97,14 +101,20 @@ AGAINST = {"same": "changed", "sticky": "cleared"}      # bits that a write chan
 PARTS: Dict[str, Part] = {
     **{name: Part(CALLS, BOTH, "an argument of the call; of a 32-bit function its lower half") for name in ARGUMENTS},
     "value": Part(DIRECTED, ("write",), "what is written"),
-    "from": Part(("sysregs", "mmio", "exceptions"), BOTH, "the exception level that the access comes from: el0 or el1"),
-    "pc": Part(EVERY, BOTH, "the address of the instruction"),
+    "from": Part(("sysregs", "mmio", "memory", "exceptions"), BOTH, "the exception level that the access comes from: el0 or el1"),
+    "pc": Part(RAM, BOTH, "the address of the instruction"),
 }
+# `may:` of memory -> the directions that run without a trap. Guest RAM can always be read.
+MAY = {"r": (), "rx": ("exec",), "rw": ("write",), "rwx": ("write", "exec")}
+MAY_ABOUT = {"r": "neither written nor executed", "rx": "not written", "rw": "not executed", "rwx": "as ever"}
+MEMORY = {"at": "first address, a multiple of 4K", "size": "bytes: 4K, 2M", "may": "r, rx, rw or rwx: what needs no question",
+          "write": "a store; else the wider entry decides", "exec": "an instruction; else the wider entry decides"}
 WINDOW = {"at": "first address", "size": "bytes: 4K, 0x100", "regs": "offset or 0x10-0x1c -> action",
           "default": "the rest of the window"}
 
 OPERATIONS: Dict[str, str] = {
-    "read": "sysregs or mmio", "write": "sysregs or mmio", "access": "both directions of sysregs or mmio",
+    "read": "sysregs or mmio", "write": "sysregs, mmio or memory", "exec": "memory",
+    "access": "both directions of sysregs, mmio or memory",
     "hvc": "a call", "smc": "a call", "exception": "an exception class",
 }
 CLAIM: Dict[str, str] = {

@@ -106,6 +106,8 @@ def pairs_of(actions: Mapping[str, Action], section: str) -> List[Yaml]:
     """The pairs of an entry in all its directions."""
     if "" in actions:
         return parts(actions[""], section)
+    if section == "memory":
+        return permissions(actions)
     read: Optional[Action] = actions.get("read")
     write: Optional[Action] = actions.get("write")
     both = together(read, write) if read is not None and write is not None else None
@@ -115,6 +117,20 @@ def pairs_of(actions: Mapping[str, Action], section: str) -> List[Yaml]:
     device = virtio.parts(read.model, read.mask) if read is not None and read.do == "emulate" else []
     return [*(pair("{}: {}", yaml_name(side), braces(parts(action, section))) for side, action in sides),
             *map(Yaml, device)]
+
+
+def permissions(actions: Mapping[str, Action]) -> List[Yaml]:
+    """`may: rx` where the rest is refused in one way, else each direction."""
+    free = [side for side, action in actions.items() if action.do == "allow" and action.log == "never" and not action.where]
+    held = [unplaced(action) for side, action in actions.items() if side not in free]
+    whys = {action.why for action in actions.values()}
+    if len(actions) == 2 and len(whys) == 1 and \
+            all(action == held[0] and not action.where and action.do != "allow" for action in held):
+        letters = next(word for word, sides in schema.MAY.items() if set(sides) == set(free))
+        said = parts((held or list(actions.values()))[0], "memory")
+        return [pair("may: {}", yaml_name(letters)), *(each for each in said if each not in ("do: deny", "do: allow"))]
+    return [pair("{}: {}", yaml_name(side), braces(parts(actions[side], "memory")))
+            for side in schema.SIDES["memory"] if side in actions]
 
 
 def of_window(action: Action) -> Action:
@@ -135,7 +151,18 @@ def action_text(entry: Entry) -> Yaml:
             return Yaml("expose")
         pairs = parts(entry.actions["read"], "features")
         return braces([Yaml("do: hide"), *(each for each in pairs[1:] if each != "log: once")])
+    if entry.section == "memory":
+        return memory_text(entry)
     return braces(pairs_of(entry.actions, entry.section))
+
+
+def memory_text(entry: Entry) -> Yaml:
+    """With its place."""
+    said = pairs_of(entry.actions, "memory")
+    if entry.name == "default":
+        return Yaml(said[0][5:]) if len(said) == 1 and said[0].startswith("may: ") else pair("{{ {} }}", listed(said))
+    (low, high), = entry.ranges
+    return pair("{{ {} }}", listed([pair("at: {}", hexadecimal(low, 8)), pair("size: {}", hexadecimal(high - low + 1)), *said]))
 
 
 def window_lines(window: Window, device: bool) -> List[Yaml]:

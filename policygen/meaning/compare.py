@@ -24,6 +24,8 @@ SIDES = ("read", "write")
 WIDTH_ENDS = (SMC32[0] - 1, SMC32[-1], 0xffffffff)      # function ids: where arguments change their width
 RANK = {word: spec.gives for word, spec in schema.ACTIONS.items()}
 Pair = Tuple[Outcome, Outcome]
+NOBODY = -1                                             # the rule of what no entry speaks of
+RAM_IS_FREE = Outcome(NOBODY, "allow", "ALLOW")
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,13 @@ def compare(old: Policy, new: Policy) -> List[Change]:
     a, b = layout_map(old), layout_map(new)
     with paths.facts_from(new.facts):
         above = load_board(new.platform).ram[1] + 1
-    found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b, above), *_calls(a, b), *_exceptions(a, b)]
+    found = [*_sysregs(a, b), *_mmio(a, b), *_crossing(a, b), *_outside(a, b, above), *_memory(a, b),
+             *_calls(a, b), *_exceptions(a, b)]
     return sorted(both_ways(found), key=lambda change: (KINDS.index(change.kind), SECTION_ORDER[change.section],
                                                         change.new.rule, change.keys, change.direction))
 
 
-SECTION_ORDER = {section: at for at, section in enumerate(("sysregs", "mmio", "hvc", "smc", "exceptions"))}
+SECTION_ORDER = {section: at for at, section in enumerate(("sysregs", "mmio", "memory", "hvc", "smc", "exceptions"))}
 
 
 # --- how two outcomes compare -----------------------------------------------------------------------------------
@@ -273,6 +276,18 @@ def _outside(a: LayoutMap, b: LayoutMap, above: int) -> Iterator[Change]:
         yield from groups.changes("mmio", direction, outside=True)
 
 
+def _memory(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
+    """Guest RAM. A policy that does not speak of it gives all of it."""
+    cuts = sorted({edge for layout in (a, b) for part in layout.memory for edge in (part.base, part.last + 1)})
+    for side, direction in enumerate(schema.SIDES["memory"]):
+        groups = _Groups()
+        for low, after in zip(cuts, cuts[1:]):
+            old, new = (next((part.rows[side] for part in layout.memory if part.base <= low <= part.last), RAM_IS_FREE)
+                        for layout in (a, b))
+            groups.add_each(old, new, (low, after - 1), Access("memory", low, direction))
+        yield from groups.changes("memory", direction)
+
+
 def _calls(a: LayoutMap, b: LayoutMap) -> Iterator[Change]:
     for section in ("hvc", "smc"):
         groups = _Groups()
@@ -302,6 +317,8 @@ def named(change: Change, old: Policy, new: Policy) -> str:
         return _register_names(change, (new.entries[change.new.rule], old.entries[change.old.rule])) + many
     if change.section == "mmio":
         return _addresses(change, old, new)
+    if change.section == "memory":
+        return _memory_names(change, old, new)
     if change.section == "exceptions":
         names = {number: name for name, number in load_arch().classes.items()}
         words = [names.get(number, f"{number:#x}") for number in ranges.keys(change.keys)]
@@ -310,6 +327,14 @@ def named(change: Change, old: Policy, new: Policy) -> str:
         if entry.ranges == change.keys and entry.name != "default":
             return entry.name
     parts = [f"{low:#x}" if low == high else f"{low:#x}..{high:#x}" for low, high in change.keys]
+    return ", ".join(parts[:3]) + (f" and {len(parts) - 3} more" if len(parts) > 3 else "")
+
+
+def _memory_names(change: Change, old: Policy, new: Policy) -> str:
+    for policy, rule in ((new, change.new.rule), (old, change.old.rule)):
+        if rule != NOBODY and policy.entries[rule].ranges == change.keys:
+            return policy.entries[rule].name if policy.entries[rule].name != "default" else "memory"
+    parts = [f"{low:#x}..{high:#x}" for low, high in change.keys]
     return ", ".join(parts[:3]) + (f" and {len(parts) - 3} more" if len(parts) > 3 else "")
 
 

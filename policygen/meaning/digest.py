@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from policygen.language.model import Policy
-from policygen.meaning.layout_map import WIDTHS, Cell, LayoutMap, Outcome, layout_map
+from policygen.meaning.layout_map import WIDTHS, Cell, LayoutMap, Outcome, Part, layout_map
 
 
 def meaning_hash(policy: Policy) -> int:
@@ -39,8 +39,21 @@ def _digest(layout: LayoutMap) -> bytes:
         calls[section] = merged
     exceptions = [number(outcome) for outcome in layout.exceptions]
     parts.append(repr((cells, beyond, sorted(calls.items()), exceptions)).encode())
+    if layout.memory:
+        parts.append(repr([(part.base, part.last, *map(number, part.rows)) for part in apart(layout.memory)]).encode())
     parts.append("\n".join(numbers).encode())
     return hashlib.sha256(b"\0".join(parts)).digest()
+
+
+def apart(parts: Sequence[Part]) -> List[Part]:
+    """Parts of guest RAM without borders that make no difference."""
+    out: List[Part] = []
+    for part in parts:
+        if out and [content(row) for row in out[-1].rows] == [content(row) for row in part.rows]:
+            out[-1] = replace(out[-1], last=part.last)
+        else:
+            out.append(part)
+    return out
 
 
 def united(layout: LayoutMap) -> List[Cell]:

@@ -34,7 +34,7 @@ class Evaluator:
             found[entry.section].append(entry)
         self.by_section: Dict[str, Sequence[Entry]] = dict(found)
         self.defaults = {section: next(entry for entry in self.by_section[section] if entry.name == "default")
-                         for section in schema.NEEDS_DEFAULT}
+                         for section in schema.DECIDING if self.by_section[section]}
         self.hidden_keys: Dict[int, Entry] = {}                       # register key -> the feature's entry
         self.hidden_classes: Dict[int, Entry] = {}
         self.hidden_fields: Dict[int, Tuple[int, int]] = {}           # ID register key -> (mask of bits, their values)
@@ -252,13 +252,13 @@ def plain(entry: Entry, action: Action) -> Decision:
 def claim_accesses(operation: str, section: str) -> List[Tuple[str, str]]:
     """The (section, direction) pairs that an assertion's or test's operation covers."""
     if operation == "access":
-        return [(section, "read"), (section, "write")]
-    return [(section, operation if section in schema.DIRECTED else "")]
+        return [(section, side) for side in schema.SIDES[section]]
+    return [(section, operation if section in schema.SIDES else "")]
 
 
 def whole(section: str, platform: str) -> Ranges:
     """Every key of a section."""
-    return {"sysregs": SYSREGS, "exceptions": EXCEPTIONS,
+    return {"sysregs": SYSREGS, "exceptions": EXCEPTIONS, "memory": (load_board(platform).ram,),
             "mmio": ((0, load_board(platform).ram[0] - 1),)}.get(section, CALL_IDS)
 
 

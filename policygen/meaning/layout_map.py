@@ -114,6 +114,15 @@ class LayoutMap:
     mmio_straddle: Tuple[Outcome, Outcome]      # an access that touches two cells with different decisions
     calls: Mapping[str, Tuple[Tuple[int, int, Outcome], ...]]   # section -> (first, last, outcome), cover 2^32
     exceptions: Tuple[Outcome, ...]             # by class
+    memory: Tuple["Part", ...] = ()             # cover guest RAM, if the policy speaks of it
+
+
+@dataclass(frozen=True)
+class Part:
+    """A range of guest RAM with one decision; the pair is for a write and an instruction."""
+    base: int
+    last: int
+    rows: Tuple[Outcome, Outcome]
 
 
 @lru_cache(maxsize=4)
@@ -153,7 +162,7 @@ class _Mapper:
         cells = self.mmio()
         outside, straddle = self.mmio_default()
         return LayoutMap(sysregs, cells, outside, straddle, {section: self.calls(section) for section in ("hvc", "smc")},
-                         self.exceptions())
+                         self.exceptions(), self.memory() if "memory" in self.by_section else ())
 
     def widest_first(self, section: str, key: str) -> List[Tuple[Entry, Action]]:
         """Entries with an action for direction `key`. Equal sizes that disagree cannot overlap: check.py refuses them."""
@@ -315,6 +324,28 @@ class _Mapper:
         if self.policy.mode == "audit":
             outside = [each(self.relaxed(do), outcome) for outcome, do in zip(outside, ("value", "ignore"))]
         return (outside[0], outside[1]), (self.refusal(entry, read), self.refusal(entry, write))
+
+    # --- memory -------------------------------------------------------------------------------------------------
+
+    def memory(self) -> Tuple[Part, ...]:
+        sides = schema.SIDES["memory"]
+        entries = {side: self.widest_first("memory", side) for side in sides}
+        cutters = [entry.ranges for entry in self.by_section["memory"]]
+        cutters += [self.demanded("memory", side) for side in sides] if self.policy.mode == "audit" else []
+        out: List[Part] = []
+        for low, high, _ in ranges.sweep((self.board.ram,), cutters):
+            rows = []
+            for side in sides:
+                entry, action = [pair for pair in entries[side] if ranges.contains(pair[0].ranges, low)][-1]
+                outcome = self.outcome(entry, action, "memory")
+                if self.policy.mode == "audit" and not ranges.contains(self.demanded("memory", side), low):
+                    outcome = each(self.relaxed("allow"), outcome)
+                rows.append(outcome)
+            if out and out[-1].rows == (rows[0], rows[1]):
+                out[-1] = replace(out[-1], last=high)
+            else:
+                out.append(Part(low, high, (rows[0], rows[1])))
+        return tuple(out)
 
     # --- calls and exceptions -----------------------------------------------------------------------------------
 

@@ -25,10 +25,21 @@ def access_text(policy: Policy, access: Access) -> str:
         text = text if text.endswith(encoding(access.key)) else f"{text} ({encoding(access.key)})"
     elif access.section == "mmio":
         text = f"{text}, {access.width} byte{'s' * (access.width > 1)} (IPA {access.key:#x})"
+    elif access.section == "memory":
+        name = region(policy, access.key)
+        text += f" ({name})" if name else ""
     elif access.section in schema.CALLS:
         call = call_name(load_board(policy.platform), access.section, access.key)
         text += f" ({call})" if call else ""
     return text + inputs_text(access)
+
+
+def region(policy: Policy, ipa: int) -> str:
+    """The narrowest part of memory that holds the IPA, with an offset."""
+    found = [entry for entry in policy.entries if entry.section == "memory" and entry.name != "default"
+             and entry.ranges[0][0] <= ipa <= entry.ranges[0][1]]
+    entry = min(found, key=lambda entry: entry.size, default=None)
+    return f"{entry.name}+{ipa - entry.ranges[0][0]:#x}" if entry else ""
 
 
 def inputs_text(access: Access) -> str:

@@ -172,7 +172,7 @@ class _Measure:
                 widths = [width for width in (4, 8, 2, 1) if width <= high - low + 1]
                 yield from (Access("mmio", low, flip.direction, width) for width in widths)
             else:
-                yield Access(entry.section, low)
+                yield Access(entry.section, low, flip.direction)
 
     def cells(self, entry: Entry) -> Iterator[Tuple[int, int]]:
         """Pieces of the entry with one decision each."""

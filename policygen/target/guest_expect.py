@@ -50,6 +50,9 @@ def expectations(policy: Policy) -> List[Expectation]:
             access = parse(match.group(2), policy)
         except (KeyError, ValueError, IndexError) as problem:
             raise ValueError(f"{PROBES}:{number}: {text}: {problem}") from problem
+        if access.section == "memory" and not evaluate.evaluator(policy).by_section["memory"]:
+            out.append(Expectation(match.group(1), "ALLOW", "0", "MODEL_NONE", "0", 0, 0, 0, False, match.group(2)))
+            continue
         looked = {look.part for where in asked_of(evaluate.evaluator(policy), access) for look in where}
         named = {"value", "changed", "cleared"} if " value=" in text else set()
         out.append(_expectation(match.group(1), match.group(2), evaluate.decide(policy, access),
@@ -58,7 +61,8 @@ def expectations(policy: Policy) -> List[Expectation]:
 
 
 def parse(text: str, policy: Policy) -> Access:
-    """`read REG`, `write REG value=1 held=0`, `mmio-write uart0+0x18/4 value=1`, `hvc NAME x1=1`, `exception WFX`."""
+    """`read REG`, `write REG value=1 held=0`, `mmio-write uart0+0x18/4 value=1`, `hvc NAME x1=1`, `ram-exec 0x48000000`,
+    `exception WFX`."""
     operation, target, *rest = text.split()
     given: Dict[str, int] = {key: _given(value, policy) for key, value in (item.split("=") for item in rest)}
     value, held = given.get("value", 0), given.get("held", 0)
@@ -70,6 +74,8 @@ def parse(text: str, policy: Policy) -> Access:
     if operation in ("hvc", "smc"):
         args = given.get("x1", 0), given.get("x2", 0), given.get("x3", 0)
         return Access(operation, _function(target, policy, given), "", 4, args)
+    if operation in ("ram-write", "ram-exec"):
+        return Access("memory", int(target, 0), operation[4:])
     if operation == "exception":
         number = words.number(target)
         return Access("exceptions", load_arch().classes[target] if number is None else number)

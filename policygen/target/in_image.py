@@ -17,13 +17,14 @@ from policygen.facts.board import MMIO_SIZE
 from policygen.facts.contract import load_contract
 from policygen.language.model import Access
 from policygen.target.tables import HEADER_EL
-from policygen.target.verify import CONTROLS, FREE, LIMIT, ROW, Row, Said, Tables, row_at
+from policygen.target.verify import CONTROLS, FREE, LIMIT, NO_ROW, ROW, Row, Said, Tables, row_at
 from policygen.text.elf import Elf
 from policygen.text.strict_json import Malformed
 
 PAGE, BLOCK = 1 << 12, 1 << 21
 RANGE, SLOT, SPAN, CALLS, CONDITION, NUMBERS, RULE, WINDOW = (struct.Struct(f"<{form}") for form in (
     "II2H2H2BH", "IHH", "IIHH", "QQQIIII", "BBBBHBxH6xQ", "QQ", "QQQQ", "IIQHBx4x"))
+GUARDED = struct.Struct("<IIHHHxx")
 MAX_TEXT, MAX_MAP = 1 << 16, 16 << 20
 RET, ON_X0 = 0xd65f03c0, 0x1f
 MAP_SYMBOL = re.compile(r"^ {16}0x([0-9a-f]{16}) {16}(__text_start|policy_[a-z_]+)$", re.M)
@@ -31,7 +32,8 @@ MAP_TEXT = re.compile(r"^\.text +0x([0-9a-f]{16}) ", re.M)
 NEEDED = ("policy_rows", "policy_n_rows", "policy_limits", "policy_n_limits", "policy_conditions", "policy_spans",
           "policy_sysreg_page", "policy_sysreg_leaf", "policy_mmio_root", "policy_mmio_leaf", "policy_mmio_ranges",
           "policy_mmio_default",
-          "policy_mmio_straddle", "policy_hvc", "policy_smc", "policy_exception", "policy_passthrough",
+          "policy_mmio_straddle", "policy_memory", "policy_n_memory", "policy_hvc", "policy_smc", "policy_exception",
+          "policy_passthrough",
           "policy_n_passthrough", "policy_traps", "policy_replay", "policy_hash", "policy_name", "policy_rules",
           "policy_n_rules", "policy_windows", "policy_n_windows")
 
@@ -154,7 +156,8 @@ class Reader:
         registers = self.registers()
         calls = {name: self.calls(name) for name in ("hvc", "smc")}
         return {"sysregs": lambda access: registers[access.direction][access.key], "mmio": self.addresses(),
-                "hvc": calls["hvc"], "smc": calls["smc"], "exceptions": lambda access: exceptions[access.key]}
+                "memory": self.guarded(), "hvc": calls["hvc"], "smc": calls["smc"],
+                "exceptions": lambda access: exceptions[access.key]}
 
     def registers(self) -> Dict[str, List[int]]:
         page = self.memory.numbers(self.symbols["policy_sysreg_page"], "H", 4096)
@@ -201,6 +204,17 @@ class Reader:
                 found = following
             listed = found[6 + write] >> access.width.bit_length() - 1 & 1
             return found[2 + write] if listed else found[4 + write]
+        return look
+
+    def guarded(self) -> Callable[[Access], int]:
+        parts = self.memory.structs(self.symbols["policy_memory"], GUARDED, self.number("policy_n_memory", "H"))
+
+        def look(access: Access) -> int:
+            at = int(access.direction == "exec")
+            for base, last, write, fetch, may in parts:
+                if base <= access.key <= last:
+                    return NO_ROW if may >> at & 1 else (write, fetch)[at]
+            return NO_ROW
         return look
 
     def conditions(self, rows: Tuple[Row, ...]) -> Callable[[int, Access], int]:

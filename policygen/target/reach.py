@@ -7,6 +7,7 @@ from typing import Dict, List, Tuple
 
 from policygen.facts import ranges
 from policygen.facts.arch import Register, load_arch
+from policygen.language import schema
 from policygen.language.model import Access, Policy
 from policygen.meaning.compare import SIDES, Change, both_ways
 from policygen.meaning.layout_map import LayoutMap, Outcome, layout_map, leaves
@@ -47,6 +48,7 @@ class _Reach:
     def all(self) -> List[Reached]:
         self.registers()
         self.windows()
+        self.memory()
         self.calls()
         out: List[Reached] = []
         for (way, by), groups in sorted(self.found.items(), key=lambda item: (list(WAYS).index(item[0][0]), item[0][1])):
@@ -121,6 +123,13 @@ class _Reach:
             way = "refused" if part.do in ENDS else "handler" if part.do == "emulate" else \
                 "through" if part.do in traps.GIVEN and part.real else "answered"
             self.add(way, part.model or "stage 2", "mmio", direction, part, low, high)
+
+    def memory(self) -> None:
+        for part in self.layout.memory:
+            for outcome, direction in zip(part.rows, schema.SIDES["memory"]):
+                for each in leaves(outcome):
+                    way = "native" if outcome.plain else "refused" if each.do in ENDS else "through"
+                    self.add(way, "stage 2", "memory", direction, each, part.base, part.last)
 
     def calls(self) -> None:
         for section in ("hvc", "smc"):

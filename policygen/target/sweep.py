@@ -81,6 +81,7 @@ class _Planner:
         self.page = PAGE * SPARSE if self.brief else PAGE
         self.ram_end = ram_end(policy)
         self.cells = list(self.reference.cells("mmio", whole("mmio", policy.platform)))
+        self.parts = list(self.reference.cells("memory", whole("memory", policy.platform)))
 
     def all(self) -> Iterator[Span]:
         yield from self.sysregs()
@@ -148,16 +149,18 @@ class _Planner:
 
     def split(self, span: Span) -> Iterator[Span]:
         """Places where the policy changes how the guest must behave."""
-        if span.first >= MMIO_SIZE:
+        ram = MMIO_SIZE <= span.first < self.ram_end and span.direction == "w" and bool(self.reference.by_section["memory"])
+        if span.first >= MMIO_SIZE and not ram:
             yield span
             return
+        section, cells = ("memory", self.parts) if ram else ("mmio", self.cells)
         number, part = 0, span
         while number < span.count:
             at = span.first + number * span.step
-            low, high = next((low, high) for low, high in self.cells if low <= at <= high)
+            low, high = next((low, high) for low, high in cells if low <= at <= high)
             count = min(span.count - number, (high - at) // span.step + 1)
-            sides = ["read"] if span.direction == "r" else ["read", "write"] if span.flags & SAME else ["write"]
-            actions = [self.reference.entry("mmio", low, side).actions[side] for side in sides]
+            sides = ["read"] if span.direction == "r" else ["read", "write"] if span.flags & SAME and not ram else ["write"]
+            actions = [self.reference.entry(section, low, side).actions[side] for side in sides]
             found = [_treat(action.do, action.limit) for each in actions for action in branches(each)]
             part = replace(span, first=at, count=count, flags=span.flags | max(flags for flags, _ in found),
                            pace=sum(pace for _, pace in found))

@@ -12,7 +12,7 @@ from policygen.facts.names import SMC32
 from policygen.facts.ranges import Ranges
 from policygen.language import schema
 from policygen.language.model import Policy
-from policygen.meaning.layout_map import Cell, LayoutMap, Look, Outcome, hidden_fields, layout_map, leaves
+from policygen.meaning.layout_map import Cell, LayoutMap, Look, Outcome, Part, hidden_fields, layout_map, leaves
 from policygen.target.traps import Plan
 from policygen.text import escape
 from policygen.text.escape import C
@@ -134,6 +134,16 @@ class Image:
     calls: Mapping[str, CallTable]
     exceptions: Tuple[int, ...]
     passthrough: Tuple[Passthrough, ...]
+    memory: Tuple["Guarded", ...] = ()
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """struct memory; the pair is for a write and an instruction."""
+    base: int
+    last: int
+    row: Tuple[int, int]
+    may: int
 
 
 class TooLarge(Exception):
@@ -177,6 +187,7 @@ class _Layout:
         default, straddle = self.pair(self.layout.mmio_outside), self.pair(self.layout.mmio_straddle)
         calls = {section: self.calls(section) for section in ("hvc", "smc")}
         exceptions = tuple(self.row(outcome, "exceptions", "") for outcome in self.layout.exceptions)
+        memory = tuple(self.guarded(part) for part in self.layout.memory if not all(row.plain for row in part.rows))
         sizes = {"rows": len(self.rows), "rules": len(self.policy.entries), "ranges": len(mmio_ranges),
                  "conditions": len(self.conditions), "numbers in conditions": len(self.span_list)}
         for what, count in sizes.items():
@@ -187,7 +198,11 @@ class _Layout:
         return Image(tuple(self.rows), ((0, 0), *((rate, over) for _, rate, over in self.limits)),
                      tuple(self.conditions), tuple(self.span_list), page, leaves, tuple(self.placed()),
                      tuple(self.passing()), root, mmio_leaves, mmio_ranges, default, straddle, calls, exceptions,
-                     passthrough(self.layout))
+                     passthrough(self.layout), memory)
+
+    def guarded(self, part: Part) -> Guarded:
+        rows = [self.row(outcome, "memory", side) for outcome, side in zip(part.rows, ("write", "instruction"))]
+        return Guarded(part.base, part.last, (rows[0], rows[1]), sum(1 << at for at, row in enumerate(part.rows) if row.plain))
 
     # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -199,11 +214,12 @@ class _Layout:
         """The row number of this outcome. A system register's row depends on the way it is replayed, too. `told`: the
         arguments in the record of a call, if conditions that led here say so."""
         if outcome.otherwise is not None:
-            found, held = tells(outcome), self.held(outcome, register)
+            found, held = "RAM" if section == "memory" else tells(outcome), self.held(outcome, register)
             rows = [self.alone(leaf, section, what, register, direction, found) for leaf in leaves(outcome)]
             return self.chain([replace(row, where=self.where(leaf, section, found, held, what)) if leaf.where else row
                                for row, leaf in zip(rows, leaves(outcome))])
-        return self.number(self.alone(outcome, section, what, register, direction, told or tells(outcome)))
+        told = "RAM" if section == "memory" else told or tells(outcome)
+        return self.number(self.alone(outcome, section, what, register, direction, told))
 
     def chain(self, rows: List[Row]) -> int:
         """The first of rows that lead one to the other. No other chain shares them, so each knows what led to it."""

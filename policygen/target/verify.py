@@ -33,7 +33,9 @@ from policygen.target import render
 from policygen.target.traps import plan
 from policygen.text import paths
 
-KINDS = {"sysregs": 0, "mmio": 1, "hvc": 2, "smc": 3, "exceptions": 4}
+KINDS = {"sysregs": 0, "mmio": 1, "hvc": 2, "smc": 3, "exceptions": 4, "memory": 5}
+RAM_RECORD = 3      # TELLS_RAM
+NO_ROW = 0xffff     # of guest RAM: stage 2 gives it
 ROW = struct.Struct("<HBBBBHHHHHQQ")
 LIMIT = struct.Struct("<IHH")
 COUNTS = struct.Struct("<HHH")
@@ -280,6 +282,8 @@ class Verifier:
         elif section == "exceptions":
             for number in range(self.words.classes):
                 yield Access(section, number)
+        elif section == "memory":
+            yield from self.memory()
         else:
             yield from self.calls(section)
 
@@ -299,6 +303,17 @@ class Verifier:
                     # An access that reaches into guest RAM is in no window: every policy refuses it.
                     if point >= MMIO_SIZE or point + width <= MMIO_SIZE:
                         yield Access("mmio", point, direction, width)
+
+    def memory(self) -> Iterator[Access]:
+        """Both sides of every border of guest RAM, and a page in each MiB."""
+        if not self.reference.by_section["memory"]:
+            return
+        (low, high), = whole("memory", self.policy.platform)
+        cells = self.reference.cells("memory", ((low, high),))
+        points = {point for edge in cells for at in edge for point in (at - PAGE, at - 1, at, at + 1)}
+        for point in sorted({*points, *range(low, high, 1 << 20)}):
+            for direction in schema.SIDES["memory"] if low <= point <= high else ():
+                yield Access("memory", point, direction)
 
     def pages(self) -> Iterator[Tuple[Access, int]]:
         """Every page inside a piece that one decision covers, with the piece's first byte, whose answer it must have."""
@@ -328,6 +343,10 @@ class Verifier:
 
     def mismatch(self, access: Access, expected: Decision, number: int, tables: Tables) -> str:
         """The reason why row `number` does not mean the reference's decision; empty if it does."""
+        if access.section == "memory" and (number == NO_ROW) != given(access, expected):
+            return "stage 2 gives it" if number == NO_ROW else "stage 2 does not give it"
+        if access.section == "memory" and number == NO_ROW:
+            return ""
         row = tables.row(number)
         if row is None:
             return "no such row"
@@ -420,6 +439,12 @@ class Verifier:
         return self.words.models.index(name)
 
 
+def given(access: Access, expected: Decision) -> bool:
+    """Whether stage 2 gives the access, so that EL2 never sees it."""
+    return (expected.do, expected.verdict, expected.log, expected.limit) == ("allow", "ALLOW", "never", None) and \
+        not expected.entry.actions[access.direction].where
+
+
 def _left_over(row: Row, section: str) -> str:
     """Unused fields must be zero."""
     used = {"deny": ("arg",), "emulate": ("arg",), "value": ("value",), "mask": ("value", "mask")}.get(row.action, ())
@@ -429,6 +454,9 @@ def _left_over(row: Row, section: str) -> str:
         used += {"emulate": ("value", "mask"), "pause": ("arg",)}.get(row.action, ())
     if section in ("hvc", "smc"):
         used += ("tells",)
+    if section == "memory":
+        used += ("tells",) if row.tells == RAM_RECORD else ()
+        return "" if used else "a record that does not speak of RAM"
     used += ("before",) + (("where", "otherwise") if row.where else ())      # Verifier.chains() looks at them
     spare = [name for name in ("value", "mask", "arg", "where", "otherwise", "before", "tells")
              if getattr(row, name) and name not in used]
@@ -450,6 +478,8 @@ def _question(access: Access) -> bytes:
         op0, op1, crn, crm, op2 = split_key(access.key)
         a = op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1 | (access.direction == "read")
         a |= (access.key * 7 & 31) << 5            # the row must not depend on Rt
+    elif access.section == "memory":
+        c = int(access.direction == "exec")
     elif access.section == "mmio":
         b, c = access.width.bit_length() - 1, int(access.direction == "write")
     given = (access.value, access.held, *access.args, access.el, access.pc)

@@ -20,6 +20,7 @@ from policygen.language.overlap import spoken
 from policygen.meaning.evaluate import Evaluator, evaluator
 from policygen.target import sweep
 from policygen.target.traps import GIVEN, Plan, gap_of, plan
+from policygen.target.verify import given
 from policygen.text.nodes import alternatives
 
 NUMBER = "([0-9a-f]{1,16})"
@@ -32,7 +33,7 @@ ALL = (1 << 64) - 1
 EXTENTS = ("", " (a sample of the pages)", " (a sample of the pages, and of the encodings without a name)")
 OF_VGIC = ("ICH_HCR_EL2.TALL0", "ICH_HCR_EL2.TALL1")
 EC_UNKNOWN, EC_SYSREG, EC_DABT = 0x00, 0x18, 0x25
-FSC_ADDRESS_SIZE, FSC_ALIGNMENT = 0x00, 0x21
+FSC_ADDRESS_SIZE, FSC_PERMISSION, FSC_ALIGNMENT = 0x00, 0x0f, 0x21
 ORDER = ("not on this CPU", "ran as allowed", "ran after a collateral trap", "denied", "answered by the policy",
          "passed over: would stop the guest, or the next within a limit")
 
@@ -149,7 +150,8 @@ class Judge:
         at, left = seen.first, seen.count
         if seen.section != "mmio" or at >= MMIO_SIZE:
             end = sweep.ram_end(self.policy)
-            cells = [(0, end - 1), (end, ALL)] if seen.section == "mmio" else \
+            parts = list(self.reference.cells("memory", ((MMIO_SIZE, end - 1),)))
+            cells = [(0, MMIO_SIZE - 1), *parts, (end, ALL)] if seen.section == "mmio" else \
                 list(self.reference.cells(seen.section, ((0, 0xffffffff),)))
         else:
             cells = self.mmio_cells()
@@ -188,6 +190,8 @@ class Judge:
         if seen.section == "sysregs":
             return self.register(key, seen.direction)
         if seen.section == "mmio" and key >= MMIO_SIZE:
+            if self.guarded(seen, key):
+                return sweep.ways(self.reference, Access("memory", key, "write"))
             return self.outside(seen)
         return sweep.ways(self.reference, Access(seen.section, key, seen.direction, seen.width, (*seen.args, 0)))
 
@@ -195,7 +199,9 @@ class Judge:
         """(its heading, a complaint, the gap that explains it), each may be empty."""
         ram = seen.section == "mmio" and MMIO_SIZE <= key < sweep.ram_end(self.policy)
         gap = ""
-        if ram:
+        if self.guarded(seen, key):
+            what, why = self.ram(seen, key, expected)
+        elif ram:
             what, why = ORDER[1], "" if (seen.letter, seen.flag) == ("o", "") else "RAM is the guest's own"
         elif seen.flag == "*" or seen.letter in "zc":
             what, why = "", "more than one trap" if seen.flag == "*" else "x1 to x3 came back changed" \
@@ -349,6 +355,22 @@ class Judge:
             return "", f"{_word(seen)} instead of {expected.do}"
         plain = expected.do == "allow" and expected.verdict == "ALLOW"
         return ORDER[2] if plain else ORDER[4], self.answer(seen, expected)
+
+    def guarded(self, seen: Seen, key: int) -> bool:
+        """A store to guest RAM that the policy speaks of."""
+        return seen.section == "mmio" and seen.direction == "write" and bool(self.reference.by_section["memory"]) and \
+            MMIO_SIZE <= key < sweep.ram_end(self.policy)
+
+    @staticmethod
+    def ram(seen: Seen, key: int, expected: Decision) -> Tuple[str, str]:
+        if given(Access("memory", key, "write"), expected):
+            return (ORDER[1], "") if (seen.letter, seen.flag) == ("o", "") else ("", f"{_word(seen)}, and stage 2 gives it")
+        if expected.do == "deny":
+            refused = seen.letter == "x" and (seen.value or 0) >> 26 == EC_DABT and (seen.value or 0) & 0x3f == FSC_PERMISSION
+            return (ORDER[3], "") if refused and seen.flag == "-" else ("", f"{_word(seen)} instead of a permission fault")
+        opened = expected.verdict == "WOULD" and not seen.flag          # by a store before
+        made = seen.letter == "o" and (seen.flag == "+" or opened)
+        return (ORDER[2], "") if made else ("", f"{_word(seen)} instead of a store")
 
     def call(self, seen: Seen, key: int, expected: Decision) -> Tuple[str, str]:
         if not seen.flag:

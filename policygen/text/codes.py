@@ -47,6 +47,8 @@ CODES: Dict[str, str] = {
     "PG124": "A condition of `where` that cannot be: about what the access has not, or one that every or no access meets.\n"
              "Names are x1 to x3 of calls, `value` of writes, `from`, `pc`, and the fields of one register; `same` and `sticky`\n"
              "compare a write with what the register holds.",
+    "PG125": "An instruction in guest RAM that is allowed and traps: EL2 does not execute in the guest's place.\n"
+             "Allow it without a log and conditions, or deny it.",
     "PG201": "No access gets to this entry: narrower entries or hidden features take all of them.",
     "PG202": "Without this entry everything would be decided the same. A `why:` keeps it for people.",
     "PG203": "The child repeats the parent's entry.",

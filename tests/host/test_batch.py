@@ -57,7 +57,7 @@ CLASS = st.sampled_from([0x00, 0x01, 0x12, 0x13, 0x16, 0x17, *[0x18] * 3, 0x19, 
 ESR = st.builds(lambda ec, iss: ec << 26 | iss, CLASS, st.integers(0, (1 << 25) - 1))
 NUMBER = st.one_of(st.integers(0, (1 << 64) - 1), st.integers(0, 255), st.sampled_from([0, (1 << 64) - 1, 1 << 63]))
 ADDRESS = st.one_of(NUMBER, st.integers(0x08000000, 0x0800FFFF), st.integers(0x09000000, 0x09001000))
-DECISION = st.tuples(st.integers(0, 13), ESR, NUMBER, NUMBER, ADDRESS, NUMBER, st.integers(0, 0xFFF),
+DECISION = st.tuples(st.sampled_from([*range(14), 16]), ESR, NUMBER, NUMBER, ADDRESS, NUMBER, st.integers(0, 0xFFF),
                      NUMBER, st.integers(0, 0xFFFFFFFF), st.integers(1, 4))
 
 

@@ -51,6 +51,9 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
         d(WFX, WFI, spsr=0x3C0), d(8, 0x3C << 26), d(DENY, 0x24 << 26, addr=0x0A000000, aux=0xFFFF0000),
         d(DENY, 0x24 << 26, value=0x885F7C20, addr=0x0A000000, aux=0xFFFF0000), d(DENY, 0x24 << 26 | 0x80, value=5),
         d(DENY, 0x20 << 26, addr=0x0C000000), d(DENY, 0x18 << 26 | 3 << 20 | 15 << 10 | 2 << 1 | 4 << 17),
+        d(16, UART_W & ~0x7f | 0x4f, value=0x90, addr=0x40200008, aux=7),
+        d(16, 0x24 << 26 | 0x4f, addr=0x40200008, aux=7),
+        d(16, 0x20 << 26 | 0xf, addr=0x40200000),
         "x 0x96000004 0x40002000 0xdead", "e 2 0 0", "e 5 0 0", "e 4 62500000 0", "w 0 0")
     check_sequence(records)
     assert records[0].seq == 0 and records[0].kind == "H"
@@ -72,6 +75,9 @@ def test_lines_are_those_of_the_specification(host: Path) -> None:
         f"DENY r1 exc DABT_WALK ipa=0x0 far=0x0 {tail}{0x24 << 26 | 0x80:#x}",
         f"DENY r1 exc IABT ipa=0xc000000 {tail}{0x20 << 26:#x}",
         f"DENY r1 msr.w S3_0_C15_C2_4=0x0 {tail}{0x18 << 26 | 3 << 20 | 15 << 10 | 2 << 1 | 4 << 17:#x}",
+        f"DENY r10 mem.w 0x40200008/4=0x90 held=0x7 {tail}{UART_W & ~0x7f | 0x4f:#x}",
+        f"DENY r10 mem.w 0x40200008 {tail}{0x24 << 26 | 0x4f:#x}",
+        f"DENY r10 mem.x 0x40200000 {tail}{0x20 << 26 | 0xf:#x}",
     ]
     windows, *events = bodies(records, "E")
     assert windows == "windows gicd=0x8000000/0x10000 uart0=0x9000000/0x1000 virtio=0xa000000/0x4000"
@@ -205,7 +211,7 @@ def test_totals_and_trailer_add_up(host: Path) -> None:
     n = totals.numbers()
     assert (n["dec"], n["allow"], n["deny"], n["would"]) == (5, 1, 3, 1)
     assert " r0=1/5 r1=4/21 " in f"{totals.body} " and "part=" not in totals.body
-    assert "r2=" not in totals.body and n["rules"] == 10, "no hits: left out, and known to be all"
+    assert "r2=" not in totals.body and n["rules"] == 11, "no hits: left out, and known to be all"
     z = trailer.numbers()
     assert z["seq"] == trailer.seq and z["records"] == len(records) and z["guestbytes"] == 2 and z["lost"] == 0
     assert text == b"A\n"

@@ -59,7 +59,7 @@ def test_every_line_end_and_ctrl_d_let_the_guest_go_on(host: Path, keys: bytes) 
 
 def test_a_script_of_commands_can_be_piped(host: Path) -> None:
     records, text = type_(host, b"status\npoweroff\n", expect=OFF)
-    assert "policy  lockdown#3b1c77aa  10 rules, 2 hit" in text
+    assert "policy  lockdown#3b1c77aa  11 rules, 2 hit" in text
     assert [r.kind for r in records][-2:] == ["S", "Z"] and "mon-" in [r.body[:4] for r in records]
 
 
@@ -234,6 +234,14 @@ def test_a_walk_shows_both_stages_and_the_policy(host: Path) -> None:
     assert lines[6] == "  -> ipa 0x400abd60"
     assert "block 2M  RWX, MemAttr 0xf normal WB, AF" in out and "-> pa 0x420abd60" in out
     assert out.splitlines()[-1].startswith("AT S12E1R")
+
+
+def test_a_guarded_page_names_its_line(host: Path) -> None:
+    out, other, shown, ranges = say(host, "xlat ipa:0x40200010", "xlat ipa:0x40201010", "policy show r10", "map")
+    assert out.splitlines()[-2:] == ['  region "ram"  r10 policy/test.yaml:25', "    text: { at: 0x40200000, size: 4K, may: rx }"]
+    assert 'region "ram": always mapped' in other
+    assert "effect: refused: permission fault" in shown and "why: patched by nobody" in shown
+    assert "r10" not in ranges, "the table of this host has one permission for all of RAM, from a page that is not guarded on"
 
 
 def test_walks_that_end_early_say_where(host: Path) -> None:
@@ -593,7 +601,7 @@ def test_what_is_changed_is_said_and_recorded(host: Path) -> None:
                  "w1, w2, w4 or w8", "no translation", "x5: 0x0 -> 0x7", "SPSR_EL2.M must be",
                  "pc: 0x0 -> 0x40002000",
                  " > 0x40002000  d53b9c00  mrs x0, PMCR_EL0", "   0x40002004  d65f03c0  ret", "r1    WOULD",
-                 "1 rules changed", "which rule? r0 to r9", "0  0x40002004  if $x1 > 0x3  log  0 hits",
+                 "1 rules changed", "which rule? r0 to r10", "0  0x40002004  if $x1 > 0x3  log  0 hits",
                  "stands at a VA", "-d N: -l lists them",
                  "0  0x40001000  rw 4 bytes  0 hits", "covers 1 to 8 bytes", "inject irq N, 0 to 255"):
         assert line in text, line

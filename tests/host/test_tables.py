@@ -127,6 +127,13 @@ mmio:
     regs:
       0x3fc: { write: { do: allow, where: { value: [0..0xf, 0x80] }, else: { mask: 0xf, log: always } } }
       0x400-0x408: { do: allow, where: { pc: 0x40000000..0x4000ffff }, else: pause, width: [4, 8] }
+memory:
+  default: { may: rwx }
+  text: { at: 0x48000000, size: 64K, may: rx, write: { do: allow, where: { pc: 0x40000000..0x4000ffff }, log: always } }
+  ro: { at: 0x48010000, size: 4K, may: r, log: always }
+  dead: { at: 0x48011000, size: 4K, may: r, do: kill }
+  data: { at: 0x48200000, size: 4M, may: rw, why: no code here }
+  seen: { at: 0x483ff000, size: 8K, write: { do: allow, log: always } }
 hvc:
   default: deny
   HV_GET_ID: { do: allow, where: { x1: [0, 2..3] }, log: always, else: { value: 9 } }

@@ -26,8 +26,8 @@ from policygen.meaning.evaluate import evaluator
 from policygen.meaning.regions import Inputs, asked_of, bits_of, borders
 from policygen.target import render, verify
 from trap_host import link, parts
-from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, GOLDEN, HVC, IABT, INPUT, MAINTENANCE,
-                        MONITOR, MASK, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, REPLAY_READ, REPLAY_WRITE, RTC, SMC,
+from trap_model import (ANSWER, DABT, DEACTIVATE, DEBUG, DISABLE, DROP, FLUSH, GOLDEN, HVC, IABT, INPUT, MAINTENANCE, MONITOR,
+                        MASK, RAM, RAM_SIZE, Model, NOTE, OPS, Outcome, PARK, PHYSICAL, REPLAY_READ, REPLAY_WRITE, RTC, SMC,
                         NOT_SUPPORTED, SYSREG, TICK, Trap, UNTOLD, VIRTIO, WFI, answered, differences)
 
 PROFILES = ["default", "strict", "permissive", "linux-strict", "crowded", "traced", "conditional"]
@@ -223,6 +223,12 @@ def accesses(dice: random.Random, policy: Policy) -> Iterator[Trap]:
         for status in (0xf, 0x7, 0xf, 0x3, 0xb):
             for at, ipa in ((one, one), (one, other), (other, one)):
                 yield trap(dice, word | status | write, far=ipa + 4, hpfar=at >> 8)
+    # Guest RAM, at both sides of every border of `memory`: stores of each width, with a syndrome and without, instructions.
+    for low, high in evaluator(policy).cells("memory", ((RAM, RAM + RAM_SIZE - 1),)):
+        for ipa in {low, low + 0x3f8, low + 0xffd, high - 7, high, max(low - 8, RAM)}:
+            for log2, told, ec, code in product(range(4), (0, 1 << 24), (DABT, IABT), (0, 0x40000000)):
+                esr = ec << 26 | 1 << 25 | (told | log2 << 22 | dice.randrange(32) << 16 | 0x4f if ec == DABT else 0xf)
+                yield replace(trap(dice, esr, far=ipa), elr=code + dice.randrange(0x20000) * 4)
     # There the guest's tables give the IPA, for the level of the access, or no IPA.
     for bit, walk, cm, write, spsr in product((0, 44, 45, 46), (0, 0x80), (0, 0x100), (0, 0x40), (0x3c5, 0x3c0, 0x10)):
         far = (1 << bit if bit else 0) | windows[-1] + 4
@@ -359,6 +365,9 @@ def conditional(dice: random.Random, access: Access, inputs: Inputs) -> Trap:
         esr = DABT << 26 | 3 << 24 | (access.width.bit_length() - 1) << 22 | rt << 16 | (access.direction == "write") << 6 | 7
         x[rt] = inputs.value | dice.getrandbits(64) << 8 * access.width & MASK
         far, hpfar = access.key & 0xfff, access.key >> 12 << 4
+    elif access.section == "memory":
+        esr = DABT << 26 | 3 << 24 | 3 << 22 | rt << 16 | 0x4f
+        far = access.key
     elif access.section in CALLS:
         esr = (HVC if access.section == "hvc" else SMC) << 26 | 1 << 25
         x[:4] = access.key, inputs.x1, inputs.x2, inputs.x3

@@ -42,12 +42,13 @@
 #include "vm/el1_exception.h"
 #include "vm/inject.h"
 #include "vm/pmu.h"
+#include "vm/stage2.h"
 
 enum op {
 	OP_REPLAY_READ = 1, OP_REPLAY_WRITE, OP_DEVICE_READ, OP_DEVICE_WRITE, OP_MODEL_READ, OP_MODEL_WRITE, OP_SGI,
 	OP_CLEAN, OP_IC, OP_MONITOR, OP_CPU_ON, OP_CPU_OFF, OP_CONSOLE, OP_DROP, OP_DEACTIVATE, OP_DISABLE, OP_PHYSICAL,
 	OP_INPUT, OP_TICK, OP_MAINTENANCE, OP_PARK, OP_FLUSH, OP_NOTE, OP_WFI,
-	OP_DEBUG, OP_VIRTIO, OP_RTC, OP_COUNT, OP_VECTOR,
+	OP_DEBUG, OP_VIRTIO, OP_RTC, OP_COUNT, OP_VECTOR, OP_OPEN,
 };
 #define OPS 8
 #define ABSENT 7 /* CPUs from this index on do not exist; those with odd numbers have not been started */
@@ -205,6 +206,10 @@ static void reachable(u64 pa, unsigned size, bool write)
 {
 	const struct decision *d = &policy_rows[policy_mmio(pa, (unsigned)__builtin_ctz(size), write)];
 
+	if (pa - GUEST_PA < GUEST_SIZE) {
+		must(write && policy_ram(pa - GUEST_PA + GUEST_IPA, false) != NO_ROW, "a store that the guest makes itself");
+		return;
+	}
 	must(d->action == ACT_ALLOW || d->action == ACT_MASK || d->action == ACT_PAUSE, "a device that is not the guest's");
 }
 /* V0 to V31: halves are told apart. trap_model.py knows. */
@@ -217,6 +222,7 @@ void fp_save(u64 v[64])
 void fp_load(unsigned n, const u64 v[2]) { note(OP_VECTOR, n, v[0], v[1]); }
 
 static bool is_ram(u64 pa, unsigned size) { return pa >= GUEST_PA && pa <= GUEST_PA + GUEST_SIZE - size; }
+void stage2_open(u64 ipa, bool exec) { note(OP_OPEN, ipa, exec, 0); }
 truth guarded_read(u64 pa, unsigned size, u64 *value)
 {
 	note(OP_DEVICE_READ, pa, size, 0);

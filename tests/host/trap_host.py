@@ -8,9 +8,9 @@ from typing import Sequence
 
 from hvl_host import FLAGS, ROOT, src
 
-TRAP = ["trap", "trap_sysreg", "trap_mem", "trap_insn", "insn_access", "trap_call", "trap_wait", "hvcall", "psci", "decide",
-        "narrow", "policy", "where", "inject", "replay", "cache", "guestmem", "vtime", "locks", "drain", "overrule", "rules",
-        "log", "log_text", "log_batch", "log_describe", "crc32", "print"]
+TRAP = ["trap", "trap_sysreg", "trap_mem", "trap_ram", "trap_insn", "insn_access", "trap_call", "trap_wait", "hvcall", "psci",
+        "decide", "narrow", "policy", "where", "inject", "replay", "cache", "guestmem", "vtime", "locks", "drain", "overrule",
+        "rules", "log", "log_text", "log_batch", "log_describe", "crc32", "print"]
 DEVICES = ["vgic", "vgic_regs", "vgic_icc", "vuart", "vrtc", "console", "output"]
 GCC = ("gcc", *FLAGS)
 

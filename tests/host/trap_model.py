@@ -14,6 +14,7 @@ from policygen.facts.contract import load_contract
 from policygen.language.model import IN, Access, Decision, Policy, branches
 from policygen.meaning.evaluate import Evaluator, evaluator, refused
 from policygen.target.traps import plan
+from policygen.target.verify import given
 
 QUESTION = struct.Struct("<40Q")
 ANSWER = struct.Struct("<112Q")
@@ -24,7 +25,7 @@ RAM, RAM_PA, RAM_SIZE = 0x40000000, 0x42000000, 0x30000000
 WORD = {1: 0xff, 2: 0xffff, 4: 0xffffffff, 8: MASK}
 (REPLAY_READ, REPLAY_WRITE, DEVICE_READ, DEVICE_WRITE, MODEL_READ, MODEL_WRITE, SGI, CLEAN, IC, MONITOR, CPU_ON,
  CPU_OFF, CONSOLE, DROP, DEACTIVATE, DISABLE, PHYSICAL, INPUT, TICK, MAINTENANCE, PARK, FLUSH, NOTE, WFI,
- DEBUG, VIRTIO, RTC, COUNT, VECTOR) = range(1, 30)
+ DEBUG, VIRTIO, RTC, COUNT, VECTOR, OPEN) = range(1, 31)
 CPUS, ODD_ARE_OFF, ZVA = range(7), 1, 128      # trap_host.c
 HVC, SMC, SYSREG, IABT, DABT, SERROR, WFX = 0x16, 0x17, 0x18, 0x20, 0x24, 0x2f, 0x01
 NOT_SUPPORTED, INVALID, DENIED, BAD_ADDRESS = -1 & MASK, -2 & MASK, -3 & MASK, -9 & MASK
@@ -149,7 +150,9 @@ class Model:
             self.data_abort(t, out)
         else:
             ipa = self.fault_ipa(t) if ec == IABT else 0
-            if ipa is not None:                     # without an IPA nothing is decided: the access is made again
+            if ec == IABT and ipa is not None and self.guarded(t, ipa):
+                self.ram(t, out, ipa, "exec")
+            elif ipa is not None:                     # without an IPA nothing is decided: the access is made again
                 self.exception(t, out, ec, ec, ipa)
         return out
 
@@ -385,6 +388,8 @@ class Model:
             return self.exception(t, out, DABT, WALK, ipa)
         if t.esr & 0x100:
             return self.exception(t, out, DABT, NO_SYNDROME, ipa, "next")
+        if self.guarded(t, ipa):
+            return self.ram(t, out, ipa, "write")
         if not t.esr >> 24 & 1:
             return self.instruction(t, out, ipa)
         got = self.access(t, out, ipa, size, write, t.xr(rt))
@@ -498,6 +503,39 @@ class Model:
         if va >> 45 & 1 and self.lower(t):          # EL1's alone
             status = 0xd
         return status
+
+    @staticmethod
+    def guarded(t: Trap, ipa: int) -> bool:
+        """Stage 2 maps all of RAM: a permission fault is by the policy."""
+        return t.esr & 0xbc == 0xc and RAM <= ipa < RAM + RAM_SIZE
+
+    def ram(self, t: Trap, out: Outcome, ipa: int, direction: str) -> None:
+        if not self.reference.by_section["memory"]:
+            return                                  # nothing keeps the guest: it makes the access again
+        d = self.reference.decide(self.asked(t, "memory", ipa, direction))
+        if given(Access("memory", ipa, direction), d):
+            return
+        size, value, held, rt = 1 << (t.esr >> 22 & 3), 0, 0, t.esr >> 16 & 31
+        described = direction == "write" and t.esr >> 24 & 1 and ipa % 4096 + size <= 4096
+        if described:
+            value = t.xr(rt) & WORD[size]
+            held = sum(ram_byte(ipa + at) << 8 * at for at in range(size))
+        self.decided(out, d, t, value, ipa, held)
+        if d.do == "kill":
+            self.killed(out)
+        elif d.verdict == "WOULD":
+            out.ops.append((OPEN, ipa, int(direction == "exec"), 0))
+        else:
+            if d.do == "allow" and described:
+                pa = ipa - RAM + RAM_PA
+                out.ops.append((DEVICE_WRITE, pa, size, value))
+                if not pa >> 10 & 3:
+                    return self.step(t, out)
+            if d.do == "allow" and out.recorded:
+                out.recorded = (*out.recorded[:5], self.verdicts.index("INJECT") | (t.spsr >> 2 & 3) << 4 | 0x80 | 1 << 16)
+            ec = (t.esr >> 26 & 0x3f) + (0 if self.lower(t) else 1)
+            self.take(t, out, ec << 26 | 1 << 25 | t.esr & 0x40 | 0xf, t.far)
+        return None
 
     def beyond(self, t: Trap, ipa: int, size: int, write: bool, written: int) -> Decision:
         """Above the windows the default decides; an access that touches both is refused."""

@@ -137,6 +137,10 @@ static void dev_reset(void)
 	memset(dev.q, 0, sizeof(dev.q));
 }
 
+/* The policy: one page that the guest may not write. */
+const struct memory policy_memory[] = { { V_GUARDED, V_GUARDED + 4095, { 0, 0 }, MAY_EXEC, 0 } };
+const u16 policy_n_memory = 1;
+
 static bool guests(u64 pa, u64 size)
 {
 	return pa >= GUEST_PA && pa < GUEST_PA + GUEST_SIZE && size <= GUEST_PA + GUEST_SIZE - pa;
@@ -437,6 +441,8 @@ static void rules(void)
 		{ "descriptor-address", 16, { { ~0UL - 7, 16, 0, 0 } }, 0, 1 },
 		{ "descriptor-address", 16, { { HV_BASE - 0x80000, 0, 0, 0 } }, 0, 1 },
 		{ "descriptor-address", 16, { { 0, 0xffffffff, 2, 0 } }, 0, 1 },
+		{ "descriptor-address", 16, { { V_GUARDED + 4080, 16, 2, 0 } }, 0, 1 },
+		{ "descriptor-address", 16, { { V_GUARDED - 8, 9, 2, 0 } }, 0, 1 },
 		{ "descriptor-index", 16, { { GUEST_IPA, 16, 0, 0 } }, 16, 1 },
 		{ "descriptor-index", 16, { { GUEST_IPA, 16, 1, 16 } }, 0, 1 },
 		{ "descriptor-flags", 16, { { GUEST_IPA, 16, 4, 0 } }, 0, 1 },
@@ -574,7 +580,7 @@ static void withheld(void)
 static u64 some_address(u64 desc)
 {
 	static const u64 edges[] = { 0, HV_BASE, BOOT_PA, GUEST_PA, GUEST_IPA, GUEST_IPA + GUEST_SIZE, GUEST_IPA + GUEST_SIZE - 1,
-				     ~0UL, ~0UL - 15, 1UL << 32, UART_PA };
+				     V_GUARDED, V_GUARDED + 4096, ~0UL, ~0UL - 15, 1UL << 32, UART_PA };
 
 	switch (any(6)) {
 	case 0: return edges[any(ARRAY_SIZE(edges))] + any(32) - 16;

@@ -57,6 +57,12 @@ static u8 *v_ram(u64 ipa, u64 size) /* NULL: part of it is outside the guest's R
 {
 	return ipa >= 0x40000000 && ipa <= 0x70000000 && size <= 0x70000000 - ipa ? (u8 *)(ipa + 0x2000000) : NULL;
 }
+#define V_GUARDED 0x50000000UL /* a page that only reads are for */
+static bool v_written(u64 ipa, u64 size) /* whether the device may write there */
+{
+	return v_ram(ipa, size) && (ipa + size <= V_GUARDED || ipa >= V_GUARDED + 4096);
+}
+static bool v_ram_too(u64 ipa, u64 size) { return v_ram(ipa, size); }
 static u16 v_16(u64 ipa) { u16 n; memcpy(&n, v_ram(ipa, 2), 2); return n; }
 static u32 v_32(u64 ipa) { u32 n; memcpy(&n, v_ram(ipa, 4), 4); return n; }
 static u64 v_64(u64 ipa) { u64 n; memcpy(&n, v_ram(ipa, 8), 8); return n; }
@@ -101,7 +107,7 @@ static void v_start(unsigned i)
 		v_break("queue-twice");
 	} else if (!fits) {
 		v_break("queue-size");
-	} else if (!v_ram(q->desc, 16 * q->num) || !v_ram(q->avail, 6 + 2 * q->num) || !v_ram(q->used, 6 + 8 * q->num) ||
+	} else if (!v_ram(q->desc, 16 * q->num) || !v_ram(q->avail, 6 + 2 * q->num) || !v_written(q->used, 6 + 8 * q->num) ||
 		   q->desc % 16 || q->avail % 2 || q->used % 4) {
 		v_break("queue-address");
 	} else {
@@ -168,7 +174,7 @@ static const char *v_submit(unsigned i, unsigned *looks)
 		c->d[c->n].flags = flags = v_16(d + 12);
 		if (flags > 3)
 			return "descriptor-flags";
-		if (!c->d[c->n].len || !v_ram(c->d[c->n].addr, c->d[c->n].len))
+		if (!c->d[c->n].len || !(flags & 2 ? v_written : v_ram_too)(c->d[c->n].addr, c->d[c->n].len))
 			return "descriptor-address";
 		if (writable && !(flags & 2))
 			return "descriptor-order";

@@ -119,15 +119,17 @@ def test_every_modifier_says_something(name: str, tmp_path: Path) -> None:
     action = {"as": "do: deny, why: not yet", "offer": "emulate: virtio-blk",
               "requests": "emulate: virtio-blk"}.get(name, "do: pause")
     rest = {part: f"{part}: {{ default: {'forward' if part == 'exceptions' else 'deny'} }}" for part in schema.EVERY}
+    whole = {**rest, "memory": "memory: { default: rwx }"}
     for section in MODIFIERS[name].sections:
         if section == "features" or name == "as" and section != "mmio":
             continue
-        target = {"sysregs": "PMCR_EL0", "hvc": "HV_PAUSE", "smc": "PSCI_VERSION", "exceptions": "SERROR",
+        target = {"memory": "text", "sysregs": "PMCR_EL0", "hvc": "HV_PAUSE", "smc": "PSCI_VERSION", "exceptions": "SERROR",
                   "mmio": "virtio-disk" if "virtio" in action else "rtc"}[section]
         said = []
         for beside in ("", f", {BESIDE[name]}"):
             path = tmp_path / "t.yaml"
-            lines = {**rest, section: f"{rest[section][:-2]}, {target}: {{ {action}{beside} }} }}"}
+            said_of = "at: 0x48000000, size: 4K, may: rx" if section == "memory" else action
+            lines = {**rest, section: f"{whole[section][:-2]}, {target}: {{ {said_of}{beside} }} }}"}
             path.write_text("\n".join(("policy: 1\nname: t\nplatform: qemu-virt", *lines.values())) + "\n",
                             encoding="utf-8")
             policy, diags = load_policy(str(path))

@@ -65,7 +65,7 @@ def settled(path: Path, lines: List[str], cpu: str) -> Optional[Policy]:
         if broken:                      # the parents' promises that this child breaks
             lines += [*([] if "waive:" in lines else ["waive:"]), *(f"  {name}: random policy" for name in sorted(broken))]
             continue
-        before, sections = len(lines), {"sysregs:", "mmio:", "hvc:", "smc:", "exceptions:", "assert:", "waive:"}
+        before, sections = len(lines), {"sysregs:", "mmio:", "memory:", "hvc:", "smc:", "exceptions:", "assert:", "waive:"}
         lines = [line for number, line in enumerate(lines, 1) if number not in bad or not line.startswith("  ")]
         lines = [line for at, line in enumerate(lines)
                  if line not in sections or at + 1 < len(lines) and lines[at + 1].startswith("  ")]
@@ -76,7 +76,8 @@ def settled(path: Path, lines: List[str], cpu: str) -> Optional[Policy]:
 
 def written(pick: random.Random, name: str, parent: str, depth: int) -> List[str]:
     lines = ["policy: 1", f"name: {name}", "platform: qemu-virt", f"mode: {pick.choice(('enforce', 'enforce', 'audit'))}"]
-    sections: Dict[str, List[str]] = {section: [] for section in ("sysregs", "mmio", "hvc", "smc", "exceptions", "assert")}
+    names = ("sysregs", "mmio", "memory", "hvc", "smc", "exceptions", "assert")
+    sections: Dict[str, List[str]] = {section: [] for section in names}
     if parent:
         lines.append(f"extends: {parent}")
     else:
@@ -97,6 +98,7 @@ def written(pick: random.Random, name: str, parent: str, depth: int) -> List[str
     sections["hvc"] += ["  HV_GET_STATUS: allow", "  HV_CONSOLE_WRITE: allow", "  PSCI_SYSTEM_OFF: allow"]
     sections["sysregs"] += unique(registers(pick)) + [f"  {name}: allow" for name in NEEDED]
     sections["mmio"] += unique(devices(pick, depth))
+    sections["memory"] += ([] if depth else ["  default: rwx"]) + memory(pick, depth)
     sections["hvc"] += unique(calls(pick, "hvc"))
     sections["smc"] += unique(calls(pick, "smc"))
     sections["exceptions"] += unique(exceptions(pick))
@@ -207,6 +209,19 @@ def devices(pick: random.Random, depth: int) -> List[str]:
     out.append(f"  w{depth}: {{ at: {at:#x}, size: {pick.choice((0x20, 0x100, 0x1000))}, default: {{ read: {{ value: "
                f"{pick.randrange(1 << 8)} }}, write: {pick.choice(('deny', 'ignore'))} }}, regs: {{ 0x0: raz-wi, "
                f"0x8-0x10: {{ write: {{ {chained(pick, ('do: ignore', 'do: deny'), 'value', 'from', 'pc')} }} }} }} }}")
+    return out
+
+
+def memory(pick: random.Random, depth: int) -> List[str]:
+    """Parts around the words that the sweep writes: the last of each 32 MiB."""
+    kinds = ("may: r", "may: rx", "may: rw", "may: r, do: kill", "may: rw, log: always", "write: { do: allow, log: always }",
+             "may: rx, write: { do: allow, where: { pc: 0x40000000..0x4007ffff }, log: once, else: deny }",
+             "may: r, where: { from: el0 }, else: { do: deny, log: always }")
+    out = []
+    for at in pick.sample(range(20), 6):
+        size = pick.choice((1, 8, 512, 600)) * 4096
+        out.append(f"  ram{depth}-{at}: {{ at: {0x42000000 + at * 0x2000000 - size:#x}, size: {size:#x}, "
+                   f"{pick.choice(kinds)}, why: {at} }}")
     return out
 
 

@@ -19,7 +19,9 @@ MOST = 16
 _FORMAT = 1
 _RULE, _ESR, _PC, _VALUE, _ADDR, _AUX, _RUN, _TELLS = 0x20, 0x40, 0x80, 0x100, 0x200, 0x400, 0x800, 12
 _KNOWN = 0x3fff
-_TOLD = (("x1", "x2"), ("x1", "x3"), ("x2", "x3"))      # arguments of a call that it has: enum tells of hv/policy/policy.h
+# The arguments of a call in the record, or guest RAM: enum tells of hv/policy/policy.h.
+_RAM = ("", "")
+_TOLD = (("x1", "x2"), ("x1", "x3"), ("x2", "x3"), _RAM)
 _ALL = (1 << 64) - 1
 _CALLS = {0x12: "hvc", 0x16: "hvc", 0x13: "smc", 0x17: "smc"}
 _WINDOW = re.compile(r"([A-Za-z0-9_.-]{1,64})=0x([0-9a-f]{1,16})/0x([0-9a-f]{1,16})")
@@ -74,6 +76,9 @@ def _access(verdict: str, esr: int, value: int, addr: int, aux: int, run: bool, 
             args: Tuple[str, str]) -> str:
     """log_describe() of the hypervisor in Python."""
     ec = esr >> 26 & 0x3f
+    if args == _RAM:
+        store = f"/{1 << (esr >> 22 & 3)}={value:#x}" + (f" held={aux:#x}" if aux and not run else "")
+        return f"mem.{'w' if ec == 0x24 else 'x'} {addr:#x}" + (store if ec == 0x24 and esr >> 24 & 1 else "")
     if ec == 0x18:
         op = "sys" if esr >> 20 & 3 == 1 else "msr.r" if esr & 1 else "msr.w"
         return f"{op} {sysreg_name(esr)}" + ("" if op == "msr.r" and verdict in REFUSED else f"={value:#x}") + \
@@ -138,8 +143,6 @@ class _Before:
         if what & _RUN:
             times = raw.number()
             run = f" n={times} last={seconds(_ns(self.time + raw.number(), cntfrq) or 0)}"
-        if what >> _TELLS == len(_TOLD):
-            raise ValueError
         subject = _access(VERDICTS[what & 7], self.esr, self.value, self.addr, self.aux, bool(run), known,
                           _TOLD[what >> _TELLS])
         body = (f"{VERDICTS[what & 7]} r{self.rule} {subject} pc={self.pc:#x} el={what >> 3 & 3} cost={cost} "

@@ -138,7 +138,7 @@ FIELDS: Dict[str, Field] = {
     "verdict": Field(lambda v: v.rec.f.verdict, " ".join(VERDICTS)),
     "rule": _num(lambda v: v.rec.f.rule, "the rule that decided"),
     "src": Field(View.place, "its place in the policy"),
-    "class": Field(lambda v: v.rec.f.cls, "msr sys mmio s2 hvc smc exc wfi brk"),
+    "class": Field(lambda v: v.rec.f.cls, "msr sys mmio mem hvc smc exc"),
     "op": Field(lambda v: v.rec.f.op, "r w x"),
     "name": Field(lambda v: touched(v.rec.f), "what was touched: register, window, function, exception"),
     "reg": Field(_register, "the register"),

@@ -16,7 +16,7 @@ DECISIONS = "DA"  # kinds whose body is a decision
 REFUSED = ("DENY", "KILL", "INJECT")  # a read without a value
 
 # The word after a class belongs to it, even if it holds '='.
-_TARGETED = {"msr", "sys", "mmio"}
+_TARGETED = {"msr", "sys", "mmio", "mem"}
 _CALLERS = 8
 _CALLS = (0x12, 0x13, 0x16, 0x17)       # ESR.EC of HVC and SMC
 _KEY = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -82,7 +82,7 @@ def _target(body: Body, word: str) -> None:
     where, eq, value = word.partition("=")
     if eq:
         body.val = number(value)
-    if body.cls != "mmio":
+    if body.cls not in ("mmio", "mem"):
         body.name = where
         return
     where, slash, size = where.partition("/")
@@ -242,6 +242,9 @@ def what(body: Body) -> str:
     if body.cls == "msr":
         held = f" over {body.kv['held']}" if "held" in body.kv else ""
         return f"{'mrs' if body.op == 'r' else 'msr'} {body.name}{value}{held}"
+    if body.cls == "mem":
+        held = f" over {body.kv['held']}" if "held" in body.kv else ""
+        return f"{'store to' if body.op == 'w' else 'instruction at'} {body.name}{value}{held}"
     if body.cls == "mmio":
         off = "" if body.off is None else f"+0x{body.off:x}"
         return f"{body.name}{off} {body.op or '?'}{'' if body.size is None else body.size}{value}"

@@ -45,6 +45,9 @@ def remedy(rec: Rec, view: View, rule: Rule) -> List[str]:
     name = touched(f) or "?"
     if rule.name == name:
         out = [f"  change    in that line: `{name}: allow`"]
+    elif f.cls == "mem":
+        page = (f.addr or 0) & ~0xfff
+        out = [f"  change    a part of its own in `memory:`: `NAME: {{ at: {page:#x}, size: 4K, may: rwx }}`"]
     elif f.cls == "mmio" and f.off is None:
         page = (f.addr or 0) & ~0xfff
         out = [f"  change    a window for it in `mmio:`: `NAME: {{ at: {page:#x}, size: 4K, do: allow }}`"]

@@ -7,7 +7,7 @@
 
 /* One question, as verify.py packs it. */
 struct question {
-	u32 kind; /* 0 sysreg (a: ISS), 1 mmio (a: IPA, b: log2, c: write), 2 hvc, 3 smc (a: id), 4 class */
+	u32 kind; /* 0 sysreg (a: ISS), 1 mmio (a: IPA, b: log2, c: write), 2 hvc, 3 smc (a: id), 4 class, 5 RAM (a: IPA, c: exec) */
 	u32 more; /* struct inputs follow; else they are zero, but for the level */
 	u64 a, b, c;
 };
@@ -26,6 +26,8 @@ static u16 first_row(const struct question *q)
 		return policy_call(&policy_hvc, (u32)q->a);
 	case 3:
 		return policy_call(&policy_smc, (u32)q->a);
+	case 5:
+		return policy_ram(q->a, q->c);
 	default:
 		return policy_exception[q->a % EXC_COUNT];
 	}
@@ -35,7 +37,7 @@ static u16 first_row(const struct question *q)
 static u16 ask(const struct question *q, const struct inputs *in)
 {
 	u16 row = first_row(q);
-	unsigned tells = policy_rows[row].tells;
+	unsigned tells = row == NO_ROW ? 0 : policy_rows[row].tells;
 	bool call = q->kind == 2 || q->kind == 3;
 	const u64 record[WORD_COUNT] = {
 		[WORD_PC] = in->pc + (q->kind == 2 ? 4 : 0),
@@ -45,7 +47,7 @@ static u16 ask(const struct question *q, const struct inputs *in)
 		[WORD_AUX] = tells ? in->x3 : in->x2,
 	};
 
-	return policy_where(row, record);
+	return row == NO_ROW ? row : policy_where(row, record);
 }
 
 static void put(const void *data, size_t size)

@@ -18,6 +18,7 @@ const struct rule_info policy_rules[] = {
 	{ "policy/test.yaml:51", "BRK64: kill", NULL, SEC_EXCEPTIONS },
 	{ "policy/test.yaml:13", "core: allow", NULL, SEC_SYSREGS },
 	{ "policy/test.yaml:21", "rtc: { direct: rw }", NULL, SEC_MMIO },
+	{ "policy/test.yaml:25", "text: { at: 0x40200000, size: 4K, may: rx }", "patched by nobody", SEC_MEMORY },
 };
 const struct rule_info *const policy_far_rules = policy_rules;
 const u16 policy_n_rules = ARRAY_SIZE(policy_rules);
@@ -43,6 +44,7 @@ const struct decision policy_rows[] = {
 	{ .rule = 4, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ALWAYS, .tells = TELLS_X2_X3, .arg = REFUSE_NOT_SUPPORTED },
 	{ .rule = 8, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ALWAYS, .before = 15, .arg = REFUSE_UNDEF },
 	{ .rule = 8, .action = ACT_ALLOW, .verdict = V_ALLOW, .log = LOG_ALWAYS, .where = 1, .otherwise = 14 },
+	{ .rule = 10, .action = ACT_DENY, .verdict = V_DENY, .log = LOG_ALWAYS, .tells = TELLS_RAM, .arg = REFUSE_PERMISSION },
 };
 const u16 policy_n_rows = ARRAY_SIZE(policy_rows);
 
@@ -55,6 +57,10 @@ const u16 policy_n_windows = ARRAY_SIZE(policy_windows);
 /* An exception class decides, so that no row is this rule's. */
 const struct passthrough policy_passthrough[] = { { 0x09010000, 0x09010fff, 1, 1, { 0 }, 9, 0 } };
 const u16 policy_n_passthrough = ARRAY_SIZE(policy_passthrough);
+
+/* One page of code. */
+const struct memory policy_memory[] = { { 0x40200000, 0x40200fff, { 16, 16 }, MAY_EXEC, 0 } };
+const u16 policy_n_memory = ARRAY_SIZE(policy_memory);
 
 /* Sorted by key: PMCR_EL0 is S3_3_C9_C12_0, SCTLR_EL1 is S3_0_C1_C0_0, TLBI VMALLE1 is S1_0_C8_C7_0. */
 #define KEY(op0, op1, n, m, op2) ((op0) << 14 | (op1) << 11 | (n) << 7 | (m) << 3 | (op2))

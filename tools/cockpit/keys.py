@@ -10,7 +10,6 @@ from .state import State
 
 ESCAPE, BREAK = b"\x1d", b"\x01b"       # EL2's key; a BREAK, by QEMU's own
 _HISTORY = 500
-_ASKED = "[m]onitor? "
 _COMMANDS = re.compile(r"  [a-z]+ {2,}([a-z0-9/]+(?: [a-z0-9/]+)*)\Z")
 _WORD = re.compile(r"[^\s]*\Z")
 
@@ -49,9 +48,6 @@ class Typist:
                 return b""
             self._opening = True
             return open_monitor(state)
-        if state.monitor.row.endswith(_ASKED):
-            self._typed = state.monitor.total
-            return b"m"                 # a decision waits for its answer: the prompt is one of them
         if not state.prompt():
             return b""
         self._opening = False

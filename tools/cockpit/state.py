@@ -268,7 +268,7 @@ class State:
         return self.asking and self.monitor.row.endswith("> ") and self.monitor.column == len(self.monitor.row)
 
     def question(self) -> bool:
-        """Does it wait for one key: the answer to a question, the end of a table?"""
+        """Does it wait for one key, at the end of a page?"""
         return self.asking and not self.prompt()
 
     def health(self) -> str:

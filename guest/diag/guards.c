@@ -18,10 +18,10 @@ struct guard {
 
 #define GUARD(n) { .at = GUARD_AT_##n, .write = EXPECT_GUARD_##n##_W, .exec = EXPECT_GUARD_##n##_X },
 /* Two pages of one block, the first and the last page of another: as probes.txt has them. */
-#define GUARD_AT_0 0x6e000000UL
-#define GUARD_AT_1 0x6e001000UL
-#define GUARD_AT_2 0x6e200000UL
-#define GUARD_AT_3 0x6e3ff000UL
+#define GUARD_AT_0 0x4e000000UL
+#define GUARD_AT_1 0x4e001000UL
+#define GUARD_AT_2 0x4e200000UL
+#define GUARD_AT_3 0x4e3ff000UL
 static const struct guard guards[] = { GUARD(0) GUARD(1) GUARD(2) GUARD(3) };
 
 static bool aborted(u32 ec, u64 far)

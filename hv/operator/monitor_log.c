@@ -165,6 +165,7 @@ static void mode(struct monitor *m, const char *args)
 static void level(struct monitor *m, const char *args)
 {
 	unsigned n = 0;
+	u32 bit;
 	char text[48];
 	bool text_mode;
 
@@ -172,14 +173,14 @@ static void level(struct monitor *m, const char *args)
 		n++;
 	text_mode = take_word(&args, "text");
 	if (n == SEC_COUNT || (!text_mode && !take_word(&args, "notable"))) {
-		complain("log level sysregs|mmio|hvc|smc|exceptions text|notable\n");
+		complain("log level sysregs|mmio|hvc|smc|exceptions|memory text|notable\n");
 		return;
 	}
 	if (!no_more(args) || monitor_refuses(m, "log level"))
 		return;
 	ksnprintf(text, sizeof(text), "set log.%s=%s", policy_sections[n], text_mode ? "text" : "notable");
-	set_mode(m->c, LOG_NOTABLE,
-		 ((log_mode == LOG_TEXT ? ~0u : log_text_sections) & ~(1u << n)) | (u32)text_mode << n, text);
+	bit = 1u << n;
+	set_mode(m->c, LOG_NOTABLE, ((log_mode == LOG_TEXT ? ~0u : log_text_sections) & ~bit) | (text_mode ? bit : 0), text);
 }
 
 void monitor_dump(struct monitor *m, const char *args)

@@ -92,5 +92,5 @@ truth insn_access(u32 insn, const u64 *x, struct insn_access *a)
 		return false;
 	if (f->mode <= PRE_INDEX && !a->vector && a->rn != 31 && (a->rn == a->rt[0] || (f->pair && a->rn == a->rt[1])))
 		return false;
-	return iss;
+	return iss != 0;
 }

@@ -22,6 +22,10 @@
 #include "vm/guestmem.h"
 #include "lib/panic.h"
 
+const struct decision policy_rows[1];
+const struct memory policy_memory[1];
+const u16 policy_n_memory;
+
 struct question {
 	/*
 	 * 0: guest_ram(a, b); 1: text_offset a, image_size b; 2: text from a on, (loader >> 8) bytes; 3: guest_read_va(a, , b);

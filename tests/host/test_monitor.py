@@ -580,7 +580,7 @@ def test_a_class_has_a_mode_of_its_own(host: Path) -> None:
     said = [r.body for r in records if "set " in r.body]
     assert said == ["set log.sysregs=notable", "set log.hvc=text", "set log=text"]
     assert [r.body.rsplit("log=", 1)[1] for r in records if r.kind == "H"][1:4] == ["notable", "notable", "text"]
-    assert text.count("log level sysregs|mmio|hvc|smc|exceptions text|notable") == 2
+    assert text.count("log level sysregs|mmio|hvc|smc|exceptions|memory text|notable") == 2
 
 
 def test_faults_of_el2_are_remembered(host: Path) -> None:

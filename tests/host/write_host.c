@@ -26,6 +26,8 @@
 const u64 build_number;
 const u64 policy_hash;
 const struct decision policy_rows[1];
+const struct memory policy_memory[1];
+const u16 policy_n_memory;
 const u16 policy_exception[EXC_COUNT];
 u64 fake_now, fake_step;
 

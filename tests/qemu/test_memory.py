@@ -22,10 +22,10 @@ about: default, and four pages that a guest may not use as it likes
 extends: {}
 memory:
   default: rwx
-  text: {{ at: 0x6e000000, size: 4K, may: rx }}
-  ro: {{ at: 0x6e001000, size: 4K, may: r, log: always }}
-  data: {{ at: 0x6e200000, size: 2M, may: rw, why: no code is here }}
-  patched: {{ at: 0x6e3ff000, size: 4K, write: {{ do: allow, log: always }} }}
+  text: {{ at: 0x4e000000, size: 4K, may: rx }}
+  ro: {{ at: 0x4e001000, size: 4K, may: r, log: always }}
+  data: {{ at: 0x4e200000, size: 2M, may: rw, why: no code is here }}
+  patched: {{ at: 0x4e3ff000, size: 4K, write: {{ do: allow, log: always }} }}
 """
 
 
@@ -80,7 +80,7 @@ def test_the_diagnostic_guest_finds_what_the_policy_says(tmp_path: Path, cpu: st
     done = run(machine(elf, *bootargs(tmp_path, "unattended=1 log=full"), *FAST_CLOCK, cpu=cpu))
     text = done.stdout.decode("latin-1")
     assert " 0 failed" in text and "changed since boot" not in text, text[-2000:]       # stage 2 changes, and EL2 is whole
-    assert "RAM: 0x6e000000: stores " + ("refused" if mode == "enforce" else "allowed") in text
+    assert "RAM: 0x4e000000: stores " + ("refused" if mode == "enforce" else "allowed") in text
     log = tmp_path / "log"
     log.write_bytes(done.stdout)
     rows = decode(log, "csv", "--fields", "verdict,rule,class,op,addr,val").stdout.splitlines()

@@ -139,7 +139,7 @@ def test_every_pair_is_entered(tree: Path, tmp_path: Path, rows: List[Dict[str, 
                                          zip(controls.MEMBERS.values(), values)) + " },\n" for values in sets)
     call, vcpu = tree / "hv/trap/hvcall.c", tree / "hv/vm/vcpu.c"
     text = call.read_text()
-    mark = "\nbool hvcall_console_write(struct cpu *c)\n{\n"
+    mark = "\nCOLD bool hvcall_console_write(struct cpu *c)\n{\n"
     assert text.count(mark) == 1 and "policy_traps" in vcpu.read_text()
     hooked = mark + "\tif (c->frame.x[2] == 77) {\n\t\tnext_controls(c);\n\t\treturn true;\n\t}\n"
     call.write_text('#include "log/power.h"\n#include "vm/vcpu.h"\n#include "lib/print.h"\n#include "board/board.h"\n' +

@@ -54,7 +54,7 @@ def main(out: Path, tables: Path, seconds: int, seed: int) -> int:
         (out / name).mkdir(exist_ok=True)
         log = out / f"{name}.log"
         with open(log, "w", encoding="utf-8") as said:
-            done = subprocess.run([*(STILL if seed else []), str(program.resolve()), f"-max_total_time={seconds}",
+            done = subprocess.run([*(STILL if seed else []), str(program.resolve()), f"-max_total_time={seconds}", "-timeout=20",
                                    f"-seed={seed}", "-max_len=8192", "-handle_segv=0", "-close_fd_mask=1",
                                    f"-dict={words_known}", name], cwd=out, check=False, stderr=said)
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()

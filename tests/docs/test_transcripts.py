@@ -19,10 +19,12 @@ CHANGING = re.compile(r"\b\d+\.\d{9}\b|(?<=cost=)\d+|(?<=\*)[0-9a-f]{8}\b|(?<=pc
 
 
 def transcripts() -> Iterator[Tuple[str, str]]:
+    """Each page with its blocks in one text, since one goes on from where the one before it has ended."""
     names = subprocess.run(["git", "ls-files", "*README.md"], cwd=ROOT, check=True, capture_output=True, text=True)
     for name in names.stdout.split():
-        for n, block in enumerate(re.findall(r"```console\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.S)):
-            yield f"{name}-{n}", block
+        blocks = re.findall(r"```console\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.S)
+        if blocks:
+            yield name, "".join(blocks)
 
 
 def commands(block: str) -> List[Tuple[str, List[str], List[str]]]:
@@ -58,6 +60,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name, block", list(transcripts()), ids=lambda value: value if "\n" not in value else "")
 def test_it_happens_as_it_stands_there(tree: Path, name: str, block: str) -> None:
+    del name
     for command, typed, expected in commands(block):
         done = subprocess.run(command, shell=True, cwd=tree, input="".join(f"{line}\n" for line in typed), text=True,
                               errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600,

@@ -108,7 +108,7 @@ DRY := $(findstring n,$(filter-out --%,-$(firstword $(MAKEFLAGS))))
 OPERATOR := $(filter-out hv/operator/none.c,$(call sources,$(wildcard hv/operator/*.c)))
 # The board's drivers, a folder of hv/board/: DRIVERS, from the platform file. Only the inner make (below) needs it exact.
 ifeq ($(CHARTER_MAKES)$(DRY),$(abspath $(B)))
-include $(G)/board.mk
+include $(G)/image.mk
 else
 DRIVERS := *
 endif
@@ -160,7 +160,7 @@ FACTS = $(CPU)$(if $(findstring mte=on,$(GUEST_MACHINE)),+mte)
 
 # ---- the policy: YAML -> C tables ----------------------------------------------------------------------------------
 
-GEN := board.mk models.h platform.h platform.json qemu.machine qemu.bootargs policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
+GEN := image.mk models.h platform.h platform.json qemu.machine qemu.bootargs policy_tables.c replay.S guest_expect.h guest_calls.h rules.json windows.json names.json policy.canonical.json policy.schema.json
 
 ON_BOARD = $(if $(BOARD),--board $(BOARD))
 # policygen replaces only files that changed, so the stamp tells that it ran.

@@ -147,8 +147,8 @@ static void policy_show(const char *args)
 		row_sum(i, &hits, &cost);
 		kprintf("  %-6s %lu hits,", log_verdicts[d->verdict % V_COUNT], hits);
 		say_time(cost, 10);
-		kprintf(", log %s%s\n", d->log == LOG_ALWAYS ? "always" : d->log == LOG_ONCE ? "once" : "never",
-			d->limit ? ", with a limit" : "");
+		kprintf(", log %s%s%s\n", d->log == LOG_NEVER ? "never" : d->log & LOG_ONCE ? "once" : "always",
+			d->log > LOG_ALWAYS ? ", trace" : "", d->limit ? ", with a limit" : "");
 		say_effect(d);
 		say_conditions(d->where, NULL);
 	}

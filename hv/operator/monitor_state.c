@@ -170,20 +170,22 @@ void monitor_regs(struct monitor *m, const char *args)
 	say_syndrome(f);
 }
 
-/* EL2's last records, a letter each: the first of the policy's section, - for an event. */
+/* EL2's last records, a letter each, by enum section; - for an event. */
 static void say_trail(struct cpu *c)
 {
+	static const char letters[SEC_COUNT + 1] = "smMhcef";
 	u64 seq = c->log.seq > TRAIL ? c->log.seq - TRAIL : 0;
 
+	_Static_assert(SEC_COUNT == 7, "letters[] has one for each enum section");
 	kprintf("trail   ");
 	for (; seq < c->log.seq; seq++) {
 		const struct log_record *r = log_find(c, seq);
 
 		if (r)
 			kprintf("%c", r->kind == REC_DECISION && r->row < policy_n_rows ?
-				*policy_sections[policy_far_rules[policy_rows[r->row].rule].section % SEC_COUNT] : '-');
+				letters[policy_far_rules[policy_rows[r->row].rule].section % SEC_COUNT] : '-');
 	}
-	kprintf("  newest last: sysreg mmio hvc c(smc) exception feature -(event)\n");
+	kprintf("  newest last: sysreg mmio M(emory) hvc c(smc) exception feature -(event)\n");
 }
 
 void monitor_el2(struct monitor *m, const char *args)

@@ -118,7 +118,7 @@ static void say_owner(u64 ipa)
 		return;
 	}
 	if (ipa >= GUEST_IPA && ipa - GUEST_IPA < GUEST_SIZE) {
-		kprintf("  region \"ram\": always mapped, whatever the policy says\n");
+		kprintf("  region \"ram\": mapped whole, no part of `memory` is there\n");
 		return;
 	}
 	if (!w) {

@@ -49,7 +49,7 @@ enum refusal {
 enum verdict_word { VERDICT_WORDS(AS_ENUMERATOR) V_COUNT };
 
 /* Odd: the first of each access. The last two: a refusal with the guest's return addresses. */
-enum log_when { LOG_NEVER, LOG_ONCE, LOG_ALWAYS, LOG_ONCE_TRACE, LOG_ALWAYS_TRACE };
+enum log_when { LOG_NEVER, LOG_ONCE, LOG_ALWAYS, LOG_ONCE_TRACE, LOG_ALWAYS_TRACE, LOG_COUNT };
 
 /* The models, which rows name by number; the platform file names the function that serves each. */
 enum model {
@@ -275,7 +275,7 @@ extern const struct mmio_range *const policy_far_ranges; /* policy_mmio_ranges[]
 extern const u16 policy_mmio_default[2];   /* rows: a read, a write above 1 GiB */
 extern const u16 policy_mmio_straddle[2];  /* rows: a read, a write that touches ranges with different rows */
 
-/* Whether the policy speaks of guest RAM (gen/board.mk): an image of one that does not has no code for it. */
+/* Whether the policy speaks of guest RAM (gen/image.mk): an image of one that does not has no code for it. */
 #ifndef POLICY_MEMORY
 #define POLICY_MEMORY 1
 #endif

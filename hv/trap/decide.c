@@ -37,10 +37,11 @@ static COLD void fold_constants(struct cpu *c)
 	}
 }
 
-static const u16 log_flags[] = {
+static const u16 log_flags[LOG_COUNT] = {
 	[LOG_ONCE] = ROW_LOG | ROW_FIRST, [LOG_ONCE_TRACE] = ROW_LOG | ROW_FIRST | ROW_TRACE,
 	[LOG_ALWAYS] = ROW_LOG, [LOG_ALWAYS_TRACE] = ROW_LOG | ROW_TRACE,
 };
+_Static_assert(LOG_COUNT == 5, "log_flags[] has a row for each enum log_when");
 
 void decide_init(struct cpu *c)
 {
@@ -54,7 +55,8 @@ void decide_init(struct cpu *c)
 	for (unsigned i = 0; i < policy_n_rows; i++) {
 		c->rows[i].decision = &policy_rows[i];
 		c->rows[i].header = log_row_header((u16)i);
-		c->rows[i].flags = log_flags[policy_rows[i].log] | (policy_rows[i].limit ? ROW_LIMIT : 0) | (policy_rows[i].where ? ROW_WHERE : 0);
+		c->rows[i].flags = log_flags[policy_rows[i].log] | (policy_rows[i].limit ? ROW_LIMIT : 0) |
+				   (policy_rows[i].where ? ROW_WHERE : 0);
 		row_set_path(&c->rows[i]);
 	}
 	fold_constants(c);

@@ -146,7 +146,8 @@ def run_all(parsed: argparse.Namespace, options: cli.Options) -> int:
         cli.emit(diagnostics_of(pairs, parsed.gate, code), options)
     elif not options.quiet or tripped:
         print("\n".join(line for pair in pairs for line in lines_of(pair, options)))
-        print(*([not_judged(code)] if code else ()), sep="\n", end="\n" if code else "")
+        if code:
+            print(not_judged(code))
         print(f"{len(pairs)} profiles, {sum(pair.trips(parsed.gate) for pair in pairs)} at the gate; "
               f"{time.monotonic() - start:.1f} s")
     return max(status, cli.FAILED if tripped else cli.OK)

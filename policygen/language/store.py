@@ -165,7 +165,7 @@ def _revision(text: str, top: Path, commit: bytes) -> Revision:
 
 
 def changed_code(old: Revision, new: Optional[Revision] = None) -> List[str]:
-    """The project's files of CODE that differ between two commits, or between a commit and the working tree."""
+    """The project's files of CODE that differ between two commits, or between a commit and the tracked files of today."""
     command = ["diff-tree", "-r", old.revision, new.revision] if new is not None else ["diff-index", old.revision]
     listed = _git(paths.project_root(), *command, "--name-only", "--relative", "-z", "--", *CODE)
     return [item for item in (listed or b"").decode("utf-8", "replace").split("\0") if item]

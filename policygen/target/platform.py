@@ -23,7 +23,7 @@ def texts(board: Board) -> Dict[str, str]:
             "platform.h": environment.get_template("platform.h.j2").render(view),
             "platform.json": json.dumps({"name": board.name, "qemu": memory.qemu_words(board), **places},
                                         indent=1) + "\n",
-            "board.mk": f"# Generated from {board.file} by policygen: edit that, not this.\nDRIVERS := {word(board.drivers)}\n",
+            "image.mk": f"# Generated from {board.file} by policygen: edit that, not this.\nDRIVERS := {word(board.drivers)}\n",
             "qemu.machine": memory.qemu_words(board) + "\n", "qemu.bootargs": f"{places['BOOTARGS_PA']:#x}\n"}
 
 

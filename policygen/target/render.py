@@ -62,7 +62,7 @@ def texts(policy: Policy, cpu: str = DEFAULT_CPU) -> Dict[str, str]:
     out = {name: templates.get_template(f"{name}.j2").render(view)
            for name in ("policy_tables.c", "replay.S", "guest_expect.h", "guest_calls.h")}
     out.update(platform.texts(load_board(policy.platform)))
-    out["board.mk"] += f"# From the policy: whether it speaks of guest RAM.\nMEMORY := {int(bool(image.memory))}\n"
+    out["image.mk"] += f"# From the policy: whether it speaks of guest RAM.\nMEMORY := {int(bool(image.memory))}\n"
     out["rules.json"] = _rules_json(rules)
     out["windows.json"] = _windows_json(policy)
     if (paths.PACKAGE.parent / "hv").is_dir():     # an installed policygen has no hv/ beside it

@@ -105,7 +105,7 @@ def state_of(path: Path, body: str) -> State:
 def ask(path: Path, state: State, folder: Path) -> Proposal:
     log = folder / "one.log"
     log.write_bytes(evidence(state, list(state.records)[-1]))
-    done = subprocess.run([sys.executable, str(ROOT / "tools/cockpit/propose.py"), str(path), str(log)], cwd=ROOT,
+    done = subprocess.run([sys.executable, str(ROOT / "tools/cockpit/ask_policygen.py"), str(path), str(log)], cwd=ROOT,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
     return read(done.stdout, done.stderr)
 

@@ -239,7 +239,7 @@ def test_a_walk_shows_both_stages_and_the_policy(host: Path) -> None:
 def test_a_guarded_page_names_its_line(host: Path) -> None:
     out, other, shown, ranges = say(host, "xlat ipa:0x40200010", "xlat ipa:0x40201010", "policy show r10", "map")
     assert out.splitlines()[-2:] == ['  region "ram"  r10 policy/test.yaml:25', "    text: { at: 0x40200000, size: 4K, may: rx }"]
-    assert 'region "ram": always mapped' in other
+    assert 'region "ram": mapped whole' in other
     assert "effect: refused: permission fault" in shown and "why: patched by nobody" in shown
     assert "r10" not in ranges, "the table of this host has one permission for all of RAM, from a page that is not guarded on"
 

@@ -51,3 +51,5 @@ def test_who_did_it_is_in_the_log(tree: Path, tmp_path: Path) -> None:
     why = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=True).stdout
     assert re.search(r"^  callers   sysregs_run\+0x\w+ < main\+0x\w+ < \w+\+0x\w+$", why, re.M), why
     assert decode(log, "check").returncode == 0
+    rule = re.findall(rb"DENY (r\d+) msr\.r AFSR0_EL1", done.stdout)[0]
+    assert b", log always, trace" in run(machine(elf), stdin=b"policy show " + rule + b"\npoweroff\n").stdout

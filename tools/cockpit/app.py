@@ -180,7 +180,7 @@ class Cockpit:
             return "policygen is not beside this program"
         with tempfile.NamedTemporaryFile(prefix="cockpit-", suffix=".log", delete=False) as log:
             log.write(evidence(self.state, item))
-        process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("propose.py")), name, log.name], cwd=ROOT,
+        process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("ask_policygen.py")), name, log.name], cwd=ROOT,
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    start_new_session=True)
         self._asked = process

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A proposal: the edit of a policy's file that would allow what was refused, found and checked by policygen in a process of
-its own (propose.py)."""
+its own (ask_policygen.py)."""
 from __future__ import annotations
 
 import difflib
@@ -81,7 +81,7 @@ class Proposal:
 
 
 def read(data: bytes, errors: bytes) -> Proposal:
-    """The answer of propose.py."""
+    """The answer of ask_policygen.py."""
     try:
         said = json.loads(data[:_LARGEST])
         if isinstance(said, dict):

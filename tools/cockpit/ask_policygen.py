@@ -58,7 +58,7 @@ def proposed(name: str, log: str, options: Options) -> Dict[str, Any]:
 
 
 def main(argv: List[str]) -> int:
-    parser = argparse.ArgumentParser(prog="propose.py")
+    parser = argparse.ArgumentParser(prog="ask_policygen.py")
     parser.add_argument("name")
     parser.add_argument("log")
     args = parser.parse_args(argv)

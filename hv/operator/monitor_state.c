@@ -185,7 +185,7 @@ static void say_trail(struct cpu *c)
 			kprintf("%c", r->kind == REC_DECISION && r->row < policy_n_rows ?
 				letters[policy_far_rules[policy_rows[r->row].rule].section % SEC_COUNT] : '-');
 	}
-	kprintf("  newest last: sysreg mmio M(emory) hvc c(smc) exception feature -(event)\n");
+	kprintf("  newest last: sys mmio Mem hvc c(smc) exc feat -(event)\n");
 }
 
 void monitor_el2(struct monitor *m, const char *args)

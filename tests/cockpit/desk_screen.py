@@ -51,12 +51,17 @@ class Desk:
         return True
 
     def until(self, what: "str | Callable[[str], bool]", limit: float = TIMEOUT) -> str:
-        """Waits for a text, or for what is asked, on the screen."""
-        end = time.monotonic() + limit
+        """Waits for a text, or for what is asked, on the screen. A screen may come in two reads: both are waited for."""
+        end, whole = time.monotonic() + limit, False
         while True:
             text = self.text()
             if what in text if isinstance(what, str) else what(text):
-                return text
+                if whole:
+                    return text
+                whole = True
+                self.read(0.1)
+                continue
+            whole = False
             open_ = self.read(0.2)
             assert open_ and time.monotonic() < end, f"{what}: not on the screen:\n{self.text()}"
 

@@ -178,11 +178,11 @@ class Cockpit:
             return "the log does not say which policy ran"
         if not (ROOT / "policygen" / "__main__.py").is_file():
             return "policygen is not beside this program"
-        with tempfile.NamedTemporaryFile(prefix="cockpit-", suffix=".log", delete=False) as log:
+        with tempfile.TemporaryFile() as log:
             log.write(evidence(self.state, item))
-        process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("ask_policygen.py")), name, log.name], cwd=ROOT,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   start_new_session=True)
+            log.seek(0)
+            process = subprocess.Popen([sys.executable, str(Path(__file__).with_name("ask_policygen.py")), name, "-"], cwd=ROOT,
+                                       stdin=log, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         self._asked = process
         assert process.stdout is not None and process.stderr is not None
         os.set_blocking(process.stdout.fileno(), False)
@@ -199,7 +199,6 @@ class Cockpit:
                 errors = process.stderr.read()
                 process.wait()
                 self._asked = None
-                os.unlink(log.name)
                 self._proposed(read(bytes(answer), errors))
         watch.append(self.loop.watch_file(process.stdout.fileno(), more))
         return None
